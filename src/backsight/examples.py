@@ -1,0 +1,314 @@
+"""Example, Pair and ExampleSet: what a model is asked.
+
+An `Example` is one question about one picture, with its options and its answer. Pictures are lazy: an example
+set of thousands holds recipes or paths, and a picture is opened when it is needed. A `Pair` carries a clean and
+a counterfactual example together, with what the one changes against the other, so that nobody zips two lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from backsight.errors import DataError, UsageError
+from backsight.grid import Box
+
+Scoring = Literal["token", "sequence", "auto"]
+
+
+class Picture(ABC):
+    """A picture that is opened when it is needed. `id` names its content: equal ids are equal pixels."""
+
+    @property
+    @abstractmethod
+    def id(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @abstractmethod
+    def open(self) -> Image.Image:
+        """The pixels, as an RGB image."""
+
+
+@dataclass(frozen=True)
+class FilePicture(Picture):
+    """A picture in a file; its id is the hash of the file's bytes."""
+
+    path: Path
+
+    @cached_property
+    def id(self) -> str:
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise DataError("A picture cannot be read", where=self.path, got=error.strerror or error) from error
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        return self.open().size
+
+    def open(self) -> Image.Image:
+        try:
+            with Image.open(self.path) as image:
+                return image.convert("RGB")
+        except FileNotFoundError as error:
+            raise DataError("A picture is missing", where=self.path, do="restore the file or leave its row out") from error
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(
+                "A picture cannot be read", where=self.path, got=error, do="replace the file; PNG and JPEG are read"
+            ) from error
+
+
+@dataclass(frozen=True)
+class MemoryPicture(Picture):
+    """A picture that is already in memory; its id is the hash of its pixels."""
+
+    image: Image.Image
+
+    @cached_property
+    def id(self) -> str:
+        image = self.image.convert("RGB")
+        return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()[:16]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image.size
+
+    def open(self) -> Image.Image:
+        return self.image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class PlainPicture(Picture):
+    """A picture of one shade: the blank control."""
+
+    size: tuple[int, int]
+    shade: tuple[int, int, int] = (128, 128, 128)
+
+    @property
+    def id(self) -> str:
+        return f"plain-{self.size[0]}x{self.size[1]}-{'-'.join(map(str, self.shade))}"
+
+    def open(self) -> Image.Image:
+        return Image.new("RGB", self.size, self.shade)
+
+
+def as_picture(image: Picture | Image.Image | str | Path) -> Picture:
+    """The picture behind a path, a PIL image or a picture."""
+    if isinstance(image, Picture):
+        return image
+    return MemoryPicture(image) if isinstance(image, Image.Image) else FilePicture(Path(image))
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question about one picture.
+
+    `answer` is one of `options`. `direction` is the relation that the question is about (left, right, above,
+    below) where there is one. `subject` and `reference` name what the question is about; `boxes` gives boxes in
+    pixels of the picture by name. `system` is the system sentence of the prompt. `tags` are further columns
+    for the tables (prompt, ground).
+    """
+
+    id: str
+    picture: Picture
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    suite: str = "custom"
+    direction: str | None = None
+    subject: str | None = None
+    reference: str | None = None
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+    system: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: Any = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.options and self.answer not in self.options:
+            raise DataError(
+                "The answer is not among the options", where=f"example {self.id}", got=f"{self.answer!r} of {self.options}"
+            )
+
+    @property
+    def image_id(self) -> str:
+        return self.picture.id
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, opened."""
+        return self.picture.open()
+
+    def blank(self) -> Example:
+        """The same question about a uniform gray picture of the same size."""
+        return replace(self, picture=PlainPicture(self.picture.size))
+
+    def _repr_html_(self) -> str:
+        return f"<figure style='display:inline-block;margin:4px;max-width:16em'>{_image_tag(self.picture, 160)}{_caption(self)}</figure>"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clean and a counterfactual example.
+
+    `outcomes` names the answers that an intervention may give (clean, ordinal, counterfactual). `changes` is what
+    the counterfactual declares to change against the clean example, as dotted names; all else is equal.
+    """
+
+    id: str
+    clean: Example
+    counterfactual: Example
+    outcomes: Mapping[str, str]
+    changes: frozenset[str] = frozenset()
+
+    def _repr_html_(self) -> str:
+        outcomes = ", ".join(f"{_escape(k)}: <b>{_escape(v)}</b>" for k, v in self.outcomes.items())
+        return f"<div>{self.clean._repr_html_()}{self.counterfactual._repr_html_()}<p>{outcomes}</p></div>"
+
+
+@dataclass(frozen=True)
+class PairSet(Sequence[Pair]):
+    """Pairs under a name; `kind` says what they are made for (last_token)."""
+
+    name: str
+    items: tuple[Pair, ...]
+    kind: str
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> PairSet: ...
+    def __getitem__(self, index: int | slice) -> Pair | PairSet:
+        return replace(self, items=self.items[index]) if isinstance(index, slice) else self.items[index]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of every question, answer and picture, and of the outcomes."""
+        parts = [(_content(p.clean), _content(p.counterfactual), sorted(p.outcomes.items())) for p in self.items]
+        return _digest([self.name, self.kind, parts])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{_escape(self.name)}: {len(self)} pairs</p>" + "".join(p._repr_html_() for p in self.items[:2])
+
+
+PairMaker = Callable[["ExampleSet"], PairSet]
+
+
+@dataclass(frozen=True)
+class ExampleSet(Sequence[Example]):
+    """Examples under a name.
+
+    `scoring` says how options are scored: `token` demands single tokens that differ, `sequence` scores the whole
+    text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made.
+    """
+
+    name: str
+    items: tuple[Example, ...]
+    scoring: Scoring = "token"
+    pair_makers: Mapping[str, PairMaker] = field(default_factory=dict, compare=False, repr=False)
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> ExampleSet: ...
+    def __getitem__(self, index: int | slice) -> Example | ExampleSet:
+        return replace(self, items=self.items[index]) if isinstance(index, slice) else self.items[index]
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.items)
+
+    def where(self, keep: Callable[[Example], bool]) -> ExampleSet:
+        """The examples that `keep` accepts."""
+        return replace(self, items=tuple(e for e in self.items if keep(e)))
+
+    def split(self, share: float, *, by: Literal["image", "example"] = "image", seed: int = 0) -> tuple[ExampleSet, ExampleSet]:
+        """Two parts, the first with `share` of the images (or examples); all questions of an image stay together."""
+        if not 0 < share < 1:
+            raise UsageError("A split needs a share between 0 and 1", got=share)
+        key: Callable[[Example], str] = (lambda e: e.image_id) if by == "image" else (lambda e: e.id)
+        names = list(dict.fromkeys(key(e) for e in self.items))
+        order = np.random.default_rng(seed).permutation(len(names))
+        first = {names[i] for i in order[: round(share * len(names))]}
+        return self.where(lambda e: key(e) in first), self.where(lambda e: key(e) not in first)
+
+    def limit(self, count: int | None, seed: int = 0) -> ExampleSet:
+        """At most `count` examples, drawn evenly over the directions and always the same for a seed."""
+        if count is None or count >= len(self.items):
+            return self
+        rng = np.random.default_rng(seed)
+        groups: dict[tuple[str | None, str], list[int]] = {}
+        for index, example in enumerate(self.items):
+            groups.setdefault((example.direction, str(sorted(example.tags.items()))), []).append(index)
+        queues = [list(rng.permutation(group)) for group in groups.values()]
+        chosen: list[int] = []
+        while len(chosen) < count:
+            for queue in queues:
+                if queue and len(chosen) < count:
+                    chosen.append(queue.pop())
+        return replace(self, items=tuple(self.items[i] for i in sorted(chosen)))
+
+    def pairs(self, kind: str) -> PairSet:
+        """Counterfactual pairs of a kind (`last_token`), whose clean examples are in this set."""
+        if kind not in self.pair_makers:
+            raise UsageError(
+                f"The set {self.name!r} has no pairs of kind {kind!r}", got=sorted(self.pair_makers) or "no kinds at all"
+            )
+        return self.pair_makers[kind](self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of every question, answer and picture."""
+        return _digest([self.name, self.scoring, [_content(e) for e in self.items]])
+
+    def _repr_html_(self) -> str:
+        shown = "".join(e._repr_html_() for e in self.items[:4])
+        return f"<p>{_escape(self.name)}: {len(self)} questions about {len({e.image_id for e in self.items})} pictures</p>{shown}"
+
+
+def _content(example: Example) -> list[Any]:
+    boxes = sorted((name, list(box)) for name, box in example.boxes.items())
+    return [example.id, example.image_id, example.question, example.system, list(example.options), example.answer, boxes]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+
+
+def _escape(text: str) -> str:
+    import html
+
+    return html.escape(text, quote=True)
+
+
+def _image_tag(picture: Picture, side: int) -> str:
+    import base64
+
+    image = picture.open()
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f"<img alt='' src='data:image/png;base64,{data}'>"
+
+
+def _caption(example: Example) -> str:
+    return f"<figcaption>{_escape(example.question)} <b>{_escape(example.answer)}</b></figcaption>"

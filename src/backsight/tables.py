@@ -1,0 +1,132 @@
+"""Table: rows under a named schema, with their provenance.
+
+A measurement gives rows, one a sample and condition; a summary is a pure function of rows and a table of its
+own. The parquet file is the truth and keeps schema and provenance in its metadata; the csv beside it is for
+reading. Figures and reports read tables only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backsight.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DTYPES = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A table's name and its columns, each with a type: str, int, float or bool. Any value may be missing."""
+
+    name: str
+    columns: Mapping[str, str]
+    title: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows under a schema. `provenance` says how they came about: measurement, parameters, model, inputs."""
+
+    schema: Schema
+    frame: pd.DataFrame
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: Schema, rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None) -> Table:
+        """A table of rows given as mappings; DataError where a row lacks a column or has one too many."""
+        import pandas as pd
+
+        for number, row in enumerate(rows):
+            if row.keys() != schema.columns.keys():
+                wrong = sorted(row.keys() ^ schema.columns.keys())
+                raise DataError(f"A row does not fit the schema {schema.name!r}", where=f"row {number}", got=wrong)
+        frame = pd.DataFrame(
+            {name: pd.array([row[name] for row in rows], dtype=_DTYPES[kind]) for name, kind in schema.columns.items()}
+        )
+        return cls(schema, frame, dict(provenance or {}))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as mappings; a missing value is None."""
+        import pandas as pd
+
+        records = self.frame.to_dict("records")
+        return [{str(k): None if pd.isna(v) else v for k, v in record.items()} for record in records]
+
+    def write(self, folder: Path, name: str) -> Path:
+        """Write NAME.csv and then NAME.parquet into `folder`, each whole or not at all; the parquet's path."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        header = {"name": self.schema.name, "columns": dict(self.schema.columns), "title": self.schema.title}
+        table = table.replace_schema_metadata(
+            {b"backsight": json.dumps({"schema": header, "provenance": self.provenance}, sort_keys=True).encode()}
+        )
+        target = folder / f"{name}.parquet"
+        with replacing(folder / f"{name}.csv") as path:
+            self.frame.to_csv(path, index=False, lineterminator="\n")
+        with replacing(target) as path:
+            pq.write_table(table, path)
+        return target
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """The table in a parquet file that `write` made; DataError for any other file."""
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            stored = pq.read_table(path)
+            header = json.loads((stored.schema.metadata or {})[b"backsight"])
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise DataError("This is no table of ours", where=path, got=error, do="run the study again") from error
+        schema = Schema(header["schema"]["name"], header["schema"]["columns"], header["schema"]["title"])
+        plain = stored.to_pandas()
+        frame = pd.DataFrame({c: plain[c].astype(_DTYPES[k]) for c, k in schema.columns.items()})
+        return cls(schema, frame, header["provenance"])
+
+    @staticmethod
+    def concat(tables: Sequence[Table]) -> Table:
+        """The rows of several tables of one schema, in order; provenance is the first one's."""
+        import pandas as pd
+
+        first = tables[0]
+        if any(t.schema.name != first.schema.name for t in tables):
+            raise DataError("Tables of different schemas cannot be joined", got=sorted({t.schema.name for t in tables}))
+        return Table(first.schema, pd.concat([t.frame for t in tables], ignore_index=True), first.provenance)
+
+    def __repr__(self) -> str:
+        return f"Table({self.schema.name}, {len(self)} rows)\n{self.frame.to_string(max_rows=12, index=False)}"
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(index=False, max_rows=20, border=0, escape=True))
+
+
+class replacing:
+    """Context manager: a temporary path that takes `target`'s place on success and vanishes on failure."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.{os.getpid()}.part")
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
+        if kind is None:
+            os.replace(self.path, self.target)
+        else:
+            self.path.unlink(missing_ok=True)
