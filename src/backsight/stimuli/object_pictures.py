@@ -2,7 +2,7 @@
 
 Each object is one small function that paints discs, smooth outlines and strokes on a square of
 100 x 100 units (x to the right, y downwards); what it painted is then cut out, centred and reduced.
-The package loads the stored copies in ``assets``: ``python -m backsight.stimuli.objects DIR``
+The package loads the stored copies in ``assets``: ``python -m backsight.stimuli.object_pictures DIR``
 rewrites them.
 """
 
@@ -287,5 +287,5 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m backsight.stimuli.objects DIR")
+        sys.exit("usage: python -m backsight.stimuli.object_pictures DIR")
     main(Path(sys.argv[1]))

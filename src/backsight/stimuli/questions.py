@@ -1,0 +1,70 @@
+"""The words: prompts exactly as the sources print them, and the answers that belong to a relation.
+
+Truth is geometry and words come last: a relation is computed from boxes (`relations`), and this module only puts
+it into a sentence. Prompts of the suites: *Dual Mechanisms*, appendix A.3. Prompts A, B, C: *CREG*, table 6.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Direction = Literal["left", "right", "above", "below"]
+DIRECTIONS: tuple[Direction, ...] = ("left", "right", "above", "below")
+OPPOSITE: dict[Direction, Direction] = {"left": "right", "right": "left", "above": "below", "below": "above"}
+
+SYSTEM = "You are a helpful assistant. You respond in one token."
+
+PREPOSITION: dict[Direction, str] = {
+    "left": "to the left of",
+    "right": "to the right of",
+    "above": "above",
+    "below": "below",
+}
+
+ROW_PROMPTS: dict[str, str] = {
+    "squares": "The color of the square {preposition} the {middle} square is",
+    "shapes": "The color of the shape {preposition} the {middle} is",
+    "objects": "The object {preposition} the {middle} is",
+}
+
+CREG_PROMPTS: dict[str, str] = {
+    "A": (
+        "In this image, where is the {tgt} relative to the {ref}? Choose one option: 1) to the left, "
+        "2) to the right, 3) above, 4) below. Answer with just the number."
+    ),
+    "B": (
+        "Look at the image. Is the {tgt} to the left (1), right (2), above (3), or below (4) the {ref}? "
+        "Answer with one number."
+    ),
+    "C": (
+        "I can see two objects: {ref} and {tgt}. What is the spatial position of {tgt} relative to {ref}? "
+        "Options: 1=left, 2=right, 3=above, 4=below. Answer:"
+    ),
+}
+NUMBER: dict[Direction, str] = {"left": "1", "right": "2", "above": "3", "below": "4"}
+
+# The control that asks what is there and not where, and the absolute forms that training uses beside the relations.
+PRESENCE: dict[str, str] = {
+    "squares": "Which color is in the picture, {one} or {two}?",
+    "shapes": "Which color is in the picture, {one} or {two}?",
+    "objects": "Which object is in the picture, {one} or {two}?",
+}
+EXTREME: dict[str, str] = {
+    "squares": "The color of the {place} square is",
+    "shapes": "The color of the {place} shape is",
+    "objects": "The {place} object is",
+}
+PLACES: dict[Literal["horizontal", "vertical"], tuple[str, str, str]] = {
+    "horizontal": ("leftmost", "middle", "rightmost"),
+    "vertical": ("top", "middle", "bottom"),
+}
+
+
+def row_question(suite: str, direction: Direction, middle: str) -> str:
+    """The question of a suite about what lies in `direction` of the middle entity (Dual Mechanisms, A.3)."""
+    return ROW_PROMPTS[suite].format(preposition=PREPOSITION[direction], middle=middle)
+
+
+def relation_question(prompt: str, subject: str, reference: str) -> str:
+    """CREG's prompt A, B or C about where `subject` is relative to `reference`."""
+    return CREG_PROMPTS[prompt].format(tgt=subject, ref=reference)

@@ -1,0 +1,74 @@
+"""The doors into the generated worlds: one function a suite, each from a token grid to an ExampleSet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from backsight.errors import UsageError
+from backsight.examples import ExampleSet
+from backsight.grid import TokenGrid
+from backsight.stimuli import rows, scattered
+from backsight.stimuli.layouts import PRESETS, Layout
+
+DEFAULT = PRESETS["qwen2-vl"]
+
+
+def layout_for(grid: TokenGrid | Layout | None) -> Layout:
+    """The layout that fits a model's token grid; the paper's Qwen2-VL row where none is given."""
+    if grid is None:
+        return DEFAULT
+    if isinstance(grid, Layout):
+        return grid
+    return Layout.for_grid(grid.rows, grid.columns, round(min(grid.cell)))
+
+
+def squares(grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
+    """Squares of six colours in rows of three: 480 items (Dual Mechanisms, 3.1)."""
+    return rows.exact("squares", layout_for(grid), seed=seed)
+
+
+def shapes(grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
+    """Six coloured shapes in rows of three: 480 items (Dual Mechanisms, 3.1)."""
+    return rows.exact("shapes", layout_for(grid), seed=seed)
+
+
+def objects(grid: TokenGrid | Layout | None = None, *, seed: int = 0, assets: Path | None = None) -> ExampleSet:
+    """Pictures of eight objects in rows of three: 1344 items (Dual Mechanisms, 3.1).
+
+    `assets` is a folder with one picture a name (orange, apple, pot, bell, hat, rose, key, bomb) to use instead.
+    """
+    return rows.exact("objects", layout_for(grid), seed=seed, assets=assets)
+
+
+def jittered(grid: TokenGrid | Layout | None = None, *, suite: rows.Suite, count: int = 1000, seed: int = 0) -> ExampleSet:
+    """Scenes of a row suite with place, size and shade drawn afresh, of triples that training never shows."""
+    return rows.jittered(suite, layout_for(grid), count=count, seed=seed)
+
+
+def pairs(grid: TokenGrid | Layout | None = None, *, scenes: int = 200, seed: int = 0) -> ExampleSet:
+    """Two objects anywhere on plain ground, asked with CREG's prompts A, B and C."""
+    return scattered.pairs(layout_for(grid), ground="plain", scenes=scenes, seed=seed)
+
+
+def pairs_textured(grid: TokenGrid | Layout | None = None, *, scenes: int = 200, seed: int = 0) -> ExampleSet:
+    """Two objects anywhere on textured ground among distractors, asked with CREG's prompts A, B and C."""
+    return scattered.pairs(layout_for(grid), ground="textured", scenes=scenes, seed=seed)
+
+
+SUITES: dict[str, Callable[..., ExampleSet]] = {
+    "squares": squares,
+    "shapes": shapes,
+    "objects": objects,
+    "pairs": pairs,
+    "pairs_textured": pairs_textured,
+    **{f"jittered_{suite}": partial(jittered, suite=suite) for suite in rows.SUITES},
+}
+
+
+def build(name: str, grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
+    """The suite called `name`; UsageError names those there are."""
+    if name not in SUITES:
+        raise UsageError("There is no suite of this name", got=name, do=f"choose from: {', '.join(SUITES)}")
+    return SUITES[name](grid, seed=seed)

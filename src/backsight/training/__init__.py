@@ -1,0 +1,1 @@
+"""One loop, and the recipes of the built-in models."""

@@ -1,0 +1,118 @@
+"""Several questions about a picture at the price of one: packed prompts in which no question sees another.
+
+A packed prompt is the picture's prefix followed by every question. The mask lets a question see the prefix and
+itself, and its positions restart behind the picture, so that its logits equal those of the question asked alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backsight.errors import UsageError
+from backsight.training.questions import Asked
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One step's input. `answer_at` (question, 2) are (row, position) of the last prompt tokens, `answers` their ids."""
+
+    inputs: dict[str, Tensor]
+    answer_at: Tensor
+    answers: Tensor
+
+
+class Packer:
+    """Packs questions for a Qwen2-VL model whose training pictures all have one size."""
+
+    def __init__(self, model: Any, processor: Any, system: str) -> None:
+        self.model, self.processor, self.system = model, processor, system
+        self.tokenizer = processor.tokenizer
+        self._tokens = lru_cache(maxsize=65536)(self._tokenize)
+
+    def _prompt(self, question: str) -> tuple[str, str]:
+        messages = [
+            {"role": "system", "content": self.system},
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
+        ]
+        text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        head, mark, tail = text.partition("<|vision_end|>")
+        return head + mark, tail
+
+    def _tokenize(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def answer_id(self, answer: str) -> int:
+        """The one token of an answer; UsageError where it has several."""
+        ids = self._tokens(answer)
+        if len(ids) != 1:
+            raise UsageError("A training answer must be one token", got=f"{answer!r} is {len(ids)} tokens")
+        return ids[0]
+
+    def pack(self, asked: list[Asked]) -> Packed:
+        """The model's input for a list of pictures of equal size."""
+        images = [a.image for a in asked]
+        pixels = self.processor.image_processor(images, return_tensors="pt")
+        grid = pixels["image_grid_thw"]
+        if not (grid == grid[0]).all():
+            raise UsageError("Packed pictures must have one size", got=sorted({i.size for i in images}))
+        merge = self.processor.image_processor.merge_size**2
+        image_token = self.processor.image_token_id
+        prefix = list(self._tokens(self._prompt("")[0]))
+        at = prefix.index(image_token)
+        prefix[at : at + 1] = [image_token] * int(grid[0].prod() // merge)
+        tails = [[self._tokens(self._prompt(q)[1]) for q, _ in a.questions] for a in asked]
+        ids, segments, places, answer_at = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
+        positions = self._positions(prefix, int(places.max()) + 1, grid[:1])[:, places]
+        answers = torch.tensor([self.answer_id(answer) for a in asked for _, answer in a.questions])
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": block_mask(segments),
+            "position_ids": positions,
+            "pixel_values": pixels["pixel_values"],
+            "image_grid_thw": grid,
+            "mm_token_type_ids": (ids == image_token).long(),
+        }
+        return Packed(inputs, answer_at, answers)
+
+    def _positions(self, prefix: list[int], length: int, grid: Tensor) -> Tensor:
+        """M-RoPE positions (3, length) of the prefix followed by one question."""
+        ids = torch.zeros(1, length, dtype=torch.long)
+        ids[0, : len(prefix)] = torch.tensor(prefix)
+        types = (ids == self.processor.image_token_id).long()
+        full, _ = self.model.model.get_rope_index(ids, types, image_grid_thw=grid, attention_mask=torch.ones_like(ids))
+        result: Tensor = full[-3:, 0]
+        return result
+
+
+def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Token ids, segments (0 prefix, 1.. questions, -1 padding) and places in the unpacked prompt, (row, position)."""
+    length = len(prefix) + max(sum(map(len, row)) for row in tails)
+    ids = np.full((len(tails), length), pad)
+    segments = np.full((len(tails), length), -1)
+    places = np.zeros((len(tails), length), np.int64)
+    answer_at = []
+    for r, row in enumerate(tails):
+        ids[r, : len(prefix)], segments[r, : len(prefix)], places[r, : len(prefix)] = prefix, 0, np.arange(len(prefix))
+        start = len(prefix)
+        for number, tail in enumerate(row, 1):
+            stop = start + len(tail)
+            ids[r, start:stop], segments[r, start:stop] = tail, number
+            places[r, start:stop] = len(prefix) + np.arange(len(tail))
+            answer_at.append((r, stop - 1))
+            start = stop
+    return torch.from_numpy(ids), torch.from_numpy(segments), torch.from_numpy(places), torch.tensor(answer_at)
+
+
+def block_mask(segments: Tensor) -> Tensor:
+    """(row, 1, position, position), true where a token may look: back, at the prefix and at its own question."""
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    same = segments[:, :, None] == segments[:, None, :]
+    prefix = (segments == 0)[:, None, :] & (segments >= 0)[:, :, None]
+    return (causal & (same | prefix))[:, None]
