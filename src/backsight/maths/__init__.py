@@ -1,0 +1,1 @@
+"""Pure functions of arrays, tables and tensors; none knows a model."""

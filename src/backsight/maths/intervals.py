@@ -1,0 +1,59 @@
+"""Confidence intervals over images.
+
+An image is asked several questions, so questions are no independent samples: the bootstrap draws images. Where
+every image scores exactly 0 or exactly 1 the bootstrap has no width, and Wilson's interval over the number of
+images takes its place and is named.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+LEVEL = 0.95
+RESAMPLES = 1000
+
+
+class Interval(NamedTuple):
+    """A mean with the ends of its interval; `kind` is bootstrap, wilson, or none (one image, or no spread)."""
+
+    mean: float
+    low: float
+    high: float
+    kind: str
+
+
+def mean_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0, shares: bool = True) -> Interval:
+    """The mean of `values` (sample,) with a 95 % percentile-bootstrap interval over `images` (sample,).
+
+    `shares` says that the values are 0 or 1, so that Wilson's interval may step in where all are equal.
+    """
+    value = np.asarray(values, dtype=float)
+    if value.size == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), "none")
+    _, index = np.unique(np.asarray(images), return_inverse=True)
+    sums = np.bincount(index, weights=value)
+    counts = np.bincount(index).astype(float)
+    mean = float(value.mean())
+    if np.ptp(sums / counts) == 0:
+        if shares and mean in (0.0, 1.0):
+            wilson = stats.binomtest(round(mean * len(sums)), len(sums)).proportion_ci(LEVEL, method="wilson")
+            return Interval(mean, float(wilson.low), float(wilson.high), "wilson")
+        return Interval(mean, mean, mean, "none")
+    low, high = _bootstrap(sums, counts, seed)
+    return Interval(mean, low, high, "bootstrap")
+
+
+def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    def ratio(s: NDArray[np.float64], n: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = s.sum(axis) / n.sum(axis)
+        return result
+
+    result = stats.bootstrap(
+        (sums, counts), ratio, paired=True, vectorized=True, n_resamples=RESAMPLES, confidence_level=LEVEL,
+        method="percentile", rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)

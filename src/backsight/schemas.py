@@ -1,0 +1,109 @@
+"""The schemas of the tables that measurements give, and of their summaries.
+
+Rows are per sample and condition; a summary's rows carry the number of samples and an interval. A figure is chosen
+by a table's schema.
+"""
+
+from __future__ import annotations
+
+from backsight.tables import Schema
+
+BEHAVIOUR = Schema(
+    "behaviour",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "direction": "str",
+        "prompt": "str",
+        "ground": "str",
+        "condition": "str",  # picture, or gray: the same question about a uniform gray picture
+        "question": "str",
+        "answer": "str",
+        "options": "int",  # how many; chance is one over it
+        "choice": "str",  # the most probable option
+        "choice_correct": "bool",
+        "p_answer": "float",  # probability of the answer, summed over its spellings, over the whole vocabulary
+        "p_choice": "float",
+        "p_answer_of_options": "float",  # the same, renormalised over the options
+        "top_token": "str",
+        "free_correct": "bool",  # the top token, normalised, equals the answer; missing where options are sequences
+        "scoring": "str",  # token or sequence
+    },
+    "Answers, one row a question and condition",
+)
+
+BEHAVIOUR_SUMMARY = Schema(
+    "behaviour_summary",
+    {
+        "suite": "str",
+        "direction": "str",  # or all
+        "prompt": "str",
+        "ground": "str",
+        "condition": "str",
+        "read_out": "str",  # free: the top-1 token; options: the most probable option
+        "questions": "int",
+        "images": "int",
+        "accuracy": "float",
+        "low": "float",
+        "high": "float",
+        "interval": "str",  # bootstrap over images; wilson where every image scores the same
+        "p_answer": "float",
+        "chance": "float",
+        "omitted": "bool",  # fewer questions than the stated smallest number: no figures
+    },
+    "Accuracy by suite, direction and condition, with 95 % intervals",
+)
+
+INTERCHANGE = Schema(
+    "interchange",
+    {
+        "pair_id": "str",
+        "image_id": "str",  # of the clean example
+        "suite": "str",
+        "direction": "str",  # of the clean question
+        "site": "str",
+        "position": "str",
+        "layer": "int",  # missing in the single row of a pair that was dropped
+        "p_clean": "float",
+        "p_ordinal": "float",
+        "p_counterfactual": "float",
+        "top_token": "str",
+        "kept": "bool",  # both runs answer right
+        "clean_choice": "str",
+        "counterfactual_choice": "str",
+    },
+    "Interchange interventions, one row a pair and layer",
+)
+
+INTERCHANGE_SUMMARY = Schema(
+    "interchange_summary",
+    {
+        "suite": "str",
+        "direction": "str",  # or all
+        "layer": "int",
+        "outcome": "str",  # clean, ordinal, counterfactual
+        "probability": "float",
+        "low": "float",
+        "high": "float",
+        "pairs": "int",
+        "dropped": "int",
+        "interval": "str",
+        "omitted": "bool",
+    },
+    "Probability of each outcome by layer, with 95 % intervals",
+)
+
+ORDER_LAYERS = Schema(
+    "order_layers",
+    {
+        "suite": "str",
+        "direction": "str",
+        "layers": "str",  # as 3-5, 7; empty where there is none
+        "found": "bool",
+        "pairs": "int",
+        "dropped": "int",
+        "omitted": "bool",
+    },
+    "Layers whose last-token state carries the place and not the answer",
+)
