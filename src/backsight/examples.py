@@ -94,8 +94,12 @@ class MemoryPicture(Picture):
 class PlainPicture(Picture):
     """A picture of one shade: the blank control."""
 
-    size: tuple[int, int]
+    extent: tuple[int, int]
     shade: tuple[int, int, int] = (128, 128, 128)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.extent
 
     @property
     def id(self) -> str:

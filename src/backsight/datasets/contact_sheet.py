@@ -74,7 +74,7 @@ def _fitted(image: Image.Image) -> Image.Image:
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:
-    """The text in lines of at most `width` pixels, at most nine of them; a word that is too long is broken."""
+    """The text in at most nine lines of at most `width` pixels; a word that is too long is broken."""
     lines = [""]
     for word in text.split():
         joined = f"{lines[-1]} {word}".strip()

@@ -1,0 +1,172 @@
+"""Accuracy by direction, one panel a suite.
+
+Filled marks are the picture's accuracy with its interval, hollow ones that of a gray picture: the null of
+every number. A dashed line is chance. Prompts stand beneath each other within a direction, each in its own
+colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from backsight.errors import DataError, UsageError
+from backsight.figures import style
+from backsight.tables import Table
+
+Row = dict[str, Any]
+READ_OUTS = ("options", "free")
+ORDER = ("all", "left", "right", "above", "below")
+PROMPT_STYLES = (
+    (style.BLUE, "o"),
+    (style.ORANGE, "s"),
+    (style.GREEN, "^"),
+    (style.PURPLE, "D"),
+    (style.AMBER, "v"),
+    (style.SKY, "P"),
+)
+PLAIN = (style.INK, "o")
+HOLLOW: dict[str, Any] = {
+    "markerfacecolor": "none",
+    "markersize": 7,
+    "markeredgewidth": 0.9,
+    "linestyle": "none",
+}
+CHANCE: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+
+
+def behaviour_summary(
+    table: Table,
+    *,
+    read_out: str = "options",
+    columns: int | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Figure:
+    """Accuracy by direction for each suite (and ground), by `read_out`: options, or free for the top token.
+
+    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    """
+    if read_out not in READ_OUTS:
+        raise UsageError("There is no such read-out", got=read_out, do=f"choose from: {', '.join(READ_OUTS)}")
+    rows = [row for row in table.rows() if row["read_out"] == read_out]
+    if not rows:
+        raise DataError("The table has no rows of this read-out", got=read_out, where=table.schema.name)
+    groups: dict[tuple[str, str | None], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["suite"], row["ground"]), []).append(row)
+    present = {row["direction"] for row in rows}
+    directions = [d for d in ORDER if d in present] + sorted(d for d in present if d not in ORDER)
+    prompts = list(dict.fromkeys(row["prompt"] for row in rows if row["prompt"]))
+    most = max(len({row["prompt"] for row in group}) for group in groups.values())
+    with style.style():
+        height = 0.85 + len(directions) * max(0.24, 0.16 * most + 0.06)
+        figure, axes = style.panels(len(groups), columns, height=height)
+        for axis, ((suite, ground), group) in zip(axes, groups.items(), strict=True):
+            several = sum(name == suite for name, _ in groups) > 1
+            title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
+            style.heading(axis, title, _counts(group))
+            _panel(axis, group, directions, prompts)
+            axis.tick_params(labelleft=axis.get_subplotspec().colspan.start == 0)  # type: ignore[union-attr]
+        _legend(figure, rows, prompts, narrow=columns == 1 or len(groups) == 1)
+    return figure
+
+
+def _counts(group: Sequence[Row]) -> str:
+    whole = [r for r in group if r["direction"] == "all" and r["condition"] == "picture"] or list(group)
+    number = _span([row["questions"] for row in whole])
+    each = " a prompt" if len({row["prompt"] for row in whole}) > 1 else ""
+    images = max(row["images"] for row in whole)
+    return f"{number} questions{each}, {images} picture{'s' if images != 1 else ''}"
+
+
+def _panel(axis: Axes, group: Sequence[Row], directions: Sequence[str], prompts: Sequence[str]) -> None:
+    found = {(row["direction"], row["prompt"], row["condition"]): row for row in group}
+    own = sorted({row["prompt"] for row in group}, key=lambda p: prompts.index(p) if p in prompts else -1)
+    places = [n + (0.35 if n else 0.0) for n in range(len(directions))]
+    chance: list[tuple[float, float]] = []
+    for place, direction in zip(places, directions, strict=True):
+        axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
+        here = [row for key, row in found.items() if key[0] == direction]
+        absent = _absent(here)
+        if absent:
+            _note(axis, place, 0.0, absent)
+        for number, prompt in enumerate(own):
+            y = place + (number - (len(own) - 1) / 2) * min(0.28, 0.84 / len(own))
+            color, marker = PROMPT_STYLES[prompts.index(prompt) % 6] if prompt in prompts else PLAIN
+            picture, gray = found.get((direction, prompt, "picture")), found.get((direction, prompt, "gray"))
+            if not absent:
+                _marks(axis, y, picture, gray, color, marker)
+            one = picture or gray
+            if one and one["chance"] is not None:
+                half = 0.5 / len(own)
+                chance += [(one["chance"], y - half), (one["chance"], y + half)]
+    if chance:
+        axis.plot(*zip(*chance, strict=True), **CHANCE, zorder=1)
+    axis.set(xlim=(-0.02, 1.02), ylim=(places[-1] + 0.6, -0.6), xlabel="accuracy")
+    axis.set_yticks(places, labels=directions)
+    axis.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.5", "0.75", "1"])
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+
+
+def _absent(rows: Sequence[Row]) -> str:
+    """What is said once in place of a direction's marks: nothing where there is something to draw."""
+    if not rows:
+        return "not asked"
+    if not all(row["omitted"] for row in rows):
+        return ""
+    return f"omitted (n={_span([row['questions'] for row in rows])})"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _marks(axis: Axes, y: float, picture: Row | None, gray: Row | None, color: str, marker: str) -> None:
+    drawn = picture is not None and picture["accuracy"] is not None
+    if picture is not None and picture["accuracy"] is not None:
+        ends = [picture["low"], picture["high"]]
+        axis.plot(ends, [y, y], color=color, linewidth=1.3, zorder=3, clip_on=False)
+        axis.plot([picture["accuracy"]], [y], marker, color=color, markersize=4.6, zorder=4, clip_on=False)
+    elif picture is not None:
+        _note(axis, y, 0.0, f"omitted (n={picture['questions']})")
+    if gray is None:
+        return
+    if gray["accuracy"] is not None:
+        # Larger than the filled mark, so that it shows as a ring where the two fall together.
+        axis.plot([gray["accuracy"]], [y], color=color, marker=marker, **HOLLOW, zorder=3, clip_on=False)
+    elif drawn:
+        high = picture is not None and picture["accuracy"] > 0.5
+        _note(axis, y, 0.0 if high else 0.6, f"gray omitted (n={gray['questions']})")
+
+
+def _note(axis: Axes, y: float, x: float, text: str) -> None:
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    axis.text(x, y, text, color=style.SOFT, fontsize=7, va="center", ha="left", bbox=box, zorder=5)
+
+
+def _legend(figure: Figure, rows: Sequence[Row], prompts: Sequence[str], *, narrow: bool) -> None:
+    handles: list[Line2D] = []
+    labels: list[str] = []
+    kinds = [(PLAIN, "picture, with 95 % interval")] if any(not row["prompt"] for row in rows) else []
+    kinds += [(PROMPT_STYLES[n % 6], f"picture, prompt {prompt}") for n, prompt in enumerate(prompts)]
+    for (color, marker), label in kinds:
+        handles.append(Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3))
+        labels.append(label)
+    if any(row["condition"] == "gray" for row in rows):
+        color, marker = (
+            PLAIN if any(not row["prompt"] for row in rows) or len(prompts) > 1 else PROMPT_STYLES[0]
+        )
+        handles.append(Line2D([], [], color=color, marker=marker, **HOLLOW))
+        labels.append("gray picture: what the question alone gives" + (" (hollow)" if prompts else ""))
+    handles.append(Line2D([], [], **CHANCE))
+    labels.append("chance")
+    across = 1 if narrow else min(3, len(labels))
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8, handletextpad=0.7
+    )

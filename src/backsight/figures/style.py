@@ -1,0 +1,112 @@
+"""One quiet style for all figures, and SVG that comes out the same every time.
+
+Nothing global is changed: the style holds inside `style()` only, and figures are made without pyplot. Text
+stays text. It is measured in DejaVu Sans, which matplotlib carries and which is wide, so that a browser's
+narrower fonts fit.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+# Okabe and Ito's colours, told apart with the common colour blindnesses; markers differ too, for gray print.
+BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY = "#0072b2", "#d55e00", "#009e73", "#a6568a", "#b87f00", "#4a9fcf"
+INK, SOFT, FAINT, SHADE = "#222222", "#6b6b6b", "#e2e2e2", "#f6e3cf"
+
+WIDTH = 8.8  # inches, of a figure with several columns
+NARROW = 4.2  # inches, of a figure for a phone
+FONTS = "'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
+NO_METADATA: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+_RC: dict[str, Any] = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
+    "font.size": 8.5,
+    "text.color": INK,
+    "text.usetex": False,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "backsight",
+}
+
+
+class QuietFigure(Figure):
+    """A figure that is saved in the style in which it was drawn, without a date."""
+
+    def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
+        if (kwargs.get("format") or Path(str(fname)).suffix.lstrip(".")) == "svg":
+            kwargs.setdefault("metadata", NO_METADATA)
+        with style():
+            super().savefig(fname, transparent=transparent, **kwargs)
+
+
+def style(salt: str = "backsight") -> AbstractContextManager[None]:
+    """The style, as a context; `salt` goes into the ids of an SVG."""
+    settings: Any = {**_RC, "svg.hashsalt": salt}
+    return matplotlib.rc_context(settings)
+
+
+def panels(count: int, columns: int | None, *, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels of `height` inches in `columns`: three, or as many as there are panels.
+
+    One column is made for a phone where it was asked for, and is of middle width where it is all there is.
+    """
+    across = max(1, min(columns or 3, count))
+    rows = math.ceil(count / across)
+    width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
+    layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.03, hspace=0.05)
+    figure = QuietFigure(figsize=(width, rows * height + 0.75), layout=layout)
+    grid = figure.add_gridspec(rows, across)
+    return figure, [figure.add_subplot(grid[number // across, number % across]) for number in range(count)]
+
+
+def heading(axes: Axes, title: str, below: str) -> None:
+    """A panel's title with a smaller line under it."""
+    axes.set_title(title, pad=15, fontweight="bold")
+    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+    axes.annotate(below, (0, 1), color=SOFT, fontsize=7.5, **place)
+
+
+def suite_title(name: str, titles: Mapping[str, str] | None = None) -> str:
+    """What a person calls a suite: `pairs_textured` is "Pairs textured" unless `titles` says otherwise."""
+    given = (titles or {}).get(name)
+    return given or (name.replace("_", " ").strip()[:1].upper() + name.replace("_", " ").strip()[1:])
+
+
+def to_svg(figure: Figure, salt: str = "backsight") -> str:
+    """The figure as SVG text, the same for the same figure.
+
+    Figures that share a page need different `salt`s, since ids in an SVG are ids of the page.
+    """
+    buffer = io.StringIO()
+    with style(salt):
+        Figure.savefig(figure, buffer, format="svg", metadata=NO_METADATA)
+    return re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", buffer.getvalue())

@@ -1,0 +1,75 @@
+"""An attention function of our own, registered beside those of transformers.
+
+It exists for two reasons. Replay needs every mask explicit and 4-D; sdpa with mask None and fewer queries than keys
+goes causal on the wrong keys. And an edit of the scores must stand between them and the softmax. Edits are keyed by
+the attention module, never by an index in a global.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+
+NAME = "backsight"
+ScoreFunction = Callable[[Tensor], Tensor]
+_SCORES: WeakKeyDictionary[nn.Module, ScoreFunction] = WeakKeyDictionary()
+
+
+def attend(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Attention with an explicit mask; where the module's scores are edited, computed step by step.
+
+    Shapes: query (batch, head, query, head_dim); key, value (batch, key_value_head, key, head_dim).
+    """
+    edit = _SCORES.get(module)
+    softcap = kwargs.get("softcap")
+    if edit is None and softcap is None:
+        output, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return output, weights
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scaling = kwargs.get("scaling")
+    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    if edit is not None:
+        scores = edit(scores)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, eager_mask)
+
+
+@contextmanager
+def explicit(model: Any, *, scores: dict[nn.Module, ScoreFunction] | None = None) -> Iterator[None]:
+    """Let the language model attend through `attend`; its own implementation is put back on exit.
+
+    An eager model has explicit masks already and keeps its attention, unless scores are edited.
+    """
+    text = model.config.get_text_config()
+    before = text._attn_implementation
+    switch = before != NAME and (before != "eager" or bool(scores))
+    added = [module for module in scores or {} if module not in _SCORES]
+    _SCORES.update(scores or {})
+    if switch:
+        model.set_attn_implementation({"text_config": NAME})
+    try:
+        yield
+    finally:
+        for module in added:
+            _SCORES.pop(module, None)
+        if switch:
+            model.set_attn_implementation({"text_config": before})

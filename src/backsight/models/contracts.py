@@ -1,0 +1,325 @@
+"""Contracts: what the seam must satisfy for a model.
+
+The cheap ones run whenever a model is opened (one small picture, at most eight forward passes of it); all run in
+`backsight doctor`. Each returns a finding. At load a failed contract is an error: a seam that does not fit would give
+numbers about another computation than the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from backsight.errors import BacksightError, ContractError
+from backsight.examples import Example, MemoryPicture
+from backsight.grid import Box
+from backsight.models import replay
+from backsight.models.sites import SITES, Edit, SiteName
+
+if TYPE_CHECKING:
+    from backsight.models.prompts import Batch
+    from backsight.models.vlm import VLM
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one contract: passed, failed, or a warning (passed, with something to know)."""
+
+    name: str
+    passed: bool
+    detail: str
+    warning: bool = False
+
+
+def at_load(vlm: VLM) -> list[Finding]:
+    """The cheap contracts; ContractError where one fails."""
+    batch = vlm.prepare(_examples(vlm)[:1])
+    plain = _plain(vlm, batch)
+    checks: list[Callable[[], Finding]] = [
+        lambda: parity(vlm, batch, plain),
+        lambda: identity(vlm, batch, plain),
+        lambda: changes(vlm, batch, plain, ("resid_pre", "image_embeds")),
+        lambda: replays(vlm, batch, plain),
+        lambda: grid(vlm, cells=2),
+    ]
+    findings = [_run(check) for check in checks]
+    failed = [f for f in findings if not f.passed]
+    if failed:
+        raise ContractError(
+            "The seam does not hold for this model", where=vlm.name, got="; ".join(f"{f.name}: {f.detail}" for f in failed),
+            do="run `backsight doctor` for all contracts; measurements on this model would be wrong",
+        )
+    return findings
+
+
+def all_of(vlm: VLM) -> list[Finding]:
+    """Every contract, on a batch of prompts of several lengths."""
+    batch = vlm.prepare(_examples(vlm))
+    plain = _plain(vlm, batch)
+    checks: list[Callable[[], Finding]] = [
+        lambda: parity(vlm, batch, plain),
+        lambda: residuals(vlm, batch),
+        lambda: identity(vlm, batch, plain),
+        lambda: changes(vlm, batch, plain, SITES),
+        lambda: layers(vlm, batch),
+        lambda: positions(vlm, batch),
+        lambda: replays(vlm, batch, plain),
+        lambda: sweep(vlm, batch),
+        lambda: generation(vlm, batch),
+        lambda: grid(vlm, cells=12),
+        lambda: restored(vlm),
+    ]
+    return [_run(check) for check in checks]
+
+
+def _run(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except BacksightError as error:
+        return Finding("a contract could not be run", False, error.what + (f" ({error.got})" if error.got else ""))
+
+
+def _examples(vlm: VLM) -> list[Example]:
+    """Three questions of different lengths about small, wide, noisy pictures."""
+    rng = np.random.default_rng(0)
+    width, height = vlm.prompter.native_size()
+    questions = ["Where is it?", "Which color is in the picture, red or blue?", "What is it?"]
+    made = []
+    for number, question in enumerate(questions):
+        noise = rng.integers(0, 256, (height // 2, width * 3 // 4, 3), dtype=np.uint8)
+        made.append(Example(f"contract-{number}", MemoryPicture(Image.fromarray(noise)), question, (), ""))
+    return made
+
+
+def _plain(vlm: VLM, batch: Batch) -> Tensor:
+    """Next-token logits of a plain Hugging Face call, no seam involved."""
+    with torch.no_grad():
+        logits: Tensor = vlm.model(**batch.inputs).logits[:, -1]
+    return logits
+
+
+def _close(vlm: VLM, one: Tensor, two: Tensor) -> tuple[bool, str]:
+    """Equal to 1e-4 in fp32; in half precision the same top token and a KL divergence under 1e-2."""
+    gap = float((one - two).abs().max())
+    if vlm.dtype == torch.float32:
+        return gap <= TOLERANCE, f"largest difference in logits {gap:.1e}"
+    p, q = torch.log_softmax(one.float(), -1), torch.log_softmax(two.float(), -1)
+    divergence = float((p.exp() * (p - q)).sum(-1).max())
+    same = bool((one.argmax(-1) == two.argmax(-1)).all())
+    return same and divergence < 1e-2, f"KL {divergence:.1e}, top token {'equal' if same else 'different'}"
+
+
+def parity(vlm: VLM, batch: Batch, plain: Tensor) -> Finding:
+    """The seam's logits, with every site recorded, equal a plain call of the model."""
+    with vlm.recording("resid_pre", "resid_post", "image_embeds", "heads"):
+        passed, detail = _close(vlm, vlm.forward(batch), plain)
+    return Finding("logits equal a plain call", passed, detail)
+
+
+def residuals(vlm: VLM, batch: Batch) -> Finding:
+    """The sites are transformers' hidden_states: [0] is resid_pre(0), [l] is resid_post(l - 1) for 1 <= l < L.
+
+    Between two blocks a family may add something at image tokens (DeepStack), and nowhere else.
+    """
+    with torch.no_grad(), vlm.recording("resid_pre", "resid_post") as recorded:
+        states = vlm.model(**batch.inputs, output_hidden_states=True, use_cache=False).hidden_states
+    gaps = [float((recorded["resid_pre", 0] - states[0]).abs().max())]
+    for layer in range(1, vlm.n_layers):
+        gaps.append(float((recorded["resid_post", layer - 1] - states[layer]).abs().max()))
+        added = recorded["resid_pre", layer] - recorded["resid_post", layer - 1]
+        gaps.append(float(added[~batch.image_mask].abs().max()))
+    return Finding("sites are transformers' hidden states", max(gaps) <= TOLERANCE, f"largest difference {max(gaps):.1e}")
+
+
+def identity(vlm: VLM, batch: Batch, plain: Tensor) -> Finding:
+    """An edit that changes nothing, at every site and layer at once, changes nothing."""
+    edits = [Edit(site, torch.clone) for site in SITES]
+    with vlm.editing(*edits):
+        passed, detail = _close(vlm, vlm.forward(batch), plain)
+    return Finding("identity edits change nothing", passed, detail)
+
+
+def changes(vlm: VLM, batch: Batch, plain: Tensor, sites: Iterable[SiteName]) -> Finding:
+    """An edit at each kind of site changes the logits, so that no edit is silently lost."""
+    lost, small = [], float("inf")
+    for site in sites:
+        layer = vlm.parts.count(site) // 2
+        with vlm.editing(Edit(site, _disturb, (layer,))):
+            gap = float((vlm.forward(batch) - plain).abs().max())
+        small = min(small, gap)
+        if gap == 0:
+            lost.append(site)
+    return Finding("edits change the logits", not lost, f"no effect at {', '.join(lost)}" if lost else f"at least {small:.1e}")
+
+
+def _disturb(rows: Tensor) -> Tensor:
+    """Reversed features with a shift: no norm is blind to it."""
+    return rows.flip(-1) * 1.5 + 0.25 * torch.linspace(-1, 1, rows.shape[-1], dtype=rows.dtype, device=rows.device)
+
+
+def layers(vlm: VLM, batch: Batch) -> Finding:
+    """An edit of resid_pre(l) is first seen in the output of block l, in transformers' own hidden_states[l + 1]."""
+
+    def states() -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            found: tuple[Tensor, ...] = vlm.model(**batch.inputs, output_hidden_states=True, use_cache=False).hidden_states
+        return found
+
+    before, wrong = states(), []
+    for layer in range(vlm.n_layers):
+        with vlm.editing(Edit("resid_pre", _disturb, (layer,), "last")):
+            after = states()
+        changed = [k for k in range(len(before)) if not torch.equal(before[k], after[k])]
+        if not changed or changed[0] not in ((0, 1) if layer == 0 else (layer + 1,)):
+            wrong.append(layer)
+    return Finding("edits act at their layer", not wrong, f"wrong at layers {wrong}" if wrong else f"all {vlm.n_layers} layers")
+
+
+def positions(vlm: VLM, batch: Batch) -> Finding:
+    """An edit of the last position, or of the image tokens, changes the recorded states there and nowhere else."""
+    with vlm.recording("resid_pre", layers=[1]) as recorded:
+        vlm.forward(batch)
+        before = recorded["resid_pre", 1]
+        last = torch.zeros_like(batch.image_mask)
+        last[:, -1] = True
+        wrong = []
+        for name, expected in (("last", last), ("image", batch.image_mask)):
+            with vlm.editing(Edit("resid_pre", _disturb, (1,), name)):  # type: ignore[arg-type]
+                vlm.forward(batch)
+            if not torch.equal((recorded["resid_pre", 1] != before).any(-1), expected):
+                wrong.append(name)
+    return Finding("edits act at their positions", not wrong, f"wrong: {wrong}" if wrong else "last, image")
+
+
+def replays(vlm: VLM, batch: Batch, plain: Tensor) -> Finding:
+    """Replay from the first, middle and last layer, all rows, equals the whole forward."""
+    trace = replay.record(vlm, batch)
+    rows = torch.arange(trace.final.shape[1])
+    outcomes = [_close(vlm, trace.logits, plain)]
+    for layer in sorted({0, vlm.n_layers // 2, vlm.n_layers}):
+        outcomes.append(_close(vlm, trace.replay(layer, trace.resid_pre(layer), rows), plain))
+    worst = [detail for passed, detail in outcomes if not passed] or [outcomes[-1][1]]
+    return Finding("replay equals the whole forward", all(passed for passed, _ in outcomes), worst[0])
+
+
+def sweep(vlm: VLM, batch: Batch) -> Finding:
+    """The last-token sweep equals one hooked forward a layer, with states of the other examples patched in."""
+    trace = replay.record(vlm, batch)
+    source = torch.stack([trace.resid_pre(k)[:, -1].roll(1, 0) for k in range(vlm.n_layers + 1)])
+    swept = trace.sweep_last(source)
+    outcomes = []
+    for layer in range(vlm.n_layers + 1):
+        with vlm.editing(Edit("resid_pre", _constant(source[layer]), (layer,), "last")):
+            outcomes.append(_close(vlm, swept[layer], vlm.forward(batch)))
+    worst = [detail for passed, detail in outcomes if not passed] or [outcomes[-1][1]]
+    return Finding("the last-token sweep equals hooked forwards", all(passed for passed, _ in outcomes), worst[0])
+
+
+def _constant(value: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda rows: value.to(rows.dtype)
+
+
+def generation(vlm: VLM, batch: Batch) -> Finding:
+    """An edit acts in `model.generate` as it does in a forward, and on the prompt only."""
+    options: dict[str, Any] = dict(max_new_tokens=2, do_sample=False, return_dict_in_generate=True, output_logits=True)
+    with torch.no_grad(), vlm.editing(Edit("resid_pre", _disturb, (vlm.n_layers - 1,), "last")):
+        made = vlm.model.generate(**batch.inputs, **options).logits[0]
+        passed, detail = _close(vlm, made, vlm.forward(batch))
+    with torch.no_grad():
+        untouched = vlm.model.generate(**batch.inputs, **options).logits[0]
+    if torch.equal(made, untouched):
+        return Finding("edits hold inside generate", False, "the edit was lost")
+    return Finding("edits hold inside generate", passed, detail)
+
+
+def restored(vlm: VLM) -> Finding:
+    """No hook is left behind, and the attention implementation is the model's own again."""
+    before, count = vlm.attention, hook_count(vlm)
+    with vlm.recording("scores"), vlm.editing(Edit("resid_pre", torch.clone)):
+        pass
+    passed = vlm.attention == before and hook_count(vlm) == count
+    return Finding("hooks and attention are put back", passed, f"{hook_count(vlm) - count} hooks left, attention {vlm.attention}")
+
+
+def hook_count(vlm: VLM) -> int:
+    """Forward hooks and pre-hooks on all modules."""
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in vlm.model.modules())
+
+
+def grid(vlm: VLM, *, cells: int) -> Finding:
+    """Of a picture with one cell changed at a time, the tokens' relative changes fit the grid better than its rivals.
+
+    Rivals are the transpose, both flips, the half turn and the shifts by one. A tie is a warning, a better rival a
+    failure.
+    """
+    picture = MemoryPicture(Image.new("RGB", vlm.prompter.native_size(), (128, 128, 128)))
+    layout = vlm.grid_of(picture)
+    rows, columns = layout.rows, layout.columns
+    rng = np.random.default_rng(1)
+    chosen = rng.permutation(rows * columns)
+    middle = {(r, c) for r in (rows // 2, (rows - 1) // 2) for c in (columns // 2, (columns - 1) // 2)}
+    chosen = np.array([i for i in chosen if divmod(int(i), columns) not in middle and i // columns != i % columns][:cells])
+    base = _image_embeds(vlm, [picture.open()])[0]
+    shares = []
+    for index in chosen:
+        changed = _image_embeds(vlm, [_with_cell(picture.open(), Box(*layout.box[index]))])[0]
+        change = (changed - base).norm(dim=-1) / base.norm(dim=-1).clamp_min(1e-9)
+        shares.append((change / change.sum().clamp_min(1e-12)).view(rows, columns).cpu().numpy())
+    fits = {name: _fit(shares, chosen, columns, move) for name, move in _rivals(rows, columns).items()}
+    own = fits.pop("grid")
+    best = max(fits, key=lambda name: fits[name])
+    detail = f"share of change at the named cell {own:.3f}; best rival ({best}) {fits[best]:.3f}"
+    return Finding("the token grid is right", own >= fits[best] > 0 or own > fits[best], detail, warning=own == fits[best])
+
+
+def _rivals(rows: int, columns: int) -> dict[str, Callable[[int, int], tuple[int, int]]]:
+    found: dict[str, Callable[[int, int], tuple[int, int]]] = {
+        "grid": lambda r, c: (r, c),
+        "flipped left to right": lambda r, c: (r, columns - 1 - c),
+        "flipped top to bottom": lambda r, c: (rows - 1 - r, c),
+        "turned by half": lambda r, c: (rows - 1 - r, columns - 1 - c),
+        "transposed": lambda r, c: divmod(c * rows + r, columns),
+        "shifted left": lambda r, c: (r, c - 1),
+        "shifted right": lambda r, c: (r, c + 1),
+        "shifted up": lambda r, c: (r - 1, c),
+        "shifted down": lambda r, c: (r + 1, c),
+    }
+    return found
+
+
+def _fit(shares: list[Any], chosen: Any, columns: int, move: Callable[[int, int], tuple[int, int]]) -> float:
+    """The mean share of a picture's change that falls on the token which a rival names."""
+    total = 0.0
+    for share, index in zip(shares, chosen, strict=True):
+        row, column = move(*divmod(int(index), columns))
+        if 0 <= row < share.shape[0] and 0 <= column < share.shape[1]:
+            total += float(share[row, column])
+    return total / max(1, len(shares))
+
+
+def _with_cell(image: Image.Image, box: Box) -> Image.Image:
+    """The picture with noise in one cell."""
+    width, height = max(1, round(box.width)), max(1, round(box.height))
+    noise = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image.paste(Image.fromarray(noise), (round(box.left), round(box.top)))
+    return image
+
+
+def _image_embeds(vlm: VLM, images: list[Image.Image]) -> Tensor:
+    """Image tokens as they enter the language model, (image, token, d_model)."""
+    pixels = {k: v.to(vlm.device) for k, v in vlm.prompter.pixels(images).items() if isinstance(v, Tensor)}
+    pixels["pixel_values"] = pixels["pixel_values"].to(vlm.dtype)
+    known = ("pixel_values", "image_grid_thw")
+    with torch.no_grad():
+        output = vlm.model.base_model.get_image_features(**{k: pixels[k] for k in known if k in pixels}, return_dict=True)
+    features = output.pooler_output
+    stacked: Tensor = torch.stack(list(features)) if not isinstance(features, Tensor) else features
+    return stacked.view(len(images), -1, stacked.shape[-1])

@@ -1,0 +1,237 @@
+"""Recording and editing: two context managers that own every hook.
+
+One dispatcher visits a site in a model call: the edits apply in the order in which they were entered, then every
+recording sees the edited value, whichever context was entered first. Hooks come off on exit, also on an error. An
+edit that never applied while the model was called is an error on exit: no edit is silently lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backsight.errors import EditError, UsageError
+from backsight.models import attention
+from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
+
+
+@dataclass
+class Recording:
+    """What was seen at some sites in the latest call of the model: `recording["resid_pre", 3]`.
+
+    Values are (batch, position, d_model) for "all" positions, else the selected rows (row, d_model) in batch-major
+    order. With `grad_from`, the residual stream before that layer is a leaf: gradients stop there.
+    """
+
+    sites: tuple[SiteName, ...]
+    layers: frozenset[int] | None
+    positions: Positions
+    grad_from: int | None
+    values: dict[tuple[SiteName, int], Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, key: tuple[SiteName, int]) -> Tensor:
+        if key not in self.values:
+            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other places")
+        return self.values[key]
+
+    def wants(self, site: SiteName, layer: int) -> bool:
+        """Whether this place is recorded."""
+        return site in self.sites and (self.layers is None or layer in self.layers)
+
+
+class Hooks:
+    """The only owner of forward hooks on a model."""
+
+    def __init__(self, model: nn.Module, parts: Parts, image_token_id: int) -> None:
+        self.model, self.parts, self.image_token_id = model, parts, image_token_id
+        self.edits: list[Edit] = []
+        self.recordings: list[Recording] = []
+        self.applied: dict[int, int] = {}
+        self.calls = 0
+        self._call: Call | None = None
+        self._handles: list[Any] = []
+
+    @property
+    def wants_gradients(self) -> bool:
+        """Whether a recording asks for gradients."""
+        return any(r.grad_from is not None for r in self.recordings)
+
+    @contextmanager
+    def recording(
+        self, *sites: SiteName, layers: Sequence[int] | None, positions: Positions, grad_from: int | None
+    ) -> Iterator[Recording]:
+        """Record `sites` in every call of the model inside the context."""
+        for site in sites:
+            if site not in SITES:
+                raise UsageError("There is no such site", got=site, do=f"choose from: {', '.join(SITES)}")
+            self._check_layers(site, layers)
+        made = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
+        self.recordings.append(made)
+        try:
+            with self._installed():
+                yield made
+        finally:
+            self.recordings = [r for r in self.recordings if r is not made]
+            self._reinstall()
+
+    @contextmanager
+    def editing(self, *edits: Edit) -> Iterator[None]:
+        """Apply `edits` in every call of the model inside the context."""
+        for edit in edits:
+            self._check_layers(edit.site, edit.layers)
+        calls = self.calls
+        self.edits += edits
+        for edit in edits:
+            self.applied[id(edit)] = 0
+        try:
+            with self._installed():
+                yield
+            lost = [e for e in edits if self.applied[id(e)] == 0]
+            if lost and self.calls > calls:
+                raise EditError(
+                    "An edit never applied although the model was called",
+                    where=[(e.site, e.layers) for e in lost], do="check its positions against the prompt",
+                )
+        finally:
+            self.edits = [e for e in self.edits if not any(e is mine for mine in edits)]
+            for edit in edits:
+                self.applied.pop(id(edit), None)
+            self._reinstall()
+
+    def observe(self, module: nn.Module, *, before: Any, after: Any = None) -> list[Any]:
+        """Handles of plain observers of a module, for `replay`; the caller removes them.
+
+        `before(args, kwargs)` may return new keyword arguments; `after(output)` only looks. They run behind the edits.
+        """
+
+        def on_input(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            new = before(args, kwargs)
+            return None if new is None else (args, new)
+
+        handles: list[Any] = [module.register_forward_pre_hook(on_input, with_kwargs=True)]
+        if after is not None:
+            handles.append(module.register_forward_hook(lambda module, args, output: after(output)))
+        return handles
+
+    def _check_layers(self, site: SiteName, layers: Sequence[int] | None) -> None:
+        count = self.parts.count(site)
+        wrong = [layer for layer in layers or () if not 0 <= layer < count]
+        if wrong:
+            raise UsageError(f"The site {site!r} has no such layer", got=wrong, do=f"give 0 to {count - 1}")
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        self._reinstall()
+        scored = [e for e in self.edits if e.site == "scores"] or [r for r in self.recordings if "scores" in r.sites]
+        with ExitStack() as stack:
+            if scored:
+                functions = {
+                    layer.self_attn: self._score_function(index) for index, layer in enumerate(self.parts.layers)
+                }
+                stack.enter_context(attention.explicit(self.model, scores=functions))  # type: ignore[arg-type]
+            yield
+
+    def _reinstall(self) -> None:
+        """Take every hook off and, while a context is open, put the needed ones on again."""
+        while self._handles:
+            self._handles.pop().remove()
+        if not self.edits and not self.recordings:
+            return
+        parts, add = self.parts, self._handles.append
+        add(parts.base.register_forward_pre_hook(self._enter, with_kwargs=True))
+        add(parts.base.register_forward_hook(self._leave, always_call=True))
+        add(parts.decoder.register_forward_pre_hook(self._on_embeds, with_kwargs=True))
+        for index, layer in enumerate([*parts.layers, parts.norm]):
+            add(layer.register_forward_pre_hook(self._on_input("resid_pre", index), prepend=True))
+        for index, layer in enumerate(parts.layers):
+            add(layer.register_forward_hook(self._on_output("resid_post", index), prepend=True))
+            add(layer.self_attn.o_proj.register_forward_pre_hook(self._on_input("heads", index)))  # type: ignore[union-attr]
+        for index, block in enumerate(parts.vision_blocks):
+            add(block.register_forward_hook(self._on_output("vision", index), prepend=True))
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        cache = kwargs.get("past_key_values")
+        past = 0 if cache is None else int(cache.get_seq_length())
+        mask = kwargs.get("attention_mask")
+        self._call = Call(ids, mask if isinstance(mask, Tensor) and mask.ndim == 2 else None, past)
+        self.calls += 1
+        for recording in self.recordings:
+            if past == 0:
+                recording.values.clear()
+
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self._call = None
+
+    def _on_input(self, site: SiteName, layer: int) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            return (self._visit(site, layer, args[0]), *args[1:])
+
+        return hook
+
+    def _on_output(self, site: SiteName, layer: int) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (self._visit(site, layer, output[0]), *output[1:])
+            return self._visit(site, layer, output)
+
+        return hook
+
+    def _on_embeds(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        return args, {**kwargs, "inputs_embeds": self._visit("image_embeds", 0, kwargs["inputs_embeds"])}
+
+    def _score_function(self, layer: int) -> attention.ScoreFunction:
+        def function(scores: Tensor) -> Tensor:
+            by_query = scores.transpose(1, 2)  # (batch, query, head, key), so that a row is a query
+            return self._visit("scores", layer, by_query).transpose(1, 2)
+
+        return function
+
+    def _visit(self, site: SiteName, layer: int, value: Tensor) -> Tensor:
+        """The one place where a site is edited and then recorded."""
+        call = self._call
+        if call is None:  # a layer called by itself, as replay does
+            return value
+        for edit in self.edits:
+            if edit.at(site, layer) and (call.past == 0 or edit.decoded):
+                value = self._edited(edit, value, call)
+        for recording in self.recordings:
+            if site == "resid_pre" and recording.grad_from == layer and call.past == 0:
+                value = value.detach().requires_grad_(True)
+        for recording in self.recordings:
+            if recording.wants(site, layer) and call.past == 0:
+                mask = None if site == "vision" else self._mask(recording.positions, site, value, call)
+                recording.values[site, layer] = value if mask is None else value[mask]
+        return value
+
+    def _edited(self, edit: Edit, value: Tensor, call: Call) -> Tensor:
+        mask = None if edit.site == "vision" else self._mask(edit.positions, edit.site, value, call)
+        if edit.site == "vision":
+            new = edit.apply(value)
+        elif mask is None:
+            new = edit.apply(value.flatten(0, 1)).view_as(value)
+        elif not mask.any():
+            return value
+        else:
+            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask]))
+        self.applied[id(edit)] += 1
+        return new
+
+    def _mask(self, positions: Positions, site: SiteName, value: Tensor, call: Call) -> Tensor | None:
+        if site == "image_embeds" and isinstance(positions, str) and positions == "all":
+            positions = "image"
+        if call.past > 0:  # a decoded token: the last position is the only one there is
+            if isinstance(positions, str) and positions in ("all", "last"):
+                return None
+            return torch.zeros(value.shape[:2], dtype=torch.bool, device=value.device)
+        mask = call.mask(positions, value.shape[1], self.image_token_id)
+        return mask if mask is None else mask.to(value.device)
+
+
+def _like(mask: Tensor, value: Tensor) -> Tensor:
+    return mask.view(*mask.shape, *[1] * (value.ndim - 2)).expand_as(value)

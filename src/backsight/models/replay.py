@@ -1,0 +1,242 @@
+"""Record once, replay from any layer.
+
+One forward records, for each decoder block, the arguments it was called with, the residual stream before it, what
+the family adds behind it, and its keys and values. A replay then runs exactly the rows that a change can reach, found
+block by block from the recorded masks, on the recorded keys and values of all other rows. No model-specific code: a
+block is called as it was called before, with its arguments cut to the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from backsight.errors import EditError, ModelError
+from backsight.models import attention
+
+if TYPE_CHECKING:
+    from backsight.models.prompts import Batch
+    from backsight.models.vlm import VLM
+
+
+class _Capture:
+    """Stands where a cache stands in an attention module's call, and keeps its keys and values whole."""
+
+    def __init__(self, call: BlockCall) -> None:
+        self.call = call
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        self.call.keys, self.call.values = keys, values
+        return keys, values
+
+
+class _Scatter:
+    """Gives the recorded keys and values, with those of the replayed rows in their places."""
+
+    def __init__(self, call: BlockCall, rows: Tensor) -> None:
+        self.call, self.rows = call, rows
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        assert self.call.keys is not None and self.call.values is not None
+        return self.call.keys.index_copy(2, self.rows, keys), self.call.values.index_copy(2, self.rows, values)
+
+
+class _Append:
+    """Gives the recorded keys and values of all positions but the last, and the copies of the last one behind them."""
+
+    def __init__(self, call: BlockCall) -> None:
+        self.call = call
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        assert self.call.keys is not None and self.call.values is not None
+        return torch.cat([self.call.keys[:, :, :-1], keys], 2), torch.cat([self.call.values[:, :, :-1], values], 2)
+
+
+@dataclass
+class BlockCall:
+    """One decoder block as it was called: its keyword arguments, input, output, keys and values."""
+
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    before: Tensor | None = None
+    after: Tensor | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """The additive attention mask (batch, 1, query, key)."""
+        mask: Tensor = self.kwargs["attention_mask"]
+        return mask
+
+    def cut(self, rows: Tensor) -> dict[str, Any]:
+        """The keyword arguments for some rows (positions) only."""
+        found = dict(self.kwargs)
+        found["attention_mask"] = self.mask[:, :, rows]
+        found["position_embeddings"] = tuple(p.index_select(-2, rows) for p in self.kwargs["position_embeddings"])
+        for name in ("position_ids", "cache_position"):
+            if isinstance(found.get(name), Tensor):
+                found[name] = found[name].index_select(-1, rows)
+        return found
+
+
+@dataclass
+class Trace:
+    """A recorded forward of one batch, to be replayed. `final` is the input of the final norm at every position."""
+
+    vlm: VLM
+    batch: Batch
+    logits: Tensor
+    blocks: list[BlockCall]
+    final: Tensor
+    added: list[Tensor | None]
+
+    def resid_pre(self, layer: int) -> Tensor:
+        """(batch, position, d_model): the residual stream before a block, or for L before the final norm."""
+        value = self.final if layer == len(self.blocks) else self.blocks[layer].before
+        assert value is not None
+        return value
+
+    def reach(self, layer: int, rows: Tensor) -> Tensor:
+        """Rows (position,) whose state behind block `layer` a change of `rows` before it can alter, in any example."""
+        visible = self.blocks[layer].mask[:, 0][:, :, rows] > torch.finfo(self.blocks[layer].mask.dtype).min / 2
+        reached = visible.any(2).any(0)
+        reached[rows] = True
+        return reached.nonzero().flatten()
+
+    def replay(self, layer: int, hidden: Tensor, rows: Tensor) -> Tensor:
+        """Next-token logits (batch, vocabulary) with `hidden` (batch, row, d_model) at `rows` of resid_pre(layer)."""
+        self._refuse_edits()
+        device = self.final.device
+        rows = rows.to(device)
+        computed = 0
+        with torch.no_grad(), attention.explicit(self.vlm.model):
+            for index in range(layer, len(self.blocks)):
+                call = self.blocks[index]
+                reached = self.reach(index, rows)
+                state = self.resid_pre(index).index_select(1, reached)
+                state[:, torch.searchsorted(reached, rows)] = hidden
+                hidden, rows = self._run(index, state, call.cut(reached), _Scatter(call, reached)), reached
+                extra = self.added[index]
+                if extra is not None:
+                    hidden = hidden + extra.index_select(1, rows)
+                computed += len(rows)
+        last = self.final.shape[1] - 1
+        if int(rows[-1]) != last:  # nothing of the change has reached the last position
+            return self.logits.clone()
+        self._charge(computed)
+        with torch.no_grad():
+            return self.vlm.logits(hidden[:, -1])
+
+    def last_is_private(self) -> bool:
+        """Whether the last position is seen by itself only, in every block: then its sweep is one growing batch."""
+        last = torch.tensor([self.final.shape[1] - 1], device=self.final.device)
+        return all(len(self.reach(index, last)) == 1 for index in range(len(self.blocks)))
+
+    def sweep_last(self, source: Tensor) -> Tensor:
+        """Logits (layer, batch, vocabulary) with `source[l]` (batch, d_model) at the last position of resid_pre(l).
+
+        `source` is (L + 1, batch, d_model). Where nothing else sees the last position, all layers share one growing
+        batch of single rows: at block k the rows replaced at 0..k stand side by side, each seeing itself and the
+        recorded keys and values. Elsewhere (PaliGemma) each layer is replayed by itself, which costs what it costs.
+        """
+        self._refuse_edits()
+        count = len(self.blocks)
+        if source.shape[0] != count + 1:
+            raise EditError("A sweep needs a state for every layer", got=tuple(source.shape), do=f"give {count + 1} layers")
+        last = torch.tensor([self.final.shape[1] - 1], device=self.final.device)
+        if not self.last_is_private():
+            swept = [self.replay(layer, source[layer][:, None], last) for layer in range(count)]
+            with torch.no_grad():
+                return torch.stack([*swept, self.vlm.logits(source[count])])
+        copies = source[:0].transpose(0, 1)
+        with torch.no_grad(), attention.explicit(self.vlm.model):
+            for index, call in enumerate(self.blocks):
+                copies = torch.cat([copies, source[index][:, None]], 1)
+                kwargs = _for_copies(call, copies.shape[1], last)
+                copies = self._run(index, copies, kwargs, _Append(call))
+                extra = self.added[index]
+                if extra is not None:
+                    copies = copies + extra[:, -1:]
+            copies = torch.cat([copies, source[count][:, None]], 1)
+            self._charge(count * (count + 1) // 2)
+            return self.vlm.logits(copies).transpose(0, 1)
+
+    def _run(self, index: int, state: Tensor, kwargs: dict[str, Any], cache: Any) -> Tensor:
+        output = self.vlm.parts.layers[index](state, **{**kwargs, "past_key_values": cache})
+        return output[0] if isinstance(output, tuple) else output
+
+    def _charge(self, rows: int) -> None:
+        """Count replayed rows in forward equivalents of the language model."""
+        whole = len(self.blocks) * self.final.shape[1]
+        self.vlm.forward_equivalents += len(self.batch) * rows / whole
+
+    def _refuse_edits(self) -> None:
+        if self.vlm.hooks.edits:
+            raise EditError("A replay runs blocks by themselves and would lose the edits of an open editing context",
+                            do="record inside the context, replay outside of it")  # fmt: skip
+
+
+def _for_copies(call: BlockCall, count: int, last: Tensor) -> dict[str, Any]:
+    """A block's arguments for `count` copies of the last row, each seeing all before it and itself."""
+    found = call.cut(last)
+    shared = call.mask[:, :, -1:, :-1].expand(-1, -1, count, -1)
+    own = torch.full((count, count), torch.finfo(shared.dtype).min, dtype=shared.dtype, device=shared.device)
+    own.fill_diagonal_(0)
+    found["attention_mask"] = torch.cat([shared, own.expand(shared.shape[0], shared.shape[1], -1, -1)], 3)
+    found["position_embeddings"] = tuple(p.expand(*p.shape[:-2], count, -1) for p in found["position_embeddings"])
+    for name in ("position_ids", "cache_position"):
+        if isinstance(found.get(name), Tensor):
+            found[name] = found[name].expand(*found[name].shape[:-1], count)
+    return found
+
+
+def record(vlm: VLM, batch: Batch) -> Trace:
+    """One forward of a batch with everything that a replay needs; edits of an open context are in it."""
+    blocks = [BlockCall() for _ in vlm.parts.layers]
+    final: list[Tensor] = []
+    handles = []
+    for layer, call in zip(vlm.parts.layers, blocks, strict=True):
+        handles += vlm.hooks.observe(layer, before=_before(call), after=_after(call))
+    handles += vlm.hooks.observe(vlm.parts.norm, before=lambda args, kwargs: final.append(args[0].detach()))
+    try:
+        with attention.explicit(vlm.model), torch.no_grad():
+            logits = vlm.forward(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for index, call in enumerate(blocks):
+        mask = call.kwargs.get("attention_mask")
+        if not isinstance(mask, Tensor) or mask.ndim != 4 or not mask.is_floating_point() or call.keys is None:
+            raise ModelError("A block was not called with an explicit mask and a cache", where=f"block {index}", got=type(mask))
+    added = [_added(call, blocks[i + 1].before if i + 1 < len(blocks) else final[0]) for i, call in enumerate(blocks)]
+    for call in blocks:
+        call.after = None  # needed no more
+    return Trace(vlm, batch, logits, blocks, final[0], added)
+
+
+def _before(call: BlockCall) -> Any:
+    def observe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        call.before = args[0]
+        call.kwargs = {k: v for k, v in kwargs.items() if k not in ("past_key_values", "use_cache")}
+        return {**kwargs, "past_key_values": _Capture(call)}
+
+    return observe
+
+
+def _after(call: BlockCall) -> Any:
+    def observe(output: Any) -> None:
+        call.after = output[0] if isinstance(output, tuple) else output
+
+    return observe
+
+
+def _added(call: BlockCall, following: Tensor | None) -> Tensor | None:
+    """What stands between a block's output and the next one's input, or None where it is the same tensor."""
+    if following is None or following is call.after or call.after is None or torch.equal(following, call.after):
+        return None
+    return following - call.after
+
+

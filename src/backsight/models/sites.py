@@ -1,0 +1,163 @@
+"""Sites: where in a model one reads or writes, and which positions of it.
+
+The canonical sweep site is `resid_pre(l)`, l = 0..L: the input of decoder block l, and for l = L that of the final
+norm. `resid_post(l)` is block l's raw output; the two differ where a family adds something between blocks. Then
+`image_embeds` (image tokens as they enter the language model), `vision` (outputs of the vision encoder's blocks),
+`heads` (input of the attention's output projection) and `scores` (attention before the softmax).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from backsight.errors import EditError, UsageError
+from backsight.models.families import Family
+
+SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores"]
+SITES: tuple[SiteName, ...] = ("resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores")
+
+
+@dataclass(frozen=True)
+class ImageTokens:
+    """Positions given as indices into each example's image tokens: one list for all, or one an example."""
+
+    indices: Sequence[int] | Sequence[Sequence[int]]
+
+    def of(self, example: int) -> Sequence[int]:
+        """The indices for one example of a batch."""
+        first = self.indices[0] if len(self.indices) else 0
+        if isinstance(first, Sequence):
+            chosen = self.indices[example]
+            assert isinstance(chosen, Sequence)
+            return chosen
+        return self.indices  # type: ignore[return-value]
+
+
+Positions = Literal["all", "image", "last"] | ImageTokens | Tensor
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A pure function of the selected rows at a site, in some layers.
+
+    `function` takes the selected rows (row, ...) in batch-major order and gives new ones of equal shape, dtype and
+    device. At `resid_pre`, `resid_post` and `image_embeds` a row is (d_model,); at `heads` (heads x head_dim,); at
+    `scores` (head, key), one row a query. At `vision` the function takes a block's whole output. An edit addresses
+    the prompt, not the tokens decoded after it, unless `decoded`. `layers` None means every layer of the site.
+    """
+
+    site: SiteName
+    function: Callable[[Tensor], Tensor]
+    layers: tuple[int, ...] | None = None
+    positions: Positions = "all"
+    decoded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.site not in SITES:
+            raise UsageError("There is no such site", got=self.site, do=f"choose from: {', '.join(SITES)}")
+        if self.site == "vision" and not (isinstance(self.positions, str) and self.positions == "all"):
+            raise UsageError("The vision encoder's blocks have no prompt positions", got=self.positions, do='use "all"')
+
+    def at(self, site: SiteName, layer: int) -> bool:
+        """Whether the edit speaks to this place."""
+        return site == self.site and (self.layers is None or layer in self.layers)
+
+    def apply(self, rows: Tensor) -> Tensor:
+        """The function's result; EditError where it changed shape, dtype or device."""
+        new = self.function(rows)
+        got = (tuple(new.shape), new.dtype, new.device)
+        if got != (tuple(rows.shape), rows.dtype, rows.device):
+            raise EditError(
+                "An edit must keep shape, dtype and device", where=f"{self.site}, layers {self.layers}", got=got,
+                do=f"return {(tuple(rows.shape), rows.dtype, rows.device)}",
+            )
+        return new
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is known of the model call in progress, from its own arguments."""
+
+    input_ids: Tensor | None
+    attention_mask: Tensor | None
+    past: int
+
+    def mask(self, positions: Positions, length: int, image_token_id: int) -> Tensor | None:
+        """(batch, position), true at the selected positions; None for all. EditError where they cannot be found."""
+        if isinstance(positions, str) and positions == "all":
+            return None
+        if isinstance(positions, Tensor):
+            return self._given(positions, length)
+        if self.input_ids is None:
+            raise EditError("Positions cannot be found in a call without input ids", got=positions)
+        if isinstance(positions, str) and positions == "last":
+            return self._last(length)
+        image = self.input_ids == image_token_id
+        if isinstance(positions, ImageTokens):
+            image = _choose(image, positions)
+        return image
+
+    def _given(self, positions: Tensor, length: int) -> Tensor:
+        if self.input_ids is not None and positions.shape != self.input_ids.shape:
+            raise EditError(
+                "A mask of positions must have the shape of the input ids", got=tuple(positions.shape),
+                do=f"give {tuple(self.input_ids.shape)}",
+            )
+        return positions.bool()
+
+    def _last(self, length: int) -> Tensor:
+        assert self.input_ids is not None
+        rows = self.input_ids.shape[0]
+        last = torch.full((rows,), length - 1, device=self.input_ids.device)
+        if self.attention_mask is not None and self.attention_mask.shape == self.input_ids.shape:
+            places = torch.arange(length, device=last.device)
+            last = (self.attention_mask.bool() * places).argmax(-1)
+        found = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
+        found[torch.arange(rows, device=last.device), last] = True
+        return found
+
+
+def _choose(image: Tensor, tokens: ImageTokens) -> Tensor:
+    chosen = torch.zeros_like(image)
+    for example in range(image.shape[0]):
+        places = image[example].nonzero().flatten()
+        wanted = list(tokens.of(example))
+        if wanted and (max(wanted) >= len(places) or min(wanted) < 0):
+            raise EditError(
+                "An image token that the prompt does not have", where=f"example {example}", got=max(wanted),
+                do=f"its prompt has {len(places)} image tokens, counted from 0",
+            )
+        chosen[example, places[wanted]] = True
+    return chosen
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The modules of a model that sites live on."""
+
+    base: nn.Module
+    decoder: nn.Module
+    layers: list[nn.Module]
+    norm: nn.Module
+    vision_blocks: list[nn.Module]
+
+    @classmethod
+    def of(cls, model: nn.Module, family: Family) -> Parts:
+        """The parts of a model, found by the family's row."""
+        decoder = model.get_decoder()  # type: ignore[operator]
+        try:
+            blocks = list(model.get_submodule(family.vision_blocks))  # type: ignore[arg-type]
+        except AttributeError:  # one level deeper in some releases
+            path = family.vision_blocks.replace("vision_tower.", "vision_tower.vision_model.")
+            blocks = list(model.get_submodule(path))  # type: ignore[arg-type]
+        return cls(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)  # type: ignore[arg-type]
+
+    def count(self, site: SiteName) -> int:
+        """How many layers a site has: L + 1 for resid_pre, L for the other decoder sites."""
+        sizes = {"resid_pre": len(self.layers) + 1, "image_embeds": 1, "vision": len(self.vision_blocks)}
+        return sizes.get(site, len(self.layers))
