@@ -1,1 +1,58 @@
-"""Backsight."""
+"""Backsight: what a vision-language model knows about *where*.
+
+Names are loaded when they are used, so that `import backsight` loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "load": "backsight.models.loading",
+    "VLM": "backsight.models.vlm",
+    "Edit": "backsight.models.sites",
+    "Family": "backsight.models.families",
+    "Example": "backsight.examples",
+    "ExampleSet": "backsight.examples",
+    "Pair": "backsight.examples",
+    "PairSet": "backsight.examples",
+    "Table": "backsight.tables",
+    "TokenGrid": "backsight.grid",
+    "Box": "backsight.grid",
+    "Behaviour": "backsight.measurements",
+    "Interchange": "backsight.measurements",
+    "measure": "backsight.measurements",
+    "plot": "backsight.figures",
+    "BacksightError": "backsight.errors",
+}
+_PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "stimuli", "studies", "report")
+
+__all__ = [*_WHERE, *_PACKAGES, "__version__"]
+
+if TYPE_CHECKING:
+    from backsight import datasets, figures, maths, measurements, models, report, stimuli, studies
+    from backsight.errors import BacksightError
+    from backsight.examples import Example, ExampleSet, Pair, PairSet
+    from backsight.figures import plot
+    from backsight.grid import Box, TokenGrid
+    from backsight.measurements import Behaviour, Interchange, measure
+    from backsight.models.families import Family
+    from backsight.models.loading import load
+    from backsight.models.sites import Edit
+    from backsight.models.vlm import VLM
+    from backsight.tables import Table
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"backsight.{name}")
+    raise AttributeError(f"module 'backsight' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -77,10 +77,9 @@ def behaviour_summary(
 
 def _counts(group: Sequence[Row]) -> str:
     whole = [r for r in group if r["direction"] == "all" and r["condition"] == "picture"] or list(group)
-    number = _span([row["questions"] for row in whole])
+    asked = _span([row["questions"] for row in whole])
     each = " a prompt" if len({row["prompt"] for row in whole}) > 1 else ""
-    images = max(row["images"] for row in whole)
-    return f"{number} questions{each}, {images} picture{'s' if images != 1 else ''}"
+    return f"{asked} questions{each}, {style.counted(max(row['images'] for row in whole), 'picture')}"
 
 
 def _panel(axis: Axes, group: Sequence[Row], directions: Sequence[str], prompts: Sequence[str]) -> None:

@@ -67,8 +67,13 @@ def interchange_summary(
         figure, axes = style.panels(len(groups), columns, height=2.35)
         for axis, ((suite, one), group) in zip(axes, groups.items(), strict=True):
             title = style.suite_title(suite, titles) + (f", {one}" if one != "all" else "")
-            style.heading(axis, title, f"{group[0]['pairs']} pairs kept, {group[0]['dropped']} dropped")
-            _panel(axis, group, _numbers(decided[suite, one]), max(layers, default=1))
+            kept = style.counted(group[0]["pairs"], "pair")
+            style.heading(axis, title, f"{kept} kept, {group[0]['dropped']} dropped")
+            if any(row["omitted"] for row in group):
+                _omitted(axis, f"omitted: {kept}")
+            else:
+                _panel(axis, group, _numbers(decided[suite, one]), max(layers, default=1))
+        _label_left(axes)
         shaded = any(decided[key] for key in groups)
         _legend(figure, shaded=shaded, narrow=columns == 1 or len(axes) < 2)
     return figure
@@ -80,14 +85,23 @@ def _numbers(spans: str) -> list[tuple[int, int]]:
     return [(end[0], end[-1]) for end in ends]
 
 
+def _omitted(axis: Axes, said: str) -> None:
+    axis.text(0.5, 0.5, said, ha="center", va="center", transform=axis.transAxes)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    axis.set_facecolor("#fafafa")
+
+
+def _label_left(axes: Sequence[Axes]) -> None:
+    """Leave the vertical labels to the first panel of a row, and to one that follows an omitted panel."""
+    for before, axis in zip([None, *axes], axes, strict=False):
+        place = axis.get_subplotspec()
+        if place is not None and place.colspan.start > 0 and before is not None and before.lines:
+            axis.tick_params(labelleft=False)
+            axis.set_ylabel("")
+
+
 def _panel(axis: Axes, group: Sequence[Row], decided: Sequence[tuple[int, int]], last: int) -> None:
-    if any(row["omitted"] for row in group):
-        said = f"omitted: {group[0]['pairs']} pairs"
-        axis.text(0.5, 0.5, said, ha="center", va="center", transform=axis.transAxes)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
-        axis.set_facecolor("#fafafa")
-        return
     for first, final in decided:
         axis.axvspan(first - 0.5, final + 0.5, color=style.SHADE, linewidth=0, zorder=0)
     for outcome, (color, marker) in OUTCOME_STYLES.items():
@@ -110,7 +124,6 @@ def _panel(axis: Axes, group: Sequence[Row], decided: Sequence[tuple[int, int]],
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.5", "0.75", "1"])
     axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
-    axis.label_outer()
 
 
 def _legend(figure: Figure, *, shaded: bool, narrow: bool) -> None:

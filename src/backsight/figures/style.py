@@ -101,6 +101,11 @@ def suite_title(name: str, titles: Mapping[str, str] | None = None) -> str:
     return given or (name.replace("_", " ").strip()[:1].upper() + name.replace("_", " ").strip()[1:])
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 pair", "48 pairs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def to_svg(figure: Figure, salt: str = "backsight") -> str:
     """The figure as SVG text, the same for the same figure.
 

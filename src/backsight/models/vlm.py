@@ -59,6 +59,7 @@ class VLM:
         self.parts = Parts.of(model, self.family)
         self.hooks = Hooks(model, self.parts, self.prompter.image_token_id)
         self.forward_equivalents = 0.0
+        self._options: dict[tuple[str, ...], list[list[int]] | None] = {}
         self.findings: list[Finding] = []
         if check:
             from backsight.models import contracts
@@ -72,6 +73,12 @@ class VLM:
     def n_layers(self) -> int:
         """Number of decoder blocks, L; `resid_pre` has L + 1 layers."""
         return len(self.parts.layers)
+
+    def options(self, options: tuple[str, ...]) -> list[list[int]] | None:
+        """The token ids that spell each option, or None where single tokens cannot tell the options apart."""
+        if options not in self._options:
+            self._options[options] = answers.token_options(self.tokenizer, options)
+        return self._options[options]
 
     @property
     def device(self) -> torch.device:
@@ -145,7 +152,7 @@ class VLM:
         tokens = tuple((self.tokenizer.decode([i]), float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True))
         if not choices:
             return Answer(tokens[0][0].strip(), {}, tokens)
-        single = answers.token_options(self.tokenizer, choices)
+        single = self.options(choices)
         if single is not None:
             scores = answers.option_probabilities(logits, single)
         else:

@@ -19,11 +19,11 @@ def build_plain(seed: int) -> tuple[Any, Any]:
     """Qwen2-VL: 12x12 image tokens of 28 px (patch 28, merge 1), vision 3 x 64, language 6 x 128."""
     text = dict(
         hidden_size=128, intermediate_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=2048,
+        max_position_embeddings=2048, initializer_range=0.08,
         rope_parameters=dict(rope_type="default", rope_theta=20.0, mrope_section=[4, 6, 6]),
     )  # fmt: skip
     vision = dict(
-        depth=3, embed_dim=64, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1,
+        depth=3, embed_dim=64, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1, initializer_range=0.06,
         rope_parameters=dict(rope_type="axial", rope_theta=100.0),
     )  # fmt: skip
     return small.qwen2_vl(corpus(), text=text, vision=vision, tokens=144, seed=seed)
@@ -36,7 +36,7 @@ PLAIN = Recipe(
     build=build_plain,
     layout=PRESETS["qwen2-vl"],
     stages=(
-        Stage("rows", 1800, ROWS, floor=0.3),
+        Stage("rows", 1800, ROWS, floor=0.3, rate=2e-3),
         Stage("everything", 3600, {"squares": 0.1, "shapes": 0.14, "objects": 0.2, "scattered": 0.56}, images=12, textured=0.2),
     ),
     system=SYSTEM,

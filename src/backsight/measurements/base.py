@@ -1,0 +1,104 @@
+"""What every measurement shares: a loop over batches that gives rows, with progress and a plan that repeats.
+
+A measurement is its parameters. It turns one batch of samples into rows; `measure` does the batching, so that a
+study can stop between batches and go on there. Batches hold samples of like prompt length, in a fixed order: the
+same samples and the same batch size give bit-equal tables.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.models.vlm import VLM
+from backsight.tables import Schema, Table
+
+Samples = ExampleSet | PairSet
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measurement(ABC):
+    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers."""
+
+    schema: ClassVar[Schema]
+    version: ClassVar[int] = 1
+    takes_pairs: ClassVar[bool] = False
+
+    batch: int = 16
+
+    @abstractmethod
+    def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:
+        """The rows of one batch of samples."""
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """CannotAnswer where a model cannot be asked these samples."""
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """An estimate of the forward equivalents that the samples take."""
+        return float(len(samples))
+
+    def __call__(self, vlm: VLM, samples: Samples, *, progress: Callable[[int, int], None] | None = None) -> Table:
+        """The table of rows; CannotAnswer where the model cannot be asked these samples."""
+        return measure(vlm, samples, self, progress=progress)
+
+
+def measure(
+    vlm: VLM, samples: Samples, measurement: Measurement, *, progress: Callable[[int, int], None] | None = None
+) -> Table:
+    """The rows of a measurement over all samples, in the samples' own order."""
+    measurement.check(vlm, samples)
+    rows: dict[int, list[Row]] = {}
+    done = 0
+    for indices in batches(samples, measurement.batch):
+        for index, found in by_sample(vlm, samples, measurement, indices):
+            rows[index] = found
+        done += len(indices)
+        if progress is not None:
+            progress(done, len(samples))
+    ordered = [row for index in sorted(rows) for row in rows[index]]
+    return Table.of(measurement.schema, ordered, provenance(vlm, samples, measurement))
+
+
+def by_sample(vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]) -> Iterator[tuple[int, list[Row]]]:
+    """The rows of one batch, sorted under the samples they belong to."""
+    key = "pair_id" if measurement.takes_pairs else "example_id"
+    found = measurement.rows(vlm, [samples[i] for i in indices])
+    names = {samples[i].id: i for i in indices}
+    grouped: dict[int, list[Row]] = {i: [] for i in indices}
+    for row in found:
+        grouped[names[row[key]]].append(row)
+    yield from grouped.items()
+
+
+def batches(samples: Samples, size: int) -> list[list[int]]:
+    """Indices of samples in batches: like prompt lengths together, else in order."""
+
+    def length(index: int) -> tuple[int, int]:
+        sample = samples[index]
+        text = sample.clean.question if isinstance(sample, Pair) else sample.question
+        return len(text.split()), index
+
+    order = sorted(range(len(samples)), key=length)
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def provenance(vlm: VLM, samples: Samples, measurement: Measurement) -> dict[str, Any]:
+    """What a table's numbers depend on."""
+    return {
+        "measurement": repr(measurement),
+        "version": measurement.version,
+        "samples": samples.name,
+        "samples_fingerprint": samples.fingerprint,
+        "model": vlm.name,
+        "model_fingerprint": vlm.fingerprint,
+        "dtype": str(vlm.dtype).removeprefix("torch."),
+        "attention": vlm.attention,
+        "padding": "left",
+    }
+
+
+__all__ = ["Example", "Measurement", "Row", "Samples", "batches", "by_sample", "measure", "provenance"]

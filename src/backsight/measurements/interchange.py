@@ -1,0 +1,113 @@
+"""Interchange interventions: one state of the clean run replaced by that of a counterfactual run, layer by layer.
+
+At the last position of rows of three (Dual Mechanisms, 5.1 and figure 2): if the replaced state carries the *place*
+that is asked for, the answer becomes the clean picture's entity at that place (ordinal); if it carries the answer
+itself, it becomes the counterfactual's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from backsight import schemas
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Pair, PairSet
+from backsight.maths.summaries import OUTCOMES
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.models import answers, replay
+from backsight.models.vlm import VLM
+from backsight.tables import Schema
+
+
+@dataclass(frozen=True)
+class Interchange(Measurement):
+    """The last-token sweep: slot l replaces resid_pre(l), l = 0..L, at the last position.
+
+    Slot 0 is the input of the first decoder block and slot l the stream behind block l, as the authors ran it. Pairs
+    of which either run answers wrong (best option) are dropped: they have one row with `kept` false and no layer.
+    """
+
+    schema: ClassVar[Schema] = schemas.INTERCHANGE
+    takes_pairs: ClassVar[bool] = True
+
+    batch: int = 8
+    site: Literal["resid_pre"] = "resid_pre"
+    at: Literal["last"] = "last"
+
+    def __post_init__(self) -> None:
+        if self.site != "resid_pre" or self.at != "last":
+            raise UsageError(
+                "This interchange is not offered", got=f"site={self.site!r}, at={self.at!r}",
+                do='use site="resid_pre", at="last"',
+            )
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """CannotAnswer where an outcome has no single token of its own."""
+        if not isinstance(samples, PairSet):
+            raise UsageError("An interchange takes pairs", got=samples.name, do='give examples.pairs("last_token")')
+        for pair in samples:
+            if vlm.options(pair.clean.options) is None:
+                raise CannotAnswer(
+                    "The tokenizer has no single token for some options", where=samples.name, got=pair.clean.options
+                )
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """Two forwards a pair, and the growing batch on top: about 2 + (L + 1) / 2T."""
+        return 2.1 * len(samples)
+
+    def rows(self, vlm: VLM, samples: Sequence[Pair]) -> list[Row]:
+        """L + 1 rows a kept pair, one row a dropped one."""
+        trace = replay.record(vlm, vlm.prepare([p.clean for p in samples]))
+        with vlm.recording("resid_pre", positions="last") as recorded:
+            other = vlm.forward(vlm.prepare([p.counterfactual for p in samples]))
+        clean_choice = [_choice(vlm, trace.logits[i], p.clean.options) for i, p in enumerate(samples)]
+        other_choice = [_choice(vlm, other[i], p.counterfactual.options) for i, p in enumerate(samples)]
+        kept = [
+            a == p.clean.answer and b == p.counterfactual.answer
+            for p, a, b in zip(samples, clean_choice, other_choice, strict=True)
+        ]
+        swept: Tensor | None = None
+        if any(kept):
+            swept = trace.sweep_last(torch.stack([recorded["resid_pre", k] for k in range(vlm.n_layers + 1)]))
+        found: list[Row] = []
+        for i, pair in enumerate(samples):
+            common = _common(self, pair, kept[i], clean_choice[i], other_choice[i])
+            if not kept[i] or swept is None:
+                found.append(common | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token")))
+                continue
+            for layer in range(vlm.n_layers + 1):
+                found.append(common | {"layer": layer} | _outcomes(vlm, swept[layer, i], pair))
+        return found
+
+
+def _choice(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> str:
+    single = vlm.options(options)
+    assert single is not None
+    return options[int(answers.option_probabilities(logits, single).argmax())]
+
+
+def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
+    single = vlm.options(tuple(pair.outcomes[name] for name in OUTCOMES))
+    assert single is not None
+    probabilities = answers.option_probabilities(logits, single).tolist()
+    found: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}
+    return found | {"top_token": vlm.tokenizer.decode([int(logits.argmax())])}
+
+
+def _common(measurement: Interchange, pair: Pair, kept: bool, clean: str, counterfactual: str) -> Row:
+    return {
+        "pair_id": pair.id,
+        "image_id": pair.clean.image_id,
+        "suite": pair.clean.suite,
+        "direction": pair.clean.direction,
+        "site": measurement.site,
+        "position": measurement.at,
+        "kept": kept,
+        "clean_choice": clean,
+        "counterfactual_choice": counterfactual,
+    }

@@ -1,0 +1,60 @@
+"""Fingerprints: content hashes of weights, configuration and processor.
+
+A study's jobs are keyed by them. Hashing a large checkpoint takes a while, so hashes of files are kept by path, size
+and time of change in the user's cache folder; a cache that cannot be written is done without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from backsight.tables import replacing
+
+if TYPE_CHECKING:
+    from backsight.models.vlm import VLM
+
+_ENDINGS = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+
+
+def of(vlm: VLM) -> str:
+    """16 hex digits: of the checkpoint's files where it came from a folder, else of the weights in memory."""
+    digest = hashlib.sha256(vlm.model.config.to_json_string().encode())
+    if vlm.origin is not None:
+        for path in sorted(p for p in vlm.origin.iterdir() if p.suffix in _ENDINGS and p.is_file()):
+            digest.update(path.name.encode() + _file(path).encode())
+    else:
+        for name, value in sorted(vlm.model.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _file(path: Path) -> str:
+    """The hash of one file's content, from the cache where the file has not changed."""
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    store = cache_folder() / "fingerprints.json"
+    try:
+        known = json.loads(store.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if key not in known:
+        with path.open("rb") as file:
+            known[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            store.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(store) as part:
+                part.write_text(json.dumps(known))
+        except OSError:
+            pass
+    return str(known[key])
+
+
+def cache_folder() -> Path:
+    """Where small things may be kept between runs; nothing in it changes a result."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backsight"

@@ -1,0 +1,40 @@
+"""The report: one HTML file that holds all it shows, made of tables and samples.
+
+It reads what a study wrote and nothing else, so it needs neither the model nor torch and can be made again at
+any time. The page asks nothing of the network: figures are inline, pictures are data, and there is no script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from backsight.report.page import build_page
+from backsight.report.reading import read_study
+from backsight.tables import replacing
+
+
+def write_report(folder: Path) -> Path:
+    """Write figures/*.svg and then report.html into a study's folder; the path of the page.
+
+    DataError where study.json or a table is missing what makes it readable.
+    """
+    folder = Path(folder)
+    page = build_page(read_study(folder))
+    loader = PackageLoader("backsight.report", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    css, _, _ = loader.get_source(environment, "report.css")
+    content = {field.name: getattr(page, field.name) for field in fields(page)}
+    html = environment.get_template("report.html.j2").render(css=Markup(css), **content)
+    target = folder / "report.html"
+    with replacing(target) as path:
+        path.write_text(html, encoding="utf-8")
+    return target
+
+
+__all__ = ["write_report"]

@@ -1,0 +1,93 @@
+"""What a report says, as typed records that the template sets on a page.
+
+All words and numbers are decided before the template sees them; the template only loops. Text is plain and is
+escaped by the template; figures alone are markup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backsight.report.pictures import FigureView
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence of the opening, with the anchor of what it is read from, and a note that belongs beside it."""
+
+    text: str
+    anchor: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the opening's questions with its statements."""
+
+    question: str
+    lead: str
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table on the page. `words` is the number of leading columns that hold words and not numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    folded: bool = False
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A sample picture as a data URI (empty where the file is missing) with its caption."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was asked of one set: the question to the letter, and a picture."""
+
+    title: str
+    about: str
+    facts: tuple[tuple[str, str], ...]
+    prompt: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A measurement: figure, tables, what was done, what it does not show, what was asked."""
+
+    anchor: str
+    title: str
+    notes: tuple[str, ...]
+    figure: FigureView
+    tables: tuple[Grid, ...]
+    method: tuple[str, ...]
+    limits: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report."""
+
+    title: str
+    model: str
+    started: str
+    finished: bool
+    answers: tuple[Answer, ...]
+    sections: tuple[Section, ...]
+    skipped: Grid | None
+    contracts: Grid | None
+    costs: Grid | None
+    costs_note: str
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]

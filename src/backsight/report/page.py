@@ -1,0 +1,103 @@
+"""From a study to the content of its report: the model, the answers, the sections and what stands at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backsight.report import sections
+from backsight.report.content import Grid, Page
+from backsight.report.reading import Study, mapping, number, records, text
+from backsight.report.wording import model_sentence, seconds
+
+
+def build_page(study: Study) -> Page:
+    """The report's content; figures are written on the way."""
+    data = study.data
+    model = mapping(data.get("model"))
+    found = [part for part in (sections.behaviour(study), sections.interchange(study)) if part is not None]
+    return Page(
+        title=text(model.get("name")) or "A model",
+        model=model_sentence(model),
+        started=text(data.get("started")),
+        finished=data.get("finished") is not False,
+        answers=tuple(answer for answer, _ in found),
+        sections=tuple(section for _, section in found),
+        skipped=_skipped(study),
+        contracts=_contracts(study),
+        costs=_costs(study),
+        costs_note=_costs_note(study),
+        command=text(data.get("command")),
+        facts=_facts(study),
+        files=tuple((name, study.files(name)) for name in study.table_names()),
+    )
+
+
+def _skipped(study: Study) -> Grid | None:
+    rows = [
+        (
+            study.titles.get(text(s.get("set")), text(s.get("set"))),
+            text(s.get("measurement")),
+            text(s.get("reason")),
+        )
+        for s in records(study.data.get("skipped"))
+    ]
+    return Grid("", ("Set", "Measurement", "Reason"), tuple(rows), words=3) if rows else None
+
+
+def _contracts(study: Study) -> Grid | None:
+    rows = [
+        (text(c.get("name")), "holds" if c.get("passed") is True else "fails", text(c.get("detail")))
+        for c in records(study.data.get("contracts"))
+    ]
+    return Grid("", ("Contract", "", "Detail"), tuple(rows), words=3) if rows else None
+
+
+def _costs(study: Study) -> Grid | None:
+    jobs = study.jobs
+    if not jobs:
+        return None
+    rows = [
+        (
+            text(j.get("name")),
+            text(j.get("samples")) or "–",
+            seconds(j.get("seconds")),
+            seconds(j.get("forward_equivalents")),
+        )
+        for j in jobs
+    ]
+    totals = [sum(number(job.get(key)) or 0.0 for job in jobs) for key in ("seconds", "forward_equivalents")]
+    rows.append(("Total", "", *(seconds(total) for total in totals)))
+    return Grid("", ("Job", "Samples", "Seconds", "Forward equivalents"), tuple(rows))
+
+
+def _costs_note(study: Study) -> str:
+    machine = mapping(study.data.get("machine"))
+    peak = number(machine.get("memory_peak_mib"))
+    memory = f" Peak memory was {peak:,.0f} MiB." if peak is not None else ""
+    return f"One forward equivalent is one plain forward pass of one sample, vision encoder included.{memory}"
+
+
+def _facts(study: Study) -> tuple[tuple[str, str], ...]:
+    data = study.data
+    model, machine = mapping(data.get("model")), mapping(data.get("machine"))
+    measured = mapping(mapping(model.get("card")).get("accuracy"))
+    pairs = [
+        ("Started", text(data.get("started"))),
+        ("Seed", text(data.get("seed"))),
+        ("Options", _joined(mapping(data.get("options")))),
+        ("Model's fingerprint", text(model.get("fingerprint"))),
+        ("Attention", text(model.get("attention"))),
+        ("Accuracy on the model's card", _joined(measured)),
+        ("Backsight", text(data.get("backsight"))),
+        ("Versions", _joined(mapping(data.get("versions")))),
+        ("Machine", _joined({key: value for key, value in machine.items() if key != "memory_peak_mib"})),
+    ]
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def _joined(values: Mapping[str, Any]) -> str:
+    shown = (
+        (key, f"{v:.3f}" if isinstance(v, float) else text(v)) for key, v in values.items() if v is not None
+    )
+    return ", ".join(f"{key} {value}" for key, value in shown)

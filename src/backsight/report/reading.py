@@ -1,0 +1,134 @@
+"""What a study left in its folder: study.json, tables, sample pictures.
+
+study.json is read with care: a key that is missing, or of another type than expected, counts as absent, so that
+a report can be made of an unfinished study. What cannot be read at all is a DataError that names the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from backsight.errors import DataError
+from backsight.figures import suite_title
+from backsight.tables import Table
+
+FORMAT = 1
+SUMMARIES = ("behaviour_summary", "interchange_summary", "order_layers")
+_IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder: the content of study.json and the summary tables that are there, by name."""
+
+    folder: Path
+    data: Mapping[str, Any]
+    tables: Mapping[str, Table]
+
+    @property
+    def sets(self) -> list[Mapping[str, Any]]:
+        return records(self.data.get("sets"))
+
+    @property
+    def jobs(self) -> list[Mapping[str, Any]]:
+        return records(self.data.get("jobs"))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What to call each set, by its name."""
+        return {
+            name: text(s.get("title")) or suite_title(name)
+            for s in self.sets
+            if (name := text(s.get("name")))
+        }
+
+    @property
+    def saw_no_photograph(self) -> bool:
+        """Whether photographs were put to a built-in model, which was trained on generated scenes alone."""
+        built_in = text(mapping(self.data.get("model")).get("name")).startswith("builtin:")
+        return built_in and "coco_pairs" in self.titles
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a summary table; none where there is no such table."""
+        return self.tables[name].rows() if name in self.tables else []
+
+    def sets_of(self, kind: str) -> list[Mapping[str, Any]]:
+        """The sets that a kind of measurement was made on."""
+        names = {text(job.get("set")) for job in self.jobs if job.get("kind") == kind}
+        return [s for s in self.sets if text(s.get("name")) in names]
+
+    def table_names(self) -> list[str]:
+        """The names of all tables in the folder."""
+        return sorted(path.stem for path in (self.folder / "tables").glob("*.parquet") if path.name[0] != ".")
+
+    def files(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The relative addresses of a table's files, as many as there are, each with its kind."""
+        paths = ((f"tables/{name}.{kind}", kind) for kind in ("csv", "parquet"))
+        return tuple((quote(path), kind) for path, kind in paths if (self.folder / path).exists())
+
+    def picture(self, path: object) -> str:
+        """A sample picture as a data URI; empty where there is none. It must lie inside the study's folder."""
+        name = text(path)
+        target = (self.folder / name).resolve()
+        kind = _IMAGE_TYPES.get(target.suffix.lower())
+        if (
+            not name
+            or kind is None
+            or not target.is_relative_to(self.folder.resolve())
+            or not target.is_file()
+        ):
+            return ""
+        return f"data:{kind};base64,{base64.b64encode(target.read_bytes()).decode()}"
+
+
+def read_study(folder: Path) -> Study:
+    """The study in a folder; DataError where study.json or a table cannot be read."""
+    path = folder / "study.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        do = "give a folder that `backsight study` wrote"
+        raise DataError("There is no study here", where=path, got="no such file", do=do) from error
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "A study's record cannot be read", where=path, got=error, do="run the study again"
+        ) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        got = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise DataError(
+            "A study's record has another format", where=path, got=got, do=f"format {FORMAT} is read"
+        )
+    stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
+    tables = {name: Table.read(file) for name, file in stored.items() if file.exists()}
+    return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def records(value: object) -> list[Mapping[str, Any]]:
+    """The mappings in a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The items of a list, as text."""
+    return tuple(text(item) for item in value) if isinstance(value, list) else ()
+
+
+def text(value: object) -> str:
+    """The value as text; empty where it is missing."""
+    return "" if value is None else str(value)
+
+
+def number(value: object) -> float | None:
+    """The value where it is a number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
