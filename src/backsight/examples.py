@@ -64,7 +64,9 @@ class FilePicture(Picture):
             with Image.open(self.path) as image:
                 return image.convert("RGB")
         except FileNotFoundError as error:
-            raise DataError("A picture is missing", where=self.path, do="restore the file or leave its row out") from error
+            raise DataError(
+                "A picture is missing", where=self.path, do="restore the file or leave its row out"
+            ) from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(
                 "A picture cannot be read", where=self.path, got=error, do="replace the file; PNG and JPEG are read"
@@ -143,7 +145,9 @@ class Example:
     def __post_init__(self) -> None:
         if self.options and self.answer not in self.options:
             raise DataError(
-                "The answer is not among the options", where=f"example {self.id}", got=f"{self.answer!r} of {self.options}"
+                "The answer is not among the options",
+                where=f"example {self.id}",
+                got=f"{self.answer!r} of {self.options}",
             )
 
     @property
@@ -244,7 +248,9 @@ class ExampleSet(Sequence[Example]):
         """The examples that `keep` accepts."""
         return replace(self, items=tuple(e for e in self.items if keep(e)))
 
-    def split(self, share: float, *, by: Literal["image", "example"] = "image", seed: int = 0) -> tuple[ExampleSet, ExampleSet]:
+    def split(
+        self, share: float, *, by: Literal["image", "example"] = "image", seed: int = 0
+    ) -> tuple[ExampleSet, ExampleSet]:
         """Two parts, the first with `share` of the images (or examples); all questions of an image stay together."""
         if not 0 < share < 1:
             raise UsageError("A split needs a share between 0 and 1", got=share)
@@ -274,7 +280,8 @@ class ExampleSet(Sequence[Example]):
         """Counterfactual pairs of a kind (`last_token`), whose clean examples are in this set."""
         if kind not in self.pair_makers:
             raise UsageError(
-                f"The set {self.name!r} has no pairs of kind {kind!r}", got=sorted(self.pair_makers) or "no kinds at all"
+                f"The set {self.name!r} has no pairs of kind {kind!r}",
+                got=sorted(self.pair_makers) or "no kinds at all",
             )
         return self.pair_makers[kind](self)
 
@@ -290,7 +297,15 @@ class ExampleSet(Sequence[Example]):
 
 def _content(example: Example) -> list[Any]:
     boxes = sorted((name, list(box)) for name, box in example.boxes.items())
-    return [example.id, example.image_id, example.question, example.system, list(example.options), example.answer, boxes]
+    return [
+        example.id,
+        example.image_id,
+        example.question,
+        example.system,
+        list(example.options),
+        example.answer,
+        boxes,
+    ]
 
 
 def _digest(value: object) -> str:

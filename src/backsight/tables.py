@@ -40,7 +40,9 @@ class Table:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, schema: Schema, rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None) -> Table:
+    def of(
+        cls, schema: Schema, rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None
+    ) -> Table:
         """A table of rows given as mappings; DataError where a row lacks a column or has one too many."""
         import pandas as pd
 

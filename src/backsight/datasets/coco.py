@@ -71,9 +71,7 @@ def read(root: Path) -> list[Photo]:
         entries += len(coco.imgs)
         photos.update({number: _photo(coco, number, places, file) for number in sorted(coco.imgs)})
     if len(photos) < entries:
-        raise DataError(
-            "An image id occurs in two annotation files", where=root, do="keep one of the two files"
-        )
+        raise DataError("An image id occurs in two annotation files", where=root, do="keep one of the two files")
     if not any(photo.path for photo in photos.values()):
         raise DataError(
             "None of the photographs is at hand",
@@ -115,9 +113,7 @@ def _parse(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(
-            "The annotation file cannot be read", where=file, got=error.strerror or error
-        ) from error
+        raise DataError("The annotation file cannot be read", where=file, got=error.strerror or error) from error
     except (ValueError, RecursionError) as error:
         raise DataError(
             "The annotation file is not JSON", where=file, got=error, do="fetch or export it again"
@@ -129,9 +125,7 @@ def _index(file: Path) -> COCO:
     data = _parse(file)
     form = "an object with the lists images, annotations and categories, as in COCO's instances files"
     if not isinstance(data, dict):
-        raise DataError(
-            "The annotations are not in COCO's form", where=file, got=_short(data), do=f"give {form}"
-        )
+        raise DataError("The annotations are not in COCO's form", where=file, got=_short(data), do=f"give {form}")
     missing = [name for name in _SECTIONS if not isinstance(data.get(name), list)]
     if missing:
         got = f"no list {', '.join(missing)}; the keys are {_short(sorted(data))}"
@@ -158,17 +152,13 @@ def _check_section(entries: Sequence[Any], section: str, fields: dict[str, type]
             if type(entry.get(field)) is not kind or entry[field] == "":
                 wanted = {int: "a whole number", str: "a text", list: "a list [x, y, width, height]"}[kind]
                 raise DataError(
-                    f"An entry has no {field}"
-                    if field not in entry
-                    else f"An entry's {field} is not {wanted}",
+                    f"An entry has no {field}" if field not in entry else f"An entry's {field} is not {wanted}",
                     where=where if field == "id" or "id" not in entry else f"{where}, id {entry['id']}",
                     got=_short(entry),
                     do=f"give {field} as {wanted}",
                 )
         if entry["id"] in seen:
-            raise DataError(
-                "An id occurs twice", where=where, got=f"id {entry['id']}", do="give each entry its own id"
-            )
+            raise DataError("An id occurs twice", where=where, got=f"id {entry['id']}", do="give each entry its own id")
         seen.add(entry["id"])
 
 
@@ -176,9 +166,7 @@ def _check_links(data: dict[str, Any], file: Path) -> None:
     names = [category["name"] for category in data["categories"]]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(
-            "Two categories have one name", where=file, got=_short(twice), do="join them into one category"
-        )
+        raise DataError("Two categories have one name", where=file, got=_short(twice), do="join them into one category")
     known = {
         "image": {image["id"] for image in data["images"]},
         "category": {category["id"] for category in data["categories"]},
@@ -228,9 +216,7 @@ def _box(annotation: dict[str, Any], size: tuple[int, int], where: str) -> Box:
     """The box of an annotation in a photograph of `size`, cut at the edge."""
     numbers = annotation["bbox"]
     if len(numbers) != 4 or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
-        raise DataError(
-            "A bbox is not four numbers", where=where, got=_short(numbers), do="give [x, y, width, height]"
-        )
+        raise DataError("A bbox is not four numbers", where=where, got=_short(numbers), do="give [x, y, width, height]")
     x, y, width, height = map(float, numbers)
     whole = Box(x, y, x + width, y + height)
     cut = Box(max(x, 0.0), max(y, 0.0), min(whole.right, float(size[0])), min(whole.bottom, float(size[1])))

@@ -113,9 +113,7 @@ def audit(root: Path, *, ratio: float = RATIO, min_side: float = MIN_SIDE) -> Au
     )
 
 
-def load(
-    root: Path, *, limit: int | None = None, ratio: float = RATIO, min_side: float = MIN_SIDE
-) -> ExampleSet:
+def load(root: Path, *, limit: int | None = None, ratio: float = RATIO, min_side: float = MIN_SIDE) -> ExampleSet:
     """CREG's prompt A about every ordered pair, by image id and then by name.
 
     `limit` keeps at most so many questions, evenly over the four relations and always the same. UsageError

@@ -18,9 +18,7 @@ def stays_inside(name: str) -> bool:
     return (
         bool(name)
         and "\0" not in name
-        and not any(
-            path.anchor or ".." in path.parts for path in (PurePosixPath(name), PureWindowsPath(name))
-        )
+        and not any(path.anchor or ".." in path.parts for path in (PurePosixPath(name), PureWindowsPath(name)))
     )
 
 
@@ -48,10 +46,6 @@ def misfit(box: Box, size: tuple[int, int], tolerance: float) -> str | None:
     """What is wrong with a box in a picture of `size`, or None; it may reach `tolerance` pixels outside."""
     if not (box.left < box.right and box.top < box.bottom):
         return "A box has no area"
-    if (
-        min(box.left, box.top) < -tolerance
-        or box.right > size[0] + tolerance
-        or box.bottom > size[1] + tolerance
-    ):
+    if min(box.left, box.top) < -tolerance or box.right > size[0] + tolerance or box.bottom > size[1] + tolerance:
         return "A box lies outside of its picture"
     return None

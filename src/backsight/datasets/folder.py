@@ -108,8 +108,7 @@ def _record(example: Example, file_name: str) -> dict[str, Any]:
         "reference": example.reference,
         "system": example.system,
         "boxes": [
-            {"name": name, **dict(zip(SIDES, map(float, box), strict=True))}
-            for name, box in example.boxes.items()
+            {"name": name, **dict(zip(SIDES, map(float, box), strict=True))} for name, box in example.boxes.items()
         ],
         "tags": [{"key": key, "value": value} for key, value in example.tags.items()],
     }
@@ -147,9 +146,7 @@ def load(root: Path) -> ExampleSet:
         items.append(line.example(f"row-{number}", *pictures[name]))
     _refuse_duplicates(lines, items)
     names = [{line.maybe(column) for line in lines} for column in ("set", "suite")]
-    name = next(
-        (found for values in names if len(values) == 1 for found in values if found), root.resolve().name
-    )
+    name = next((found for values in names if len(values) == 1 for found in values if found), root.resolve().name)
     return ExampleSet(name, tuple(items), scoring="auto")
 
 
@@ -170,24 +167,18 @@ def _lines(root: Path) -> list[Line]:
             do="write one line of JSON a question with the columns file_name, question, options, answer",
         ) from error
     except UnicodeDecodeError as error:
-        raise DataError(
-            "The file is not text in UTF-8", where=path, got=error, do="save it as UTF-8"
-        ) from error
+        raise DataError("The file is not text in UTF-8", where=path, got=error, do="save it as UTF-8") from error
     except OSError as error:
         raise DataError("The file cannot be read", where=path, got=error.strerror or error) from error
     lines = [Line.parse(f"{path}, line {n}", text) for n, text in enumerate(texts, start=1) if text.strip()]
     if not lines:
-        raise DataError(
-            "The file has no lines", where=path, got="an empty file", do="write one line a question"
-        )
+        raise DataError("The file has no lines", where=path, got="an empty file", do="write one line a question")
     return lines
 
 
 def _picture(root: Path, name: str, line: Line) -> tuple[Picture, tuple[int, int]]:
     if not stays_inside(name):
-        raise line.wrong(
-            "A file name leaves the folder", repr(name), "give it relative to the folder, without '..'"
-        )
+        raise line.wrong("A file name leaves the folder", repr(name), "give it relative to the folder, without '..'")
     path = root / name
     if not path.is_file():
         raise line.wrong("A picture is missing", name, "restore the file, or leave the line out")

@@ -35,9 +35,7 @@ class Line:
         try:
             record = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(
-                "A line is not JSON", where=where, got=error, do="write one JSON object a line"
-            ) from error
+            raise DataError("A line is not JSON", where=where, got=error, do="write one JSON object a line") from error
         if not isinstance(record, dict):
             raise DataError(
                 "A line is not a JSON object", where=where, got=_short(record), do="write {...} with columns"
@@ -106,13 +104,9 @@ class Line:
         value = self.record.get(column)
         if value is None:
             return []
-        if not isinstance(value, list) or not all(
-            isinstance(e, dict) and set(keys) <= e.keys() for e in value
-        ):
+        if not isinstance(value, list) or not all(isinstance(e, dict) and set(keys) <= e.keys() for e in value):
             form = ", ".join(f'"{key}": ...' for key in keys)
-            raise self.wrong(
-                f"The column {column!r} is not a list of entries", _short(value), f"write [{{{form}}}]"
-            )
+            raise self.wrong(f"The column {column!r} is not a list of entries", _short(value), f"write [{{{form}}}]")
         return value
 
     def boxes(self, size: tuple[int, int]) -> dict[str, Box]:
@@ -121,13 +115,9 @@ class Line:
         for entry in self.entries("boxes", ("name", *SIDES)):
             name, sides = entry["name"], [entry[side] for side in SIDES]
             if not isinstance(name, str) or not name or name in found:
-                raise self.wrong(
-                    "A box has no name of its own", _short(name), "give each box of a line its own name"
-                )
+                raise self.wrong("A box has no name of its own", _short(name), "give each box of a line its own name")
             if not all(type(side) in (int, float) and math.isfinite(side) for side in sides):
-                raise self.wrong(
-                    f"The sides of the box {name!r} are not numbers", _short(sides), "write pixels"
-                )
+                raise self.wrong(f"The sides of the box {name!r} are not numbers", _short(sides), "write pixels")
             found[name] = Box(*sides)
             wrong = misfit(found[name], size, TOLERANCE)
             if wrong is not None:

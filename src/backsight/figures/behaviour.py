@@ -158,14 +158,10 @@ def _legend(figure: Figure, rows: Sequence[Row], prompts: Sequence[str], *, narr
         handles.append(Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3))
         labels.append(label)
     if any(row["condition"] == "gray" for row in rows):
-        color, marker = (
-            PLAIN if any(not row["prompt"] for row in rows) or len(prompts) > 1 else PROMPT_STYLES[0]
-        )
+        color, marker = PLAIN if any(not row["prompt"] for row in rows) or len(prompts) > 1 else PROMPT_STYLES[0]
         handles.append(Line2D([], [], color=color, marker=marker, **HOLLOW))
         labels.append("gray picture: what the question alone gives" + (" (hollow)" if prompts else ""))
     handles.append(Line2D([], [], **CHANCE))
     labels.append("chance")
     across = 1 if narrow else min(3, len(labels))
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8, handletextpad=0.7
-    )
+    figure.legend(handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8, handletextpad=0.7)

@@ -62,7 +62,9 @@ def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 continue
             for layer, at in kept.groupby("layer", sort=True):
                 for outcome in OUTCOMES:
-                    interval = mean_over_images(at[f"p_{outcome}"].astype(float), at["image_id"].astype(str), shares=False)
+                    interval = mean_over_images(
+                        at[f"p_{outcome}"].astype(float), at["image_id"].astype(str), shares=False
+                    )
                     found.append(
                         common
                         | {"layer": int(str(layer)), "outcome": outcome, "probability": interval.mean}

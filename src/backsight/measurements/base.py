@@ -63,7 +63,9 @@ def measure(
     return Table.of(measurement.schema, ordered, provenance(vlm, samples, measurement))
 
 
-def by_sample(vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]) -> Iterator[tuple[int, list[Row]]]:
+def by_sample(
+    vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]
+) -> Iterator[tuple[int, list[Row]]]:
     """The rows of one batch, sorted under the samples they belong to."""
     key = "pair_id" if measurement.takes_pairs else "example_id"
     found = measurement.rows(vlm, [samples[i] for i in indices])

@@ -58,7 +58,9 @@ def _rows(vlm: VLM, samples: Sequence[Example], shown: Sequence[Example], condit
         if vlm.options(options) is None:
             sequences[options] = vlm.sequence_log_probabilities(batch, options).exp()
     return [
-        _row(vlm, example, condition, logits[i], sequences[example.options][i] if example.options in sequences else None)
+        _row(
+            vlm, example, condition, logits[i], sequences[example.options][i] if example.options in sequences else None
+        )
         for i, example in enumerate(samples)
     ]
 
@@ -91,5 +93,3 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "free_correct": answers.normalise(top) == answers.normalise(example.answer) if single is not None else None,
         "scoring": "token" if single is not None else "sequence",
     }
-
-

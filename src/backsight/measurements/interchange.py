@@ -42,7 +42,8 @@ class Interchange(Measurement):
     def __post_init__(self) -> None:
         if self.site != "resid_pre" or self.at != "last":
             raise UsageError(
-                "This interchange is not offered", got=f"site={self.site!r}, at={self.at!r}",
+                "This interchange is not offered",
+                got=f"site={self.site!r}, at={self.at!r}",
                 do='use site="resid_pre", at="last"',
             )
 

@@ -49,7 +49,8 @@ def check(tokenizer: Any, examples: ExampleSet) -> None:
             unknown = [o for o in options if not spellings(tokenizer, o)]
             raise CannotAnswer(
                 "The tokenizer has no single token for some options" if unknown else "Two options share a token",
-                where=f"suite {examples.name}", got=unknown or options,
+                where=f"suite {examples.name}",
+                got=unknown or options,
             )
 
 

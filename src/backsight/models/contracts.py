@@ -54,7 +54,9 @@ def at_load(vlm: VLM) -> list[Finding]:
     failed = [f for f in findings if not f.passed]
     if failed:
         raise ContractError(
-            "The seam does not hold for this model", where=vlm.name, got="; ".join(f"{f.name}: {f.detail}" for f in failed),
+            "The seam does not hold for this model",
+            where=vlm.name,
+            got="; ".join(f"{f.name}: {f.detail}" for f in failed),
             do="run `backsight doctor` for all contracts; measurements on this model would be wrong",
         )
     return findings
@@ -136,7 +138,9 @@ def residuals(vlm: VLM, batch: Batch) -> Finding:
         gaps.append(float((recorded["resid_post", layer - 1] - states[layer]).abs().max()))
         added = recorded["resid_pre", layer] - recorded["resid_post", layer - 1]
         gaps.append(float(added[~batch.image_mask].abs().max()))
-    return Finding("sites are transformers' hidden states", max(gaps) <= TOLERANCE, f"largest difference {max(gaps):.1e}")
+    return Finding(
+        "sites are transformers' hidden states", max(gaps) <= TOLERANCE, f"largest difference {max(gaps):.1e}"
+    )
 
 
 def identity(vlm: VLM, batch: Batch, plain: Tensor) -> Finding:
@@ -157,7 +161,9 @@ def changes(vlm: VLM, batch: Batch, plain: Tensor, sites: Iterable[SiteName]) ->
         small = min(small, gap)
         if gap == 0:
             lost.append(site)
-    return Finding("edits change the logits", not lost, f"no effect at {', '.join(lost)}" if lost else f"at least {small:.1e}")
+    return Finding(
+        "edits change the logits", not lost, f"no effect at {', '.join(lost)}" if lost else f"at least {small:.1e}"
+    )
 
 
 def _disturb(rows: Tensor) -> Tensor:
@@ -170,7 +176,9 @@ def layers(vlm: VLM, batch: Batch) -> Finding:
 
     def states() -> tuple[Tensor, ...]:
         with torch.no_grad():
-            found: tuple[Tensor, ...] = vlm.model(**batch.inputs, output_hidden_states=True, use_cache=False).hidden_states
+            found: tuple[Tensor, ...] = vlm.model(
+                **batch.inputs, output_hidden_states=True, use_cache=False
+            ).hidden_states
         return found
 
     before, wrong = states(), []
@@ -180,7 +188,9 @@ def layers(vlm: VLM, batch: Batch) -> Finding:
         changed = [k for k in range(len(before)) if not torch.equal(before[k], after[k])]
         if not changed or changed[0] not in ((0, 1) if layer == 0 else (layer + 1,)):
             wrong.append(layer)
-    return Finding("edits act at their layer", not wrong, f"wrong at layers {wrong}" if wrong else f"all {vlm.n_layers} layers")
+    return Finding(
+        "edits act at their layer", not wrong, f"wrong at layers {wrong}" if wrong else f"all {vlm.n_layers} layers"
+    )
 
 
 def positions(vlm: VLM, batch: Batch) -> Finding:
@@ -246,7 +256,9 @@ def restored(vlm: VLM) -> Finding:
     with vlm.recording("scores"), vlm.editing(Edit("resid_pre", torch.clone)):
         pass
     passed = vlm.attention == before and hook_count(vlm) == count
-    return Finding("hooks and attention are put back", passed, f"{hook_count(vlm) - count} hooks left, attention {vlm.attention}")
+    return Finding(
+        "hooks and attention are put back", passed, f"{hook_count(vlm) - count} hooks left, attention {vlm.attention}"
+    )
 
 
 def hook_count(vlm: VLM) -> int:
@@ -266,7 +278,9 @@ def grid(vlm: VLM, *, cells: int) -> Finding:
     rng = np.random.default_rng(1)
     chosen = rng.permutation(rows * columns)
     middle = {(r, c) for r in (rows // 2, (rows - 1) // 2) for c in (columns // 2, (columns - 1) // 2)}
-    chosen = np.array([i for i in chosen if divmod(int(i), columns) not in middle and i // columns != i % columns][:cells])
+    chosen = np.array(
+        [i for i in chosen if divmod(int(i), columns) not in middle and i // columns != i % columns][:cells]
+    )
     base = _image_embeds(vlm, [picture.open()])[0]
     shares = []
     for index in chosen:
@@ -277,7 +291,9 @@ def grid(vlm: VLM, *, cells: int) -> Finding:
     own = fits.pop("grid")
     best = max(fits, key=lambda name: fits[name])
     detail = f"share of change at the named cell {own:.3f}; best rival ({best}) {fits[best]:.3f}"
-    return Finding("the token grid is right", own >= fits[best] > 0 or own > fits[best], detail, warning=own == fits[best])
+    return Finding(
+        "the token grid is right", own >= fits[best] > 0 or own > fits[best], detail, warning=own == fits[best]
+    )
 
 
 def _rivals(rows: int, columns: int) -> dict[str, Callable[[int, int], tuple[int, int]]]:
@@ -319,7 +335,9 @@ def _image_embeds(vlm: VLM, images: list[Image.Image]) -> Tensor:
     pixels["pixel_values"] = pixels["pixel_values"].to(vlm.dtype)
     known = ("pixel_values", "image_grid_thw")
     with torch.no_grad():
-        output = vlm.model.base_model.get_image_features(**{k: pixels[k] for k in known if k in pixels}, return_dict=True)
+        output = vlm.model.base_model.get_image_features(
+            **{k: pixels[k] for k in known if k in pixels}, return_dict=True
+        )
     features = output.pooler_output
     stacked: Tensor = torch.stack(list(features)) if not isinstance(features, Tensor) else features
     return stacked.view(len(images), -1, stacked.shape[-1])

@@ -95,7 +95,8 @@ class Hooks:
             if lost and self.calls > calls:
                 raise EditError(
                     "An edit never applied although the model was called",
-                    where=[(e.site, e.layers) for e in lost], do="check its positions against the prompt",
+                    where=[(e.site, e.layers) for e in lost],
+                    do="check its positions against the prompt",
                 )
         finally:
             self.edits = [e for e in self.edits if not any(e is mine for mine in edits)]

@@ -53,7 +53,8 @@ def locate(name: str) -> Path | None:
         known = sorted(p.name for p in root.iterdir() if (p / "config.json").is_file())
         if name.removeprefix("builtin:") not in known:
             raise UsageError(
-                "There is no built-in model of this name", got=name,
+                "There is no built-in model of this name",
+                got=name,
                 do=f"choose from: {', '.join(f'builtin:{k}' for k in known) or 'none is there; run `backsight train-builtin plain`'}",
             )
         return root / name.removeprefix("builtin:")
@@ -61,12 +62,16 @@ def locate(name: str) -> Path | None:
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(
-                "This folder holds no checkpoint", where=folder, got="no config.json",
+                "This folder holds no checkpoint",
+                where=folder,
+                got="no config.json",
                 do="give a folder that save_pretrained wrote (configuration, safetensors, processor)",
             )
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
-        raise UsageError("There is no such checkpoint folder", got=repr(name), do="give a folder, a Hugging Face id or builtin:plain")
+        raise UsageError(
+            "There is no such checkpoint folder", got=repr(name), do="give a folder, a Hugging Face id or builtin:plain"
+        )
     return None
 
 
@@ -75,7 +80,8 @@ def _config(place: str) -> Any:
         return AutoConfig.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(
-            "The model cannot be found or its configuration cannot be read", got=f"{place}: {_first_line(error)}",
+            "The model cannot be found or its configuration cannot be read",
+            got=f"{place}: {_first_line(error)}",
             do="give a checkpoint folder, a Hugging Face id that can be reached from here, or builtin:plain",
         ) from error
 
@@ -88,18 +94,27 @@ def _weights(place: str, dtype: torch.dtype | str, attention: str | None) -> Any
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(
-            "The checkpoint's weights cannot be loaded", where=place, got=_first_line(error),
+            "The checkpoint's weights cannot be loaded",
+            where=place,
+            got=_first_line(error),
             do="the weights must be safetensors that fit the configuration; download or save the checkpoint again",
         ) from error
     except Exception as error:
         if type(error).__module__.startswith("safetensors"):
-            raise ModelError("A weights file is damaged", where=place, got=_first_line(error), do="download it again") from error
+            raise ModelError(
+                "A weights file is damaged", where=place, got=_first_line(error), do="download it again"
+            ) from error
         raise
-    wrong = {kind: sorted(map(str, report.get(kind) or ())) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")}
+    wrong = {
+        kind: sorted(map(str, report.get(kind) or ()))
+        for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
+    }
     if any(wrong.values()):
         said = "; ".join(f"{len(keys)} {kind.split('_')[0]}, such as {keys[0]}" for kind, keys in wrong.items() if keys)
         raise ModelError(
-            "The weights do not fit the configuration", where=place, got=said,
+            "The weights do not fit the configuration",
+            where=place,
+            got=said,
             do="save the whole model again; a partly random model would answer, and mean nothing",
         )
     return model
@@ -120,7 +135,9 @@ def _limit_pixels(processor: Any, row: Family, limit: int) -> None:
     size = dict(images.size)
     cell = images.patch_size * images.merge_size
     if limit < 36 * cell * cell:
-        raise UsageError("So few pixels leave fewer than 6 x 6 image tokens", got=limit, do=f"give at least {36 * cell * cell}")
+        raise UsageError(
+            "So few pixels leave fewer than 6 x 6 image tokens", got=limit, do=f"give at least {36 * cell * cell}"
+        )
     images.size = type(images.size)(
         **{"shortest_edge": min(size["shortest_edge"], limit), "longest_edge": min(size["longest_edge"], limit)}
     )

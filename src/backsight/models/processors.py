@@ -18,7 +18,9 @@ from backsight.errors import ModelError
 def image_only(stock: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """`stock` without its video processor, under the same name."""
 
-    def __init__(self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **kwargs: Any
+    ) -> None:
         stock.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **kwargs)
 
     return type(stock.__name__, (stock,), {"__init__": __init__, "__module__": __name__})
@@ -32,15 +34,21 @@ def load_processor(source: str, stock: type[ProcessorMixin] | None) -> Processor
         else:
             images = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            processor = image_only(stock)(image_processor=images, tokenizer=tokenizer, chat_template=_template(source, tokenizer))
+            processor = image_only(stock)(
+                image_processor=images, tokenizer=tokenizer, chat_template=_template(source, tokenizer)
+            )
     except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
-            "The checkpoint has no processor that can be opened", where=source, got=str(error).strip().split("\n")[0],
+            "The checkpoint has no processor that can be opened",
+            where=source,
+            got=str(error).strip().split("\n")[0],
             do="save the tokenizer, image processor and chat template beside the weights (processor.save_pretrained)",
         ) from error
     if not isinstance(processor, ProcessorMixin):
         raise ModelError(
-            "The checkpoint has a tokenizer but no image processor", where=source, got=type(processor).__name__,
+            "The checkpoint has a tokenizer but no image processor",
+            where=source,
+            got=type(processor).__name__,
             do="save the whole processor beside the weights (processor.save_pretrained)",
         )
     return processor

@@ -81,13 +81,19 @@ class Prompter:
         images = [e.image for e in examples]
         extra = {"add_special_tokens": False} if self.family.chat else {}
         made = self.processor(
-            text=texts, images=[[image] for image in images], return_tensors="pt", padding=True, padding_side="left", **extra
+            text=texts,
+            images=[[image] for image in images],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            **extra,
         )
         made.pop("labels", None)
         missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in made]
         if missing:
             raise ModelError(
-                "The processor does not give what the model needs", got=f"no {', '.join(missing)}",
+                "The processor does not give what the model needs",
+                got=f"no {', '.join(missing)}",
                 do="without it transformers would silently compute something else; use the checkpoint's own processor",
             )
         inputs = {k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in made.items()}
@@ -96,7 +102,8 @@ class Prompter:
         for example, grid, count in zip(examples, grids, mask.sum(1).tolist(), strict=True):
             if len(grid) != count:
                 raise ModelError(
-                    "The prompt and the picture's grid disagree", where=f"example {example.id}",
+                    "The prompt and the picture's grid disagree",
+                    where=f"example {example.id}",
                     got=f"{count} image tokens for a grid of {len(grid)}",
                 )
         return Batch(inputs, mask, grids, tuple(examples))

@@ -145,7 +145,9 @@ class Trace:
         self._refuse_edits()
         count = len(self.blocks)
         if source.shape[0] != count + 1:
-            raise EditError("A sweep needs a state for every layer", got=tuple(source.shape), do=f"give {count + 1} layers")
+            raise EditError(
+                "A sweep needs a state for every layer", got=tuple(source.shape), do=f"give {count + 1} layers"
+            )
         last = torch.tensor([self.final.shape[1] - 1], device=self.final.device)
         if not self.last_is_private():
             swept = [self.replay(layer, source[layer][:, None], last) for layer in range(count)]
@@ -210,7 +212,9 @@ def record(vlm: VLM, batch: Batch) -> Trace:
     for index, call in enumerate(blocks):
         mask = call.kwargs.get("attention_mask")
         if not isinstance(mask, Tensor) or mask.ndim != 4 or not mask.is_floating_point() or call.keys is None:
-            raise ModelError("A block was not called with an explicit mask and a cache", where=f"block {index}", got=type(mask))
+            raise ModelError(
+                "A block was not called with an explicit mask and a cache", where=f"block {index}", got=type(mask)
+            )
     added = [_added(call, blocks[i + 1].before if i + 1 < len(blocks) else final[0]) for i, call in enumerate(blocks)]
     for call in blocks:
         call.after = None  # needed no more
@@ -238,5 +242,3 @@ def _added(call: BlockCall, following: Tensor | None) -> Tensor | None:
     if following is None or following is call.after or call.after is None or torch.equal(following, call.after):
         return None
     return following - call.after
-
-

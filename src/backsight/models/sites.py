@@ -73,7 +73,9 @@ class Edit:
         got = (tuple(new.shape), new.dtype, new.device)
         if got != (tuple(rows.shape), rows.dtype, rows.device):
             raise EditError(
-                "An edit must keep shape, dtype and device", where=f"{self.site}, layers {self.layers}", got=got,
+                "An edit must keep shape, dtype and device",
+                where=f"{self.site}, layers {self.layers}",
+                got=got,
                 do=f"return {(tuple(rows.shape), rows.dtype, rows.device)}",
             )
         return new
@@ -105,7 +107,8 @@ class Call:
     def _given(self, positions: Tensor, length: int) -> Tensor:
         if self.input_ids is not None and positions.shape != self.input_ids.shape:
             raise EditError(
-                "A mask of positions must have the shape of the input ids", got=tuple(positions.shape),
+                "A mask of positions must have the shape of the input ids",
+                got=tuple(positions.shape),
                 do=f"give {tuple(self.input_ids.shape)}",
             )
         return positions.bool()
@@ -129,7 +132,9 @@ def _choose(image: Tensor, tokens: ImageTokens) -> Tensor:
         wanted = list(tokens.of(example))
         if wanted and (max(wanted) >= len(places) or min(wanted) < 0):
             raise EditError(
-                "An image token that the prompt does not have", where=f"example {example}", got=max(wanted),
+                "An image token that the prompt does not have",
+                where=f"example {example}",
+                got=max(wanted),
                 do=f"its prompt has {len(places)} image tokens, counted from 0",
             )
         chosen[example, places[wanted]] = True

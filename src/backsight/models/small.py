@@ -34,7 +34,9 @@ def qwen_tokenizer(corpus: Iterable[str]) -> Qwen2Tokenizer:
     base = Tokenizer(models.BPE())
     base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    base.train_from_iterator(words, trainers.BpeTrainer(vocab_size=4096, initial_alphabet=alphabet, show_progress=False))
+    base.train_from_iterator(
+        words, trainers.BpeTrainer(vocab_size=4096, initial_alphabet=alphabet, show_progress=False)
+    )
     made = json.loads(base.to_str())["model"]
     merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in made["merges"]]
     extra = [s for s in QWEN_SPECIAL if s not in ("<|im_end|>", "<|endoftext|>")]
@@ -63,7 +65,10 @@ def _qwen(
     patch, merge = vision["patch_size"], vision["spatial_merge_size"]
     pixels = tokens * (patch * merge) ** 2
     images = Qwen2VLImageProcessorPil(
-        size={"shortest_edge": pixels, "longest_edge": pixels}, patch_size=patch, merge_size=merge, temporal_patch_size=2
+        size={"shortest_edge": pixels, "longest_edge": pixels},
+        patch_size=patch,
+        merge_size=merge,
+        temporal_patch_size=2,
     )
     processor = image_only(processor_class)(image_processor=images, tokenizer=tokenizer, chat_template=QWEN_CHAT)
     number = tokenizer.convert_tokens_to_ids
@@ -154,7 +159,9 @@ def gemma_tokenizer(corpus: Iterable[str], image_token: str = "<image_soft_token
     base.normalizer = normalizers.Replace(" ", "\u2581")
     base.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     special = head + [f"<0x{i:02X}>" for i in range(256)]
-    base.train_from_iterator(list(corpus) * 2, trainers.BpeTrainer(vocab_size=4096, special_tokens=special, show_progress=False))
+    base.train_from_iterator(
+        list(corpus) * 2, trainers.BpeTrainer(vocab_size=4096, special_tokens=special, show_progress=False)
+    )
     made = json.loads(base.to_str())["model"]
     merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in made["merges"]]
     marks = {

@@ -116,7 +116,11 @@ class VLM:
         return logits
 
     def recording(
-        self, *sites: SiteName, layers: Sequence[int] | None = None, positions: Positions = "all", grad_from: int | None = None
+        self,
+        *sites: SiteName,
+        layers: Sequence[int] | None = None,
+        positions: Positions = "all",
+        grad_from: int | None = None,
     ) -> AbstractContextManager[Recording]:
         """Record sites in every call inside the context; `grad_from` keeps gradients from that layer's input on."""
         return self.hooks.recording(*sites, layers=layers, positions=positions, grad_from=grad_from)
@@ -149,7 +153,9 @@ class VLM:
         logits = self.forward(batch)[0]
         probability = torch.softmax(logits.float(), -1)
         best = probability.topk(min(5, probability.shape[0]))
-        tokens = tuple((self.tokenizer.decode([i]), float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True))
+        tokens = tuple(
+            (self.tokenizer.decode([i]), float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True)
+        )
         if not choices:
             return Answer(tokens[0][0].strip(), {}, tokens)
         single = self.options(choices)
@@ -193,7 +199,8 @@ def family_of(config: Any) -> Family:
     kind = getattr(config, "model_type", None)
     if kind not in FAMILIES:
         raise ModelError(
-            "This architecture is not supported", got=kind,
+            "This architecture is not supported",
+            got=kind,
             do=f"supported are {', '.join(f'{row.name} ({key})' for key, row in FAMILIES.items())}; or give a family row",
         )
     return FAMILIES[str(kind)]

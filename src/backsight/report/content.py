@@ -13,7 +13,7 @@ from backsight.report.pictures import FigureView
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence of the opening, with the anchor of what it is read from, and a note that belongs beside it."""
+    """A sentence of the opening, the anchor of what it is read from, and a note that belongs beside it."""
 
     text: str
     anchor: str

@@ -1,4 +1,4 @@
-"""From a study to the content of its report: the model, the answers, the sections and what stands at the end."""
+"""From a study to the content of its report: model, answers, sections and what stands at the end."""
 
 from __future__ import annotations
 
@@ -57,16 +57,12 @@ def _costs(study: Study) -> Grid | None:
     jobs = study.jobs
     if not jobs:
         return None
-    rows = [
-        (
-            text(j.get("name")),
-            text(j.get("samples")) or "–",
-            seconds(j.get("seconds")),
-            seconds(j.get("forward_equivalents")),
-        )
-        for j in jobs
+    keys = ("seconds", "forward_equivalents")
+    rows: list[tuple[str, ...]] = [
+        (text(job.get("name")), text(job.get("samples")) or "–", *(seconds(job.get(key)) for key in keys))
+        for job in jobs
     ]
-    totals = [sum(number(job.get(key)) or 0.0 for job in jobs) for key in ("seconds", "forward_equivalents")]
+    totals = [sum(number(job.get(key)) or 0.0 for job in jobs) for key in keys]
     rows.append(("Total", "", *(seconds(total) for total in totals)))
     return Grid("", ("Job", "Samples", "Seconds", "Forward equivalents"), tuple(rows))
 
@@ -97,7 +93,5 @@ def _facts(study: Study) -> tuple[tuple[str, str], ...]:
 
 
 def _joined(values: Mapping[str, Any]) -> str:
-    shown = (
-        (key, f"{v:.3f}" if isinstance(v, float) else text(v)) for key, v in values.items() if v is not None
-    )
+    shown = ((key, f"{v:.3f}" if isinstance(v, float) else text(v)) for key, v in values.items() if v is not None)
     return ", ".join(f"{key} {value}" for key, value in shown)

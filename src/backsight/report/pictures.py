@@ -1,7 +1,7 @@
 """Figures of a report: written as files, and set into the page.
 
-Each is drawn twice, wide for a desk and in one column for a phone, and the page's style shows the one that fits.
-In the page an SVG keeps only the ids that it refers to, since ids of a page must differ.
+Each is drawn twice, wide for a desk and in one column for a phone, and the page's style shows the one that
+fits. In the page an SVG keeps only the ids that it refers to, since ids of a page must differ.
 """
 
 from __future__ import annotations
@@ -28,16 +28,12 @@ class FigureView:
     files: tuple[tuple[str, str], ...]  # relative address, what it is
 
 
-def figure(
-    folder: Path, name: str, table: Table, anchor: str, label: str, caption: str, **options: Any
-) -> FigureView:
+def figure(folder: Path, name: str, table: Table, anchor: str, label: str, caption: str, **options: Any) -> FigureView:
     """Draw a table, write figures/NAME.svg, and give both drawings for the page."""
     drawn = to_svg(plot(table, **options), name)
     file = write(folder, name, drawn)
     narrow = to_svg(plot(table, columns=1, **options), f"{name}.narrow")
-    return FigureView(
-        anchor, caption, inline(drawn, label), inline(narrow, label), ((file, "this figure, SVG"),)
-    )
+    return FigureView(anchor, caption, inline(drawn, label), inline(narrow, label), ((file, "this figure, SVG"),))
 
 
 def with_file(view: FigureView, *files: tuple[str, str]) -> FigureView:

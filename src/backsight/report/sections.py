@@ -19,64 +19,48 @@ from backsight.report.wording import accuracy, accuracy_sentence, decimal, order
 Row = dict[str, Any]
 Found = tuple[Answer, Section] | None
 COCO = "coco_pairs"
-READ_OUT_WORDS = {"options": "choosing among the options", "free": "by the most probable token"}
 
 
 def behaviour(study: Study) -> Found:
     """How well the model answers, from `behaviour_summary`."""
     rows = study.rows("behaviour_summary")
-    if not rows:
+    if not any(row["read_out"] == "options" for row in rows):
         return None
-    # A study whose options are never scored has the free read-out alone.
-    read_out = "options" if any(row["read_out"] == "options" for row in rows) else "free"
-    index = {
-        (r["suite"], r["ground"], r["prompt"], r["direction"], r["condition"], r["read_out"]): r for r in rows
-    }
+    index = {(r["suite"], r["ground"], r["prompt"], r["direction"], r["condition"], r["read_out"]): r for r in rows}
     statements = []
     for suite, ground in _groups(rows):
         title = _title(study, rows, suite, ground)
-        of = [
-            r
-            for r in rows
-            if (r["suite"], r["ground"], r["direction"], r["read_out"]) == (suite, ground, "all", read_out)
-        ]
+        key = (suite, ground, "all", "options")
+        of = [r for r in rows if (r["suite"], r["ground"], r["direction"], r["read_out"]) == key]
         shown = [r for r in of if r["condition"] == "picture"]
         grays = {r["prompt"]: r for r in of if r["condition"] == "gray"}
         if shown:
             note = methods.PHOTOGRAPHS if suite == COCO and study.saw_no_photograph else ""
             statements.append(Statement(accuracy_sentence(title, shown, grays), "figure-behaviour", note))
-    lead = f"Asked where things are, {READ_OUT_WORDS[read_out]}, the model"
+    lead = "Choosing among the options, the model"
     prompts = any(row["prompt"] for row in rows)
     method = (*methods.BEHAVIOUR, *([methods.CREG_PROMPTS] if prompts else []), methods.BEHAVIOUR_INTERVALS)
     suites = {row["suite"] for row in rows}
-    caption = (
-        "Accuracy by the direction that is asked for. Filled: with the picture, with its 95 % interval. Hollow: the "
-        "same questions about a gray picture. Dashed: chance. The distance from hollow to filled is what the picture "
-        "adds."
-    )
     section = Section(
         anchor="behaviour",
         title="Behaviour",
         notes=(methods.PHOTOGRAPHS,) if COCO in suites and study.saw_no_photograph else (),
-        figure=pictures.figure(
-            study.folder,
-            "behaviour",
-            study.tables["behaviour_summary"],
-            "figure-behaviour",
-            "Accuracy by suite and direction",
-            caption,
-            read_out=read_out,
-            titles=study.titles,
-        ),  # fmt: skip
+        figure=_figure(study, "behaviour", methods.BEHAVIOUR_CAPTION),
         tables=(
-            _accuracies(study, rows, index, read_out, whole=True),
-            _accuracies(study, rows, index, read_out, whole=False),
+            _accuracies(study, rows, index, whole=True),
+            _accuracies(study, rows, index, whole=False),
         ),
         method=method,
         limits=methods.BEHAVIOUR_LIMITS,
         samples=_samples(study, "behaviour", suites, counterfactual=False),
     )
     return Answer("How well it answers", lead, tuple(statements)), section
+
+
+def _figure(study: Study, name: str, caption: str) -> pictures.FigureView:
+    table = study.tables[f"{name}_summary"]
+    label = table.schema.title or name
+    return pictures.figure(study.folder, name, table, f"figure-{name}", label, caption, titles=study.titles)
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[str, str | None]]:
@@ -90,9 +74,7 @@ def _title(study: Study, rows: Sequence[Row], suite: str, ground: str | None) ->
     return f"{title}, {ground} ground" if several and ground else title
 
 
-def _accuracies(
-    study: Study, rows: Sequence[Row], index: dict[Any, Row], read_out: str, *, whole: bool
-) -> Grid:
+def _accuracies(study: Study, rows: Sequence[Row], index: dict[Any, Row], *, whole: bool) -> Grid:
     """Accuracies in a table: of all directions together, or (folded) one by one."""
     prompts = any(row["prompt"] for row in rows)
     keys = dict.fromkeys((r["suite"], r["ground"], r["prompt"], r["direction"]) for r in rows)
@@ -102,7 +84,7 @@ def _accuracies(
             continue
         picture, gray, free = (
             index.get((suite, ground, prompt, direction, condition, out))
-            for condition, out in (("picture", read_out), ("gray", read_out), ("picture", "free"))
+            for condition, out in (("picture", "options"), ("gray", "options"), ("picture", "free"))
         )
         one = picture or gray or free
         if one is None:
@@ -146,16 +128,7 @@ def interchange(study: Study) -> Found:
         for row in orders
         if row["direction"] == "all"
     )
-    caption = (
-        "Probability of three answers when the last token's state before each layer comes from the counterfactual "
-        "run; bands are 95 % intervals. Read from left to right: while the clean answer holds, nothing has arrived at "
-        "the last token; where the order stands above both others (shaded) it carries the place; where the "
-        "counterfactual answer rises it carries the answer."
-    )
-    figure = pictures.figure(
-        study.folder, "interchange", table, "figure-interchange", "Probability of each outcome by layer", caption,
-        titles=study.titles,
-    )  # fmt: skip
+    figure = _figure(study, "interchange", methods.INTERCHANGE_CAPTION)
     section = Section(
         anchor="interchange",
         title="Interchange at the last token",
@@ -176,9 +149,7 @@ def _by_direction(study: Study) -> tuple[tuple[str, str], ...]:
     if len({row["direction"] for row in table.rows()} - {"all"}) < 2:
         return ()
     drawn = to_svg(plot(table, direction="each", titles=study.titles), "interchange_by_direction")
-    return (
-        (pictures.write(study.folder, "interchange_by_direction", drawn), "each direction by itself, SVG"),
-    )
+    return ((pictures.write(study.folder, "interchange_by_direction", drawn), "each direction by itself, SVG"),)
 
 
 def _order_table(study: Study, orders: Sequence[Row]) -> Grid:
@@ -186,8 +157,7 @@ def _order_table(study: Study, orders: Sequence[Row]) -> Grid:
     directions = list(dict.fromkeys(row["direction"] for row in orders))
     found = {(row["suite"], row["direction"]): row for row in orders}
     rows = tuple(
-        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions))
-        for suite in suites
+        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions)) for suite in suites
     )
     columns = ("Suite", *("All directions" if d == "all" else d.capitalize() for d in directions))
     title = "Layers where the order is decided, with the number of pairs kept"
@@ -203,7 +173,7 @@ def _order(row: Row | None) -> str:
 
 def _probabilities(study: Study, rows: Sequence[Row]) -> Grid:
     found = {(r["suite"], r["layer"], r["outcome"]): r for r in rows if r["direction"] == "all"}
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for suite, layer in dict.fromkeys((suite, layer) for suite, layer, _ in found):
         title = _title(study, [], suite, None)
         one = next(r for key, r in found.items() if key[:2] == (suite, layer))
@@ -215,9 +185,7 @@ def _probabilities(study: Study, rows: Sequence[Row]) -> Grid:
         lines.append((title, str(layer), str(one["pairs"]), *shown))
     columns = ("Suite", "Layer", "Pairs", "Clean answer", "Order", "Counterfactual answer")
     files = study.files("interchange_summary")
-    return Grid(
-        "Probabilities by layer, all directions together", columns, tuple(lines), folded=True, files=files
-    )
+    return Grid("Probabilities by layer, all directions together", columns, tuple(lines), folded=True, files=files)
 
 
 def _samples(study: Study, kind: str, suites: set[str], *, counterfactual: bool) -> tuple[Sample, ...]:

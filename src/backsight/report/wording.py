@@ -1,7 +1,7 @@
 """Numbers and results in words.
 
-In sentences an accuracy is a share in percent with one decimal; in tables it has three decimals. Brackets hold
-the ends of the 95 % interval, and the number of samples always stands beside.
+In sentences an accuracy is a share in percent with one decimal; in tables it has three decimals. Brackets
+hold the ends of the 95 % interval, and the number of samples always stands beside.
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ def model_sentence(model: Row) -> str:
     if dtype := text(model.get("dtype")):
         reason = text(model.get("dtype_reason"))
         device = text(model.get("device"))
-        parts.append(
-            f"run in {dtype}" + (f" ({reason})" if reason else "") + (f" on {device}" if device else "")
-        )
+        parts.append(f"run in {dtype}" + (f" ({reason})" if reason else "") + (f" on {device}" if device else ""))
     return "; ".join(parts) + "."
 
 

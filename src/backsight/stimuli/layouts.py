@@ -31,7 +31,8 @@ class Layout:
         side = (min(rows, columns) - 1) // 5
         if side < 1:
             raise CannotAnswer(
-                "The token grid is too small for three entities in a row", got=f"{rows} x {columns} cells",
+                "The token grid is too small for three entities in a row",
+                got=f"{rows} x {columns} cells",
                 do="use a model (or a picture size) with at least 6 x 6 image tokens",
             )
         return cls(rows, columns, cell, side, side)

@@ -43,7 +43,9 @@ class ScenePicture(Picture):
 
 def render(scene: Scene, assets: Path | None = None) -> Image.Image:
     """The picture of a scene, RGB, exactly `scene.size` pixels."""
-    canvas = Image.new("RGB", scene.size, scene.ground) if scene.texture is None else _texture(scene.size, scene.texture)
+    canvas = (
+        Image.new("RGB", scene.size, scene.ground) if scene.texture is None else _texture(scene.size, scene.texture)
+    )
     for figure in scene.figures:
         sprite = _sprite(figure, assets)
         canvas.paste(sprite, (round(figure.box.left), round(figure.box.top)), sprite)
@@ -131,7 +133,9 @@ def _asset_path(name: str, assets: Path) -> Path:
         path = assets / f"{name}.{ending}"
         if path.is_file():
             return path
-    raise DataError("An object picture is missing", where=assets / f"{name}.png", do="put one picture a name into the folder")
+    raise DataError(
+        "An object picture is missing", where=assets / f"{name}.png", do="put one picture a name into the folder"
+    )
 
 
 @lru_cache(maxsize=8)
@@ -149,6 +153,10 @@ def assets_id(assets: Path) -> str:
 def _texture(size: tuple[int, int], seed: int) -> Image.Image:
     """Soft coloured noise in two octaves, light enough that figures stand out."""
     rng = np.random.default_rng(seed)
-    coarse = Image.fromarray(rng.integers(170, 256, (5, 5, 3), dtype=np.uint8), "RGB").resize(size, Image.Resampling.BICUBIC)
-    fine = Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8), "RGB").resize(size, Image.Resampling.BILINEAR)
+    coarse = Image.fromarray(rng.integers(170, 256, (5, 5, 3), dtype=np.uint8), "RGB").resize(
+        size, Image.Resampling.BICUBIC
+    )
+    fine = Image.fromarray(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8), "RGB").resize(
+        size, Image.Resampling.BILINEAR
+    )
     return Image.blend(coarse, fine, 0.12)

@@ -111,7 +111,9 @@ def exact(suite: Suite, layout: Layout, *, assets: Path | None = None, seed: int
         raise UsageError("Only the objects suite takes a folder of pictures", got=suite)
     items = []
     for axis, names in itertools.product(("horizontal", "vertical"), itertools.permutations(fillers(suite), 3)):
-        row = Row(suite, cast(Triple, names), cast(Axis, axis), exact_scene(suite, names, cast(Axis, axis), layout), assets)
+        row = Row(
+            suite, cast(Triple, names), cast(Axis, axis), exact_scene(suite, names, cast(Axis, axis), layout), assets
+        )
         items += [example(row, d, suite) for d in DIRECTIONS if axis_of(d) == axis]
     return ExampleSet(suite, tuple(items), pair_makers={"last_token": partial(counterfactuals.last_token, seed=seed)})
 
@@ -178,4 +180,3 @@ def jittered(suite: Suite, layout: Layout, *, count: int, seed: int = 0, held: b
         items.append(replace(item, id=f"{item.id}-{number}"))
     maker = partial(counterfactuals.last_token, seed=seed)
     return ExampleSet(f"jittered_{suite}", tuple(items), pair_makers={"last_token": maker})
-

@@ -42,7 +42,9 @@ def objects(grid: TokenGrid | Layout | None = None, *, seed: int = 0, assets: Pa
     return rows.exact("objects", layout_for(grid), seed=seed, assets=assets)
 
 
-def jittered(grid: TokenGrid | Layout | None = None, *, suite: rows.Suite, count: int = 1000, seed: int = 0) -> ExampleSet:
+def jittered(
+    grid: TokenGrid | Layout | None = None, *, suite: rows.Suite, count: int = 1000, seed: int = 0
+) -> ExampleSet:
     """Scenes of a row suite with place, size and shade drawn afresh, of triples that training never shows."""
     return rows.jittered(suite, layout_for(grid), count=count, seed=seed)
 

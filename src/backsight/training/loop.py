@@ -65,7 +65,9 @@ def learning_rate(stage: Stage, step: int) -> float:
     return stage.rate * (stage.floor + (1 - stage.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def train(recipe: Recipe, folder: Path, *, progress: Progress | None = None, max_steps: int | None = None) -> tuple[Any, Any]:
+def train(
+    recipe: Recipe, folder: Path, *, progress: Progress | None = None, max_steps: int | None = None
+) -> tuple[Any, Any]:
     """Train a recipe to its end, or for `max_steps` steps of each stage; the model (eval mode) and its processor.
 
     `folder` takes the checkpoint and `log.jsonl`; a checkpoint that is there is gone on from. DataError where it
@@ -113,7 +115,12 @@ def _step(recipe: Recipe, number: int, step: int, model: Any, packer: Packer, op
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     right = (logits.argmax(-1) == packed.answers).float()
-    return {"kind": kind, "loss": float(loss.detach()), "accuracy": float(right.mean()), "rate": optimizer.param_groups[0]["lr"]}
+    return {
+        "kind": kind,
+        "loss": float(loss.detach()),
+        "accuracy": float(right.mean()),
+        "rate": optimizer.param_groups[0]["lr"],
+    }
 
 
 def answer_logits(model: Any, packed: Packed) -> torch.Tensor:
@@ -124,7 +131,13 @@ def answer_logits(model: Any, packed: Packed) -> torch.Tensor:
 
 
 def _save(path: Path, recipe: Recipe, model: Any, optimizer: Any, stage: int, step: int) -> None:
-    state = {"recipe": _identity(recipe), "stage": stage, "step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    state = {
+        "recipe": _identity(recipe),
+        "stage": stage,
+        "step": step,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
     with replacing(path) as part:
         torch.save(state, part)
 
@@ -134,7 +147,9 @@ def _resume(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> tuple[int
         return 0, 0
     state = torch.load(path, weights_only=True)
     if state["recipe"] != _identity(recipe):
-        raise DataError("The checkpoint belongs to another recipe", where=path, do="give another folder, or remove this one")
+        raise DataError(
+            "The checkpoint belongs to another recipe", where=path, do="give another folder, or remove this one"
+        )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["stage"]), int(state["step"])

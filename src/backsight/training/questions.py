@@ -14,7 +14,17 @@ from PIL import Image
 
 from backsight.stimuli import object_pictures, rows, scattered
 from backsight.stimuli.layouts import Axis, Layout
-from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, EXTREME, NUMBER, PLACES, PRESENCE, SYSTEM, relation_question, row_question
+from backsight.stimuli.questions import (
+    CREG_PROMPTS,
+    DIRECTIONS,
+    EXTREME,
+    NUMBER,
+    PLACES,
+    PRESENCE,
+    SYSTEM,
+    relation_question,
+    row_question,
+)
 from backsight.stimuli.relations import relation
 from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
@@ -89,7 +99,9 @@ def _relations(scene: Scene, rng: np.random.Generator) -> list[tuple[str, str]]:
     return [(relation_question(asks[i][3], asks[i][0], asks[i][1]), asks[i][2]) for i in chosen]
 
 
-def batch(kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float) -> list[Asked]:
+def batch(
+    kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
+) -> list[Asked]:
     """`images` pictures of a kind, a function of `key` alone."""
     rng = np.random.default_rng(key)
     if kind == "scattered":
@@ -100,7 +112,23 @@ def batch(kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exac
 def corpus() -> list[str]:
     """Every word that a built-in model must have as one token, in each spelling that counts as an answer."""
     names = [*rows.COLORS, *object_pictures.NAMES, *rows.SHAPE_OF.values(), *DIRECTIONS, *NUMBER.values()]
-    names += ["yes", "no", "on", "under", "behind", "front", "in", "table", "chair", "cup", "book", "bottle", "bowl", "ball", "lamp"]
+    names += [
+        "yes",
+        "no",
+        "on",
+        "under",
+        "behind",
+        "front",
+        "in",
+        "table",
+        "chair",
+        "cup",
+        "book",
+        "bottle",
+        "bowl",
+        "ball",
+        "lamp",
+    ]
     spellings = [form for n in names for word in (n, n.capitalize()) for form in (word, f" {word}")]
     prompts = [row_question(s, d, n) for s in rows.SUITES for d in DIRECTIONS for n in rows.fillers(s)]
     prompts += [relation_question(p, "apple", "pot") for p in CREG_PROMPTS]

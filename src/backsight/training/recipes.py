@@ -37,7 +37,13 @@ PLAIN = Recipe(
     layout=PRESETS["qwen2-vl"],
     stages=(
         Stage("rows", 1800, ROWS, floor=0.3, rate=2e-3),
-        Stage("everything", 3600, {"squares": 0.1, "shapes": 0.14, "objects": 0.2, "scattered": 0.56}, images=12, textured=0.2),
+        Stage(
+            "everything",
+            3600,
+            {"squares": 0.1, "shapes": 0.14, "objects": 0.2, "scattered": 0.56},
+            images=12,
+            textured=0.2,
+        ),
     ),
     system=SYSTEM,
 )
