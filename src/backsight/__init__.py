@@ -30,7 +30,33 @@ _WHERE = {
 }
 _PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "stimuli", "studies", "report")
 
-__all__ = [*_WHERE, *_PACKAGES, "__version__"]
+__all__ = [
+    "BacksightError",
+    "Behaviour",
+    "Box",
+    "Edit",
+    "Example",
+    "ExampleSet",
+    "Family",
+    "Interchange",
+    "Pair",
+    "PairSet",
+    "Table",
+    "TokenGrid",
+    "VLM",
+    "__version__",
+    "datasets",
+    "figures",
+    "load",
+    "maths",
+    "measure",
+    "measurements",
+    "models",
+    "plot",
+    "report",
+    "stimuli",
+    "studies",
+]
 
 if TYPE_CHECKING:
     from backsight import datasets, figures, maths, measurements, models, report, stimuli, studies

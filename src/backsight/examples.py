@@ -204,6 +204,12 @@ class PairSet(Sequence[Pair]):
     def __getitem__(self, index: int | slice) -> Pair | PairSet:
         return replace(self, items=self.items[index]) if isinstance(index, slice) else self.items[index]
 
+    def limit(self, count: int | None) -> PairSet:
+        """At most `count` pairs, evenly over the directions of the clean questions, the first of each."""
+        if count is None or count >= len(self.items):
+            return self
+        return replace(self, items=tuple(self.items[i] for i in _evenly([p.clean.direction for p in self.items], count)))
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of every question, answer and picture, and of the outcomes."""
@@ -264,17 +270,10 @@ class ExampleSet(Sequence[Example]):
         """At most `count` examples, drawn evenly over the directions and always the same for a seed."""
         if count is None or count >= len(self.items):
             return self
-        rng = np.random.default_rng(seed)
-        groups: dict[tuple[str | None, str], list[int]] = {}
-        for index, example in enumerate(self.items):
-            groups.setdefault((example.direction, str(sorted(example.tags.items()))), []).append(index)
-        queues = [list(rng.permutation(group)) for group in groups.values()]
-        chosen: list[int] = []
-        while len(chosen) < count:
-            for queue in queues:
-                if queue and len(chosen) < count:
-                    chosen.append(queue.pop())
-        return replace(self, items=tuple(self.items[i] for i in sorted(chosen)))
+        order = np.random.default_rng(seed).permutation(len(self.items))
+        groups = [(self.items[i].direction, sorted(self.items[i].tags.items())) for i in order]
+        chosen = sorted(int(order[i]) for i in _evenly([str(group) for group in groups], count))
+        return replace(self, items=tuple(self.items[i] for i in chosen))
 
     def pairs(self, kind: str) -> PairSet:
         """Counterfactual pairs of a kind (`last_token`), whose clean examples are in this set."""
@@ -293,6 +292,15 @@ class ExampleSet(Sequence[Example]):
     def _repr_html_(self) -> str:
         shown = "".join(e._repr_html_() for e in self.items[:4])
         return f"<p>{_escape(self.name)}: {len(self)} questions about {len({e.image_id for e in self.items})} pictures</p>{shown}"
+
+
+def _evenly(groups: Sequence[object], count: int) -> list[int]:
+    """Indices of `count` items, one of each group in turn, in order."""
+    queues: dict[object, list[int]] = {}
+    for index, group in enumerate(groups):
+        queues.setdefault(group, []).append(index)
+    rounds = sorted((place, index) for queue in queues.values() for place, index in enumerate(queue))
+    return sorted(index for _, index in rounds[:count])
 
 
 def _content(example: Example) -> list[Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.examples import ExampleSet, Pair, PairSet
 from backsight.models.vlm import VLM
 from backsight.tables import Schema, Table
 
@@ -22,11 +22,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Measurement(ABC):
-    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers."""
+    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
+
+    `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples.
+    """
 
     schema: ClassVar[Schema]
     version: ClassVar[int] = 1
-    takes_pairs: ClassVar[bool] = False
+    pair_kind: ClassVar[str | None] = None
 
     batch: int = 16
 
@@ -34,7 +37,7 @@ class Measurement(ABC):
     def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:
         """The rows of one batch of samples."""
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, vlm: VLM, samples: Samples) -> None:  # noqa: B027, most measurements can ask anything
         """CannotAnswer where a model cannot be asked these samples."""
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
@@ -67,7 +70,7 @@ def by_sample(
     vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]
 ) -> Iterator[tuple[int, list[Row]]]:
     """The rows of one batch, sorted under the samples they belong to."""
-    key = "pair_id" if measurement.takes_pairs else "example_id"
+    key = "example_id" if measurement.pair_kind is None else "pair_id"
     found = measurement.rows(vlm, [samples[i] for i in indices])
     names = {samples[i].id: i for i in indices}
     grouped: dict[int, list[Row]] = {i: [] for i in indices}
@@ -101,6 +104,3 @@ def provenance(vlm: VLM, samples: Samples, measurement: Measurement) -> dict[str
         "attention": vlm.attention,
         "padding": "left",
     }
-
-
-__all__ = ["Example", "Measurement", "Row", "Samples", "batches", "by_sample", "measure", "provenance"]

@@ -33,7 +33,7 @@ class Interchange(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.INTERCHANGE
-    takes_pairs: ClassVar[bool] = True
+    pair_kind: ClassVar[str | None] = "last_token"
 
     batch: int = 8
     site: Literal["resid_pre"] = "resid_pre"
