@@ -31,6 +31,7 @@ _WHERE = {
 _PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "stimuli", "studies", "report")
 
 __all__ = [
+    "VLM",
     "BacksightError",
     "Behaviour",
     "Box",
@@ -43,8 +44,6 @@ __all__ = [
     "PairSet",
     "Table",
     "TokenGrid",
-    "VLM",
-    "__version__",
     "datasets",
     "figures",
     "load",

@@ -208,7 +208,9 @@ class PairSet(Sequence[Pair]):
         """At most `count` pairs, evenly over the directions of the clean questions, the first of each."""
         if count is None or count >= len(self.items):
             return self
-        return replace(self, items=tuple(self.items[i] for i in _evenly([p.clean.direction for p in self.items], count)))
+        return replace(
+            self, items=tuple(self.items[i] for i in _evenly([p.clean.direction for p in self.items], count))
+        )
 
     @cached_property
     def fingerprint(self) -> str:

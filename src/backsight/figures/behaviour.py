@@ -61,10 +61,10 @@ def behaviour_summary(
     present = {row["direction"] for row in rows}
     directions = [d for d in ORDER if d in present] + sorted(d for d in present if d not in ORDER)
     prompts = list(dict.fromkeys(row["prompt"] for row in rows if row["prompt"]))
-    most = max(len({row["prompt"] for row in group}) for group in groups.values())
+    lines = [len({row["prompt"] for row in group}) for group in groups.values()]
+    heights = [0.9 + len(directions) * max(0.22, 0.15 * number + 0.06) for number in lines]
     with style.style():
-        height = 0.85 + len(directions) * max(0.24, 0.16 * most + 0.06)
-        figure, axes = style.panels(len(groups), columns, height=height)
+        figure, axes = style.panels(heights, columns)
         for axis, ((suite, ground), group) in zip(axes, groups.items(), strict=True):
             several = sum(name == suite for name, _ in groups) > 1
             title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
@@ -152,16 +152,17 @@ def _note(axis: Axes, y: float, x: float, text: str) -> None:
 def _legend(figure: Figure, rows: Sequence[Row], prompts: Sequence[str], *, narrow: bool) -> None:
     handles: list[Line2D] = []
     labels: list[str] = []
-    kinds = [(PLAIN, "picture, with 95 % interval")] if any(not row["prompt"] for row in rows) else []
+    plain = any(not row["prompt"] for row in rows)
+    kinds = [(PLAIN, "picture, with 95 % interval")] if plain else []
     kinds += [(PROMPT_STYLES[n % 6], f"picture, prompt {prompt}") for n, prompt in enumerate(prompts)]
     for (color, marker), label in kinds:
         handles.append(Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3))
         labels.append(label)
     if any(row["condition"] == "gray" for row in rows):
-        color, marker = PLAIN if any(not row["prompt"] for row in rows) or len(prompts) > 1 else PROMPT_STYLES[0]
+        color, marker = PLAIN if plain or len(prompts) > 1 else PROMPT_STYLES[0]
         handles.append(Line2D([], [], color=color, marker=marker, **HOLLOW))
         labels.append("gray picture: what the question alone gives" + (" (hollow)" if prompts else ""))
     handles.append(Line2D([], [], **CHANCE))
     labels.append("chance")
     across = 1 if narrow else min(3, len(labels))
-    figure.legend(handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8, handletextpad=0.7)
+    figure.legend(handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8)

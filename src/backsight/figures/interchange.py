@@ -64,7 +64,7 @@ def interchange_summary(
     layers = [row["layer"] for row in rows if row["layer"] is not None]
     decided = {(row["suite"], row["direction"]): row["layers"] for row in order_layers(table).rows()}
     with style.style():
-        figure, axes = style.panels(len(groups), columns, height=2.35)
+        figure, axes = style.panels([2.35] * len(groups), columns)
         for axis, ((suite, one), group) in zip(axes, groups.items(), strict=True):
             title = style.suite_title(suite, titles) + (f", {one}" if one != "all" else "")
             kept = style.counted(group[0]["pairs"], "pair")

@@ -8,9 +8,8 @@ narrower fonts fit.
 from __future__ import annotations
 
 import io
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -74,24 +73,25 @@ def style(salt: str = "backsight") -> AbstractContextManager[None]:
     return matplotlib.rc_context(settings)
 
 
-def panels(count: int, columns: int | None, *, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels of `height` inches in `columns`: three, or as many as there are panels.
+def panels(heights: Sequence[float], columns: int | None) -> tuple[Figure, list[Axes]]:
+    """A figure of panels of these heights in inches, `columns` of them in a row; by default two or three.
 
     One column is made for a phone where it was asked for, and is of middle width where it is all there is.
     """
-    across = max(1, min(columns or 3, count))
-    rows = math.ceil(count / across)
+    count = len(heights)
+    across = max(1, min(columns or (2 if count == 4 else 3), count))
+    rows = [max(heights[start : start + across]) for start in range(0, count, across)]
     width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
     layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.03, hspace=0.05)
-    figure = QuietFigure(figsize=(width, rows * height + 0.75), layout=layout)
-    grid = figure.add_gridspec(rows, across)
+    figure = QuietFigure(figsize=(width, sum(rows) + 0.75), layout=layout)
+    grid = figure.add_gridspec(len(rows), across, height_ratios=rows)
     return figure, [figure.add_subplot(grid[number // across, number % across]) for number in range(count)]
 
 
 def heading(axes: Axes, title: str, below: str) -> None:
     """A panel's title with a smaller line under it."""
-    axes.set_title(title, pad=15, fontweight="bold")
-    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+    axes.set_title(title, pad=17, fontweight="bold")
+    place: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 6), "textcoords": "offset points"}
     axes.annotate(below, (0, 1), color=SOFT, fontsize=7.5, **place)
 
 

@@ -19,7 +19,8 @@ class Family:
     picture), `pooled` from `mm_tokens_per_image`, `patches` from image size and patch size. `type_ids` are inputs
     without which transformers silently computes something else. `stock_processor` names a processor class that
     must be opened without its video half. `chat` says whether prompts go through a chat template; without one the
-    prompt is the question alone behind the picture, without the system sentence. `suffix_type` is the type id of tokens behind the prompt.
+    prompt is the question alone behind the picture, without the system sentence. `suffix_type` is the type id of
+    tokens behind the prompt.
     """
 
     model_type: str

@@ -91,11 +91,11 @@ class Hooks:
         try:
             with self._installed():
                 yield
-            lost = [e for e in edits if self.applied[id(e)] == 0]
+            lost = [edit for edit in edits if self.applied[id(edit)] == 0]
             if lost and self.calls > calls:
                 raise EditError(
                     "An edit never applied although the model was called",
-                    where=[(e.site, e.layers) for e in lost],
+                    where=[(edit.site, edit.layers) for edit in lost],
                     do="check its positions against the prompt",
                 )
         finally:

@@ -52,11 +52,8 @@ def locate(name: str) -> Path | None:
         root = Path(str(resources.files("backsight") / "builtin"))
         known = sorted(p.name for p in root.iterdir() if (p / "config.json").is_file())
         if name.removeprefix("builtin:") not in known:
-            raise UsageError(
-                "There is no built-in model of this name",
-                got=name,
-                do=f"choose from: {', '.join(f'builtin:{k}' for k in known) or 'none is there; run `backsight train-builtin plain`'}",
-            )
+            choices = ", ".join(f"builtin:{k}" for k in known) or "none: run `backsight train-builtin plain`"
+            raise UsageError("There is no built-in model of this name", got=name, do=f"choose from: {choices}")
         return root / name.removeprefix("builtin:")
     folder = Path(name).expanduser()
     if folder.is_dir():

@@ -18,12 +18,12 @@ from backsight.errors import ModelError
 def image_only(stock: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """`stock` without its video processor, under the same name."""
 
-    def __init__(
+    def initialise(
         self: Any, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **kwargs: Any
     ) -> None:
         stock.__init__(self, image_processor, tokenizer, None, chat_template=chat_template, **kwargs)
 
-    return type(stock.__name__, (stock,), {"__init__": __init__, "__module__": __name__})
+    return type(stock.__name__, (stock,), {"__init__": initialise, "__module__": __name__})
 
 
 def load_processor(source: str, stock: type[ProcessorMixin] | None) -> ProcessorMixin:

@@ -168,7 +168,8 @@ class Trace:
 
     def _run(self, index: int, state: Tensor, kwargs: dict[str, Any], cache: Any) -> Tensor:
         output = self.vlm.parts.layers[index](state, **{**kwargs, "past_key_values": cache})
-        return output[0] if isinstance(output, tuple) else output
+        found: Tensor = output[0] if isinstance(output, tuple) else output
+        return found
 
     def _charge(self, rows: int) -> None:
         """Count replayed rows in forward equivalents of the language model."""

@@ -156,10 +156,10 @@ class Parts:
         """The parts of a model, found by the family's row."""
         decoder = model.get_decoder()  # type: ignore[operator]
         try:
-            blocks = list(model.get_submodule(family.vision_blocks))  # type: ignore[arg-type]
+            blocks = list(model.get_submodule(family.vision_blocks).children())
         except AttributeError:  # one level deeper in some releases
             path = family.vision_blocks.replace("vision_tower.", "vision_tower.vision_model.")
-            blocks = list(model.get_submodule(path))  # type: ignore[arg-type]
+            blocks = list(model.get_submodule(path).children())
         return cls(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)  # type: ignore[arg-type]
 
     def count(self, site: SiteName) -> int:

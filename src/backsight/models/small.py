@@ -18,13 +18,15 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from backsight.models.processors import image_only
 
 QWEN_SPECIAL = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>",
+    "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 QWEN_CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
-    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif c['type'] == 'text' %}{{ c['text'] }}{% endif %}"
-    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -41,8 +43,8 @@ def qwen_tokenizer(corpus: Iterable[str]) -> Qwen2Tokenizer:
     merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in made["merges"]]
     extra = [s for s in QWEN_SPECIAL if s not in ("<|im_end|>", "<|endoftext|>")]
     return Qwen2Tokenizer(
-        vocab=made["vocab"], merges=merges, eos_token="<|im_end|>", pad_token="<|endoftext|>", unk_token="<|endoftext|>",
-        extra_special_tokens=extra,
+        vocab=made["vocab"], merges=merges, eos_token="<|im_end|>",
+        pad_token="<|endoftext|>", unk_token="<|endoftext|>", extra_special_tokens=extra,
     )  # fmt: skip
 
 

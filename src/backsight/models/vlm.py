@@ -198,9 +198,6 @@ def family_of(config: Any) -> Family:
     """The row of a configuration's architecture; ModelError names the supported ones."""
     kind = getattr(config, "model_type", None)
     if kind not in FAMILIES:
-        raise ModelError(
-            "This architecture is not supported",
-            got=kind,
-            do=f"supported are {', '.join(f'{row.name} ({key})' for key, row in FAMILIES.items())}; or give a family row",
-        )
+        known = ", ".join(f"{row.name} ({key})" for key, row in FAMILIES.items())
+        raise ModelError("This architecture is not supported", got=kind, do=f"supported: {known}; or give a family row")
     return FAMILIES[str(kind)]

@@ -26,9 +26,9 @@ BEHAVIOUR = (
 )
 CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475), table 6."
 BEHAVIOUR_INTERVALS = (
-    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked several "
-    "times; Wilson's over images where all are answered wholly right or wholly wrong. Groups of fewer "
-    f"than {SMALLEST} questions are omitted."
+    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked "
+    "several times; Wilson's over images where all are answered wholly right or wholly wrong. Groups of "
+    f"fewer than {SMALLEST} questions are omitted."
 )
 BEHAVIOUR_LIMITS = (
     "A right answer does not say how it was reached.",
@@ -59,17 +59,17 @@ INTERCHANGE = (
     "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
     "layers where the object at the counterfactual's place is more probable than both others, with "
     "intervals apart.",
-    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer than {SMALLEST} "
-    "kept pairs are omitted.",
+    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
+    f"than {SMALLEST} kept pairs are omitted.",
 )
 INTERCHANGE_LIMITS = (
     "It shows that order is carried at the last token, not where it comes from: the vision encoder, the "
     "places that the language model gives to image tokens, or both.",
-    "The suites start each row at the same place, so 'third' and 'right column' coincide: what is called "
-    "order here may be an absolute place.",
+    "The exact suites start each row at the same place, so 'third' and 'right column' coincide: what is "
+    "called order here may be an absolute place.",
     "No such layer does not mean no order: place and answer may be turned into each other within one "
     "block, or reach the last token together.",
-    "Only pairs that the model answers right are kept, so it says nothing about how wrong answers come about.",
+    "Only pairs that the model answers right are kept, so it says nothing about how wrong answers arise.",
     "The three answers need not sum to one: the rest of the vocabulary has what is left.",
     "The interval is over images, not over other words or another training of the model.",
 )

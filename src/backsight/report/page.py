@@ -50,7 +50,7 @@ def _contracts(study: Study) -> Grid | None:
         (text(c.get("name")), "holds" if c.get("passed") is True else "fails", text(c.get("detail")))
         for c in records(study.data.get("contracts"))
     ]
-    return Grid("", ("Contract", "", "Detail"), tuple(rows), words=3) if rows else None
+    return Grid("", ("Contract", "Result", "Detail"), tuple(rows), words=3) if rows else None
 
 
 def _costs(study: Study) -> Grid | None:
@@ -93,5 +93,5 @@ def _facts(study: Study) -> tuple[tuple[str, str], ...]:
 
 
 def _joined(values: Mapping[str, Any]) -> str:
-    shown = ((key, f"{v:.3f}" if isinstance(v, float) else text(v)) for key, v in values.items() if v is not None)
-    return ", ".join(f"{key} {value}" for key, value in shown)
+    shown = {key: f"{v:.3f}" if isinstance(v, float) else text(v) for key, v in values.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items() if value)

@@ -28,12 +28,13 @@ class FigureView:
     files: tuple[tuple[str, str], ...]  # relative address, what it is
 
 
-def figure(folder: Path, name: str, table: Table, anchor: str, label: str, caption: str, **options: Any) -> FigureView:
-    """Draw a table, write figures/NAME.svg, and give both drawings for the page."""
+def figure(folder: Path, name: str, table: Table, *, label: str, caption: str, **options: Any) -> FigureView:
+    """Draw a table, write figures/NAME.svg, give both drawings for the page; its anchor is figure-NAME."""
     drawn = to_svg(plot(table, **options), name)
     file = write(folder, name, drawn)
     narrow = to_svg(plot(table, columns=1, **options), f"{name}.narrow")
-    return FigureView(anchor, caption, inline(drawn, label), inline(narrow, label), ((file, "this figure, SVG"),))
+    files = ((file, "this figure, SVG"),)
+    return FigureView(f"figure-{name}", caption, inline(drawn, label), inline(narrow, label), files)
 
 
 def with_file(view: FigureView, *files: tuple[str, str]) -> FigureView:

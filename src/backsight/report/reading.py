@@ -1,7 +1,8 @@
 """What a study left in its folder: study.json, tables, sample pictures.
 
 study.json is read with care: a key that is missing, or of another type than expected, counts as absent, so
-that a report can be made of an unfinished study. What cannot be read at all is a DataError that names the file.
+that a report can be made of an unfinished study. What cannot be read at all is a DataError that names the
+file.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Study:
     @property
     def titles(self) -> dict[str, str]:
         """What to call each set, by its name."""
-        return {name: text(s.get("title")) or suite_title(name) for s in self.sets if (name := text(s.get("name")))}
+        named = {text(one.get("name")): text(one.get("title")) for one in self.sets}
+        return {name: title or suite_title(name) for name, title in named.items() if name}
 
     @property
     def saw_no_photograph(self) -> bool:
@@ -70,10 +72,9 @@ class Study:
 
     def picture(self, path: object) -> str:
         """A sample picture inside the study's folder as a data URI; empty where there is none."""
-        name = text(path)
-        target = (self.folder / name).resolve()
+        target = (self.folder / text(path)).resolve()
         kind = _IMAGE_TYPES.get(target.suffix.lower())
-        if not name or kind is None or not target.is_relative_to(self.folder.resolve()) or not target.is_file():
+        if kind is None or not target.is_relative_to(self.folder.resolve()) or not target.is_file():
             return ""
         return f"data:{kind};base64,{base64.b64encode(target.read_bytes()).decode()}"
 
@@ -87,10 +88,12 @@ def read_study(folder: Path) -> Study:
         do = "give a folder that `backsight study` wrote"
         raise DataError("There is no study here", where=path, got="no such file", do=do) from error
     except (OSError, ValueError) as error:
-        raise DataError("A study's record cannot be read", where=path, got=error, do="run the study again") from error
+        do = "run the study again"
+        raise DataError("A study's record cannot be read", where=path, got=error, do=do) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
-        raise DataError("A study's record has another format", where=path, got=got, do=f"format {FORMAT} is read")
+        do = f"format {FORMAT} is read"
+        raise DataError("A study's record has another format", where=path, got=got, do=do)
     stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
     tables = {name: Table.read(file) for name, file in stored.items() if file.exists()}
     return Study(folder, data, {name: table for name, table in tables.items() if len(table)})

@@ -34,7 +34,7 @@ def sample(study: Study, of: Mapping[str, Any], *, counterfactual: bool) -> Samp
         ]
         facts += _outcomes(mapping(other.get("outcomes")))
     counts = [counted(of[key], key[:-1]) for key in ("examples", "images") if isinstance(of.get(key), int)]
-    about = " ".join(part for part in ((", ".join(counts) + ".") if counts else "", text(of.get("note"))) if part)
+    about = " ".join(filter(None, (f"{', '.join(counts)}." if counts else "", text(of.get("note")))))
     title = study.titles.get(text(of.get("name")), text(of.get("name")))
     return Sample(title, about, tuple(facts), text(one.get("prompt")), tuple(pictures))
 

@@ -26,7 +26,8 @@ def behaviour(study: Study) -> Found:
     rows = study.rows("behaviour_summary")
     if not any(row["read_out"] == "options" for row in rows):
         return None
-    index = {(r["suite"], r["ground"], r["prompt"], r["direction"], r["condition"], r["read_out"]): r for r in rows}
+    keys = ("suite", "ground", "prompt", "direction", "condition", "read_out")
+    index = {tuple(row[key] for key in keys): row for row in rows}
     statements = []
     for suite, ground in _groups(rows):
         title = _title(study, rows, suite, ground)
@@ -60,7 +61,7 @@ def behaviour(study: Study) -> Found:
 def _figure(study: Study, name: str, caption: str) -> pictures.FigureView:
     table = study.tables[f"{name}_summary"]
     label = table.schema.title or name
-    return pictures.figure(study.folder, name, table, f"figure-{name}", label, caption, titles=study.titles)
+    return pictures.figure(study.folder, name, table, label=label, caption=caption, titles=study.titles)
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[str, str | None]]:
@@ -98,7 +99,7 @@ def _accuracies(study: Study, rows: Sequence[Row], index: dict[Any, Row], *, who
             accuracy(gray),
             decimal(one["chance"]),
         ]
-        lines.append((*line, accuracy(free), decimal(one["p_answer"])))
+        lines.append((*line, accuracy(free)))
     words = ["Suite", *(["Prompt"] if prompts else []), *([] if whole else ["Direction"])]
     columns = (
         *words,
@@ -108,7 +109,6 @@ def _accuracies(study: Study, rows: Sequence[Row], index: dict[Any, Row], *, who
         "Gray picture",
         "Chance",
         "Picture, free",
-        "p(answer)",
     )
     title = "All directions together" if whole else "Each direction"
     files = study.files("behaviour_summary") if whole else ()
@@ -148,8 +148,9 @@ def _by_direction(study: Study) -> tuple[tuple[str, str], ...]:
     table = study.tables["interchange_summary"]
     if len({row["direction"] for row in table.rows()} - {"all"}) < 2:
         return ()
-    drawn = to_svg(plot(table, direction="each", titles=study.titles), "interchange_by_direction")
-    return ((pictures.write(study.folder, "interchange_by_direction", drawn), "each direction by itself, SVG"),)
+    name = "interchange_by_direction"
+    drawn = to_svg(plot(table, direction="each", titles=study.titles), name)
+    return ((pictures.write(study.folder, name, drawn), "each direction by itself, SVG"),)
 
 
 def _order_table(study: Study, orders: Sequence[Row]) -> Grid:
@@ -157,7 +158,8 @@ def _order_table(study: Study, orders: Sequence[Row]) -> Grid:
     directions = list(dict.fromkeys(row["direction"] for row in orders))
     found = {(row["suite"], row["direction"]): row for row in orders}
     rows = tuple(
-        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions)) for suite in suites
+        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions))
+        for suite in suites
     )
     columns = ("Suite", *("All directions" if d == "all" else d.capitalize() for d in directions))
     title = "Layers where the order is decided, with the number of pairs kept"
@@ -185,7 +187,8 @@ def _probabilities(study: Study, rows: Sequence[Row]) -> Grid:
         lines.append((title, str(layer), str(one["pairs"]), *shown))
     columns = ("Suite", "Layer", "Pairs", "Clean answer", "Order", "Counterfactual answer")
     files = study.files("interchange_summary")
-    return Grid("Probabilities by layer, all directions together", columns, tuple(lines), folded=True, files=files)
+    title = "Probabilities by layer, all directions together"
+    return Grid(title, columns, tuple(lines), folded=True, files=files)
 
 
 def _samples(study: Study, kind: str, suites: set[str], *, counterfactual: bool) -> tuple[Sample, ...]:

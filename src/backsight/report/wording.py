@@ -6,7 +6,7 @@ hold the ends of the 95 % interval, and the number of samples always stands besi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from backsight.report.reading import mapping, number, text
@@ -20,7 +20,8 @@ def counted(count: object, noun: str) -> str:
 
 
 def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    """A share in percent; the space does not break, so that number and sign stay together."""
+    return f"{100 * value:.1f}\u00a0%"
 
 
 def decimal(value: float | None) -> str:
@@ -46,41 +47,46 @@ def accuracy(row: Row | None) -> str:
 
 def accuracy_sentence(title: str, pictures: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
     """How well a suite is answered: `pictures` has a row a prompt, `grays` the gray picture's by prompt."""
-    if len(pictures) == 1:
-        row = pictures[0]
-        if row["omitted"]:
-            return f"{title}: omitted (n = {counted(row['questions'], 'question')})"
-        asked = counted(row["questions"], "question")
-        said = f"answers {percent(row['accuracy'])} of {title} right {_ends(row)}"
-        return f"{said} ({_null(row, grays.get(row['prompt']))}; {asked}){_guessing([row], grays)}"
-    parts = []
-    for row in pictures:
-        if row["omitted"]:
-            parts.append(f"prompt {row['prompt']} omitted (n = {row['questions']})")
-            continue
-        null = _null(row, grays.get(row["prompt"]))
-        share = f"{percent(row['accuracy'])} right with prompt {row['prompt']} {_ends(row)}"
-        parts.append(f"{share} ({null}; {counted(row['questions'], 'question')})")
     given = [row for row in pictures if not row["omitted"]]
-    return f"of {title} answers {', '.join(parts)}{_guessing(given, grays)}"
+    if not given:
+        asked = " and ".join(counted(row["questions"], "question") for row in pictures)
+        return f"{title}: omitted (n = {asked})"
+    if len(pictures) == 1:
+        said = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
+    else:
+        said = f"answers {title} right " + ", ".join(_by_prompt(row) for row in pictures)
+    return f"{said} ({_null(given, grays)}){_guessing(given, grays)}"
+
+
+def _by_prompt(row: Row) -> str:
+    if row["omitted"]:
+        return f"with prompt {row['prompt']} omitted (n = {row['questions']})"
+    return f"with prompt {row['prompt']} in {percent(row['accuracy'])} {_ends(row)}"
 
 
 def _ends(row: Row) -> str:
     if row["low"] is None or row["high"] is None:
         return "[no interval]"
-    return f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    return f"[{100 * row['low']:.1f},\u00a0{100 * row['high']:.1f}]"
 
 
-def _null(row: Row, gray: Row | None) -> str:
-    """What the number stands beside: the same questions about a gray picture, and chance."""
+def _null(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
+    """What the numbers stand beside: the gray picture's accuracy, chance, and how many questions."""
     parts = []
-    if gray is not None and not gray["omitted"]:
-        parts.append(f"gray picture: {percent(gray['accuracy'])}")
-    elif gray is not None:
-        parts.append("gray picture: omitted")
-    if row["chance"] is not None:
-        parts.append(f"chance {percent(row['chance'])}")
-    return ", ".join(parts) or "no null"
+    if grays:
+        parts.append(f"gray picture: {', '.join(_share(grays.get(row['prompt'])) for row in rows)}")
+    chances = dict.fromkeys(percent(row["chance"]) for row in rows if row["chance"] is not None)
+    parts += [f"chance {', '.join(chances)}"] if chances else []
+    asked = dict.fromkeys(row["questions"] for row in rows)
+    questions = counted(next(iter(asked)), "question") if len(asked) == 1 else f"{_listed(asked)} questions"
+    joint = "; " if len(rows) > 1 else ", "
+    return f"{joint.join(parts)}; {questions}{' each' if len(rows) > 1 and len(asked) == 1 else ''}"
+
+
+def _share(row: Row | None) -> str:
+    if row is None:
+        return "none"
+    return "omitted" if row["omitted"] else percent(row["accuracy"])
 
 
 def _guessing(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
@@ -94,12 +100,12 @@ def _guessing(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
             near.append(row)
     if not near:
         return ""
-    if len(rows) == 1:
-        return "; the interval reaches down to guessing"
-    return f"; with {_listed([text(row['prompt']) for row in near])} the interval reaches down to guessing"
+    which = f" with {_listed([row['prompt'] for row in near])}" if len(rows) > 1 else ""
+    return f"; the interval reaches down to guessing{which}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(items: Iterable[object]) -> str:
+    names = [text(item) for item in items]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -119,22 +125,24 @@ def order_sentence(title: str, row: Row, last: int | None) -> str:
 
 def model_sentence(model: Row) -> str:
     """The model: name, family, size, token grid, dtype and why that one."""
-    name = text(model.get("name")) or "An unnamed model"
-    family = text(model.get("family"))
-    parts = [f"{name} ({family} family)" if family else name]
+    name, family = text(model.get("name")) or "An unnamed model", text(model.get("family"))
     size = [millions(model.get("parameters"))] if number(model.get("parameters")) else []
     size += [counted(model.get("layers"), "layer")] if number(model.get("layers")) else []
-    parts += [" and ".join(size)] if size else []
+    kind = f"a {family} model" if family else "a model"
+    said = [
+        f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."
+    ]
     grid = mapping(model.get("grid"))
     if grid.get("rows") and grid.get("columns"):
         cell = grid.get("cell")
-        side = f" of {cell[0]} x {cell[1]} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
-        parts.append(f"a picture is {grid['rows']} x {grid['columns']} tokens{side}")
+        side = f" of {cell[0]} × {cell[1]} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
+        said.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
     if dtype := text(model.get("dtype")):
-        reason = text(model.get("dtype_reason"))
-        device = text(model.get("device"))
-        parts.append(f"run in {dtype}" + (f" ({reason})" if reason else "") + (f" on {device}" if device else ""))
-    return "; ".join(parts) + "."
+        device, reason = text(model.get("device")), text(model.get("dtype_reason"))
+        said.append(
+            f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}."
+        )
+    return " ".join(said)
 
 
 def millions(value: object) -> str:

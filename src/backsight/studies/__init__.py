@@ -2,6 +2,6 @@
 
 from backsight.studies.jobs import Job, Skipped, plan
 from backsight.studies.store import Store
-from backsight.studies.study import Options, Study, default_sets, run
+from backsight.studies.study import Options, Study, default_sets
 
-__all__ = ["Job", "Options", "Skipped", "Store", "Study", "default_sets", "plan", "run"]
+__all__ = ["Job", "Options", "Skipped", "Store", "Study", "default_sets", "plan"]

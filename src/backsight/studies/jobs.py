@@ -75,7 +75,9 @@ def plan(
                 measurement.check(vlm, samples)
                 jobs.append(job)
             except CannotAnswer as error:
-                skipped.append(Skipped(examples.name, kind, error.what + (f": {_said(error.got)}" if error.got else "")))
+                skipped.append(
+                    Skipped(examples.name, kind, error.what + (f": {_said(error.got)}" if error.got else ""))
+                )
     return _kept(jobs, only), skipped
 
 

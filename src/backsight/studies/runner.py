@@ -75,13 +75,13 @@ class _Pending:
     spent: float
 
     def __post_init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.last = self.first
+        # One attribute, so that an interruption falls before or after a batch and never into it.
+        self.held: tuple[list[dict[str, Any]], int] = ([], self.first)
         self.started = time.monotonic()
 
     def add(self, number: int, rows: list[dict[str, Any]]) -> None:
         """The rows of a whole batch; an interruption within a batch leaves none of it."""
-        self.rows, self.last = [*self.rows, *rows], number + 1
+        self.held = ([*self.held[0], *rows], number + 1)
 
     def merged(
         self, vlm: VLM, rows: Sequence[dict[str, Any]], cost: dict[str, float]
@@ -89,16 +89,17 @@ class _Pending:
         """All rows and costs so far."""
         seconds, spent = time.monotonic() - self.started, vlm.forward_equivalents - self.spent
         total = {"seconds": cost["seconds"] + seconds, "forward_equivalents": cost["forward_equivalents"] + spent}
-        return [*rows, *self.rows], total
+        return [*rows, *self.held[0]], total
 
     def flush(
         self, vlm: VLM, rows: Sequence[dict[str, Any]], cost: dict[str, float]
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """Write what is pending as a chunk, and start the next one."""
         merged, total = self.merged(vlm, rows, cost)
-        if self.last > self.first:
+        new, last = self.held
+        if last > self.first:
             own = {k: total[k] - cost[k] for k in total}
-            self.store.add_chunk(self.name, self.key, {"first": self.first, "last": self.last, "rows": self.rows, **own})
-        self.first, self.rows = self.last, []
+            self.store.add_chunk(self.name, self.key, {"first": self.first, "last": last, "rows": new, **own})
+        self.first, self.held = last, ([], last)
         self.started, self.spent = time.monotonic(), vlm.forward_equivalents
         return merged, total

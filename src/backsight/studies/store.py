@@ -17,7 +17,6 @@ from backsight.errors import StudyError
 from backsight.tables import Table, replacing
 
 
-
 class Store:
     """One study's folder. StudyError where it cannot be written or belongs to another study."""
 
@@ -32,15 +31,23 @@ class Store:
             try:
                 found = json.loads(mark.read_text())
             except (OSError, ValueError) as error:
-                raise StudyError("The study's identity cannot be read", where=mark, got=error, do="use a new folder") from error
-            other = {k: (found.get(k), self.identity.get(k)) for k in self.identity if found.get(k) != self.identity.get(k)}
+                raise StudyError(
+                    "The study's identity cannot be read", where=mark, got=error, do="use a new folder"
+                ) from error
+            other = {
+                k: (found.get(k), self.identity.get(k)) for k in self.identity if found.get(k) != self.identity.get(k)
+            }
             if other:
                 said = "; ".join(f"{name} {old!r}, now {new!r}" for name, (old, new) in other.items())
-                raise StudyError("The folder belongs to another study", where=self.folder, got=said, do="give another --out")
+                raise StudyError(
+                    "The folder belongs to another study", where=self.folder, got=said, do="give another --out"
+                )
             return
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise StudyError(
-                "The output folder is not empty and holds no study", where=self.folder, do="give an empty or a new folder"
+                "The output folder is not empty and holds no study",
+                where=self.folder,
+                do="give an empty or a new folder",
             )
         with self.writing("the output folder"):
             self.jobs.mkdir(parents=True, exist_ok=True)
@@ -117,5 +124,3 @@ class Store:
 
     def _chunk_folder(self, name: str, key: str) -> Path:
         return self.jobs / f"{name}.{key}.part"
-
-

@@ -111,7 +111,7 @@ def _step(recipe: Recipe, number: int, step: int, model: Any, packer: Packer, op
     logits = answer_logits(model, packed)
     loss = torch.nn.functional.cross_entropy(logits, packed.answers)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     right = (logits.argmax(-1) == packed.answers).float()

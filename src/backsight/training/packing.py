@@ -20,7 +20,7 @@ from backsight.training.questions import Asked
 
 @dataclass(frozen=True)
 class Packed:
-    """One step's input. `answer_at` (question, 2) are (row, position) of the last prompt tokens, `answers` their ids."""
+    """One step's input. `answer_at` (question, 2): (row, position) of the last prompt tokens; `answers`: their ids."""
 
     inputs: dict[str, Tensor]
     answer_at: Tensor

@@ -1,0 +1,283 @@
+"""The command line: parse, call the library, print. Exit codes: 0 done, 1 failed or stopped, 2 wrong usage.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backsight.errors import BacksightError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from backsight.models.vlm import VLM
+    from backsight.studies import Study
+
+app = typer.Typer(
+    name="backsight", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    help="What a vision-language model knows about where: measured, explained, repaired.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Look at real data before anything is run on it.")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. Default: float32 on a CPU.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.")]
+MaxPixels = Annotated[int | None, typer.Option(help="Largest picture area, for families that take any size.")]
+
+
+@app.command()
+def study(
+    model: Model = "builtin:plain",
+    out: Annotated[Path, typer.Option(help="Folder for report, tables and figures.")] = Path("backsight-study"),
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="At most 48 samples a job.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A measurement, a set, or both as in behaviour/squares.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples a job.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
+    photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
+    dtype: Dtype = None,
+    device: Device = None,
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Examine one model and write one report."""
+    from backsight.report import write_report
+    from backsight.studies import Options, Study, default_sets
+
+    console = _console()
+    extra = _own_sets(data, photos)
+    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels)
+    vlm = _load(model, dtype, device, max_pixels)
+    sets, skipped = default_sets(vlm, seed=seed)
+    made = Study(vlm, [*sets, *extra], out, options, skipped=skipped, command=_command())
+    _announce(console, made)
+    try:
+        with _bar() as bar:
+            made.run(_follow(bar, made))
+        page = write_report(out)
+    except KeyboardInterrupt:
+        console.print("\nStopped. What is finished is kept; the same command goes on from here.", style="bold")
+        raise typer.Exit(1) from None
+    typer.echo(str(page.resolve()))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
+    """Write a study's report again from its tables."""
+    from backsight.report import write_report
+
+    typer.echo(str(write_report(folder).resolve()))
+
+
+@app.command()
+def doctor(
+    model: Model = "builtin:plain", dtype: Dtype = None, device: Device = None, max_pixels: MaxPixels = None
+) -> None:  # fmt: skip
+    """Check every contract of the seam on a model; exit 1 when one fails."""
+    from rich.table import Table
+
+    from backsight.models import contracts
+
+    vlm = _load(model, dtype, device, max_pixels, check=False)
+    findings = contracts.all_of(vlm)
+    table = Table("contract", "", "finding", title=repr(vlm))
+    for finding in findings:
+        mark = "failed" if not finding.passed else "warning" if finding.warning else "ok"
+        style = {"failed": "bold red", "warning": "yellow", "ok": "green"}[mark]
+        table.add_row(finding.name, f"[{style}]{mark}[/]", finding.detail)
+    _console(stderr=False).print(table)
+    if not all(f.passed for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def stimuli(
+    suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, pairs_textured, jittered_squares ...")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many questions.")] = None,
+    layout: Annotated[str, typer.Option(help="qwen2-vl, gemma-3 or pixtral: the paper's geometry.")] = "qwen2-vl",
+    objects: Annotated[Path | None, typer.Option(help="A folder with your own eight object pictures.")] = None,
+) -> None:
+    """Write a suite as pictures with a metadata.jsonl, and a contact sheet."""
+    from backsight import stimuli as suites
+    from backsight.datasets import folder
+    from backsight.errors import UsageError
+
+    if layout not in suites.PRESETS:
+        raise UsageError("There is no such layout", got=layout, do=f"choose from: {', '.join(suites.PRESETS)}")
+    if objects is not None and suite != "objects":
+        raise UsageError("Only the suite objects takes pictures of your own", got=f"--objects with {suite}")
+    if objects is not None and not objects.is_dir():
+        raise UsageError("There is no such folder of object pictures", where=objects)
+    grid = suites.PRESETS[layout]
+    made = suites.objects(grid, seed=seed, assets=objects) if objects else suites.build(suite, grid, seed=seed)
+    typer.echo(str(folder.write(made.limit(limit), out).resolve()))
+
+
+@data_app.command("coco-pairs")
+def coco_pairs(
+    folder: Annotated[Path, typer.Argument(help="A folder in COCO's form.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What COCO-Pairs finds in a folder: instances used and left out by each rule, ordered pairs, per relation."""
+    from backsight.datasets import coco_pairs as pairs
+
+    audit = pairs.audit(folder)
+    typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
+
+
+@app.command("train-builtin")
+def train_builtin(
+    name: Annotated[str, typer.Argument(help="The recipe: plain.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
+    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each stage, to try it.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+) -> None:
+    """Train a built-in model from scratch; a run that was killed goes on where it was."""
+    import torch
+
+    from backsight.errors import UsageError
+    from backsight.studies import card
+    from backsight.training.loop import train
+    from backsight.training.recipes import RECIPES
+    from backsight.training.saving import save
+
+    if name not in RECIPES:
+        raise UsageError("There is no such recipe", got=name, do=f"choose from: {', '.join(RECIPES)}")
+    if out.exists():
+        raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one")
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    place = work or out.with_name(f"{out.name}.training")
+    try:
+        with _bar() as bar:
+            model, processor = train(RECIPES[name], place, progress=_follow_training(bar), max_steps=steps)
+            save(model, processor, out)
+            vlm = _load(str(out), None, "cpu", None)
+            rows = card.accuracies(vlm, card.card_sets(vlm), _follow_card(bar)) if steps is None else []
+    except KeyboardInterrupt:
+        _console().print("\nStopped. The same command goes on from the last checkpoint.", style="bold")
+        raise typer.Exit(1) from None
+    if rows:
+        card.write_card(out, f"builtin:{name}", card.facts(RECIPES[name], vlm, place), rows)
+    typer.echo(str(out.resolve()))
+
+
+def main() -> None:
+    """The entry point: errors that the package raises on purpose are printed, without a traceback."""
+    try:
+        app()
+    except BacksightError as error:
+        typer.echo(f"backsight: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("backsight: stopped", err=True)
+        sys.exit(1)
+
+
+def _console(*, stderr: bool = True) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _command() -> str:
+    return shlex.join(["backsight", *sys.argv[1:]])
+
+
+def _load(model: str, dtype: str | None, device: str | None, max_pixels: int | None, *, check: bool = True) -> VLM:
+    import transformers
+
+    from backsight.models.loading import load
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
+
+
+def _own_sets(data: list[Path] | None, photos: Path | None) -> list[Any]:
+    found: list[Any] = []
+    if data:
+        from backsight.datasets import folder
+
+        found += [folder.load(path) for path in data]
+    if photos is not None:
+        from backsight.datasets import coco_pairs as pairs
+
+        found.append(pairs.load(photos))
+    return found
+
+
+def _announce(console: Console, made: Study) -> None:
+    """What will be run, and what it will take."""
+    from rich.table import Table
+
+    from backsight.studies.study import machine
+
+    table = Table("job", "samples", "forward equivalents", title=repr(made.vlm))
+    for job in made.jobs:
+        table.add_row(job.name, str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
+    console.print(table)
+    for skipped in made.skipped:
+        console.print(f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False)
+    left, each = made.forward_equivalents(), made.seconds_each()
+    memory = machine()["memory_peak_mib"]
+    console.print(
+        f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; memory about {memory * 1.15:.0f} MiB"
+    )
+
+
+def _bar() -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=_console())
+
+
+def _follow(bar: Progress, made: Study) -> Any:
+    """Move one bar over all jobs, weighted by their cost."""
+    weights = {j.name: j.measurement.cost(made.vlm, j.samples) for j in made.jobs}
+    task = bar.add_task("study", total=sum(weights.values()) or 1)
+    shares: dict[str, float] = {}
+
+    def progress(job: Any, done: int, total: int) -> None:
+        shares[job.name] = weights[job.name] * done / max(1, total)
+        bar.update(task, completed=sum(shares.values()), description=job.name)
+
+    return progress
+
+
+def _follow_training(bar: Progress) -> Any:
+    tasks: dict[str, Any] = {}
+
+    def progress(stage: str, step: int, steps: int, figures: Any) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=steps)
+        said = f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
+        bar.update(tasks[stage], completed=step, description=said)
+
+    return progress
+
+
+def _follow_card(bar: Progress) -> Any:
+    tasks: dict[str, Any] = {}
+
+    def progress(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(f"measuring {name}", total=total)
+        bar.update(tasks[name], completed=done)
+
+    return progress

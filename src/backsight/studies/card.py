@@ -1,0 +1,84 @@
+"""The card of a built-in model: its recipe, and the accuracies measured on what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backsight import stimuli
+from backsight.examples import ExampleSet
+from backsight.maths.summaries import behaviour_summary
+from backsight.measurements import Behaviour
+from backsight.models.vlm import VLM
+from backsight.tables import replacing
+
+Progress = Callable[[str, int, int], None]
+
+
+def card_sets(vlm: VLM) -> list[ExampleSet]:
+    """What a card reports: exact suites, 1,000 jittered scenes a suite of held-out triples, Pairs on both grounds."""
+    names = ["squares", "shapes", "objects", "jittered_squares", "jittered_shapes", "jittered_objects"]
+    found = [stimuli.build(name, vlm.grid) for name in names]
+    return [*found, stimuli.pairs(vlm.grid, scenes=400), stimuli.pairs_textured(vlm.grid, scenes=400)]
+
+
+def accuracies(vlm: VLM, sets: Sequence[ExampleSet], progress: Progress | None = None) -> list[dict[str, Any]]:
+    """Rows of accuracy by set, prompt, direction and read-out, from the picture and from a gray one."""
+    found = []
+    for examples in sets:
+        report = None if progress is None else (lambda done, all_, name=examples.name: progress(name, done, all_))
+        rows = Behaviour(batch=32)(vlm, examples, progress=report)
+        found += behaviour_summary(rows).rows()
+    return found
+
+
+def write_card(folder: Path, title: str, facts: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write README.md beside the weights; its path."""
+    lines = [f"# {title}", ""]
+    lines += [f"- {name}: {value}" for name, value in facts.items()]
+    lines += [
+        "",
+        "Accuracy, measured on the stored weights (95 % interval; the same questions about a gray picture).",
+        "",
+    ]
+    lines += ["| suite | prompt | direction | read-out | questions | accuracy | gray picture | chance |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    gray = {_key(r): r["accuracy"] for r in rows if r["condition"] == "gray"}
+    for r in rows:
+        if r["condition"] != "picture":
+            continue
+        accuracy = f"{r['accuracy']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
+        cells = [r["suite"], r["prompt"] or "", r["direction"], r["read_out"], r["questions"], accuracy]
+        lines.append(f"| {' | '.join(map(str, cells))} | {gray.get(_key(r), float('nan')):.3f} | {r['chance']:.3f} |")
+    target = folder / "README.md"
+    with replacing(target) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return target
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["suite"], row["prompt"], row["ground"], row["direction"], row["read_out"]
+
+
+def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
+    """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
+    import json
+
+    stages = [f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)})" for s in recipe.stages]
+    lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
+    return {
+        "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
+        "stored": f"bfloat16 safetensors, {size / 2**20:.1f} MiB; run in float32",
+        "recipe": f"`backsight train-builtin {recipe.name} --out DIR`, seed {recipe.seed}; stages: "
+        + "; ".join(stages),
+        "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
+        "held back": "nothing: it carries no label of where its ordering comes from",
+        "time": f"{lines[-1]['seconds'] / 60:.0f} minutes in the last run" if lines else "unknown",
+        "measured by": f"`backsight train-builtin {recipe.name} --out DIR`, which measures what it stored",
+    }
+
+
+def _mixture(mixture: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {share:g}" for kind, share in mixture.items())
