@@ -50,7 +50,7 @@ class DataError(BacksightError):
     """Input data that cannot be read: a missing picture, a missing column, a box outside its image."""
 
 
-class CannotAnswer(BacksightError):
+class CannotAnswer(BacksightError):  # noqa: N818, reads as what it says: raise CannotAnswer, listed as skipped
     """An example set that a model cannot be asked: words unknown to its tokenizer, a grid too small."""
 
 

@@ -130,7 +130,8 @@ class TokenGrid:
         high = np.minimum(self.box[:, 2:], [box.right, box.bottom])
         area = np.prod(self.box[:, 2:] - self.box[:, :2], axis=1)
         shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        return np.divide(shared, area, out=np.zeros(len(self)), where=area > 0)
+        share: NDArray[np.float64] = np.divide(shared, area, out=np.zeros(len(self)), where=area > 0)
+        return share
 
     def tokens_in(self, box: Box, share: float = 0.5) -> NDArray[np.int64]:
         """Indices of the tokens of which at least `share` lies in `box`; GridError if there is none."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ class Table:
                 wrong = sorted(row.keys() ^ schema.columns.keys())
                 raise DataError(f"A row does not fit the schema {schema.name!r}", where=f"row {number}", got=wrong)
         frame = pd.DataFrame(
-            {name: pd.array([row[name] for row in rows], dtype=_DTYPES[kind]) for name, kind in schema.columns.items()}
+            {name: pd.Series([row[name] for row in rows], dtype=_DTYPES[kind]) for name, kind in schema.columns.items()}
         )
         return cls(schema, frame, dict(provenance or {}))
 
@@ -66,21 +67,20 @@ class Table:
         return [{str(k): None if pd.isna(v) else v for k, v in record.items()} for record in records]
 
     def write(self, folder: Path, name: str) -> Path:
-        """Write NAME.csv and then NAME.parquet into `folder`, each whole or not at all; the parquet's path."""
+        """Write NAME.csv and NAME.parquet into `folder`, both whole or neither; the parquet's path."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
-        header = {"name": self.schema.name, "columns": dict(self.schema.columns), "title": self.schema.title}
+        header = {"name": self.schema.name, "columns": list(self.schema.columns.items()), "title": self.schema.title}
         table = table.replace_schema_metadata(
             {b"backsight": json.dumps({"schema": header, "provenance": self.provenance}, sort_keys=True).encode()}
         )
         target = folder / f"{name}.parquet"
-        with replacing(folder / f"{name}.csv") as path:
-            self.frame.to_csv(path, index=False, lineterminator="\n")
-        with replacing(target) as path:
-            pq.write_table(table, path)
+        with replacing(target) as parquet, replacing(folder / f"{name}.csv") as csv:  # the parquet comes last
+            self.frame.to_csv(csv, index=False, lineterminator="\n")
+            pq.write_table(table, parquet)
         return target
 
     @classmethod
@@ -90,15 +90,17 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        types = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
         try:
             stored = pq.read_table(path)
             header = json.loads((stored.schema.metadata or {})[b"backsight"])
-        except (OSError, KeyError, pa.ArrowException) as error:
+            written = header["schema"]
+            schema = Schema(written["name"], dict(written["columns"]), written["title"])
+            plain = stored.to_pandas(types_mapper=types.get)
+            frame = pd.DataFrame({c: plain[c].astype(_DTYPES[k]) for c, k in schema.columns.items()})
+            return cls(schema, frame, header["provenance"])
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise DataError("This is no table of ours", where=path, got=error, do="run the study again") from error
-        schema = Schema(header["schema"]["name"], header["schema"]["columns"], header["schema"]["title"])
-        plain = stored.to_pandas()
-        frame = pd.DataFrame({c: plain[c].astype(_DTYPES[k]) for c, k in schema.columns.items()})
-        return cls(schema, frame, header["provenance"])
 
     @staticmethod
     def concat(tables: Sequence[Table]) -> Table:
@@ -117,18 +119,13 @@ class Table:
         return str(self.frame.to_html(index=False, max_rows=20, border=0, escape=True))
 
 
-class replacing:
-    """Context manager: a temporary path that takes `target`'s place on success and vanishes on failure."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path = target.with_name(f".{target.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> Path:
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
-        if kind is None:
-            os.replace(self.path, self.target)
-        else:
-            self.path.unlink(missing_ok=True)
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A temporary path that takes `target`'s place when the block ends well and vanishes when it fails."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

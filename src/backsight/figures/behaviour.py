@@ -127,8 +127,7 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def _marks(axis: Axes, y: float, picture: Row | None, gray: Row | None, color: str, marker: str) -> None:
-    drawn = picture is not None and picture["accuracy"] is not None
-    if picture is not None and picture["accuracy"] is not None:
+    if picture is not None and not picture["omitted"]:
         ends = [picture["low"], picture["high"]]
         axis.plot(ends, [y, y], color=color, linewidth=1.3, zorder=3, clip_on=False)
         axis.plot([picture["accuracy"]], [y], marker, color=color, markersize=4.6, zorder=4, clip_on=False)
@@ -136,12 +135,11 @@ def _marks(axis: Axes, y: float, picture: Row | None, gray: Row | None, color: s
         _note(axis, y, 0.0, f"omitted (n={picture['questions']})")
     if gray is None:
         return
-    if gray["accuracy"] is not None:
+    if not gray["omitted"]:
         # Larger than the filled mark, so that it shows as a ring where the two fall together.
         axis.plot([gray["accuracy"]], [y], color=color, marker=marker, **HOLLOW, zorder=3, clip_on=False)
-    elif drawn:
-        high = picture is not None and picture["accuracy"] > 0.5
-        _note(axis, y, 0.0 if high else 0.6, f"gray omitted (n={gray['questions']})")
+    elif picture is not None and not picture["omitted"]:
+        _note(axis, y, 0.0 if picture["accuracy"] > 0.5 else 0.6, f"gray omitted (n={gray['questions']})")
 
 
 def _note(axis: Axes, y: float, x: float, text: str) -> None:

@@ -35,7 +35,7 @@ def mean_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0, sha
     if value.size == 0:
         return Interval(float("nan"), float("nan"), float("nan"), "none")
     _, index = np.unique(np.asarray(images), return_inverse=True)
-    sums = np.bincount(index, weights=value)
+    sums = np.bincount(index, weights=value).astype(float)
     counts = np.bincount(index).astype(float)
     mean = float(value.mean())
     if np.ptp(sums / counts) == 0:

@@ -117,7 +117,8 @@ def _expect(table: Table, name: str) -> None:
 
 
 def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    for values, group in frame.groupby(keys, sort=False, dropna=False):
+    for found, group in frame.groupby(keys, sort=False, dropna=False):
+        values: tuple[Any, ...] = found
         yield tuple(None if pd.isna(v) else v for v in values), group
 
 

@@ -80,12 +80,12 @@ def by_sample(
 
 
 def batches(samples: Samples, size: int) -> list[list[int]]:
-    """Indices of samples in batches: like prompt lengths together, else in order."""
+    """Indices of samples in batches: like prompt lengths together, then equal questions, then in order."""
 
-    def length(index: int) -> tuple[int, int]:
+    def length(index: int) -> tuple[int, str, int]:
         sample = samples[index]
         text = sample.clean.question if isinstance(sample, Pair) else sample.question
-        return len(text.split()), index
+        return len(text.split()), text, index
 
     order = sorted(range(len(samples)), key=length)
     return [order[i : i + size] for i in range(0, len(order), size)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.base import Measurement, Row, Samples, batches
 from backsight.models import answers
 from backsight.models.vlm import VLM
 from backsight.tables import Schema
@@ -37,10 +37,14 @@ class Behaviour(Measurement):
         answers.check(vlm.tokenizer, samples)
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
-        """One forward equivalent a question and condition; more where options are sequences."""
+        """One forward equivalent a question and condition, more where options are sequences.
+
+        Equal questions about equal gray pictures are asked once a batch.
+        """
         assert isinstance(samples, ExampleSet)
-        each = [1 + (0 if vlm.options(o) else len(o)) for o in (e.options for e in samples)]
-        return float(sum(each)) * (2 if self.gray else 1)
+        each = sum(1 + (0 if vlm.options(e.options) else len(e.options)) for e in samples)
+        asked = [len(_distinct([samples[i].blank() for i in b])[0]) for b in batches(samples, self.batch)]
+        return float(each) * (1 + (sum(asked) / len(samples) if self.gray else 0))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Two rows an example, picture and gray, or one without `gray`."""
@@ -51,18 +55,27 @@ class Behaviour(Measurement):
 
 
 def _rows(vlm: VLM, samples: Sequence[Example], shown: Sequence[Example], condition: str) -> list[Row]:
-    batch = vlm.prepare(shown)
+    distinct, index = _distinct(shown)
+    batch = vlm.prepare(distinct)
     logits = vlm.forward(batch)
-    sequences = {}
-    for options in {e.options for e in samples}:
-        if vlm.options(options) is None:
-            sequences[options] = vlm.sequence_log_probabilities(batch, options).exp()
-    return [
-        _row(
-            vlm, example, condition, logits[i], sequences[example.options][i] if example.options in sequences else None
-        )
-        for i, example in enumerate(samples)
-    ]
+    sequences = {
+        options: vlm.sequence_log_probabilities(batch, options).exp()
+        for options in dict.fromkeys(e.options for e in samples)
+        if vlm.options(options) is None
+    }
+    rows = []
+    for example, i in zip(samples, index, strict=True):
+        sequence = sequences[example.options][i] if example.options in sequences else None
+        rows.append(_row(vlm, example, condition, logits[i], sequence))
+    return rows
+
+
+def _distinct(shown: Sequence[Example]) -> tuple[list[Example], list[int]]:
+    """The examples that a model can tell apart, and for each example which of them it is."""
+    keys = [(e.image_id, e.question, e.system) for e in shown]
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    first = dict(reversed(list(zip(keys, shown, strict=True))))
+    return [first[key] for key in places], [places[key] for key in keys]
 
 
 def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: Tensor | None) -> Row:

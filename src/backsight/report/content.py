@@ -80,7 +80,6 @@ class Page:
 
     title: str
     model: str
-    started: str
     finished: bool
     answers: tuple[Answer, ...]
     sections: tuple[Section, ...]

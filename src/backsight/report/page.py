@@ -8,7 +8,7 @@ from typing import Any
 from backsight.report import sections
 from backsight.report.content import Grid, Page
 from backsight.report.reading import Study, mapping, number, records, text
-from backsight.report.wording import model_sentence, seconds
+from backsight.report.wording import model_sentence, tenths
 
 
 def build_page(study: Study) -> Page:
@@ -19,7 +19,6 @@ def build_page(study: Study) -> Page:
     return Page(
         title=text(model.get("name")) or "A model",
         model=model_sentence(model),
-        started=text(data.get("started")),
         finished=data.get("finished") is not False,
         answers=tuple(answer for answer, _ in found),
         sections=tuple(section for _, section in found),
@@ -59,11 +58,11 @@ def _costs(study: Study) -> Grid | None:
         return None
     keys = ("seconds", "forward_equivalents")
     rows: list[tuple[str, ...]] = [
-        (text(job.get("name")), text(job.get("samples")) or "–", *(seconds(job.get(key)) for key in keys))
+        (text(job.get("name")), text(job.get("samples")) or "–", *(tenths(job.get(key)) for key in keys))
         for job in jobs
     ]
     totals = [sum(number(job.get(key)) or 0.0 for job in jobs) for key in keys]
-    rows.append(("Total", "", *(seconds(total) for total in totals)))
+    rows.append(("Total", "", *(tenths(total) for total in totals)))
     return Grid("", ("Job", "Samples", "Seconds", "Forward equivalents"), tuple(rows))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from backsight.figures import OUTCOME_WORDS
+from backsight.figures.style import counted
 from backsight.report.content import Picture, Sample
 from backsight.report.reading import Study, mapping, text, texts
-from backsight.report.wording import counted
 
 
 def sample(study: Study, of: Mapping[str, Any], *, counterfactual: bool) -> Sample | None:

@@ -92,24 +92,10 @@ def _accuracies(study: Study, rows: Sequence[Row], index: dict[Any, Row], *, who
             continue
         line = [_title(study, rows, suite, ground), *([prompt or "–"] if prompts else [])]
         line += [] if whole else [direction]
-        line += [
-            str(one["questions"]),
-            str(one["images"]),
-            accuracy(picture),
-            accuracy(gray),
-            decimal(one["chance"]),
-        ]
-        lines.append((*line, accuracy(free)))
+        line += [str(one["questions"]), str(one["images"])]
+        lines.append((*line, accuracy(picture), accuracy(gray), decimal(one["chance"]), accuracy(free)))
     words = ["Suite", *(["Prompt"] if prompts else []), *([] if whole else ["Direction"])]
-    columns = (
-        *words,
-        "Questions",
-        "Images",
-        "Picture",
-        "Gray picture",
-        "Chance",
-        "Picture, free",
-    )
+    columns = (*words, "Questions", "Images", "Picture", "Gray picture", "Chance", "Picture, free")
     title = "All directions together" if whole else "Each direction"
     files = study.files("behaviour_summary") if whole else ()
     return Grid(title, columns, tuple(lines), words=len(words), folded=not whole, files=files)

@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from backsight.figures.style import counted
 from backsight.report.reading import mapping, number, text
 
 Row = Mapping[str, Any]
-
-
-def counted(count: object, noun: str) -> str:
-    """A number with its noun, as "1 pair" or "48 pairs"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def percent(value: float) -> str:
@@ -127,7 +123,8 @@ def model_sentence(model: Row) -> str:
     """The model: name, family, size, token grid, dtype and why that one."""
     name, family = text(model.get("name")) or "An unnamed model", text(model.get("family"))
     size = [millions(model.get("parameters"))] if number(model.get("parameters")) else []
-    size += [counted(model.get("layers"), "layer")] if number(model.get("layers")) else []
+    layers = number(model.get("layers"))
+    size += [counted(int(layers), "layer")] if layers else []
     kind = f"a {family} model" if family else "a model"
     said = [
         f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."
@@ -156,6 +153,7 @@ def millions(value: object) -> str:
     return f"{count:,.0f} parameters"
 
 
-def seconds(value: object) -> str:
+def tenths(value: object) -> str:
+    """A number with one decimal; a dash where there is none."""
     amount = number(value)
     return "–" if amount is None else f"{amount:,.1f}"

@@ -50,12 +50,13 @@ def _opposite(clean: Example, direction: Direction, c3: str, c4: str, number: in
         for name, old in zip(names, row.scene.figures, strict=True)
     )
     other = replace(row, names=names, scene=row.scene.with_figures(figures))
+    key = f"{clean.suite}-last_token-{number:03d}"
     counterfactual = rows.example(other, OPPOSITE[direction], clean.suite)
     asked = 2 if direction in ("left", "above") else 0
     return Pair(
-        id=f"{clean.suite}-last_token-{number:03d}",
+        id=key,
         clean=clean,
-        counterfactual=counterfactual,
+        counterfactual=replace(counterfactual, id=f"{key}-counterfactual"),  # rows may share their names
         outcomes={"clean": clean.answer, "ordinal": row.names[asked], "counterfactual": names[asked]},
         changes=frozenset({"scene.figures[0]", "scene.figures[2]", "direction"}),
     )

@@ -7,6 +7,7 @@ an entity and a gap are both a fifth of the grid, rounded down with a margin, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from backsight.errors import CannotAnswer
@@ -61,7 +62,7 @@ class Layout:
         outer = along // 3
         cuts = [0, outer * self.cell, (along - outer) * self.cell, along * self.cell]
         width, height = self.size
-        spans = list(zip(cuts[:-1], cuts[1:], strict=True))
+        spans = list(pairwise(cuts))
         if axis == "horizontal":
             strips = [Box(a, 0, b, height) for a, b in spans]
         else:

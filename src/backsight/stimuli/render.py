@@ -6,6 +6,7 @@ equal pixels on every run. `ScenePicture` is the lazy picture of a scene.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from backsight.errors import DataError
 from backsight.examples import Picture
+from backsight.stimuli import object_pictures
 from backsight.stimuli.scene import Color, Figure, FigureKind, Scene
 
 _SCALE = 4
@@ -140,13 +142,11 @@ def _asset_path(name: str, assets: Path) -> Path:
 
 @lru_cache(maxsize=8)
 def assets_id(assets: Path) -> str:
-    """Hash of the pictures in a user's folder of objects."""
-    import hashlib
-
+    """Hash of the eight pictures in a user's folder of objects; DataError where one is missing."""
     digest = hashlib.sha256()
-    for path in sorted(assets.iterdir()):
-        if path.is_file():
-            digest.update(path.name.encode() + path.read_bytes())
+    for name in object_pictures.NAMES:
+        path = _asset_path(name, assets)
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:8]
 
 

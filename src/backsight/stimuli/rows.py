@@ -22,7 +22,7 @@ from backsight.grid import Box
 from backsight.stimuli import counterfactuals, object_pictures
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import DIRECTIONS, SYSTEM, Direction, row_question
-from backsight.stimuli.render import ScenePicture
+from backsight.stimuli.render import ScenePicture, assets_id
 from backsight.stimuli.scene import Color, Figure, FigureKind, Scene
 
 Suite = Literal["squares", "shapes", "objects"]
@@ -110,10 +110,11 @@ def exact(suite: Suite, layout: Layout, *, assets: Path | None = None, seed: int
     if assets is not None and suite != "objects":
         raise UsageError("Only the objects suite takes a folder of pictures", got=suite)
     items = []
-    for axis, names in itertools.product(("horizontal", "vertical"), itertools.permutations(fillers(suite), 3)):
-        row = Row(
-            suite, cast(Triple, names), cast(Axis, axis), exact_scene(suite, names, cast(Axis, axis), layout), assets
-        )
+    if assets is not None:
+        assets_id(assets)  # a missing picture is named now and not in the middle of a study
+    axes: tuple[Axis, ...] = ("horizontal", "vertical")
+    for axis, names in itertools.product(axes, itertools.permutations(fillers(suite), 3)):
+        row = Row(suite, names, axis, exact_scene(suite, names, axis, layout), assets)
         items += [example(row, d, suite) for d in DIRECTIONS if axis_of(d) == axis]
     return ExampleSet(suite, tuple(items), pair_makers={"last_token": partial(counterfactuals.last_token, seed=seed)})
 
@@ -121,7 +122,7 @@ def exact(suite: Suite, layout: Layout, *, assets: Path | None = None, seed: int
 @cache
 def held_out(suite: Suite) -> frozenset[Triple]:
     """The fifth of the ordered triples that training never shows, the same on every machine."""
-    triples = [cast(Triple, t) for t in itertools.permutations(fillers(suite), 3)]
+    triples = itertools.permutations(fillers(suite), 3)
     ranked = sorted(triples, key=lambda t: zlib.crc32(f"{suite}:{'.'.join(t)}".encode()))
     return frozenset(ranked[: len(ranked) // 5])
 
@@ -151,8 +152,8 @@ def jittered_scene(suite: Suite, names: Triple, axis: Axis, layout: Layout, rng:
     for k, name in enumerate(names):
         side = int(sides[k])
         offset = round(np.clip(base + rng.uniform(-0.3, 0.3) * unit - side / 2, 0, across - side))
-        corner = (cursor, offset) if axis == "horizontal" else (offset, cursor)
-        box = Box(*corner, corner[0] + side, corner[1] + side)
+        left, top = (cursor, offset) if axis == "horizontal" else (offset, cursor)
+        box = Box(left, top, left + side, top + side)
         figures.append(figure(suite, name, box, color=_shaded(name, rng), shade=int(rng.integers(-2, 3)) / 10))
         cursor += side + (int(gaps[k]) if k < 2 else 0)
     ground = int(rng.integers(235, 256))

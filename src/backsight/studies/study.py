@@ -26,7 +26,7 @@ from backsight.studies.runner import Done, Progress, run_job
 from backsight.studies.store import Store
 from backsight.tables import Table
 
-JITTERED = 240
+JITTERED = 120
 QUICK = 48
 
 
@@ -195,8 +195,9 @@ def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Ski
     """The generated suites for a model's own token grid, and those that do not fit it."""
     builders: dict[str, Callable[[], ExampleSet]] = {
         name: (lambda name=name: stimuli.build(name, vlm.grid, seed=seed))  # type: ignore[misc]
-        for name in ("squares", "shapes", "objects", "pairs", "pairs_textured")
+        for name in ("squares", "shapes", "objects", "pairs")
     }
+    builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
     for suite in ("squares", "shapes", "objects"):
         builders[f"jittered_{suite}"] = lambda suite=suite: replace(  # type: ignore[misc]
             stimuli.jittered(vlm.grid, suite=suite, count=JITTERED, seed=seed), pair_makers={}

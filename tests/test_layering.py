@@ -1,0 +1,120 @@
+"""The order of imports: a package imports what stands to its left, and only `models` knows transformers."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import backsight
+
+ROOT = Path(backsight.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+LEVELS = (
+    {"errors", "grid", "tables", "schemas", "pictures", "examples"},
+    {"maths", "stimuli", "datasets", "figures"},
+    {"models"},
+    {"training", "measurements", "repairs"},
+    {"studies"},
+    {"report"},
+    {"cli"},
+)
+LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
+WITHOUT_TORCH = LEVELS[0] | {"stimuli", "datasets", "figures", "report"}
+HOOKS = {"register_forward_hook", "register_forward_pre_hook", "register_module_forward_hook"}
+
+
+def part_of(path: Path) -> str:
+    """The package or top module that a file belongs to; "" for the package's own front door."""
+    name = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return "" if name == "__init__" else name
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, as a full name; a relative import is a failure."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path}: relative import in line {node.lineno}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inner(path: Path) -> set[str]:
+    """The other packages and top modules of ours that a file imports."""
+    names = [name.split(".") for name in imported(path)]
+    found = {name[1] for name in names if name[0] == "backsight" and len(name) > 1}
+    return found - {part_of(path), "__version__"}
+
+
+def test_every_package_has_its_place_in_the_order() -> None:
+    assert {part_of(path) for path in FILES} - {""} <= LEVEL.keys()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_nothing_to_the_right_of_it(path: Path) -> None:
+    here = part_of(path)
+    assert not [there for there in sorted(inner(path)) if LEVEL[there] > LEVEL[here]]
+
+
+def test_packages_import_each_other_in_no_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        if part_of(path):
+            graph.setdefault(part_of(path), set()).update(inner(path))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports run in a circle: {' -> '.join(error.args[1])}")
+
+
+def test_only_models_imports_transformers() -> None:
+    hugging_face = {"transformers", "tokenizers"}
+    users = {p.relative_to(ROOT) for p in FILES if hugging_face & {name.split(".")[0] for name in imported(p)}}
+    assert {path for path in users if path.parts[0] != "models"} == set()
+
+
+def test_what_needs_no_torch_imports_none() -> None:
+    users = {part_of(p) for p in FILES if "torch" in {name.split(".")[0] for name in imported(p)}}
+    assert users & WITHOUT_TORCH == set()
+    assert "models" in users  # or this test looks at nothing
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "backsight",
+        "backsight.stimuli",
+        "backsight.datasets, backsight.figures, backsight.report, backsight.maths.summaries",
+    ],
+)
+def test_importing_loads_no_torch(modules: str) -> None:
+    code = f"import sys, {modules}; print(sorted({{'torch', 'transformers'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_only_the_command_line_prints() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert [place for place in found if not place.startswith("cli.py")] == []
+
+
+def test_forward_hooks_are_registered_in_one_file() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in HOOKS
+    }
+    assert found == {"models/hooks.py"}
