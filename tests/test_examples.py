@@ -53,9 +53,9 @@ def test_a_file_picture_opens_late_and_is_named_by_its_bytes(tmp_path: Path) -> 
 
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="A picture is missing\n  where: .*gone.png"):
+    with pytest.raises(DataError, match=r"A picture is missing\n  where: .*gone\.png"):
         FilePicture(tmp_path / "gone.png").open()
-    with pytest.raises(DataError, match="A picture cannot be read\n  where: .*gone.png"):
+    with pytest.raises(DataError, match=r"A picture cannot be read\n  where: .*gone\.png"):
         _ = FilePicture(tmp_path / "gone.png").id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_figures_stand_inside_apart_and_in_order(suite: Suite, layout: Layout, a
     for box in boxes:
         assert 0 <= box.left < box.right <= layout.size[0] and 0 <= box.top < box.bottom <= layout.size[1]
         assert all(edge == int(edge) for edge in box)
-    assert all(apart(one, two) for one, two in zip(boxes, boxes[1:], strict=False))
+    assert all(apart(one, two) for one, two in pairwise(boxes))
     start, end = (0, 2) if axis == "horizontal" else (1, 3)
     assert boxes[0][end] < boxes[1][start] and boxes[1][end] < boxes[2][start]
 

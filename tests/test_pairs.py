@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import numpy as np
@@ -55,9 +54,8 @@ def test_every_relation_is_asked_equally_often_with_every_prompt(asked: list[Exa
 
 def test_prompts_are_those_of_table_6(asked: list[Example]) -> None:
     for item in asked:
-        names = {"apple": item.subject, "key": item.reference}
-        printed = re.sub("apple|key", lambda found: str(names[found.group()]), PRINTED[item.tags["prompt"]])
-        assert item.question == printed
+        printed = PRINTED[item.tags["prompt"]].replace("apple", "{0}").replace("key", "{1}")
+        assert item.question == printed.format(item.subject, item.reference)
         assert item.system == "You are a helpful assistant. You respond in one token."
 
 

@@ -70,7 +70,7 @@ def test_a_wider_margin_only_takes_relations_away(one: Box, two: Box, first: flo
 
 
 def test_a_ratio_below_one_is_refused() -> None:
-    with pytest.raises(UsageError, match="would allow two relations at once\n  got:   0.9"):
+    with pytest.raises(UsageError, match=r"would allow two relations at once\n  got:   0\.9"):
         relation(Box(0, 0, 1, 1), Box(5, 5, 6, 6), ratio=0.9)
 
 

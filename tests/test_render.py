@@ -40,6 +40,7 @@ for name in stimuli.SUITES:
 """
 
 
+@pytest.mark.slow
 def test_pixels_and_fingerprints_are_equal_in_another_process() -> None:
     here = {}
     for name in stimuli.SUITES:
@@ -164,10 +165,10 @@ def test_a_missing_picture_of_a_user_is_named_before_anything_is_asked(tmp_path:
     own_pictures(tmp_path / "own")
     (tmp_path / "own" / "key.png").unlink()
     with pytest.raises(
-        DataError, match="An object picture is missing\n  where: .*/own/key.png\n  do:    put one picture"
+        DataError, match=r"An object picture is missing\n  where: .*/own/key\.png\n  do:    put one picture"
     ):
         stimuli.objects(assets=tmp_path / "own")
-    with pytest.raises(DataError, match="An object picture is missing\n  where: .*/nowhere/orange.png"):
+    with pytest.raises(DataError, match=r"An object picture is missing\n  where: .*/nowhere/orange\.png"):
         stimuli.objects(assets=tmp_path / "nowhere")
 
 
@@ -176,7 +177,7 @@ def test_a_broken_picture_of_a_user_is_named(tmp_path: Path) -> None:
     (tmp_path / "own" / "orange.png").write_text("no picture")
     example = stimuli.objects(assets=tmp_path / "own")[0]
     assert "orange" in example.boxes
-    with pytest.raises(DataError, match="An object picture cannot be read\n  where: .*/own/orange.png"):
+    with pytest.raises(DataError, match=r"An object picture cannot be read\n  where: .*/own/orange\.png"):
         _ = example.image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -53,23 +54,18 @@ def test_the_rule_gives_the_geometry_of_the_paper(
 
 
 @given(st.integers(6, 40), st.integers(6, 40), st.integers(1, 60), st.sampled_from(get_args(Axis)))
-def test_strips_tile_the_picture_and_hold_one_entity_each(rows: int, columns: int, cell: int, axis: Axis) -> None:
+def test_strips_tile_the_picture_and_entities_stand_evenly(rows: int, columns: int, cell: int, axis: Axis) -> None:
     layout = Layout.for_grid(rows, columns, cell)
     width, height = layout.size
     strips, boxes = layout.strips(axis), layout.boxes(axis)
+    start, end = (0, 2) if axis == "horizontal" else (1, 3)
     assert sum(s.width * s.height for s in strips) == width * height
-    outer = [s.width if axis == "horizontal" else s.height for s in strips]
-    assert outer[0] == outer[2] > 0
-    assert all(
-        a[2 if axis == "horizontal" else 3] == b[0 if axis == "horizontal" else 1]
-        for a, b in zip(strips, strips[1:], strict=False)
-    )
+    assert strips[0][end] - strips[0][start] == strips[2][end] - strips[2][start] > 0
+    assert all(one[end] == two[start] for one, two in pairwise(strips))
     assert all(edge % cell == 0 for box in (*strips, *boxes) for edge in box)
+    assert all(one[end] + layout.spacing * cell == two[start] for one, two in pairwise(boxes))
     for box in boxes:
         assert 0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height
-    assert [b.center[0 if axis == "horizontal" else 1] for b in boxes] == sorted(
-        b.center[0 if axis == "horizontal" else 1] for b in boxes
-    )
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (12, 5), (3, 24)])

@@ -149,7 +149,7 @@ def foreign(path: Path, header: bytes | None) -> Path:
 )
 def test_a_foreign_parquet_is_refused(tmp_path: Path, header: bytes | None) -> None:
     path = foreign(tmp_path / "other.parquet", header)
-    with pytest.raises(DataError, match="This is no table of ours\n  where: .*other.parquet"):
+    with pytest.raises(DataError, match=r"This is no table of ours\n  where: .*other\.parquet"):
         Table.read(path)
 
 

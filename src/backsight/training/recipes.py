@@ -36,10 +36,10 @@ PLAIN = Recipe(
     stages=(
         # Relations are learned on squares, which are told apart at once; shapes and objects then find them ready.
         Stage("squares", 1200, {"squares": 1.0}, rate=2e-3, floor=0.3),
-        Stage("rows", 800, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1.5e-3, floor=0.3),
+        Stage("rows", 700, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1.5e-3, floor=0.3),
         Stage(
             "everything",
-            3400,
+            2800,
             {"squares": 0.1, "shapes": 0.14, "objects": 0.2, "scattered": 0.56},
             rate=1.5e-3,
             images=12,

@@ -1,0 +1,56 @@
+"""Every contract holds on every family, at load as in the doctor."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backsight.models import contracts
+from backsight.models.small import tiny
+from backsight.models.vlm import VLM
+from backsight.training.questions import corpus
+
+from .conftest import FAMILIES
+
+
+def test_all_contracts_hold(vlm: VLM) -> None:
+    findings = contracts.all_of(vlm)
+    assert len(findings) == 11
+    assert [f"{f.name}: {f.detail}" for f in findings if not f.passed] == []
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "gemma3"])
+def test_all_contracts_hold_with_eager_attention(family: str) -> None:
+    vlm = VLM(*tiny(family, corpus(), attention="eager"))
+    assert [f.name for f in contracts.all_of(vlm) if not f.passed] == []
+    assert vlm.attention == "eager"
+
+
+def test_contracts_hold_in_bfloat16() -> None:
+    model, processor = tiny("qwen2_vl", corpus())
+    vlm = VLM(model.to(torch.bfloat16), processor)
+    assert vlm.dtype == torch.bfloat16
+    assert [f.name for f in vlm.findings if not f.passed] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loading_costs_at_most_eight_forwards(family: str) -> None:
+    model, processor = tiny(family, corpus())
+    calls: list[str] = []
+    model.register_forward_hook(lambda *_: calls.append("language"))
+    original = model.base_model.get_image_features
+    model.base_model.get_image_features = lambda *a, **k: (calls.append("vision"), original(*a, **k))[1]
+    vlm = VLM(model, processor)
+    whole = calls.count("language")
+    # Each forward of the model runs the vision encoder too; what is left over are passes of the encoder alone.
+    assert whole <= 8
+    assert calls.count("vision") <= 8
+    assert {f.name for f in vlm.findings} >= {"logits equal a plain call", "the token grid is right"}
+
+
+def test_grid_is_a_warning_where_the_picture_is_ignored() -> None:
+    model, processor = tiny("gemma3", corpus())
+    torch.nn.init.zeros_(model.model.multi_modal_projector.mm_input_projection_weight)
+    vlm = VLM(model, processor, check=False)
+    finding = contracts.grid(vlm, cells=9)
+    assert not finding.passed or finding.warning
