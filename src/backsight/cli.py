@@ -199,12 +199,9 @@ def _command() -> str:
 
 
 def _load(model: str, dtype: str | None, device: str | None, max_pixels: int | None, *, check: bool = True) -> VLM:
-    import transformers
+    from backsight.models.loading import load, quiet
 
-    from backsight.models.loading import load
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    quiet()
     return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
 
 

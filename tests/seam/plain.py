@@ -13,7 +13,9 @@ def decoder_inputs(model: Any, inputs: dict[str, Tensor]) -> tuple[list[Tensor],
     """The input of every decoder block and of the final norm, and the next-token logits."""
     seen: list[Tensor] = []
     decoder = model.get_decoder()
-    handles = [m.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for m in (*decoder.layers, decoder.norm)]
+    handles = [
+        m.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for m in (*decoder.layers, decoder.norm)
+    ]
     try:
         with torch.no_grad():
             logits = model(**inputs).logits[:, -1]

@@ -46,6 +46,12 @@ def load(
     return VLM(model, processor, name=name, family=family, check=check, origin=folder)
 
 
+def quiet() -> None:
+    """Keep transformers from writing notes and bars of its own to the terminal."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
 def locate(name: str) -> Path | None:
     """The folder of a built-in or local model; None for a name that can only be a Hugging Face id."""
     if name.startswith("builtin:"):

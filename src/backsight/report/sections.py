@@ -144,8 +144,7 @@ def _order_table(study: Study, orders: Sequence[Row]) -> Grid:
     directions = list(dict.fromkeys(row["direction"] for row in orders))
     found = {(row["suite"], row["direction"]): row for row in orders}
     rows = tuple(
-        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions))
-        for suite in suites
+        (_title(study, [], suite, None), *(_order(found.get((suite, d))) for d in directions)) for suite in suites
     )
     columns = ("Suite", *("All directions" if d == "all" else d.capitalize() for d in directions))
     title = "Layers where the order is decided, with the number of pairs kept"

@@ -126,9 +126,7 @@ def model_sentence(model: Row) -> str:
     layers = number(model.get("layers"))
     size += [counted(int(layers), "layer")] if layers else []
     kind = f"a {family} model" if family else "a model"
-    said = [
-        f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."
-    ]
+    said = [f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."]
     grid = mapping(model.get("grid"))
     if grid.get("rows") and grid.get("columns"):
         cell = grid.get("cell")
@@ -136,9 +134,7 @@ def model_sentence(model: Row) -> str:
         said.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
     if dtype := text(model.get("dtype")):
         device, reason = text(model.get("device")), text(model.get("dtype_reason"))
-        said.append(
-            f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}."
-        )
+        said.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
     return " ".join(said)
 
 
