@@ -1,0 +1,55 @@
+"""The cost of a last-token sweep, in FLOPs, held to a count by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    path = Path(__file__).parents[1] / "benchmarks" / "replay.py"
+    spec = importlib.util.spec_from_file_location("bench_replay", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_replay"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_flops_of_a_sweep_equal_a_count_by_hand(bench: ModuleType) -> None:
+    """Linear layers and attention products of the language model, for every replayed row."""
+    layers, tokens, width = 4, 200, 256
+    vlm = bench.shape(layers, width)
+    clean = bench.prompts(vlm, tokens, 1, 1)
+    trace = bench.replay.record(vlm, clean)
+    source = bench.torch.stack([trace.resid_pre(k)[:, -1] for k in range(layers + 1)])
+    counted = bench.flops(lambda: trace.sweep_last(source))
+    heads, head, kv, mlp = width // 64, 64, width // 4, 4 * width
+    row = 2 * (width * width + 2 * width * kv + width * width + 3 * width * mlp)
+    expected = 0
+    for rows in range(1, layers + 1):
+        expected += rows * row + 2 * (2 * heads * rows * (tokens - 1 + rows) * head)
+    expected += (layers + 1) * 2 * width * vlm.model.config.get_text_config().vocab_size
+    assert counted == expected
+
+
+def test_a_sweep_stays_under_its_limit(bench: ModuleType) -> None:
+    vlm = bench.shape(6, 256)
+    clean, other = bench.prompts(vlm, 185, 1, 1), bench.prompts(vlm, 185, 1, 2)
+    one = bench.flops(lambda: bench.call(vlm, clean))
+    spent = bench.flops(lambda: bench.sweep(vlm, clean, other)) / one
+    assert 1.9 < spent <= 2.03 + 7 / (2 * 185)
+
+
+def test_both_baselines_give_the_same_curves(bench: ModuleType) -> None:
+    vlm = bench.shape(3, 256)
+    clean, other = bench.prompts(vlm, 185, 2, 1), bench.prompts(vlm, 185, 2, 2)
+    swept = bench.sweep(vlm, clean, other)
+    bench.torch.testing.assert_close(swept, bench.patched(vlm, clean, other), atol=1e-4, rtol=0)
+    with bench.cached_images(vlm):
+        bench.torch.testing.assert_close(swept, bench.patched(vlm, clean, other), atol=1e-4, rtol=0)
