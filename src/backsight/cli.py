@@ -8,20 +8,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backsight.errors import BacksightError
+from backsight.errors import BacksightError, StudyError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
     from backsight.models.vlm import VLM
-    from backsight.studies import Study
 
 app = typer.Typer(
     name="backsight", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -29,6 +28,8 @@ app = typer.Typer(
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, help="Look at real data before anything is run on it.")
 app.add_typer(data_app, name="data")
+
+INTERRUPTED = 130  # how typer leaves on Ctrl-C
 
 Model = Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. Default: float32 on a CPU.")]
@@ -53,20 +54,21 @@ def study(
     max_pixels: MaxPixels = None,
 ) -> None:
     """Examine one model and write one report."""
-    from backsight.report import write_report
-    from backsight.studies import Options, Study, default_sets
+    from backsight.studies import Options, Study, default_sets, terminal
+    from backsight.studies.store import holds_study
 
     console = _console()
+    holds_study(out)  # a folder that cannot be used is refused before a model is opened
     extra = _own_sets(data, photos)
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels)
     vlm = _load(model, dtype, device, max_pixels)
     sets, skipped = default_sets(vlm, seed=seed)
     made = Study(vlm, [*sets, *extra], out, options, skipped=skipped, command=_command())
-    _announce(console, made)
+    terminal.announce(console, made)
     try:
-        with _bar() as bar:
-            made.run(_follow(bar, made))
-        page = write_report(out)
+        with terminal.bar() as bar:
+            made.run(terminal.follow(bar, made))
+        page = _report(out)
     except KeyboardInterrupt:
         console.print("\nStopped. What is finished is kept; the same command goes on from here.", style="bold")
         raise typer.Exit(1) from None
@@ -76,9 +78,7 @@ def study(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
     """Write a study's report again from its tables."""
-    from backsight.report import write_report
-
-    typer.echo(str(write_report(folder).resolve()))
+    typer.echo(str(_report(folder).resolve()))
 
 
 @app.command()
@@ -151,7 +151,7 @@ def train_builtin(
     import torch
 
     from backsight.errors import UsageError
-    from backsight.studies import card
+    from backsight.studies import card, terminal
     from backsight.training.loop import train
     from backsight.training.recipes import RECIPES
     from backsight.training.saving import save
@@ -159,15 +159,15 @@ def train_builtin(
     if name not in RECIPES:
         raise UsageError("There is no such recipe", got=name, do=f"choose from: {', '.join(RECIPES)}")
     if out.exists():
-        raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one")
+        raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
     torch.set_num_threads(threads or os.cpu_count() or 1)
     place = work or out.with_name(f"{out.name}.training")
     try:
-        with _bar() as bar:
-            model, processor = train(RECIPES[name], place, progress=_follow_training(bar), max_steps=steps)
+        with terminal.bar() as bar:
+            model, processor = train(RECIPES[name], place, progress=terminal.follow_training(bar), max_steps=steps)
             save(model, processor, out)
             vlm = _load(str(out), None, "cpu", None)
-            rows = card.accuracies(vlm, card.card_sets(vlm), _follow_card(bar)) if steps is None else []
+            rows = card.accuracies(vlm, card.card_sets(vlm), terminal.follow_card(bar)) if steps is None else []
     except KeyboardInterrupt:
         _console().print("\nStopped. The same command goes on from the last checkpoint.", style="bold")
         raise typer.Exit(1) from None
@@ -177,15 +177,50 @@ def train_builtin(
 
 
 def main() -> None:
-    """The entry point: errors that the package raises on purpose are printed, without a traceback."""
+    """The entry point: mistakes, refused reads and writes, and stops are told in words, without a traceback."""
     try:
+        signal.signal(signal.SIGTERM, _stop)
         app()
     except BacksightError as error:
-        typer.echo(f"backsight: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(error, error.exit_code)
+    except OSError as error:
+        do = "make room on the disk, or see to the rights"
+        said = BacksightError("A file cannot be read or written", where=error.filename, got=error.strerror, do=do)
+        _leave(said, 1)
     except KeyboardInterrupt:
-        typer.echo("backsight: stopped", err=True)
-        sys.exit(1)
+        _leave("stopped", 1)
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            _leave("stopped", 1)
+        raise
+
+
+def _leave(said: object, code: int) -> None:
+    typer.echo(f"backsight: {said}", err=True)
+    sys.exit(code)
+
+
+def _stop(*_: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does: what is computed is kept."""
+    raise KeyboardInterrupt
+
+
+def _report(folder: Path) -> Path:
+    from backsight.report import write_report
+
+    if (folder / "jobs").is_dir() and not (folder / "study.json").exists():
+        raise StudyError(
+            "The study is not finished", where=folder, got="no study.json", do="run the command of the study again"
+        )
+    try:
+        return write_report(folder)
+    except OSError as error:
+        raise StudyError(
+            "Cannot write the report",
+            where=error.filename or folder,
+            got=error.strerror or error,
+            do=f"make room or see to the rights, then `backsight report {folder}`; the tables are whole",
+        ) from error
 
 
 def _console(*, stderr: bool = True) -> Console:
@@ -216,65 +251,3 @@ def _own_sets(data: list[Path] | None, photos: Path | None) -> list[Any]:
 
         found.append(pairs.load(photos))
     return found
-
-
-def _announce(console: Console, made: Study) -> None:
-    """What will be run, and what it will take."""
-    from rich.table import Table
-
-    from backsight.studies.study import machine
-
-    table = Table("job", "samples", "forward equivalents", title=repr(made.vlm))
-    for job in made.jobs:
-        table.add_row(job.name, str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
-    console.print(table)
-    for skipped in made.skipped:
-        console.print(f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False)
-    left, each = made.forward_equivalents(), made.seconds_each()
-    memory = machine()["memory_peak_mib"]
-    console.print(
-        f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; memory about {memory * 1.15:.0f} MiB"
-    )
-
-
-def _bar() -> Progress:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=_console())
-
-
-def _follow(bar: Progress, made: Study) -> Any:
-    """Move one bar over all jobs, weighted by their cost."""
-    weights = {j.name: j.measurement.cost(made.vlm, j.samples) for j in made.jobs}
-    task = bar.add_task("study", total=sum(weights.values()) or 1)
-    shares: dict[str, float] = {}
-
-    def progress(job: Any, done: int, total: int) -> None:
-        shares[job.name] = weights[job.name] * done / max(1, total)
-        bar.update(task, completed=sum(shares.values()), description=job.name)
-
-    return progress
-
-
-def _follow_training(bar: Progress) -> Any:
-    tasks: dict[str, Any] = {}
-
-    def progress(stage: str, step: int, steps: int, figures: Any) -> None:
-        if stage not in tasks:
-            tasks[stage] = bar.add_task(stage, total=steps)
-        said = f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
-        bar.update(tasks[stage], completed=step, description=said)
-
-    return progress
-
-
-def _follow_card(bar: Progress) -> Any:
-    tasks: dict[str, Any] = {}
-
-    def progress(name: str, done: int, total: int) -> None:
-        if name not in tasks:
-            tasks[name] = bar.add_task(f"measuring {name}", total=total)
-        bar.update(tasks[name], completed=done)
-
-    return progress

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -30,8 +30,19 @@ def of(vlm: VLM) -> str:
             digest.update(path.name.encode() + _file(path).encode())
     else:
         for name, value in sorted(vlm.model.state_dict().items()):
-            digest.update(name.encode() + value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + flat.numpy().tobytes())
+        digest.update(json.dumps(_of_processor(vlm.processor), sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
+
+
+def _of_processor(processor: Any) -> dict[str, Any]:
+    """What a processor makes of text and pictures, as plain values."""
+    return {
+        "vocabulary": processor.tokenizer.get_vocab(),
+        "pictures": processor.image_processor.to_dict(),
+        "template": getattr(processor, "chat_template", None),
+    }
 
 
 def _file(path: Path) -> str:
@@ -43,6 +54,7 @@ def _file(path: Path) -> str:
         known = json.loads(store.read_text())
     except (OSError, ValueError):
         known = {}
+    known = known if isinstance(known, dict) else {}
     if key not in known:
         with path.open("rb") as file:
             known[key] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,17 +6,21 @@ model that is partly random answers, too.
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForImageTextToText
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
 from backsight.errors import ModelError, UsageError
+from backsight.models import hub
 from backsight.models.families import Family
-from backsight.models.processors import load_processor
+from backsight.models.processors import check_template, load_processor
 from backsight.models.vlm import VLM, family_of
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -33,17 +37,30 @@ def load(
     ContractError where a contract fails.
     """
     name = str(source)
+    target = _device(device)
+    wanted = _dtype(dtype, target)
     folder = locate(name)
     place = str(folder) if folder is not None else name
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    config = _config(place)
-    row = family or family_of(config)
+    if folder is not None:
+        _refuse_damaged(folder)
+    local = folder is not None or not hub.reachable()
+    row = _family(place, family, hub_is_away=local and folder is None)
     stock = getattr(transformers, row.stock_processor) if row.stock_processor else None
-    processor = load_processor(place, stock)
+    processor = load_processor(place, stock, local=local)
+    if row.chat:
+        check_template(processor, place)
     if max_pixels is not None:
         _limit_pixels(processor, row, max_pixels)
-    model = _weights(place, _dtype(dtype, target), attention).to(target)
-    return VLM(model, processor, name=name, family=family, check=check, origin=folder)
+    model = _placed(_weights(place, wanted, attention, local), target, place)
+    try:
+        return VLM(model, processor, name=name, family=family, check=check, origin=folder)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ModelError(
+            "The model cannot be run on what its processor makes of a picture and a question",
+            where=place,
+            got=_first_line(error),
+            do="weights, configuration and processor must be of one checkpoint; save or download all of it again",
+        ) from error
 
 
 def quiet() -> None:
@@ -61,8 +78,13 @@ def locate(name: str) -> Path | None:
             choices = ", ".join(f"builtin:{k}" for k in known) or "none: run `backsight train-builtin plain`"
             raise UsageError("There is no built-in model of this name", got=name, do=f"choose from: {choices}")
         return root / name.removeprefix("builtin:")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    do = "give a folder, a Hugging Face id or builtin:plain"
+    try:
+        folder = Path(name).expanduser()
+        there, is_folder = folder.exists(), folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # a folder above it is closed, a name too long, ~nobody
+        raise UsageError("There is no such checkpoint folder", where=name, got=_first_line(error), do=do) from error
+    if is_folder and name.strip():
         if not (folder / "config.json").is_file():
             raise UsageError(
                 "This folder holds no checkpoint",
@@ -71,43 +93,69 @@ def locate(name: str) -> Path | None:
                 do="give a folder that save_pretrained wrote (configuration, safetensors, processor)",
             )
         return folder
-    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
-        raise UsageError(
-            "There is no such checkpoint folder", got=repr(name), do="give a folder, a Hugging Face id or builtin:plain"
-        )
+    if there or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
+        got = "a file" if there else "an empty name" if not name.strip() else "nothing is there"
+        raise UsageError("There is no such checkpoint folder", where=repr(name), got=got, do=do)
     return None
 
 
-def _config(place: str) -> Any:
+def _refuse_damaged(folder: Path) -> None:
+    """ModelError for a file of JSON that cannot be read; the libraries below name neither the file nor the reason."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                "A file of the checkpoint is damaged", where=path, got=error, do="save or download it again"
+            ) from error
+
+
+def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
+    """The row of a checkpoint's architecture, read before transformers makes anything of the configuration."""
+    local = hub_is_away or Path(place).is_dir()
     try:
-        return AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+        raw, _ = PretrainedConfig.get_config_dict(place, local_files_only=local)
+        kind = raw.get("model_type")
+        row = given or family_of(SimpleNamespace(model_type=kind))
+        AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=local)
+    except ModelError as error:
+        raise ModelError(error.what, where=place, got=error.got, do=error.do) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if Path(place).is_dir():
+            raise ModelError(
+                "The checkpoint's configuration cannot be read",
+                where=f"{place}/config.json",
+                got=_first_line(error),
+                do="save or download the checkpoint again",
+            ) from error
+        away = "the Hugging Face hub cannot be reached, and the local cache has no such model"
         raise UsageError(
-            "The model cannot be found or its configuration cannot be read",
-            got=f"{place}: {_first_line(error)}",
+            "The model cannot be found",
+            where=place,
+            got=away if hub_is_away else _first_line(error),
             do="give a checkpoint folder, a Hugging Face id that can be reached from here, or builtin:plain",
         ) from error
+    return row
 
 
-def _weights(place: str, dtype: torch.dtype | str, attention: str | None) -> Any:
+def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
     options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+            place, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+            local_files_only=local, **options,
+        )  # fmt: skip
+    except SafetensorError as error:
+        raise ModelError(
+            "A weights file is damaged", where=place, got=_first_line(error), do="save or download it again"
+        ) from error
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
             "The checkpoint's weights cannot be loaded",
             where=place,
             got=_first_line(error),
             do="the weights must be safetensors that fit the configuration; download or save the checkpoint again",
         ) from error
-    except Exception as error:
-        if type(error).__module__.startswith("safetensors"):
-            raise ModelError(
-                "A weights file is damaged", where=place, got=_first_line(error), do="download it again"
-            ) from error
-        raise
     wrong = {
         kind: sorted(map(str, report.get(kind) or ()))
         for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -121,6 +169,33 @@ def _weights(place: str, dtype: torch.dtype | str, attention: str | None) -> Any
             do="save the whole model again; a partly random model would answer, and mean nothing",
         )
     return model
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device.type == "meta":
+            raise RuntimeError("it computes nothing")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        count = torch.cuda.device_count()
+        known = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+        raise UsageError(
+            "There is no such device on this machine", got=f"{name!r}: {_first_line(error)}", do=f"choose from: {known}"
+        ) from error
+    return device
+
+
+def _placed(model: Any, device: torch.device, place: str) -> Any:
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            "The model does not fit into the memory of the device",
+            where=place,
+            got=f"{device}: {_first_line(error)}",
+            do="give another --device or --dtype bfloat16",
+        ) from error
 
 
 def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:
@@ -147,4 +222,4 @@ def _limit_pixels(processor: Any, row: Family, limit: int) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:300]
+    return (str(error).strip() or type(error).__name__).split("\n")[0][:300]

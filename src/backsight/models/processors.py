@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, ProcessorMixin
 
 from backsight.errors import ModelError
@@ -26,22 +27,26 @@ def image_only(stock: type[ProcessorMixin]) -> type[ProcessorMixin]:
     return type(stock.__name__, (stock,), {"__init__": initialise, "__module__": __name__})
 
 
-def load_processor(source: str, stock: type[ProcessorMixin] | None) -> ProcessorMixin:
-    """The processor of a checkpoint (folder or id). `stock` is given where the family needs the image-only form."""
+def load_processor(source: str, stock: type[ProcessorMixin] | None, *, local: bool = False) -> ProcessorMixin:
+    """The processor of a checkpoint (folder or id), `local`: from what is here already.
+
+    `stock` is given where the family needs the image-only form. ModelError where it cannot be opened.
+    """
+    common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
     try:
         if stock is None:
-            processor = AutoProcessor.from_pretrained(source, use_fast=True, trust_remote_code=False, backend="pil")
+            processor = AutoProcessor.from_pretrained(source, use_fast=True, backend="pil", **common)
         else:
-            images = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            images = AutoImageProcessor.from_pretrained(source, backend="pil", **common)
+            tokenizer = AutoTokenizer.from_pretrained(source, **common)
             processor = image_only(stock)(
-                image_processor=images, tokenizer=tokenizer, chat_template=_template(source, tokenizer)
+                image_processor=images, tokenizer=tokenizer, chat_template=_template(source, tokenizer, local)
             )
-    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             "The checkpoint has no processor that can be opened",
             where=source,
-            got=str(error).strip().split("\n")[0],
+            got=(str(error).strip() or type(error).__name__).split("\n")[0][:300],
             do="save the tokenizer, image processor and chat template beside the weights (processor.save_pretrained)",
         ) from error
     if not isinstance(processor, ProcessorMixin):
@@ -54,12 +59,28 @@ def load_processor(source: str, stock: type[ProcessorMixin] | None) -> Processor
     return processor
 
 
-def _template(source: str, tokenizer: Any) -> str | None:
+def check_template(processor: Any, source: str) -> None:
+    """ModelError where a chat model's processor has no chat template, or one that cannot be filled in."""
+    content = [{"type": "image"}, {"type": "text", "text": "?"}]
+    try:
+        processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+    except (ValueError, TypeError, TemplateError) as error:
+        raise ModelError(
+            "The checkpoint's chat template is missing or cannot be filled in",
+            where=source,
+            got=(str(error).strip() or type(error).__name__).split("\n")[0][:300],
+            do="save chat_template.jinja beside the weights (processor.save_pretrained)",
+        ) from error
+
+
+def _template(source: str, tokenizer: Any, local: bool) -> str | None:
     """The chat template: a file of its own beside the weights, or the tokenizer's."""
     from transformers.utils import cached_file
 
     for name in ("chat_template.jinja", "chat_template.json"):
-        path = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+        path = cached_file(source, name, _raise_exceptions_for_missing_entries=False, local_files_only=local)
         if path is not None:
             text = Path(path).read_text(encoding="utf-8")
             if name.endswith(".json"):

@@ -6,12 +6,13 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backsight.errors import CannotAnswer, UsageError
-from backsight.examples import ExampleSet
+from backsight.examples import ExampleSet, PairSet
 from backsight.measurements import Measurement
 from backsight.measurements.base import Samples, provenance
 from backsight.models.vlm import VLM
@@ -32,8 +33,13 @@ class Job:
 
     @property
     def table(self) -> str:
-        """The name of its table of rows."""
-        return self.name.replace("/", ".")
+        """The name of its table of rows, and of its files."""
+        return f"{self.kind}.{file_stem(self.set_name)}"
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether its samples are pairs."""
+        return isinstance(self.samples, PairSet)
 
     def key(self, vlm: VLM) -> str:
         """16 hex digits that change with anything the rows depend on."""
@@ -50,6 +56,13 @@ class Skipped:
     reason: str
 
 
+def file_stem(name: str) -> str:
+    """A set's name as part of a file name: itself, or what can stand there and a hash, so that two never meet."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name):
+        return name
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def versions() -> dict[str, str]:
     """Releases of Python and of the libraries that can move a number."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
@@ -57,28 +70,37 @@ def versions() -> dict[str, str]:
 
 def plan(
     vlm: VLM, sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
-    limit: int | None = None,
+    limit: int | None = None, skipped: Sequence[Skipped] = (),
 ) -> tuple[list[Job], list[Skipped]]:  # fmt: skip
     """The jobs of a study, and what a model cannot be asked, with the reason.
 
-    `only` keeps jobs by measurement, by set, or by whole name; UsageError for a name that keeps nothing.
+    `only` keeps jobs by measurement, by set, or by whole name; UsageError for a name that a study does not have.
+    `skipped` are sets that could not be made for this model; they are listed with the others.
     """
-    jobs, skipped = [], []
+    jobs, cannot = [], list(skipped)
     for examples in sets:
         for measurement in measurements:
-            kind = type(measurement).__name__.lower()
-            samples = _samples(examples, measurement, limit)
-            if samples is None or len(samples) == 0:
-                continue
-            job = Job(f"{kind}/{examples.name}", kind, examples.name, measurement, samples)
+            kind = kind_of(measurement)
             try:
+                samples = _samples(examples, measurement, limit)
+                if samples is None or len(samples) == 0:
+                    continue
                 measurement.check(vlm, samples)
-                jobs.append(job)
+                jobs.append(Job(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
             except CannotAnswer as error:
-                skipped.append(
-                    Skipped(examples.name, kind, error.what + (f": {_said(error.got)}" if error.got else ""))
-                )
-    return _kept(jobs, only), skipped
+                cannot.append(Skipped(examples.name, kind, reason(error)))
+    wanted = _wanted(only, jobs, cannot, {kind_of(m) for m in measurements})
+    return [j for j in jobs if wanted(j.kind, j.set_name)], [s for s in cannot if wanted(s.measurement, s.set_name)]
+
+
+def kind_of(measurement: Measurement) -> str:
+    """The name of a measurement's kind: its class, in lower case."""
+    return type(measurement).__name__.lower()
+
+
+def reason(error: CannotAnswer) -> str:
+    """Why a model cannot be asked something, in one line."""
+    return error.what + (f": {_said(error.got)}" if error.got else "")
 
 
 def _samples(examples: ExampleSet, measurement: Measurement, limit: int | None) -> Samples | None:
@@ -89,17 +111,21 @@ def _samples(examples: ExampleSet, measurement: Measurement, limit: int | None) 
     return examples.pairs(measurement.pair_kind).limit(limit)
 
 
-def _kept(jobs: list[Job], only: Sequence[str]) -> list[Job]:
-    if not only:
-        return jobs
-    kinds, sets, names = {j.kind for j in jobs}, {j.set_name for j in jobs}, {j.name for j in jobs}
+def _wanted(
+    only: Sequence[str], jobs: Sequence[Job], skipped: Sequence[Skipped], kinds: set[str]
+) -> Callable[[str, str], bool]:
+    """Whether `only` keeps a kind of measurement of a set; a set skipped for "all" stands for each kind."""
+    there = {(j.kind, j.set_name) for j in jobs}
+    there |= {(kind, s.set_name) for s in skipped for kind in ([s.measurement] if s.measurement in kinds else kinds)}
+    sets, names = {name for _, name in there}, {f"{kind}/{name}" for kind, name in there}
     unknown = [name for name in only if name not in kinds | sets | names]
     if unknown:
         known = [*sorted(kinds), *sorted(sets), "or both as in behaviour/squares"]
         raise UsageError("--only names nothing that this study has", got=unknown, do=f"choose from: {', '.join(known)}")
+    by_parts = not only or bool(set(only) & (kinds | sets))
     chosen_kinds, chosen_sets = kinds & set(only) or kinds, sets & set(only) or sets
-    by_parts = bool(set(only) & (kinds | sets))
-    return [j for j in jobs if j.name in only or (by_parts and j.kind in chosen_kinds and j.set_name in chosen_sets)]
+    kept = {n for n in there if f"{n[0]}/{n[1]}" in only or (by_parts and n[0] in chosen_kinds and n[1] in chosen_sets)}
+    return lambda kind, name: any((k, name) in kept for k in ([kind] if kind in kinds else kinds))
 
 
 def _said(value: Any) -> str:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from backsight.errors import StudyError
 from backsight.measurements.base import batches, by_sample, provenance
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
@@ -45,19 +48,27 @@ def run_job(vlm: VLM, job: Job, store: Store, progress: Progress | None = None) 
     try:
         for number in range(first, len(todo)):
             batch = dict(by_sample(vlm, job.samples, job.measurement, todo[number]))
-            pending.add(number, [{"sample": index, **row} for index, found in batch.items() for row in found])
+            pending.add(number, [{"sample": index, "row": row} for index, found in batch.items() for row in found])
             if time.monotonic() - pending.started > CHUNK_SECONDS:
                 rows, cost = pending.flush(vlm, rows, cost)
             if progress is not None:
                 progress(job, sum(map(len, todo[: number + 1])), len(job.samples))
+    except torch.OutOfMemoryError as error:
+        pending.flush(vlm, rows, cost)
+        raise StudyError(
+            "The memory of the device does not hold a batch of this job",
+            where=f"{job.name}, {job.measurement.batch} samples a batch, {vlm.device}",
+            got=str(error).split("\n")[0],
+            do="give --max-pixels, --dtype bfloat16 or another --device; what is finished is kept",
+        ) from error
     except BaseException:  # Ctrl-C too: what was computed is kept, then the interruption goes on
         pending.flush(vlm, rows, cost)
         raise
     rows, cost = pending.merged(vlm, rows, cost)
-    ordered = sorted(rows, key=lambda row: row["sample"])
+    ordered = sorted(rows, key=lambda found: found["sample"])  # stable: a sample's own rows stay in order
     table = Table.of(
         job.measurement.schema,
-        [{k: v for k, v in row.items() if k != "sample"} for row in ordered],
+        [found["row"] for found in ordered],
         provenance(vlm, job.samples, job.measurement),
     )
     store.finish(job.table, key, table, cost)

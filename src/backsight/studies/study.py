@@ -21,10 +21,10 @@ from backsight.examples import Example, ExampleSet, Pair
 from backsight.maths import summaries
 from backsight.measurements import Behaviour, Interchange, Measurement
 from backsight.models.vlm import VLM
-from backsight.studies.jobs import Job, Skipped, plan, versions
+from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, reason, versions
 from backsight.studies.runner import Done, Progress, run_job
 from backsight.studies.store import Store
-from backsight.tables import Table
+from backsight.tables import Table, replacing
 
 JITTERED = 120
 QUICK = 48
@@ -44,7 +44,8 @@ class Options:
     @property
     def effective_limit(self) -> int | None:
         """The largest number of samples a job, or None."""
-        return self.limit if self.limit is not None else QUICK if self.quick else None
+        asked = [count for count in (self.limit, QUICK if self.quick else None) if count is not None]
+        return min(asked, default=None)
 
 
 @dataclass
@@ -62,12 +63,24 @@ class Study:
     def __post_init__(self) -> None:
         names = [s.name for s in self.sets]
         if len(set(names)) < len(names):
-            raise StudyError("Two example sets of a study have one name", got=sorted(names), do="rename one")
-        found, cannot = plan(
-            self.vlm, self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit
-        )
-        self.jobs: list[Job] = found
-        self.skipped = [*self.skipped, *cannot]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise StudyError("Two example sets of a study have one name", got=twice, do="rename one")
+        kinds = [kind_of(m) for m in self.measurements]
+        if len(set(kinds)) < len(kinds):
+            raise StudyError("Two measurements of a study are of one kind", got=sorted(kinds), do="run two studies")
+        self.jobs: list[Job]
+        self.jobs, self.skipped = plan(
+            self.vlm, self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit,
+            skipped=self.skipped,
+        )  # fmt: skip
+        if not self.jobs:
+            said = "; ".join(f"{s.set_name} ({s.measurement}): {s.reason}" for s in self.skipped)
+            raise StudyError(
+                "Nothing of this study can be run on the model",
+                where=self.vlm.name,
+                got=said or "no measurement takes these sets",
+                do="give a model that knows the words, or other sets (--only, --data)",
+            )
         self.store = Store(self.folder, self._identity())
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
@@ -88,7 +101,7 @@ class Study:
 
     def seconds_each(self) -> float:
         """Seconds a forward equivalent, from one warm batch of the first job's samples."""
-        if not self.jobs:
+        if not self.forward_equivalents():
             return 0.0
         samples = [s.clean if isinstance(s, Pair) else s for s in self.jobs[0].samples[:16]]
         self.vlm.forward(self.vlm.prepare(samples))
@@ -146,14 +159,14 @@ class Study:
 
     def _describe(self, examples: ExampleSet) -> dict[str, Any]:
         """What a reader must see of a set: a sample picture, the exact prompt, a counterfactual where there is one."""
-        first = examples[0]
-        sample = self._sample(first, examples.name) | {"counterfactual": None}
-        for kind in examples.pair_makers:
-            pair = examples.pairs(kind)[0]
-            sample = self._sample(pair.clean, examples.name)
-            other = self._sample(pair.counterfactual, f"{examples.name}.counterfactual")
+        stem = file_stem(examples.name)
+        sample = self._sample(examples[0], stem) | {"counterfactual": None}
+        pairs = next((job.samples for job in self.jobs if job.set_name == examples.name and job.of_pairs), ())
+        for pair in pairs[:1]:
+            assert isinstance(pair, Pair)
+            sample = self._sample(pair.clean, stem)
+            other = self._sample(pair.counterfactual, f"{stem}.counterfactual")
             sample["counterfactual"] = other | {"outcomes": dict(pair.outcomes)}
-            break
         return {
             "name": examples.name,
             "title": examples.name.replace("_", " ").capitalize(),
@@ -163,19 +176,20 @@ class Study:
             "sample": sample,
         }
 
-    def _sample(self, example: Example, name: str) -> dict[str, Any]:
+    def _sample(self, example: Example, stem: str) -> dict[str, Any]:
         folder = self.folder / "samples"
         folder.mkdir(exist_ok=True)
         image = example.image
         image.thumbnail((480, 480))
-        image.save(folder / f"{name}.png", "PNG")
+        with replacing(folder / f"{stem}.png") as part:
+            image.save(part, "PNG")
         return {
             "question": example.question,
             "system": example.system,
             "prompt": self.vlm.prompter.text(example.question, example.system),
             "options": list(example.options),
             "answer": example.answer,
-            "picture": f"samples/{name}.png",
+            "picture": f"samples/{stem}.png",
         }
 
 
@@ -184,6 +198,8 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
     for kind, summarise in summaries.SUMMARIES.items():
         mine = [store.read_table(j.table) for j in jobs if j.kind == kind]
         if not mine:
+            for name in (f"{kind}_summary", *(["order_layers"] if kind == "interchange" else [])):
+                store.drop_table(name)
             continue
         summary = Table.concat([summarise(rows) for rows in mine])
         store.write_table(f"{kind}_summary", summary)
@@ -207,7 +223,7 @@ def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Ski
         try:
             sets.append(replace(build(), note=NOTES.get(name, "")))
         except CannotAnswer as error:
-            skipped.append(Skipped(name, "all", f"{error.what} ({error.got})"))
+            skipped.append(Skipped(name, "all", reason(error)))
     return sets, skipped
 
 

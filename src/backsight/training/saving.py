@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from backsight.errors import UsageError
+from backsight.errors import StudyError, UsageError
 
 
 def save(model: Any, processor: Any, folder: Path) -> Path:
-    """Write a checkpoint in bfloat16 into a new folder, whole or not at all; UsageError where the folder is there."""
+    """Write a checkpoint in bfloat16 into a new folder, whole or not at all.
+
+    UsageError where the folder is there, StudyError where it cannot be written.
+    """
     if folder.exists():
         raise UsageError(
             "The folder for the checkpoint is there already", where=folder, do="give another, or remove it"
         )
     part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
+        shutil.rmtree(part, ignore_errors=True)
         stored = copy.deepcopy(model).to(torch.bfloat16)
         stored.save_pretrained(part)
         processor.save_pretrained(part)
@@ -31,6 +35,13 @@ def save(model: Any, processor: Any, folder: Path) -> Path:
         for path in part.iterdir():
             path.chmod(0o644)
         part.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise StudyError(
+            "The checkpoint cannot be written",
+            where=folder,
+            got=getattr(error, "strerror", None) or error,
+            do="make room on the disk, or name another place",
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

@@ -1,0 +1,67 @@
+"""What a study shows in a terminal: what will be run and what it will take, then one bar with the time that is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from backsight.studies.study import Study, machine
+
+
+def announce(console: Console, made: Study) -> None:
+    """What will be run, and what it will take."""
+    table = Table("job", "samples", "forward equivalents", title=repr(made.vlm))
+    for job in made.jobs:
+        table.add_row(job.name, str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
+    console.print(table)
+    for skipped in made.skipped:
+        console.print(f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False)
+    left, each = made.forward_equivalents(), made.seconds_each()
+    memory = machine()["memory_peak_mib"]
+    console.print(
+        f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; memory about {memory * 1.15:.0f} MiB"
+    )
+
+
+def bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def follow(bar: Progress, made: Study) -> Any:
+    """Move one bar over all jobs, weighted by their cost."""
+    weights = {j.name: j.measurement.cost(made.vlm, j.samples) for j in made.jobs}
+    task = bar.add_task("study", total=sum(weights.values()) or 1)
+    shares: dict[str, float] = {}
+
+    def progress(job: Any, done: int, total: int) -> None:
+        shares[job.name] = weights[job.name] * done / max(1, total)
+        bar.update(task, completed=sum(shares.values()), description=job.name)
+
+    return progress
+
+
+def follow_training(bar: Progress) -> Any:
+    tasks: dict[str, Any] = {}
+
+    def progress(stage: str, step: int, steps: int, figures: Any) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=steps)
+        said = f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
+        bar.update(tasks[stage], completed=step, description=said)
+
+    return progress
+
+
+def follow_card(bar: Progress) -> Any:
+    tasks: dict[str, Any] = {}
+
+    def progress(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(f"measuring {name}", total=total)
+        bar.update(tasks[name], completed=done)
+
+    return progress

@@ -1,0 +1,189 @@
+"""The training loop: packed questions, a falling loss, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from backsight.errors import DataError, UsageError
+from backsight.models import small
+from backsight.models.vlm import VLM
+from backsight.stimuli.layouts import PRESETS
+from backsight.stimuli.questions import SYSTEM
+from backsight.stimuli.rows import SUITES, held_out
+from backsight.training import questions
+from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
+from backsight.training.packing import Packer, block_mask
+from backsight.training.recipes import PLAIN, RECIPES
+from backsight.training.saving import save
+
+
+def little(seed: int) -> tuple[Any, Any]:
+    text = dict(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        max_position_embeddings=2048, initializer_range=0.1,
+        rope_parameters=dict(rope_type="default", rope_theta=20.0, mrope_section=[2, 3, 3]),
+    )  # fmt: skip
+    vision = dict(depth=1, embed_dim=16, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1)
+    return small.qwen2_vl(questions.corpus(), text=text, vision=vision, tokens=144, seed=seed)
+
+
+LITTLE = Recipe(
+    "little", little, PRESETS["qwen2-vl"],
+    (
+        Stage("first", 6, {"squares": 1.0}, images=4, warmup=2),
+        Stage("second", 4, {"objects": 0.5, "scattered": 0.5}, images=3, warmup=2, textured=0.5),
+    ),
+    SYSTEM, save_every=2,
+)  # fmt: skip
+
+
+def weights(model: Any) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.slow
+def test_a_few_dozen_steps_of_the_real_recipe_lower_the_loss(tmp_path: Path) -> None:
+    stage = replace(PLAIN.stages[0], images=4, warmup=10)
+    train(replace(PLAIN, stages=(stage,)), tmp_path, max_steps=50)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [25, 50]
+    assert log[-1]["loss"] < 4.5  # a uniform guess over the vocabulary has ln(650) = 6.5
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_packed_questions_have_the_logits_of_questions_asked_alone() -> None:
+    model, processor = little(0)
+    asked = questions.batch("squares", LITTLE.layout, images=2, key=(0, 1), exact=0.5, textured=0.0)
+    packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
+    with torch.no_grad():
+        together = answer_logits(model, packed)
+    vlm = VLM(model, processor, check=False)
+    from backsight.examples import Example, MemoryPicture
+
+    alone = [
+        vlm.forward(vlm.prepare([Example("x", MemoryPicture(a.image), q, (), "", system=SYSTEM)]))[0]
+        for a in asked
+        for q, _ in a.questions
+    ]
+    assert together.shape == (14, model.config.get_text_config().vocab_size)
+    torch.testing.assert_close(together, torch.stack(alone), atol=1e-4, rtol=0)
+
+
+def test_the_block_mask_by_hand() -> None:
+    mask = block_mask(torch.tensor([[0, 0, 1, 2, 2, -1]]))[0, 0]
+    expected = [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 0, 1, 0, 0],
+        [1, 1, 0, 1, 1, 0],
+        [0, 0, 0, 0, 0, 1],
+    ]
+    assert mask.int().tolist() == expected
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    whole, _ = train(LITTLE, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill(stage: str, step: int, steps: int, figures: Any) -> None:
+        if (stage, step) in {("first", 5), ("second", 3)}:
+            raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            train(LITTLE, tmp_path / "killed", progress=kill)
+    resumed, _ = train(LITTLE, tmp_path / "killed")
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    train(LITTLE, tmp_path, max_steps=1)
+    with pytest.raises(DataError, match="belongs to another recipe"):
+        train(replace(LITTLE, seed=1), tmp_path, max_steps=1)
+
+
+def test_the_learning_rate_by_hand() -> None:
+    stage = Stage("s", 300, {"squares": 1.0}, rate=1e-2, floor=0.1, warmup=100)
+    assert learning_rate(stage, 0) == pytest.approx(1e-4)
+    assert learning_rate(stage, 99) == pytest.approx(1e-2)
+    assert learning_rate(stage, 200) == pytest.approx(1e-2 * (0.1 + 0.9 * 0.5))
+    assert learning_rate(stage, 300) == pytest.approx(1e-3)
+
+
+def test_two_builds_are_equal() -> None:
+    (one, first), (two, second) = PLAIN.build(0), PLAIN.build(0)
+    assert torch.equal(weights(one), weights(two))
+    assert first.tokenizer.get_vocab() == second.tokenizer.get_vocab()
+
+
+def test_every_answer_is_one_token_in_every_spelling() -> None:
+    from backsight.models import answers
+    from backsight.stimuli.rows import fillers
+
+    tokenizer = small.qwen_tokenizer(questions.corpus())
+    for options in (*(fillers(s) for s in SUITES), ("1", "2", "3", "4"), ("yes", "no")):
+        found = answers.token_options(tokenizer, options)
+        assert found is not None
+        # Qwen's tokenizer splits digits off by themselves, so that they have one spelling.
+        assert all(len(ids) == (1 if option.isdigit() else 4) for option, ids in zip(options, found, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["squares", "shapes", "objects", "scattered"])
+def test_batches_repeat_and_never_show_held_out_triples(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, ...]] = []
+    original = questions.rows.random_triple
+
+    def watched(suite: Any, rng: Any, *, held: bool) -> Any:
+        found = original(suite, rng, held=held)
+        seen.append((suite, *found))
+        return found
+
+    monkeypatch.setattr(questions.rows, "random_triple", watched)
+    given = dict(images=40, key=(3, 1), exact=0.3, textured=0.3)
+    one = questions.batch(kind, PRESETS["qwen2-vl"], **given)  # type: ignore[arg-type]
+    two = questions.batch(kind, PRESETS["qwen2-vl"], **given)  # type: ignore[arg-type]
+    assert [a.questions for a in one] == [a.questions for a in two]
+    assert all(a.image.tobytes() == b.image.tobytes() for a, b in zip(one, two, strict=True))
+    assert not any(triple[1:] in held_out(triple[0]) for triple in seen)  # type: ignore[arg-type]
+    assert (len(seen) == 80) == (kind != "scattered")
+
+
+def test_a_long_answer_cannot_be_trained() -> None:
+    model, processor = little(0)
+    with pytest.raises(UsageError, match="must be one token"):
+        Packer(model, processor, SYSTEM).answer_id("a rather long answer")
+
+
+def test_what_is_saved_is_a_stock_checkpoint(tmp_path: Path) -> None:
+    """Opened again by the one path, the logits are those of the weights in bfloat16; the names are stock names."""
+    from backsight.models.loading import load
+
+    model, processor = little(0)
+    folder = save(model, processor, tmp_path / "made")
+    named = json.loads((folder / "processor_config.json").read_text())
+    assert named["processor_class"] == "Qwen2VLProcessor"
+    assert named["image_processor"]["image_processor_type"] == "Qwen2VLImageProcessor"
+    assert not list(folder.glob("*.bin")) and not list(folder.glob("*.py"))
+    vlm = load(folder)
+    stored = VLM(model.to(torch.bfloat16).float(), processor, check=False)
+    from backsight import stimuli
+
+    examples = stimuli.squares()[:2].items
+    torch.testing.assert_close(
+        vlm.forward(vlm.prepare(examples)), stored.forward(stored.prepare(examples)), atol=1e-5, rtol=0
+    )
+    with pytest.raises(UsageError, match="is there already"):
+        save(model, processor, folder)
+
+
+def test_every_recipe_has_a_name_and_ends_everything() -> None:
+    assert all(name == recipe.name and recipe.stages for name, recipe in RECIPES.items())
