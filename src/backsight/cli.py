@@ -86,17 +86,18 @@ def doctor(
     model: Model = "builtin:plain", dtype: Dtype = None, device: Device = None, max_pixels: MaxPixels = None
 ) -> None:  # fmt: skip
     """Check every contract of the seam on a model; exit 1 when one fails."""
+    from rich.markup import escape
     from rich.table import Table
 
     from backsight.models import contracts
 
     vlm = _load(model, dtype, device, max_pixels, check=False)
     findings = contracts.all_of(vlm)
-    table = Table("contract", "", "finding", title=repr(vlm))
+    table = Table("contract", "", "finding", title=escape(repr(vlm)))
     for finding in findings:
         mark = "failed" if not finding.passed else "warning" if finding.warning else "ok"
         style = {"failed": "bold red", "warning": "yellow", "ok": "green"}[mark]
-        table.add_row(finding.name, f"[{style}]{mark}[/]", finding.detail)
+        table.add_row(finding.name, f"[{style}]{mark}[/]", escape(finding.detail))
     _console(stderr=False).print(table)
     if not all(f.passed for f in findings):
         raise typer.Exit(1)
@@ -241,6 +242,12 @@ def _load(model: str, dtype: str | None, device: str | None, max_pixels: int | N
 
 
 def _own_sets(data: list[Path] | None, photos: Path | None) -> list[Any]:
+    from backsight.errors import UsageError
+
+    for path in [*(data or []), *([photos] if photos else [])]:
+        if not path.is_dir():
+            form = "in COCO's form" if path == photos else "with metadata.jsonl and pictures"
+            raise UsageError("There is no such folder", where=path, do=f"give a folder {form}")
     found: list[Any] = []
     if data:
         from backsight.datasets import folder

@@ -52,10 +52,18 @@ class Interchange(Measurement):
         if not isinstance(samples, PairSet):
             raise UsageError("An interchange takes pairs", got=samples.name, do='give examples.pairs("last_token")')
         for pair in samples:
-            if vlm.options(pair.clean.options) is None:
-                raise CannotAnswer(
-                    "The tokenizer has no single token for some options", where=samples.name, got=pair.clean.options
-                )
+            missing = [name for name in OUTCOMES if name not in pair.outcomes]
+            if missing:
+                raise UsageError(
+                    "A pair does not name its outcomes", where=f"pair {pair.id}", got=f"no {', '.join(missing)}",
+                    do=f"give {', '.join(OUTCOMES)}",
+                )  # fmt: skip
+            for asked in (pair.clean.options, pair.counterfactual.options, _named(pair)):
+                if vlm.options(asked) is None:
+                    raise CannotAnswer(
+                        "The tokenizer has no single token of its own for some options", where=f"pair {pair.id}",
+                        got=asked,
+                    )  # fmt: skip
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """Two forwards a pair, and the growing batch on top: about 2 + (L + 1) / 2T."""
@@ -92,8 +100,12 @@ def _choice(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> str:
     return options[int(answers.option_probabilities(logits, single).argmax())]
 
 
+def _named(pair: Pair) -> tuple[str, ...]:
+    return tuple(pair.outcomes[name] for name in OUTCOMES)
+
+
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
-    single = vlm.options(tuple(pair.outcomes[name] for name in OUTCOMES))
+    single = vlm.options(_named(pair))
     assert single is not None
     probabilities = answers.option_probabilities(logits, single).tolist()
     found: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}

@@ -128,7 +128,7 @@ class Hooks:
     @contextmanager
     def _installed(self) -> Iterator[None]:
         self._reinstall()
-        scored = [e for e in self.edits if e.site == "scores"] or [r for r in self.recordings if "scores" in r.sites]
+        scored = any(e.site == "scores" for e in self.edits) or any("scores" in r.sites for r in self.recordings)
         with ExitStack() as stack:
             if scored:
                 functions = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
@@ -51,9 +52,16 @@ def load(
         check_template(processor, place)
     if max_pixels is not None:
         _limit_pixels(processor, row, max_pixels)
-    model = _placed(_weights(place, wanted, attention, local), target, place)
+    model = _weights(place, wanted, attention, local)
     try:
-        return VLM(model, processor, name=name, family=family, check=check, origin=folder)
+        return VLM(model.to(target), processor, name=name, family=family, check=check, origin=folder)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            "The model does not fit into the memory of the device",
+            where=place,
+            got=f"{target}: {_first_line(error)}",
+            do="give another --device, --dtype bfloat16 or --max-pixels",
+        ) from error
     except (RuntimeError, ValueError, IndexError) as error:
         raise ModelError(
             "The model cannot be run on what its processor makes of a picture and a question",
@@ -94,7 +102,7 @@ def locate(name: str) -> Path | None:
             )
         return folder
     if there or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
-        got = "a file" if there else "an empty name" if not name.strip() else "nothing is there"
+        got = "an empty name" if not name.strip() else "a file" if there else "nothing is there"
         raise UsageError("There is no such checkpoint folder", where=repr(name), got=got, do=do)
     return None
 
@@ -116,11 +124,11 @@ def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
     try:
         raw, _ = PretrainedConfig.get_config_dict(place, local_files_only=local)
         kind = raw.get("model_type")
-        row = given or family_of(SimpleNamespace(model_type=kind))
+        row = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
         AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=local)
     except ModelError as error:
         raise ModelError(error.what, where=place, got=error.got, do=error.do) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
         if Path(place).is_dir():
             raise ModelError(
                 "The checkpoint's configuration cannot be read",
@@ -184,18 +192,6 @@ def _device(name: str | None) -> torch.device:
             "There is no such device on this machine", got=f"{name!r}: {_first_line(error)}", do=f"choose from: {known}"
         ) from error
     return device
-
-
-def _placed(model: Any, device: torch.device, place: str) -> Any:
-    try:
-        return model.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            "The model does not fit into the memory of the device",
-            where=place,
-            got=f"{device}: {_first_line(error)}",
-            do="give another --device or --dtype bfloat16",
-        ) from error
 
 
 def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:

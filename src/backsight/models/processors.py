@@ -56,6 +56,15 @@ def load_processor(source: str, stock: type[ProcessorMixin] | None, *, local: bo
             got=type(processor).__name__,
             do="save the whole processor beside the weights (processor.save_pretrained)",
         )
+    # Where its files are missing, transformers makes an empty tokenizer and says nothing.
+    known = set(processor.tokenizer.encode("left right", add_special_tokens=False))
+    if not known - {processor.tokenizer.unk_token_id}:
+        raise ModelError(
+            "The checkpoint's tokenizer is empty",
+            where=source,
+            got=f"{len(processor.tokenizer)} tokens, and none for 'left right'",
+            do="save the tokenizer beside the weights (processor.save_pretrained)",
+        )
     return processor
 
 

@@ -132,8 +132,8 @@ def _tiny_qwen2_5(corpus: list[str], seed: int) -> tuple[Any, Any]:
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 
     vision = dict(
-        depth=2, hidden_size=32, out_hidden_size=64, intermediate_size=64, num_heads=2, patch_size=14, spatial_merge_size=2,
-        window_size=56, fullatt_block_indexes=[1],
+        depth=2, hidden_size=32, out_hidden_size=64, intermediate_size=64, num_heads=2,
+        patch_size=14, spatial_merge_size=2, window_size=56, fullatt_block_indexes=[1],
     )  # fmt: skip
     classes = (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor)
     return _qwen(corpus, *classes, _TEXT | {"rope_parameters": _mrope()}, vision, 48, seed)
@@ -143,8 +143,8 @@ def _tiny_qwen3(corpus: list[str], seed: int) -> tuple[Any, Any]:
     from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
     vision = dict(
-        depth=3, hidden_size=32, out_hidden_size=64, intermediate_size=64, num_heads=2, patch_size=16, spatial_merge_size=2,
-        num_position_embeddings=64, deepstack_visual_indexes=[0, 1],
+        depth=3, hidden_size=32, out_hidden_size=64, intermediate_size=64, num_heads=2,
+        patch_size=16, spatial_merge_size=2, num_position_embeddings=64, deepstack_visual_indexes=[0, 1],
     )  # fmt: skip
     text = _TEXT | {"head_dim": 16, "rope_parameters": _mrope(mrope_interleaved=True)}
     classes = (Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor)
@@ -193,8 +193,8 @@ def _tiny_gemma3(corpus: list[str], seed: int) -> tuple[Any, Any]:
             vocab_size=-(-len(tokenizer) // 8) * 8, head_dim=16, query_pre_attn_scalar=16, sliding_window=24,
             layer_types=sliding, **_ids(tokenizer),
         ),
-        vision_config=_SIGLIP | {"image_size": side}, mm_tokens_per_image=tokens, image_token_index=tokenizer.image_token_id,
-        boi_token_index=tokenizer.boi_token_id, eoi_token_index=tokenizer.eoi_token_id,
+        vision_config=_SIGLIP | {"image_size": side}, mm_tokens_per_image=tokens,
+        image_token_index=tokenizer.image_token_id, boi_token_index=tokenizer.boi_token_id, eoi_token_index=tokenizer.eoi_token_id,
     )  # fmt: skip
     torch.manual_seed(seed)
     model = Gemma3ForConditionalGeneration(config)

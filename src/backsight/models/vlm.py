@@ -28,7 +28,7 @@ from backsight.models.prompts import Batch, Prompter
 from backsight.models.sites import Edit, Parts, Positions, SiteName
 
 if TYPE_CHECKING:
-    from backsight.models.contracts import Finding
+    from backsight.models.findings import Finding
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ the same on every run, so a study that was stopped and gone on with gives the ta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,20 +48,13 @@ def run_job(vlm: VLM, job: Job, store: Store, progress: Progress | None = None) 
     pending = _Pending(store, job.table, key, first, vlm.forward_equivalents)
     try:
         for number in range(first, len(todo)):
-            batch = dict(by_sample(vlm, job.samples, job.measurement, todo[number]))
+            with enough_memory(vlm, job):
+                batch = dict(by_sample(vlm, job.samples, job.measurement, todo[number]))
             pending.add(number, [{"sample": index, "row": row} for index, found in batch.items() for row in found])
             if time.monotonic() - pending.started > CHUNK_SECONDS:
                 rows, cost = pending.flush(vlm, rows, cost)
             if progress is not None:
                 progress(job, sum(map(len, todo[: number + 1])), len(job.samples))
-    except torch.OutOfMemoryError as error:
-        pending.flush(vlm, rows, cost)
-        raise StudyError(
-            "The memory of the device does not hold a batch of this job",
-            where=f"{job.name}, {job.measurement.batch} samples a batch, {vlm.device}",
-            got=str(error).split("\n")[0],
-            do="give --max-pixels, --dtype bfloat16 or another --device; what is finished is kept",
-        ) from error
     except BaseException:  # Ctrl-C too: what was computed is kept, then the interruption goes on
         pending.flush(vlm, rows, cost)
         raise
@@ -73,6 +67,20 @@ def run_job(vlm: VLM, job: Job, store: Store, progress: Progress | None = None) 
     )
     store.finish(job.table, key, table, cost)
     return Done(job, cost["seconds"], cost["forward_equivalents"], False)
+
+
+@contextmanager
+def enough_memory(vlm: VLM, job: Job) -> Iterator[None]:
+    """Turn a lack of memory into a StudyError that names the job."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise StudyError(
+            "The memory of the device does not hold a batch of this job",
+            where=f"{job.name}, {job.measurement.batch} samples a batch, {vlm.device}",
+            got=str(error).split("\n")[0],
+            do="give --max-pixels, --dtype bfloat16 or another --device; what is finished is kept",
+        ) from error
 
 
 @dataclass

@@ -22,7 +22,7 @@ from backsight.maths import summaries
 from backsight.measurements import Behaviour, Interchange, Measurement
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, reason, versions
-from backsight.studies.runner import Done, Progress, run_job
+from backsight.studies.runner import Done, Progress, enough_memory, run_job
 from backsight.studies.store import Store
 from backsight.tables import Table, replacing
 
@@ -104,9 +104,10 @@ class Study:
         if not self.forward_equivalents():
             return 0.0
         samples = [s.clean if isinstance(s, Pair) else s for s in self.jobs[0].samples[:16]]
-        self.vlm.forward(self.vlm.prepare(samples))
-        start = time.monotonic()
-        self.vlm.forward(self.vlm.prepare(samples))
+        with enough_memory(self.vlm, self.jobs[0]):
+            self.vlm.forward(self.vlm.prepare(samples))
+            start = time.monotonic()
+            self.vlm.forward(self.vlm.prepare(samples))
         return (time.monotonic() - start) / len(samples)
 
     def run(self, progress: Progress | None = None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -13,21 +14,25 @@ from backsight.studies.study import Study, machine
 
 def announce(console: Console, made: Study) -> None:
     """What will be run, and what it will take."""
-    table = Table("job", "samples", "forward equivalents", title=repr(made.vlm))
+    table = Table("job", "samples", "forward equivalents", title=escape(repr(made.vlm)))
     for job in made.jobs:
-        table.add_row(job.name, str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
+        table.add_row(escape(job.name), str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
     console.print(table)
     for skipped in made.skipped:
-        console.print(f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False)
+        console.print(
+            f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False, soft_wrap=True
+        )
     left, each = made.forward_equivalents(), made.seconds_each()
-    memory = machine()["memory_peak_mib"]
-    console.print(
-        f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; memory about {memory * 1.15:.0f} MiB"
-    )
+    found = machine()
+    memory = f"memory about {found['memory_peak_mib'] * 1.15:.0f} MiB"
+    if made.vlm.device.type == "cuda":
+        memory += f", on the GPU {found['gpu_memory_peak_mib'] * 1.15:.0f} MiB"
+    console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {memory}", soft_wrap=True)
 
 
 def bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    """A bar with the time that has gone by and the time that is left."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
 
 
@@ -45,6 +50,7 @@ def follow(bar: Progress, made: Study) -> Any:
 
 
 def follow_training(bar: Progress) -> Any:
+    """One bar a stage of training, with the latest loss and accuracy."""
     tasks: dict[str, Any] = {}
 
     def progress(stage: str, step: int, steps: int, figures: Any) -> None:
@@ -57,6 +63,7 @@ def follow_training(bar: Progress) -> Any:
 
 
 def follow_card(bar: Progress) -> Any:
+    """One bar a set that a card measures."""
     tasks: dict[str, Any] = {}
 
     def progress(name: str, done: int, total: int) -> None:

@@ -30,7 +30,8 @@ Progress = Callable[[str, int, int, Mapping[str, float]], None]
 class Stage:
     """Some steps on one mixture of questions: `mixture` gives each kind's share of the steps.
 
-    The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`.
+    The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`, which it reaches
+    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     images: int = 16
     exact: float = 0.15
     textured: float = 0.0
+    horizon: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def learning_rate(stage: Stage, step: int) -> float:
     """The rate at a step of a stage: linear warm-up, then a cosine down to the floor."""
     if step < stage.warmup:
         return stage.rate * (step + 1) / stage.warmup
-    done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
+    done = (step - stage.warmup) / max(1, (stage.horizon or stage.steps) - stage.warmup)
     return stage.rate * (stage.floor + (1 - stage.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 

@@ -6,7 +6,7 @@ would have seen. Held-out triples never appear.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ from backsight.stimuli.relations import relation
 from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
 
-Kind = Literal["squares", "shapes", "objects", "scattered"]
+Kind = Literal["squares", "shapes", "objects", "related", "scattered"]
 QUESTIONS = 7
 
 
@@ -60,6 +60,18 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
     asked += [(EXTREME[suite].format(place=place), name) for place, name in zip(PLACES[axis], names, strict=True)]
     asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
     return Asked(render(scene), tuple(asked))
+
+
+def related(layout: Layout, rng: np.random.Generator) -> Asked:
+    """A row of shapes or objects asked with CREG's prompts: the bridge from rows to things anywhere."""
+    suite: rows.Suite = "objects" if rng.random() < 0.7 else "shapes"
+    names = rows.random_triple(suite, rng, held=False)
+    scene = rows.jittered_scene(suite, names, "horizontal" if rng.random() < 0.5 else "vertical", layout, rng)
+    called = scene.figures
+    if suite == "shapes":
+        called = tuple(replace(f, name=f"{f.name} {f.kind}") for f in scene.figures)
+    asked = _relations(scene.with_figures(called), rng)
+    return Asked(render(scene), (*asked, presence(suite, names, rows.fillers(suite), rng)))
 
 
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
@@ -106,6 +118,8 @@ def batch(
     rng = np.random.default_rng(key)
     if kind == "scattered":
         return [free(layout, rng, textured) for _ in range(images)]
+    if kind == "related":
+        return [related(layout, rng) for _ in range(images)]
     return [row(kind, layout, rng, exact) for _ in range(images)]
 
 

@@ -12,7 +12,7 @@ from backsight.models import small
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.training.loop import Recipe, Stage
-from backsight.training.questions import corpus
+from backsight.training.questions import Kind, corpus
 
 
 def build_plain(seed: int) -> tuple[Any, Any]:
@@ -29,6 +29,8 @@ def build_plain(seed: int) -> tuple[Any, Any]:
     return small.qwen2_vl(corpus(), text=text, vision=vision, tokens=144, seed=seed)
 
 
+ALL_ROWS: dict[Kind, float] = {"squares": 0.1, "shapes": 0.14, "objects": 0.2}
+
 PLAIN = Recipe(
     name="plain",
     build=build_plain,
@@ -37,14 +39,18 @@ PLAIN = Recipe(
         # Relations are learned on squares, which are told apart at once; shapes and objects then find them ready.
         Stage("squares", 1200, {"squares": 1.0}, rate=2e-3, floor=0.3),
         Stage("rows", 700, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1.5e-3, floor=0.3),
+        Stage("mixed", 1100, {**ALL_ROWS, "scattered": 0.56}, rate=1.5e-3, images=12, textured=0.2, horizon=2800),
+        # From rows to things anywhere: the same relations asked with CREG's prompts where their order is known already.
         Stage(
-            "everything",
-            2800,
-            {"squares": 0.1, "shapes": 0.14, "objects": 0.2, "scattered": 0.56},
+            "bridge",
+            1200,
+            {**ALL_ROWS, "related": 0.35, "scattered": 0.4},
             rate=1.5e-3,
+            floor=0.4,
+            warmup=50,
             images=12,
-            textured=0.2,
         ),
+        Stage("everything", 1000, {**ALL_ROWS, "scattered": 0.6}, floor=0.02, warmup=50, images=12, textured=0.2),
     ),
     system=SYSTEM,
 )

@@ -1,0 +1,283 @@
+"""Studies: one that is stopped and gone on with gives the files of one that is not; what cannot be asked is listed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backsight import stimuli
+from backsight.errors import CannotAnswer, StudyError, UsageError
+from backsight.examples import Example, ExampleSet
+from backsight.measurements import Behaviour, Interchange
+from backsight.models.loading import load
+from backsight.models.vlm import VLM
+from backsight.studies import Options, Skipped, Store, Study, plan
+from backsight.studies import runner as running
+from backsight.studies.jobs import file_stem
+from backsight.tables import Table
+
+SMALL = (Behaviour(batch=2), Interchange(batch=2))
+IDENTITY = {"model": "m", "seed": 0}
+
+
+def study(vlm: VLM, folder: Path, *, limit: int = 5, measurements: Sequence[Any] = SMALL, **options: Any) -> Study:
+    """A study of the squares, in batches of two."""
+    return Study(vlm, [stimuli.squares(vlm.grid)], folder, Options(limit=limit, **options), measurements)
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """The tables of a study, byte by byte."""
+    return {path.name: path.read_bytes() for path in sorted((folder / "tables").iterdir())}
+
+
+def stopping(call: int, error: BaseException) -> Callable[..., Any]:
+    """`Behaviour.rows` that raises in its call of this number."""
+    whole, calls = Behaviour.rows, []
+
+    def rows(self: Behaviour, vlm: VLM, samples: Sequence[Example]) -> list[dict[str, Any]]:
+        calls.append(1)
+        if len(calls) == call:
+            raise error
+        return whole(self, vlm, samples)
+
+    return rows
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_vlm: VLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that nothing stopped."""
+    return study(tiny_vlm, tmp_path_factory.mktemp("whole") / "out").run()
+
+
+def test_a_study_leaves_tables_marks_samples_and_its_record(whole: Path) -> None:
+    names = {"behaviour.squares", "behaviour_summary", "interchange.squares", "interchange_summary", "order_layers"}
+    assert tables(whole).keys() == {f"{name}.{kind}" for name in names for kind in ("csv", "parquet")}
+    assert len(Table.read(whole / "tables" / "behaviour.squares.parquet")) == 10  # five questions, two conditions
+    record = json.loads((whole / "study.json").read_text())
+    assert record["finished"] is True
+    assert [job["name"] for job in record["jobs"]] == ["behaviour/squares", "interchange/squares"]
+    assert {p.name for p in (whole / "samples").iterdir()} == {"squares.png", "squares.counterfactual.png"}
+    assert {p.name for p in (whole / "jobs").iterdir()} == {
+        "study.identity.json", "behaviour.squares.json", "interchange.squares.json",
+    }  # fmt: skip
+
+
+def test_the_same_study_in_another_folder_gives_the_same_bytes(tiny_vlm: VLM, whole: Path, tmp_path: Path) -> None:
+    assert tables(study(tiny_vlm, tmp_path / "again").run()) == tables(whole)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("in the middle"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_study_stopped_in_a_job_goes_on_to_the_same_bytes(
+    tiny_vlm: VLM, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, error: BaseException
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(type(error)):
+        patched.setattr(Behaviour, "rows", stopping(call, error))
+        study(tiny_vlm, out).run()
+    assert not (out / "study.json").exists() and not (out / "tables").exists()
+    chunks = [json.loads(p.read_text()) for p in sorted((out / "jobs").glob("behaviour.squares.*.part/*.json"))]
+    assert [(c["first"], c["last"], len(c["rows"])) for c in chunks] == ([(0, call - 1, 4 * (call - 1))][: call - 1])
+    calls: list[int] = []
+    monkeypatch.setattr(Behaviour, "rows", counted(Behaviour.rows, calls))
+    study(tiny_vlm, out).run()
+    assert len(calls) == 4 - call  # of three batches, those that the first run finished are not run again
+    assert tables(out) == tables(whole)
+    assert not list((out / "jobs").glob("*.part"))
+
+
+def counted(rows: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
+    """`rows`, noting each call."""
+
+    def counting(self: Any, vlm: VLM, samples: Any) -> Any:
+        calls.append(len(samples))
+        return rows(self, vlm, samples)
+
+    return counting
+
+
+def test_rows_are_kept_while_a_job_runs(
+    tiny_vlm: VLM, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no time between chunks each batch is one; a chunk that is damaged is run again with those behind it."""
+    monkeypatch.setattr(running, "CHUNK_SECONDS", 0.0)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(Behaviour, "rows", stopping(3, RuntimeError()))
+        study(tiny_vlm, out).run()
+    chunks = sorted((out / "jobs").glob("behaviour.squares.*.part/*.json"))
+    assert [c.name for c in chunks] == ["000000.json", "000001.json"]
+    chunks[1].write_text("{")
+    calls: list[int] = []
+    monkeypatch.setattr(Behaviour, "rows", counted(Behaviour.rows, calls))
+    study(tiny_vlm, out).run()
+    assert calls == [2, 1]
+    assert tables(out) == tables(whole)
+
+
+def test_a_finished_study_is_not_run_again(tiny_vlm: VLM, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tables(whole)
+    calls: list[int] = []
+    for kind in (Behaviour, Interchange):
+        monkeypatch.setattr(kind, "rows", counted(kind.rows, calls))
+    seen: list[tuple[str, int, int]] = []
+    made = study(tiny_vlm, whole)
+    assert made.forward_equivalents() == 0 and made.seconds_each() == 0
+    made.run(lambda job, done, total: seen.append((job.name, done, total)))
+    assert calls == [] and tables(whole) == before
+    assert seen == [("behaviour/squares", 5, 5), ("interchange/squares", 5, 5)]
+
+
+def test_a_job_without_its_table_is_run_again(tiny_vlm: VLM, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(tiny_vlm, out).run()
+    (out / "tables" / "behaviour.squares.parquet").unlink()
+    study(tiny_vlm, out).run()
+    assert tables(out) == tables(whole)
+
+
+def test_a_job_with_other_parameters_is_run_again(tiny_vlm: VLM, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(tiny_vlm, out, limit=2).run()
+    study(tiny_vlm, out, limit=2, measurements=[Behaviour(gray=False), Interchange()]).run()
+    assert len(Table.read(out / "tables" / "behaviour.squares.parquet")) == 2
+
+
+def test_a_folder_of_another_study_is_refused(tiny_vlm: VLM, whole: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        study(tiny_vlm, whole, seed=1)
+    assert str(caught.value).startswith("The folder belongs to another study")
+    assert caught.value.where == whole and caught.value.got == "seed 0, now 1"
+    assert caught.value.do == "give another --out"
+    with pytest.raises(StudyError, match="limit 5, now 4"):
+        study(tiny_vlm, whole, limit=4)
+
+
+@pytest.mark.parametrize(("quick", "limit", "found"), [(False, None, None), (True, None, 48), (False, 7, 7),
+                                                       (True, 7, 7), (True, 100, 48)])  # fmt: skip
+def test_quick_and_limit_are_both_at_most(quick: bool, limit: int | None, found: int | None) -> None:
+    assert Options(quick=quick, limit=limit).effective_limit == found
+
+
+@pytest.mark.parametrize(
+    ("only", "found"),
+    [
+        ((), ["behaviour/one", "interchange/one", "behaviour/two", "interchange/two"]),
+        (("behaviour",), ["behaviour/one", "behaviour/two"]),
+        (("two",), ["behaviour/two", "interchange/two"]),
+        (("interchange", "one"), ["interchange/one"]),
+        (("behaviour/two",), ["behaviour/two"]),
+        (("behaviour/two", "interchange"), ["interchange/one", "behaviour/two", "interchange/two"]),
+    ],
+)
+def test_only_keeps_jobs_by_measurement_set_or_both(tiny_vlm: VLM, only: tuple[str, ...], found: list[str]) -> None:
+    squares = stimuli.squares(tiny_vlm.grid)
+    sets = [ExampleSet(name, squares.items[:24], pair_makers=squares.pair_makers) for name in ("one", "two")]
+    jobs, skipped = plan(tiny_vlm, sets, SMALL, only=only, limit=2)
+    assert [job.name for job in jobs] == found and skipped == []
+    assert {len(job.samples) for job in jobs} == {2}
+
+
+def test_only_names_what_there_is(tiny_vlm: VLM) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(tiny_vlm, [stimuli.squares(tiny_vlm.grid)], SMALL, only=["behaviour", "circles"])
+    assert caught.value.got == ["circles"]
+    assert caught.value.do == "choose from: behaviour, interchange, squares, or both as in behaviour/squares"
+
+
+def test_what_cannot_be_asked_is_listed_and_the_rest_is_run(colourless_checkpoint: Path, tmp_path: Path) -> None:
+    vlm = load(colourless_checkpoint, device="cpu")
+    sets = [stimuli.squares(vlm.grid), stimuli.objects(vlm.grid)]
+    made = Study(vlm, sets, tmp_path / "out", Options(limit=2), skipped=[Skipped("rows", "all", "too small")])
+    assert [j.name for j in made.jobs] == ["behaviour/objects", "interchange/objects"]
+    assert [(s.set_name, s.measurement) for s in made.skipped] == [
+        ("rows", "all"), ("squares", "behaviour"), ("squares", "interchange"),
+    ]  # fmt: skip
+    assert made.skipped[1].reason.startswith("The tokenizer has no single token for some options: red, ")
+    record = json.loads((made.run() / "study.json").read_text())
+    assert [s["set"] for s in record["skipped"]] == ["rows", "squares", "squares"]
+    assert [s["name"] for s in record["sets"]] == ["objects"]
+
+
+def test_a_study_of_which_nothing_can_be_run_says_why(colourless_checkpoint: Path, tmp_path: Path) -> None:
+    vlm = load(colourless_checkpoint, device="cpu")
+    with pytest.raises(StudyError) as caught:
+        Study(vlm, [stimuli.squares(vlm.grid), stimuli.objects(vlm.grid)], tmp_path / "out", Options(only=("squares",)))
+    assert caught.value.what == "Nothing of this study can be run on the model"
+    assert "squares (behaviour): The tokenizer has no single token" in str(caught.value.got)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pairs_that_cannot_be_made_are_listed(tiny_vlm: VLM) -> None:
+    def refuse(examples: ExampleSet) -> Any:
+        raise CannotAnswer("The grid is too small", got="4 x 4")
+
+    examples = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:4], pair_makers={"last_token": refuse})
+    jobs, skipped = plan(tiny_vlm, [examples], SMALL)
+    assert [j.name for j in jobs] == ["behaviour/mine"]
+    assert skipped == [Skipped("mine", "interchange", "The grid is too small: 4 x 4")]
+
+
+def test_names_that_no_file_can_bear_are_given_others(tiny_vlm: VLM, tmp_path: Path) -> None:
+    items = stimuli.squares(tiny_vlm.grid).items[:2]
+    sets = [ExampleSet(name, items) for name in ("../up/x", "..:up:x", "[red]", "a" * 300)]
+    out = Study(tiny_vlm, sets, tmp_path / "out", Options(limit=1), [Behaviour(gray=False)]).run()
+    record = json.loads((out / "study.json").read_text())
+    assert len({s["sample"]["picture"] for s in record["sets"]}) == 4
+    assert all((out / s["sample"]["picture"]).is_file() for s in record["sets"])
+    assert len(list((out / "tables").glob("behaviour.*.parquet"))) == 4
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert file_stem("squares") == "squares" and "." not in file_stem("a.b")
+
+
+def test_two_things_of_one_name_are_refused(tiny_vlm: VLM, tmp_path: Path) -> None:
+    squares = stimuli.squares(tiny_vlm.grid)
+    with pytest.raises(StudyError, match="Two example sets of a study have one name") as caught:
+        Study(tiny_vlm, [squares, squares], tmp_path / "out")
+    assert caught.value.got == ["squares"]
+    with pytest.raises(StudyError, match="Two measurements of a study are of one kind"):
+        Study(tiny_vlm, [squares], tmp_path / "out", measurements=[Behaviour(), Behaviour(gray=False)])
+
+
+def test_summaries_of_an_earlier_run_do_not_stay(tiny_vlm: VLM, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(tiny_vlm, out, limit=2).run()
+    study(tiny_vlm, out, limit=2, only=("behaviour",)).run()
+    assert not (out / "tables" / "interchange_summary.parquet").exists()
+    assert not (out / "tables" / "order_layers.csv").exists()
+    assert (out / "tables" / "interchange.squares.parquet").exists()  # its rows are as true as before
+
+
+def test_a_store_takes_the_folder_of_a_study_killed_before_its_first_mark(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "jobs").mkdir(parents=True)
+    (out / "jobs" / ".study.identity.json.17.part").write_text("{")
+    Store(out, IDENTITY)
+    (out / "tables").mkdir()
+    (out / "tables" / ".behaviour.squares.csv.17.part").write_text("half")
+    Store(out, IDENTITY)
+    assert [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()] == ["jobs/study.identity.json"]
+
+
+def test_chunks_of_another_key_or_with_a_gap_are_not_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path / "out", IDENTITY)
+    cost = {"seconds": 1.5, "forward_equivalents": 2.0}
+    for first in (0, 1, 3):
+        store.add_chunk("job", "key", {"first": first, "last": first + 1, "rows": [{"n": first}], **cost})
+    done, rows, total = store.chunks("job", "key")
+    assert (done, rows) == (2, [{"n": 0}, {"n": 1}])
+    assert total == {"seconds": 3.0, "forward_equivalents": 4.0}
+    assert store.chunks("job", "other") == (0, [], {"seconds": 0.0, "forward_equivalents": 0.0})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+def test_an_identity_that_cannot_be_read_is_said(tmp_path: Path, text: str) -> None:
+    Store(tmp_path, IDENTITY)
+    (tmp_path / "jobs" / "study.identity.json").write_text(text)
+    with pytest.raises(StudyError, match="The study's identity cannot be read") as caught:
+        Store(tmp_path, IDENTITY)
+    assert caught.value.do == "give a new folder as --out"
