@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from backsight.errors import DataError
+from backsight.models.small import set_rope_theta
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
 from backsight.training import questions
@@ -31,7 +32,8 @@ class Stage:
     """Some steps on one mixture of questions: `mixture` gives each kind's share of the steps.
 
     The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`, which it reaches
-    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate.
+    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `rope_theta` sets the
+    language model's rotary base from this stage on.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Stage:
     exact: float = 0.15
     textured: float = 0.0
     horizon: int | None = None
+    rope_theta: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ def train(
     started = time.monotonic()
     for number, stage in enumerate(recipe.stages[first_stage:], first_stage):
         last = min(stage.steps, max_steps or stage.steps)
+        bases = [s.rope_theta for s in recipe.stages[: number + 1] if s.rope_theta is not None]
+        if bases:
+            set_rope_theta(model, bases[-1])
         for step in range(first_step if number == first_stage else 0, last):
             figures = _step(recipe, number, step, model, packer, optimizer)
             figures["seconds"] = time.monotonic() - started
