@@ -54,7 +54,7 @@ PLAIN = Recipe(
         ),
         Stage(
             "everything",
-            800,
+            1200,
             {**ALL_ROWS, "related": 0.08, "scattered": 0.48},
             rate=8e-4,
             floor=0.02,
