@@ -55,7 +55,7 @@ PLAIN = Recipe(
         Stage(
             "everything",
             1200,
-            {**ALL_ROWS, "related": 0.08, "scattered": 0.48},
+            {"squares": 0.15, "shapes": 0.2, "objects": 0.35, "related": 0.15, "scattered": 0.15},
             rate=8e-4,
             floor=0.02,
             warmup=30,
