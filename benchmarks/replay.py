@@ -137,12 +137,14 @@ def measure(layers: int, tokens: int, width: int, pairs: int, runs: int) -> dict
             patched(vlm, clean, other)
 
     taken = seconds(
-        {"sweep": lambda: sweep(vlm, clean, other), "patched": lambda: patched(vlm, clean, other), "cached": cached}, runs
+        {"sweep": lambda: sweep(vlm, clean, other), "patched": lambda: patched(vlm, clean, other), "cached": cached},
+        runs,
     )
     gain, counted = taken["patched"] / taken["sweep"], (layers + 3) / spent
     return {
         "layers": layers, "tokens": tokens, "width": width, "pairs": pairs, "largest_difference": gap,
-        "forward_equivalents": spent, "floor": 2 + (layers + 1) / (2 * tokens), "limit": 2.03 + (layers + 1) / (2 * tokens),
+        "forward_equivalents": spent, "floor": 2 + (layers + 1) / (2 * tokens),
+        "limit": 2.03 + (layers + 1) / (2 * tokens),
         "counted_gain": counted, "wall_gain": gain, "share_of_counted": gain / counted,
         "wall_gain_over_cached_images": taken["cached"] / taken["sweep"], "seconds_sweep": taken["sweep"],
         "seconds_patched": taken["patched"], "seconds_cached": taken["cached"],
@@ -153,8 +155,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=28)
     parser.add_argument("--tokens", type=int, default=185)
-    parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     rows = [measure(given.layers, given.tokens, given.width, pairs, given.runs) for pairs in (1, 8)]

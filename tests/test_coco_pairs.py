@@ -36,9 +36,7 @@ def tiny(annotations: list[Any], images: int = 1) -> dict[str, Any]:
     return {"images": entries, "annotations": annotations, "categories": categories}
 
 
-def at(
-    root: Path, data: object, *, file: str = "instances.json", pictures: str = "images", count: int = 1
-) -> Path:
+def at(root: Path, data: object, *, file: str = "instances.json", pictures: str = "images", count: int = 1) -> Path:
     path = root / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(data if isinstance(data, str) else json.dumps(data))
@@ -150,15 +148,11 @@ corners = st.tuples(st.floats(0, 400), st.floats(0, 400), sides, sides)
 def test_swapping_subject_and_reference_swaps_the_relation(
     found: list[tuple[float, float, float, float]],
 ) -> None:
-    things = [
-        coco.Instance(n, Box(x, y, x + w, y + h), False)
-        for n, (x, y, w, h) in zip(NAMES, found, strict=False)
-    ]
+    things = [coco.Instance(n, Box(x, y, x + w, y + h), False) for n, (x, y, w, h) in zip(NAMES, found, strict=False)]
     pairs = {(s.category, r.category): d for s, r, d in coco_pairs.ordered_pairs(things)}
     assert all(pairs[reference, subject] == OPPOSITE[d] for (subject, reference), d in pairs.items())
     upside_down = [
-        coco.Instance(t.category, Box(t.box.left, -t.box.bottom, t.box.right, -t.box.top), False)
-        for t in things
+        coco.Instance(t.category, Box(t.box.left, -t.box.bottom, t.box.right, -t.box.top), False) for t in things
     ]
     flip = {"above": "below", "below": "above"}
     flipped = {(s.category, r.category): d for s, r, d in coco_pairs.ordered_pairs(upside_down)}
@@ -167,9 +161,7 @@ def test_swapping_subject_and_reference_swaps_the_relation(
 
 @pytest.mark.parametrize("left", [0, 0.1, 90.3, 100.7, 128.01])
 def test_a_side_of_exactly_24_px_is_kept_wherever_it_lies(tmp_path: Path, left: float) -> None:
-    root = at(
-        tmp_path, tiny([annotation(1, 1, [left, 0.1, 24, 24]), annotation(2, 2, [left + 40, 0, 24, 24])])
-    )
+    root = at(tmp_path, tiny([annotation(1, 1, [left, 0.1, 24, 24]), annotation(2, 2, [left + 40, 0, 24, 24])]))
     assert coco_pairs.audit(root).left_out["too small"] == 0
     assert coco_pairs.audit(root, min_side=24.01).left_out["too small"] == 2
 
@@ -179,9 +171,7 @@ def test_a_side_of_exactly_24_px_is_kept_wherever_it_lies(tmp_path: Path, left: 
 
 @pytest.mark.parametrize("pictures", ["images", ".", "val2017"])
 @pytest.mark.parametrize("file", ["instances.json", "annotations/instances_val2017.json", "export.json"])
-def test_every_place_is_found(
-    tmp_path: Path, pictures: str, file: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_place_is_found(tmp_path: Path, pictures: str, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     root = at(tmp_path, tiny([PERSON, DOG]), file=file, pictures=pictures)
     if file == "export.json":
         (root / "settings.json").write_text("{}")
@@ -257,9 +247,7 @@ def test_the_sample_agrees_with_pycocotools() -> None:
                 across, down = abs(xs - xr), abs(ys - yr)
                 if subject != reference and max(across, down) > 1.5 * min(across, down):
                     found[image, subject, reference] += 1
-    ours = Counter(
-        (int(e.id.split("-")[1]), str(e.subject), str(e.reference)) for e in coco_pairs.load(SAMPLE)
-    )
+    ours = Counter((int(e.id.split("-")[1]), str(e.subject), str(e.reference)) for e in coco_pairs.load(SAMPLE))
     assert ours == found
     audit = coco_pairs.audit(SAMPLE)
     assert audit.left_out["a crowd"] == len(oracle.getAnnIds(iscrowd=True))
@@ -375,9 +363,7 @@ def test_photographs_that_are_not_there_broken_or_others(tmp_path: Path) -> None
     path, where = root / "images/1.jpg", f"  where: {root / 'instances.json'}, image 1"
     Image.new("RGB", (100, 50)).save(path)
     text = failure(root)
-    assert text.startswith(
-        f"A photograph has not the size that its annotations say, so its boxes do not fit\n{where}"
-    )
+    assert text.startswith(f"A photograph has not the size that its annotations say, so its boxes do not fit\n{where}")
     assert f"{path} is 100 x 50 px, annotated as 200 x 100 px" in text
     path.write_bytes(b"no picture")
     assert failure(root).startswith(f"A picture cannot be read\n{where}\n  got:   {path}: ")

@@ -44,9 +44,7 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
     return Table.of(schemas.BEHAVIOUR, rows)
 
 
-def sweeps(
-    suite: str = "squares", pairs: int = 24, layers: int = 6, decided: tuple[int, ...] = (3, 4)
-) -> Table:
+def sweeps(suite: str = "squares", pairs: int = 24, layers: int = 6, decided: tuple[int, ...] = (3, 4)) -> Table:
     """Interchange rows in which the ordinal outcome leads at the layers `decided`."""
     rows: list[Row] = []
     for number in range(pairs):
@@ -154,9 +152,7 @@ def test_several_grounds_have_a_panel_each() -> None:
 def test_interchange_says_counts_and_outcomes() -> None:
     text = said(plot(sweeps()))
     assert "24 pairs kept, 0 dropped" in text
-    assert all(
-        outcome in text for outcome in ("clean answer", "counterfactual answer", "clean picture (order)")
-    )
+    assert all(outcome in text for outcome in ("clean answer", "counterfactual answer", "clean picture (order)"))
     assert "order above both others, intervals apart" in text
 
 

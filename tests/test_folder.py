@@ -33,9 +33,7 @@ def some(count: int = 6) -> ExampleSet:
     """Two questions a picture; the odd ones have nothing but what every example has."""
     items = []
     for number in range(count):
-        plain = Example(
-            f"e{number}", picture(number // 2), f"Where? {number}", ("left", "right"), "left", suite="toy"
-        )
+        plain = Example(f"e{number}", picture(number // 2), f"Where? {number}", ("left", "right"), "left", suite="toy")
         full = replace(
             plain,
             direction="left",
@@ -149,9 +147,7 @@ def test_hugging_face_loads_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
     datasets = pytest.importorskip("datasets")
     examples = some()
     out = folder.write(examples, tmp_path / "out")
-    loaded = datasets.load_dataset(
-        "imagefolder", data_dir=str(out), split="train", cache_dir=str(tmp_path / "cache")
-    )
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(out), split="train", cache_dir=str(tmp_path / "cache"))
     assert len(loaded) == len(examples)
     for row, example in zip(loaded, examples, strict=True):
         assert row["image"].convert("RGB").tobytes() == example.image.tobytes()
@@ -177,9 +173,7 @@ def test_hugging_face_loads_a_folder_whose_first_lines_have_no_boxes(
     datasets = pytest.importorskip("datasets")
     items = tuple(sorted(some(), key=lambda e: len(e.boxes)))
     out = folder.write(ExampleSet("toy", items), tmp_path / "out")
-    loaded = datasets.load_dataset(
-        "imagefolder", data_dir=str(out), split="train", cache_dir=str(tmp_path / "cache")
-    )
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(out), split="train", cache_dir=str(tmp_path / "cache"))
     assert [len(row["boxes"]) for row in loaded] == [0, 0, 0, 2, 2, 2]
 
 
@@ -293,9 +287,7 @@ def test_a_picture_that_is_cut_short_is_found_at_load(tmp_path: Path, ending: st
     assert len(folder.load(root)) == 1
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     text = message(root)
-    assert text.startswith(
-        f"A picture cannot be read\n  where: {root / 'metadata.jsonl'}, line 1\n  got:   {path}: "
-    )
+    assert text.startswith(f"A picture cannot be read\n  where: {root / 'metadata.jsonl'}, line 1\n  got:   {path}: ")
     assert text.endswith("do:    replace the file; PNG and JPEG are read")
 
 
@@ -316,12 +308,8 @@ def test_a_taken_place_is_refused_and_left_alone(tmp_path: Path) -> None:
         "  do:    name a new folder, or an empty one"
     )
     assert "got:   a file" in failure(UsageError, some(), tmp_path / "note.txt")
-    assert failure(UsageError, some(), tmp_path / "note.txt" / "out").startswith(
-        "The folder cannot be made here"
-    )
-    assert [p.name for p in tmp_path.iterdir()] == ["note.txt"] and (
-        tmp_path / "note.txt"
-    ).read_text() == "mine"
+    assert failure(UsageError, some(), tmp_path / "note.txt" / "out").startswith("The folder cannot be made here")
+    assert [p.name for p in tmp_path.iterdir()] == ["note.txt"] and (tmp_path / "note.txt").read_text() == "mine"
 
 
 def test_a_forbidden_place_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

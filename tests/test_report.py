@@ -49,9 +49,7 @@ def behaviour_rows(suite: str, **changes: Any) -> list[Row]:
     ]
 
 
-def interchange_rows(
-    suite: str, decided: tuple[int, ...] = (3, 4), layers: int = 6, pairs: int = 48
-) -> list[Row]:
+def interchange_rows(suite: str, decided: tuple[int, ...] = (3, 4), layers: int = 6, pairs: int = 48) -> list[Row]:
     """A suite's summary in which the order stands above both others at the layers `decided`."""
     rows: list[Row] = []
     for direction in DIRECTIONS:
@@ -79,9 +77,7 @@ def sample(name: str, **changes: Any) -> Row:
         "prompt": "<|im_start|>system",
         "options": ["red", "blue"],
     }
-    return (
-        one | {"picture": f"samples/{name}.png", "counterfactual": other | {"outcomes": outcomes}} | changes
-    )
+    return one | {"picture": f"samples/{name}.png", "counterfactual": other | {"outcomes": outcomes}} | changes
 
 
 def study_record(*sets: str, **changes: Any) -> Row:
@@ -162,9 +158,7 @@ def test_the_opening_says_the_three_things(study: Path) -> None:
         "builtin:plain is a Qwen2-VL model with 1.46 million parameters and 6 layers. A picture becomes 12 "
         "× 12 tokens of 28 × 28 pixels. It ran on cpu in float32 (default on a CPU)."
     ) in said
-    assert (
-        "answers 98.8 % of Squares right [97.5, 99.6] (gray picture: 16.7 %, chance 16.7 %; 480 questions)"
-    ) in said
+    assert ("answers 98.8 % of Squares right [97.5, 99.6] (gray picture: 16.7 %, chance 16.7 %; 480 questions)") in said
     assert "Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped)" in said
 
 
@@ -227,9 +221,7 @@ def test_samples_are_shown_with_their_question(study: Path) -> None:
 def test_text_never_reaches_the_page_raw(tmp_path: Path) -> None:
     name = HOSTILE
     question = f"Where is the \"{HOSTILE}\" & the 'cat' <b>?"
-    record = study_record(
-        "squares", command=HOSTILE, skipped=[{"set": name, "measurement": name, "reason": name}]
-    )
+    record = study_record("squares", command=HOSTILE, skipped=[{"set": name, "measurement": name, "reason": name}])
     record["sets"][0] |= {"title": name, "note": name}
     record["sets"][0]["sample"] |= {"question": question, "options": [name], "answer": name, "prompt": name}
     record["sets"][0]["sample"]["counterfactual"]["outcomes"] = {"clean": name}
@@ -278,9 +270,7 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
 
 
 def test_no_such_layer(tmp_path: Path) -> None:
-    folder = write_study(
-        tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=())
-    )
+    folder = write_study(tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=()))
     said = words(page_of(folder))
     assert "Squares: no such layer (48 pairs, 2 dropped)" in said
     assert "none (n=48)" in said

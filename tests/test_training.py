@@ -92,15 +92,15 @@ def test_the_block_mask_by_hand() -> None:
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole, _ = train(LITTLE, tmp_path / "whole")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(stage: str, step: int, steps: int, figures: Any) -> None:
         if (stage, step) in {("first", 5), ("third", 1)}:
-            raise Killed
+            raise KilledError
 
     for _ in range(2):
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(LITTLE, tmp_path / "killed", progress=kill)
     resumed, _ = train(LITTLE, tmp_path / "killed")
     assert torch.equal(weights(whole), weights(resumed))

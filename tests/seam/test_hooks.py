@@ -154,9 +154,9 @@ def test_unknown_sites_and_layers_are_refused(qwen: VLM) -> None:
         Edit("resid", add(1.0))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="give 0 to 4"), qwen.recording("resid_pre", layers=[5]):
         pass
-    with pytest.raises(EditError, match="image token that the prompt does not have"):
-        with qwen.editing(Edit("image_embeds", add(1.0), positions=ImageTokens([36]))):
-            qwen.forward(qwen.prepare([_one()]))
+    beyond = Edit("image_embeds", add(1.0), positions=ImageTokens([36]))
+    with pytest.raises(EditError, match="image token that the prompt does not have"), qwen.editing(beyond):
+        qwen.forward(qwen.prepare([_one()]))
 
 
 def _one() -> Example:

@@ -117,10 +117,15 @@ def _expect(table: Table, name: str) -> None:
 
 
 def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """Groups in the order of the first key's appearance, and of the other keys' names within it."""
-    found = [(tuple(None if pd.isna(v) else v for v in k), g) for k, g in frame.groupby(keys, sort=False, dropna=False)]
-    first = {values[0]: place for place, (values, _) in reversed(list(enumerate(found)))}
-    yield from sorted(found, key=lambda item: (first[item[0][0]], [str(v) for v in item[0][1:]]))
+    """Groups in the order of appearance; within a suite prompts, grounds and conditions by name."""
+    found: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
+    for key, group in frame.groupby(keys, sort=False, dropna=False):
+        values: tuple[Any, ...] = key
+        found.append((tuple(None if pd.isna(v) else v for v in values), group))
+    if "prompt" in keys:
+        first = {values[0]: place for place, (values, _) in reversed(list(enumerate(found)))}
+        found.sort(key=lambda item: (first[item[0][0]], [str(v) for v in item[0][1:]]))
+    yield from found
 
 
 def _with_all(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

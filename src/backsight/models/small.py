@@ -204,7 +204,8 @@ def _tiny_gemma3(corpus: list[str], seed: int) -> tuple[Any, Any]:
             layer_types=sliding, **_ids(tokenizer),
         ),
         vision_config=_SIGLIP | {"image_size": side}, mm_tokens_per_image=tokens,
-        image_token_index=tokenizer.image_token_id, boi_token_index=tokenizer.boi_token_id, eoi_token_index=tokenizer.eoi_token_id,
+        image_token_index=tokenizer.image_token_id, boi_token_index=tokenizer.boi_token_id,
+        eoi_token_index=tokenizer.eoi_token_id,
     )  # fmt: skip
     torch.manual_seed(seed)
     model = Gemma3ForConditionalGeneration(config)

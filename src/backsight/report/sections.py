@@ -125,7 +125,7 @@ def interchange(study: Study) -> Found:
         limits=methods.INTERCHANGE_LIMITS,
         samples=_samples(study, "interchange", {row["suite"] for row in rows}, counterfactual=True),
     )
-    lead = "The last token carries the place that is asked for, and not yet the answer, at these layers:"
+    lead = "Layers at which the last token carries the place that is asked for, and not yet the answer:"
     return Answer("Where the order is decided", lead, statements), section
 
 

@@ -130,7 +130,7 @@ def model_sentence(model: Row) -> str:
     grid = mapping(model.get("grid"))
     if grid.get("rows") and grid.get("columns"):
         cell = grid.get("cell")
-        side = f" of {cell[0]} × {cell[1]} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
+        side = f" of {cell[0]:g} × {cell[1]:g} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
         said.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
     if dtype := text(model.get("dtype")):
         device, reason = text(model.get("device")), text(model.get("dtype_reason"))
