@@ -157,9 +157,10 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=185)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    rows = [measure(given.layers, given.tokens, given.width, pairs, given.runs) for pairs in (1, 8)]
+    rows = [measure(given.layers, given.tokens, given.width, pairs, given.runs) for pairs in given.pairs]
     machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
     if given.json:
         print(json.dumps({"machine": machine, "rows": rows}, indent=1))

@@ -66,9 +66,12 @@ def test_a_study_leaves_report_tables_figures_and_record(whole: Path, tiny_check
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_study_that_is_stopped_goes_on_with_the_same_command(
     command: Command, whole: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    number: signal.Signals,
+    number: signal.Signals, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     out, rows, calls = tmp_path / "out", Behaviour.rows, []
+    # A shell that runs the tests in the background has Ctrl-C ignored; a user's terminal has not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def stopped(self: Behaviour, vlm: Any, samples: Sequence[Any]) -> Any:
         calls.append(len(samples))
