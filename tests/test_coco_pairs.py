@@ -325,11 +325,7 @@ def test_no_annotation_file_or_several(tmp_path: Path) -> None:
         ),
         (tiny([{**DOG, "bbox": [1, 2, 3]}]), "A bbox is not four numbers", "[1, 2, 3]"),
         (tiny([{**DOG, "bbox": [1, 2, 3, float("nan")]}]), "A bbox is not four numbers", "nan"),
-        (
-            tiny([{**DOG, "bbox": [1, 2, 0, 4]}]),
-            "A box has no area",
-            "bbox [1, 2, 0, 4] in image 1 of 200 x 100 px",
-        ),
+        (tiny([{**DOG, "bbox": [1, 2, 0, -4]}]), "A box has no area", "bbox [1, 2, 0, -4] in image 1 of 200 x 100 px"),
         (tiny([{**DOG, "bbox": [1, 2, 9, -4]}]), "A box has no area", "[1, 2, 9, -4]"),
         (
             tiny([{**DOG, "bbox": [150, 0, 52, 40]}]),
@@ -347,6 +343,12 @@ def test_annotations_that_are_wrong_are_named(tmp_path: Path, data: object, what
     assert where.startswith(f"  where: {root / 'instances.json'}")
     assert third.startswith("  got:   ") and got in third
     assert do.startswith("  do:    ")
+
+
+@pytest.mark.parametrize("bbox", [[1, 2, 0, 4], [1, 2, 4, 0], [200, 100, 0, 0]])
+def test_a_flat_box_as_coco_has_some_is_too_small(tmp_path: Path, bbox: list[float]) -> None:
+    found = coco_pairs.audit(at(tmp_path, tiny([PERSON, {**DOG, "bbox": bbox}])))
+    assert found.left_out["too small"] == 1
 
 
 def test_a_bad_box_is_told_in_full(tmp_path: Path) -> None:

@@ -213,13 +213,18 @@ def _photo(coco: COCO, number: int, places: Sequence[Path], file: Path) -> Photo
 
 
 def _box(annotation: dict[str, Any], size: tuple[int, int], where: str) -> Box:
-    """The box of an annotation in a photograph of `size`, cut at the edge."""
+    """The box of an annotation in a photograph of `size`, cut at the edge.
+
+    A box of no width or height passes, as COCO itself has a few: no measurement will take it.
+    """
     numbers = annotation["bbox"]
     if len(numbers) != 4 or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
         raise DataError("A bbox is not four numbers", where=where, got=_short(numbers), do="give [x, y, width, height]")
     x, y, width, height = map(float, numbers)
     whole = Box(x, y, x + width, y + height)
     cut = Box(max(x, 0.0), max(y, 0.0), min(whole.right, float(size[0])), min(whole.bottom, float(size[1])))
+    if min(width, height) == 0 and 0 <= x <= size[0] and 0 <= y <= size[1] and max(width, height) >= 0:
+        return cut
     wrong = misfit(whole, size, TOLERANCE) or misfit(cut, size, 0.0)
     if wrong is not None:
         raise DataError(

@@ -59,6 +59,13 @@ PLACES: dict[Literal["horizontal", "vertical"], tuple[str, str, str]] = {
     "vertical": ("top", "middle", "bottom"),
 }
 
+# Where one thing is, and a relation in few words: training's way to the long prompts.
+CELL: dict[Literal["column", "row"], str] = {
+    "column": "The column of the {name} is",
+    "row": "The row of the {name} is",
+}
+BRIEF = "Where is the {tgt} relative to the {ref}?"
+
 
 def row_question(suite: str, direction: Direction, middle: str) -> str:
     """The question of a suite about what lies in `direction` of the middle entity (Dual Mechanisms, A.3)."""

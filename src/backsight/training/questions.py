@@ -6,7 +6,7 @@ would have seen. Held-out triples never appear.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,8 @@ from PIL import Image
 from backsight.stimuli import object_pictures, rows, scattered
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import (
+    BRIEF,
+    CELL,
     CREG_PROMPTS,
     DIRECTIONS,
     EXTREME,
@@ -22,6 +24,7 @@ from backsight.stimuli.questions import (
     PLACES,
     PRESENCE,
     SYSTEM,
+    Direction,
     relation_question,
     row_question,
 )
@@ -29,8 +32,14 @@ from backsight.stimuli.relations import relation
 from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
 
-Kind = Literal["squares", "shapes", "objects", "related", "scattered"]
+Kind = Literal["squares", "shapes", "objects", "placed_squares", "placed", "scattered"]
 QUESTIONS = 7
+PLACED_QUESTIONS = 10
+COUNT = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen",
+)  # fmt: skip
+SQUARE_NAMES = tuple(f"{color} square" for color in rows.COLORS)
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,6 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
     return Asked(render(scene), tuple(asked))
 
 
-def related(layout: Layout, rng: np.random.Generator) -> Asked:
-    """A row of shapes or objects asked with CREG's prompts: the bridge from rows to things anywhere."""
-    suite: rows.Suite = "objects" if rng.random() < 0.7 else "shapes"
-    names = rows.random_triple(suite, rng, held=False)
-    scene = rows.jittered_scene(suite, names, "horizontal" if rng.random() < 0.5 else "vertical", layout, rng)
-    called = scene.figures
-    if suite == "shapes":
-        called = tuple(replace(f, name=f"{f.name} {f.kind}") for f in scene.figures)
-    asked = _relations(scene.with_figures(called), rng)
-    return Asked(render(scene), (*asked, presence(suite, names, rows.fillers(suite), rng)))
-
-
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
     """The control that asks what is there: two names, one of them in the picture."""
     present = str(rng.choice(np.array(there)))
@@ -82,33 +79,55 @@ def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np
     return PRESENCE[suite].format(one=one, two=two), present
 
 
+def placed(known: tuple[str, ...], layout: Layout, rng: np.random.Generator, textured: float) -> Asked:
+    """Two to four things anywhere, asked in few words: the column and row of each, and their clear relations."""
+    scene = _anywhere(known, layout, rng, textured)
+    width, height = layout.size
+    asked = []
+    for figure in scene.named:
+        x, y = figure.box.center
+        asked.append((CELL["column"].format(name=figure.name), COUNT[int(x * layout.columns / width)]))
+        asked.append((CELL["row"].format(name=figure.name), COUNT[int(y * layout.rows / height)]))
+    brief = [(BRIEF.format(tgt=s, ref=r), where) for s, r, where in _relations(scene)]
+    cells = [asked[i] for i in rng.permutation(len(asked))[: PLACED_QUESTIONS // 2]]
+    chosen = rng.permutation(len(brief))[: PLACED_QUESTIONS - len(cells)]
+    return Asked(render(scene), (*cells, *(brief[i] for i in chosen)))
+
+
 def free(layout: Layout, rng: np.random.Generator, textured: float) -> Asked:
     """Two to four things anywhere: their clear relations under CREG's three prompts, and what is there."""
-    known = np.array(object_pictures.NAMES + scattered.SHAPE_NAMES)
-    while True:
-        names = tuple(str(n) for n in rng.choice(known, int(rng.integers(2, 5)), replace=False))
-        ground: scattered.Ground = "textured" if rng.random() < textured else "plain"
-        scene = scattered.scattered(names, layout, rng, ground=ground)
-        asked = [] if scene is None else _relations(scene, rng)
-        if scene is not None and asked:
-            break
-    there = tuple(n for n in names if n in object_pictures.NAMES)
+    scene = _anywhere(ANYTHING, layout, rng, textured)
+    asks = [(s, r, where, prompt) for s, r, where in _relations(scene) for prompt in CREG_PROMPTS]
+    chosen = [asks[i] for i in rng.permutation(len(asks))[: QUESTIONS - 1]]
+    asked = [(relation_question(prompt, s, r), NUMBER[where]) for s, r, where, prompt in chosen]
+    there = tuple(f.name for f in scene.named if f.name in object_pictures.NAMES)
     if there:
         asked.append(presence("objects", there, object_pictures.NAMES, rng))
     return Asked(render(scene), tuple(asked))
 
 
-def _relations(scene: Scene, rng: np.random.Generator) -> list[tuple[str, str]]:
-    figures = scene.named
+ANYTHING = object_pictures.NAMES + scattered.SHAPE_NAMES
+
+
+def _anywhere(known: tuple[str, ...], layout: Layout, rng: np.random.Generator, textured: float) -> Scene:
+    """A scene of two to four of the known things, at least two of them in a clear relation."""
+    while True:
+        names = tuple(str(n) for n in rng.choice(np.array(known), int(rng.integers(2, 5)), replace=False))
+        ground: scattered.Ground = "textured" if rng.random() < textured else "plain"
+        scene = scattered.scattered(names, layout, rng, ground=ground)
+        if scene is not None and _relations(scene):
+            return scene
+
+
+def _relations(scene: Scene) -> list[tuple[str, str, Direction]]:
+    """(subject, reference, where) of every ordered pair whose relation is clear."""
     found = []
-    for subject in figures:
-        for reference in figures:
+    for subject in scene.named:
+        for reference in scene.named:
             where = None if subject is reference else relation(subject.box, reference.box, ratio=scattered.RATIO)
             if where is not None:
-                found.append((subject.name, reference.name, NUMBER[where]))
-    asks = [(s, r, n, p) for s, r, n in found for p in CREG_PROMPTS]
-    chosen = rng.permutation(len(asks))[: QUESTIONS - 1]
-    return [(relation_question(asks[i][3], asks[i][0], asks[i][1]), asks[i][2]) for i in chosen]
+                found.append((subject.name, reference.name, where))
+    return found
 
 
 def batch(
@@ -118,14 +137,15 @@ def batch(
     rng = np.random.default_rng(key)
     if kind == "scattered":
         return [free(layout, rng, textured) for _ in range(images)]
-    if kind == "related":
-        return [related(layout, rng) for _ in range(images)]
+    if kind in ("placed", "placed_squares"):
+        known = ANYTHING if kind == "placed" else SQUARE_NAMES
+        return [placed(known, layout, rng, textured) for _ in range(images)]
     return [row(kind, layout, rng, exact) for _ in range(images)]
 
 
 def corpus() -> list[str]:
     """Every word that a built-in model must have as one token, in each spelling that counts as an answer."""
-    names = [*rows.COLORS, *object_pictures.NAMES, *rows.SHAPE_OF.values(), *DIRECTIONS, *NUMBER.values()]
+    names = [*rows.COLORS, *object_pictures.NAMES, *rows.SHAPE_OF.values(), *DIRECTIONS, *NUMBER.values(), *COUNT]
     names += [
         "yes",
         "no",
@@ -146,6 +166,7 @@ def corpus() -> list[str]:
     spellings = [form for n in names for word in (n, n.capitalize()) for form in (word, f" {word}")]
     prompts = [row_question(s, d, n) for s in rows.SUITES for d in DIRECTIONS for n in rows.fillers(s)]
     prompts += [relation_question(p, "apple", "pot") for p in CREG_PROMPTS]
+    prompts += [BRIEF.format(tgt="apple", ref="pot")] + [text.format(name="apple") for text in CELL.values()]
     prompts += [text.format(one="red", two="key") for text in PRESENCE.values()]
     prompts += [t.format(place=place) for t in EXTREME.values() for places in PLACES.values() for place in places]
     return [*spellings, *prompts, SYSTEM, "system\n", "user\n", "assistant\n"]
