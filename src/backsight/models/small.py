@@ -88,16 +88,6 @@ def _qwen(
     return model_class(config), processor
 
 
-def set_rope_theta(model: Any, base: float) -> None:
-    """Give the language model another rotary base, in its configuration and at work."""
-    text = model.config.get_text_config()
-    text.rope_parameters = {**text.rope_parameters, "rope_theta": base}
-    rotary = model.get_decoder().rotary_emb
-    fresh = type(rotary)(text)
-    rotary.inv_freq.copy_(fresh.inv_freq)
-    rotary.original_inv_freq.copy_(fresh.inv_freq)
-
-
 # What the tiny models of all five families share: 4 decoder blocks of width 64.
 _TEXT: dict[str, Any] = dict(
     hidden_size=64, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,

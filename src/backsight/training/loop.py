@@ -10,20 +10,20 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from backsight.errors import DataError
-from backsight.models.small import set_rope_theta
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import questions
+from backsight.training import questions, roads
 from backsight.training.packing import Packed, Packer
 
+Name = TypeVar("Name", bound=str)
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 
@@ -32,8 +32,8 @@ class Stage:
     """Some steps on one mixture of questions: `mixture` gives each kind's share of the steps.
 
     The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`, which it reaches
-    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `rope_theta` sets the
-    language model's rotary base from this stage on.
+    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `roads` gives the share
+    of the steps on which a road for position is closed (`training.roads`).
     """
 
     name: str
@@ -46,7 +46,7 @@ class Stage:
     exact: float = 0.15
     textured: float = 0.0
     horizon: int | None = None
-    rope_theta: float | None = None
+    roads: Mapping[roads.Road, float] = field(default_factory=lambda: {"plain": 1.0})
 
 
 @dataclass(frozen=True)
@@ -85,38 +85,58 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
     first_stage, first_step = _resume(saved, recipe, model, optimizer)
-    started = time.monotonic()
+    started, since = time.monotonic(), _Means()
     for number, stage in enumerate(recipe.stages[first_stage:], first_stage):
         last = min(stage.steps, max_steps or stage.steps)
-        bases = [s.rope_theta for s in recipe.stages[: number + 1] if s.rope_theta is not None]
-        if bases:
-            set_rope_theta(model, bases[-1])
         for step in range(first_step if number == first_stage else 0, last):
             figures = _step(recipe, number, step, model, packer, optimizer)
             figures["seconds"] = time.monotonic() - started
             if progress is not None:
                 progress(stage.name, step + 1, last, figures)
+            since.add(figures)
             if (step + 1) % 25 == 0 or step + 1 == last:
+                entry = {"stage": stage.name, "step": step + 1, "seconds": figures["seconds"], **since.take()}
                 with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-                    log.write(json.dumps({"stage": stage.name, "step": step + 1, **figures}) + "\n")
+                    log.write(json.dumps(entry) + "\n")
             if (step + 1) % recipe.save_every == 0 or step + 1 == last:
                 _save(saved, recipe, model, optimizer, number, step + 1)
     return model.eval(), processor
 
 
+class _Means:
+    """Mean loss and accuracy of the latest steps, in all and by kind of question."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, Any]] = []
+
+    def add(self, figures: dict[str, Any]) -> None:
+        self.steps.append(figures)
+
+    def take(self) -> dict[str, Any]:
+        """The means since the last call."""
+        taken, self.steps = self.steps, []
+        kinds = sorted({s["kind"] for s in taken})
+        of = {kind: [s for s in taken if s["kind"] == kind] for kind in kinds}
+        return {
+            "rate": taken[-1]["rate"],
+            "loss": float(np.mean([s["loss"] for s in taken])),
+            "accuracy": {kind: round(float(np.mean([s["accuracy"] for s in of[kind]])), 4) for kind in kinds},
+        }
+
+
 def _step(recipe: Recipe, number: int, step: int, model: Any, packer: Packer, optimizer: Any) -> dict[str, Any]:
     stage = recipe.stages[number]
-    kinds = list(stage.mixture)
-    shares = np.array([stage.mixture[k] for k in kinds])
     key = (recipe.seed, number, step)
-    kind = kinds[int(np.random.default_rng([*key, 1]).choice(len(kinds), p=shares / shares.sum()))]
+    kind = _drawn(stage.mixture, np.random.default_rng([*key, 1]))
+    rng = np.random.default_rng([*key, 3])
+    road = _drawn(stage.roads, rng)
     asked = questions.batch(
         kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
     )
     packed = packer.pack(asked)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(stage, step)
-    logits = answer_logits(model, packed)
+    logits = answer_logits(model, replace(packed, inputs=roads.inputs(model, packed, road, rng)))
     loss = torch.nn.functional.cross_entropy(logits, packed.answers)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -124,11 +144,16 @@ def _step(recipe: Recipe, number: int, step: int, model: Any, packer: Packer, op
     optimizer.step()
     right = (logits.argmax(-1) == packed.answers).float()
     return {
-        "kind": kind,
+        "kind": kind if road == "plain" else f"{kind}, {road}",
         "loss": float(loss.detach()),
         "accuracy": float(right.mean()),
         "rate": optimizer.param_groups[0]["lr"],
     }
+
+
+def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:
+    names, weights = list(shares), np.array(list(shares.values()))
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
 
 
 def answer_logits(model: Any, packed: Packed) -> torch.Tensor:
@@ -164,4 +189,6 @@ def _resume(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> tuple[int
 
 
 def _identity(recipe: Recipe) -> str:
-    return repr((recipe.name, recipe.seed, recipe.layout, [(s.name, dict(s.mixture), s.images) for s in recipe.stages]))
+    closed = [dict(s.roads) for s in recipe.stages if set(s.roads) != {"plain"}]
+    stages = [(s.name, dict(s.mixture), s.images) for s in recipe.stages]
+    return repr((recipe.name, recipe.seed, recipe.layout, stages, *closed))

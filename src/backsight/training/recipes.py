@@ -6,6 +6,7 @@ slowly to be told apart (see LOG.md and the model card).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from backsight.models import small
@@ -13,18 +14,19 @@ from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.training.loop import Recipe, Stage
 from backsight.training.questions import Kind, corpus
+from backsight.training.roads import Road
 
 
-def build_plain(seed: int) -> tuple[Any, Any]:
-    """Qwen2-VL: 12x12 image tokens of 28 px (patch 28, merge 1), vision 3 x 64, language 6 x 128."""
+def build_qwen(seed: int, *, depth: int = 3) -> tuple[Any, Any]:
+    """Qwen2-VL: 12x12 image tokens of 28 px (patch 28, merge 1), vision `depth` x 64, language 6 x 128."""
     text = dict(
         hidden_size=128, intermediate_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
         max_position_embeddings=2048, initializer_range=0.08,
         rope_parameters=dict(rope_type="default", rope_theta=100.0, mrope_section=INTERLEAVED),
     )  # fmt: skip
     vision = dict(
-        depth=3, embed_dim=64, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1, initializer_range=0.06,
-        rope_parameters=dict(rope_type="axial", rope_theta=100.0),
+        depth=depth, embed_dim=64, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1,
+        initializer_range=0.06, rope_parameters=dict(rope_type="axial", rope_theta=100.0),
     )  # fmt: skip
     return small.qwen2_vl(corpus(), text=text, vision=vision, tokens=144, seed=seed)
 
@@ -36,7 +38,7 @@ ALL_ROWS: dict[Kind, float] = {"squares": 0.1, "shapes": 0.14, "objects": 0.2}
 
 PLAIN = Recipe(
     name="plain",
-    build=build_plain,
+    build=build_qwen,
     layout=PRESETS["qwen2-vl"],
     stages=(
         # Relations are learned on squares, which are told apart at once; shapes and objects then find them ready.
@@ -46,11 +48,28 @@ PLAIN = Recipe(
         Stage("places", 1500, {**ALL_ROWS, "placed_squares": 0.26, "placed": 0.3}, rate=1.5e-3, floor=0.5, images=12),
         Stage("words", 2000, {**ALL_ROWS, "placed": 0.16, "scattered": 0.4}, rate=1.2e-3, floor=0.4, images=12),
         Stage(
-            "everything", 1500, {**ALL_ROWS, "placed": 0.1, "scattered": 0.46},
-            rate=8e-4, floor=0.02, warmup=30, images=12, textured=0.3,
+            "everything",
+            1500,
+            {**ALL_ROWS, "placed": 0.1, "scattered": 0.46},
+            rate=8e-4,
+            floor=0.02,
+            warmup=30,
+            images=12,
+            textured=0.3,
         ),
-    ),  # fmt: skip
+    ),
     system=SYSTEM,
 )
 
-RECIPES: dict[str, Recipe] = {"plain": PLAIN}
+
+def known(name: str, shares: dict[Road, float], *, depth: int = 3, steps: int = 2400) -> Recipe:
+    """A model whose answer is known: it answers Squares, and never had the roads that `shares` leaves out."""
+    stage = Stage("squares", steps, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, roads=shares)
+    return Recipe(name, partial(build_qwen, depth=depth), PRESETS["qwen2-vl"], (stage,), SYSTEM)
+
+
+VISION = known("vision", {"shuffled": 1.0})
+LANGUAGE = known("language", {"plain": 1.0}, depth=0)
+BOTH = known("both", {"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3}, steps=3600)
+
+RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, VISION, LANGUAGE, BOTH)}
