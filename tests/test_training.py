@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from backsight.errors import DataError, UsageError
-from backsight.models import small
+from backsight.models import embeds, small
 from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
@@ -206,7 +206,7 @@ def test_a_cell_by_itself_knows_nothing_of_the_others(merge: int) -> None:
     changed[28:56, 28:56] = 0  # row 1, column 1
     one, two = (processor.image_processor([Image.fromarray(p)], return_tensors="pt") for p in (noise, changed))
     with torch.no_grad():
-        features = [roads.cell_features(model, given["pixel_values"]) for given in (one, two)]
+        features = [embeds.single_cells(model, given["pixel_values"]) for given in (one, two)]
         first = processor.image_processor([Image.fromarray(noise[:28, :28])], return_tensors="pt", min_pixels=28 * 28)
         alone = model.model.get_image_features(first["pixel_values"], first["image_grid_thw"]).pooler_output[0]
     assert (features[0] != features[1]).any(-1).nonzero().flatten().tolist() == [13]

@@ -20,7 +20,8 @@ class Family:
     without which transformers silently computes something else. `stock_processor` names a processor class that
     must be opened without its video half. `chat` says whether prompts go through a chat template; without one the
     prompt is the question alone behind the picture, without the system sentence. `suffix_type` is the type id of
-    tokens behind the prompt.
+    tokens behind the prompt. `cells_alone` says whether the vision encoder can take a cell by itself, `deepstack` that
+    vision features are added between decoder blocks as well.
     """
 
     model_type: str
@@ -31,6 +32,8 @@ class Family:
     stock_processor: str | None = None
     chat: bool = True
     suffix_type: int = 0
+    cells_alone: bool = False
+    deepstack: bool = False
 
 
 FAMILIES: dict[str, Family] = {
@@ -39,14 +42,17 @@ FAMILIES: dict[str, Family] = {
         Family(
             "qwen2_vl", "Qwen2-VL", "model.visual.blocks", "thw",
             type_ids=("mm_token_type_ids",), stock_processor="Qwen2VLProcessor",
+            cells_alone=True,
         ),
         Family(
             "qwen2_5_vl", "Qwen2.5-VL", "model.visual.blocks", "thw",
             type_ids=("mm_token_type_ids",), stock_processor="Qwen2_5_VLProcessor",
+            cells_alone=True,
         ),
         Family(
             "qwen3_vl", "Qwen3-VL", "model.visual.blocks", "thw",
             type_ids=("mm_token_type_ids",), stock_processor="Qwen3VLProcessor",
+            deepstack=True,
         ),
         Family(
             "gemma3", "Gemma-3", "model.vision_tower.encoder.layers", "pooled",

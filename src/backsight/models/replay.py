@@ -130,6 +130,20 @@ class Trace:
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
+    def replaced(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
+        """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
+
+        `mask` is (batch, position) and `values` are in batch-major order, as an edit gets and gives them.
+        """
+        mask = mask.to(self.final.device)
+        rows = mask.any(0).nonzero().flatten()
+        changed = self.resid_pre(layer).index_select(1, rows)
+        chosen = mask[:, rows]
+        if int(chosen.sum()) != len(values):
+            raise EditError("Not one state for each place", got=f"{len(values)} states, {int(chosen.sum())} places")
+        changed = changed.masked_scatter(chosen[:, :, None].expand_as(changed), values.to(changed.dtype))
+        return self.replay(layer, changed, rows)
+
     def last_is_private(self) -> bool:
         """Whether the last position is seen by itself only, in every block: then its sweep is one growing batch."""
         last = torch.tensor([self.final.shape[1] - 1], device=self.final.device)

@@ -188,6 +188,13 @@ class VLM:
 
         return fingerprints.of(self)
 
+    @cached_property
+    def vision_share(self) -> float:
+        """The vision encoder's share of the FLOPs of a plain forward."""
+        from backsight.models import embeds
+
+        return embeds.share(self)
+
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""

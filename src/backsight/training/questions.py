@@ -137,7 +137,7 @@ def batch(
     rng = np.random.default_rng(key)
     if kind == "scattered":
         return [free(layout, rng, textured) for _ in range(images)]
-    if kind in ("placed", "placed_squares"):
+    if kind == "placed" or kind == "placed_squares":
         known = ANYTHING if kind == "placed" else SQUARE_NAMES
         return [placed(known, layout, rng, textured) for _ in range(images)]
     return [row(kind, layout, rng, exact) for _ in range(images)]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backsight.models import embeds
 from backsight.training.packing import Packed
 
 Road = Literal["plain", "shuffled", "cells"]
@@ -25,27 +26,11 @@ def inputs(model: Any, packed: Packed, road: Road, rng: np.random.Generator) -> 
     given = dict(packed.inputs)
     pixels, grid = given.pop("pixel_values"), given.pop("image_grid_thw")
     ids, images = given.pop("input_ids"), len(grid)
-    features = cell_features(model, pixels) if road == "cells" else _features(model, pixels, grid)
+    features = embeds.single_cells(model, pixels) if road == "cells" else embeds.features(model, pixels, grid)
     if road == "shuffled":
         features = features.view(images, -1, features.shape[-1])
         order = torch.from_numpy(np.stack([rng.permutation(features.shape[1]) for _ in range(images)]))
         features = torch.gather(features, 1, order[:, :, None].expand_as(features)).flatten(0, 1)
-    embeds = model.get_input_embeddings()(ids)
-    at = (ids == model.config.image_token_id)[:, :, None].expand_as(embeds)
-    return {**given, "inputs_embeds": embeds.masked_scatter(at, features)}
-
-
-def cell_features(model: Any, pixels: Tensor) -> Tensor:
-    """Image embeddings (cell, d_model) with every cell alone in the vision encoder of a Qwen-VL model.
-
-    Equal cells have equal embeddings, so each kind of cell goes through once.
-    """
-    side = int(model.config.vision_config.spatial_merge_size)
-    cells = pixels.view(-1, side * side * pixels.shape[-1])
-    distinct, index = torch.unique(cells, dim=0, return_inverse=True)
-    grid = torch.tensor([[1, side, side]]).repeat(len(distinct), 1)
-    return _features(model, distinct.reshape(-1, pixels.shape[-1]), grid)[index]
-
-
-def _features(model: Any, pixels: Tensor, grid: Tensor) -> Tensor:
-    return torch.cat(list(model.model.get_image_features(pixels, grid).pooler_output))
+    text = model.get_input_embeddings()(ids)
+    at = (ids == model.config.image_token_id)[:, :, None].expand_as(text)
+    return {**given, "inputs_embeds": text.masked_scatter(at, features)}
