@@ -65,7 +65,8 @@ def features(model: Any, pixels: Tensor, grid: Tensor | None = None) -> Tensor:
     """Image embeddings (image_token, d_model) of pixels as the processor gives them, with gradients."""
     given = (pixels,) if grid is None else (pixels, grid)
     made = model.model.get_image_features(*given, return_dict=True).pooler_output
-    return torch.cat(list(made)) if isinstance(made, (tuple, list)) else made.flatten(0, -2)
+    found: Tensor = torch.cat(list(made)) if isinstance(made, (tuple, list)) else made.flatten(0, -2)
+    return found
 
 
 def _features(vlm: VLM, inputs: dict[str, Tensor]) -> Tensor:
@@ -84,4 +85,4 @@ def share(vlm: VLM) -> float:
         features(vlm.model, inputs["pixel_values"], grid)
     with torch.no_grad(), FlopCounterMode(display=False) as whole:
         vlm.model(**inputs, use_cache=False, logits_to_keep=1)
-    return vision.get_total_flops() / whole.get_total_flops()
+    return float(vision.get_total_flops() / whole.get_total_flops())
