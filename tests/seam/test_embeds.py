@@ -61,9 +61,9 @@ def test_replaced_image_tokens_equal_a_plain_patched_forward(vlm: VLM, questions
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
 def test_a_cell_alone_is_a_function_of_its_own_pixels(family: str) -> None:
     vlm = VLM(*parts(family))
-    noise = np.random.default_rng(0).integers(0, 256, (336, 336, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (168, 168, 3), dtype=np.uint8)
     changed = noise.copy()
-    changed[56:112, 112:168] = 0  # row 1, column 2 of 6 x 6 cells
+    changed[28:56, 56:84] = 0  # row 1, column 2 of 6 x 6 cells
     asked = [
         Example(str(n), MemoryPicture(Image.fromarray(p)), "Where?", (), "") for n, p in enumerate((noise, changed))
     ]

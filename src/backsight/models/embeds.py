@@ -33,7 +33,7 @@ def of_pictures(vlm: VLM, pictures: Sequence[Picture]) -> list[Tensor]:
     made = vlm.prompter.pixels(opened)
     counts = [len(vlm.prompter.grid(image.size, made, i)) for i, image in enumerate(opened)]
     inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in made.items()}
-    parts = dict(zip(distinct, _features(vlm, inputs).split(counts), strict=True))
+    parts = dict(zip(distinct, torch.split(_features(vlm, inputs), counts), strict=True))
     return [parts[picture.id] for picture in pictures]
 
 
