@@ -61,15 +61,15 @@ def test_replaced_image_tokens_equal_a_plain_patched_forward(vlm: VLM, questions
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
 def test_a_cell_alone_is_a_function_of_its_own_pixels(family: str) -> None:
     vlm = VLM(*parts(family))
-    noise = np.random.default_rng(0).integers(0, 256, (168, 168, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (168, 224, 3), dtype=np.uint8)
     changed = noise.copy()
-    changed[28:56, 56:84] = 0  # row 1, column 2 of 6 x 6 cells
+    changed[28:56, 56:84] = 0  # row 1, column 2 of 6 x 8 cells
     asked = [
         Example(str(n), MemoryPicture(Image.fromarray(p)), "Where?", (), "") for n, p in enumerate((noise, changed))
     ]
     one, two = (vlm.prepare([e]) for e in asked)
     alone = embeds.of_single_cells(vlm, one), embeds.of_single_cells(vlm, two)
-    assert ((alone[0] - alone[1]).abs() > 1e-6).any(-1).nonzero().flatten().tolist() == [8]
+    assert ((alone[0] - alone[1]).abs() > 1e-6).any(-1).nonzero().flatten().tolist() == [10]
     whole = embeds.of_batch(vlm, one), embeds.of_batch(vlm, two)
     assert ((whole[0] - whole[1]).abs() > 1e-6).any(-1).sum() > 1  # in the whole picture its neighbours see it
 
