@@ -107,3 +107,46 @@ ORDER_LAYERS = Schema(
     },
     "Layers whose last-token state carries the place and not the answer",
 )
+
+ROADS = Schema(
+    "roads",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "direction": "str",
+        "asked": "str",  # order: the suite's question; control: which of two things is there
+        "condition": "str",  # plain, removed, cells, shuffled
+        "seed": "int",  # of a shuffle
+        "answer": "str",
+        "choice": "str",  # among all options
+        "correct": "bool",
+        "choice_of_two": "str",  # between the two entities that the question does not name
+        "correct_of_two": "bool",
+        "p_answer_of_two": "float",
+    },
+    "Answers with one road for position closed, one row a question and condition",
+)
+
+ROADS_SUMMARY = Schema(
+    "roads_summary",
+    {
+        "suite": "str",
+        "asked": "str",
+        "direction": "str",  # or all
+        "condition": "str",
+        "questions": "int",
+        "images": "int",
+        "accuracy": "float",  # among all options
+        "low": "float",
+        "high": "float",
+        "accuracy_of_two": "float",
+        "low_of_two": "float",
+        "high_of_two": "float",
+        "share": "float",  # of the accuracy of two above one half that is left; missing for plain
+        "share_low": "float",
+        "share_high": "float",
+        "omitted": "bool",
+    },
+    "Accuracy with a road closed, and the share above chance that is left, with 95 % intervals",
+)

@@ -21,11 +21,11 @@ OUTCOMES = ("clean", "ordinal", "counterfactual")
 
 def behaviour_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Accuracy of `behaviour` rows by suite, prompt, ground, direction (and all), condition and read-out."""
-    _expect(rows, "behaviour")
+    expect(rows, "behaviour")
     found = []
     keys = ["suite", "prompt", "ground", "condition"]
-    for values, group in _groups(rows.frame, keys):
-        for direction, part in _with_all(group):
+    for values, group in groups(rows.frame, keys):
+        for direction, part in with_all(group):
             for read_out, column in (("free", "free_correct"), ("options", "choice_correct")):
                 scored = part[part[column].notna()]
                 if len(scored) == 0:
@@ -49,10 +49,10 @@ def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
 
     Where fewer than `smallest` pairs were kept there is one row, marked omitted, with the counts.
     """
-    _expect(rows, "interchange")
+    expect(rows, "interchange")
     found: list[dict[str, Any]] = []
-    for (suite,), group in _groups(rows.frame, ["suite"]):
-        for direction, part in _with_all(group):
+    for (suite,), group in groups(rows.frame, ["suite"]):
+        for direction, part in with_all(group):
             kept = part[part["kept"].fillna(False)]
             pairs, dropped = kept["pair_id"].nunique(), int((~part["kept"].fillna(False)).sum())
             common = {"suite": suite, "direction": direction, "pairs": pairs, "dropped": dropped}
@@ -75,9 +75,9 @@ def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
 
 def order_layers(summary: Table) -> Table:
     """The layers where the ordinal outcome exceeds both others with disjoint intervals (Dual Mechanisms, 5.1)."""
-    _expect(summary, "interchange_summary")
+    expect(summary, "interchange_summary")
     found = []
-    for (suite, direction), group in _groups(summary.frame, ["suite", "direction"]):
+    for (suite, direction), group in groups(summary.frame, ["suite", "direction"]):
         omitted = bool(group["omitted"].any())
         layers = [] if omitted else _ordinal_layers(group)
         found.append(
@@ -111,12 +111,13 @@ SUMMARIES: dict[str, Callable[..., Table]] = {
 }
 
 
-def _expect(table: Table, name: str) -> None:
+def expect(table: Table, name: str) -> None:
+    """DataError unless a table has the schema called `name`."""
     if table.schema.name != name:
         raise DataError("This summary is made of other rows", got=table.schema.name, do=f"give a {name!r} table")
 
 
-def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+def groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
     """Groups in the order of appearance; within a suite prompts, grounds and conditions by name."""
     found: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
     for key, group in frame.groupby(keys, sort=False, dropna=False):
@@ -128,7 +129,7 @@ def _groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, .
     yield from found
 
 
-def _with_all(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def with_all(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The whole group as "all", then each direction that occurs."""
     yield "all", group
     names = [d for d in ("left", "right", "above", "below") if (group["direction"] == d).any()]

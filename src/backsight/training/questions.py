@@ -80,8 +80,8 @@ def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np
 
 
 def placed(known: tuple[str, ...], layout: Layout, rng: np.random.Generator, textured: float) -> Asked:
-    """Two to four things anywhere, asked in few words: the column and row of each, and their clear relations."""
-    scene = _anywhere(known, layout, rng, textured)
+    """One to four things anywhere, asked in few words: the column and row of each, and their clear relations."""
+    scene = _anywhere(known, layout, rng, textured, fewest=1)
     width, height = layout.size
     asked = []
     for figure in scene.named:
@@ -109,13 +109,21 @@ def free(layout: Layout, rng: np.random.Generator, textured: float) -> Asked:
 ANYTHING = object_pictures.NAMES + scattered.SHAPE_NAMES
 
 
-def _anywhere(known: tuple[str, ...], layout: Layout, rng: np.random.Generator, textured: float) -> Scene:
-    """A scene of two to four of the known things, at least two of them in a clear relation."""
+# How often a scene holds one, two, three or four things.
+COUNTS = np.array([0.2, 0.5, 0.2, 0.1])
+
+
+def _anywhere(
+    known: tuple[str, ...], layout: Layout, rng: np.random.Generator, textured: float, fewest: int = 2
+) -> Scene:
+    """A scene of one to four of the known things; where there are several, two of them in a clear relation."""
+    shares = COUNTS * (np.arange(1, 5) >= fewest)
     while True:
-        names = tuple(str(n) for n in rng.choice(np.array(known), int(rng.integers(2, 5)), replace=False))
+        count = int(rng.choice(np.arange(1, 5), p=shares / shares.sum()))
+        names = tuple(str(n) for n in rng.choice(np.array(known), count, replace=False))
         ground: scattered.Ground = "textured" if rng.random() < textured else "plain"
         scene = scattered.scattered(names, layout, rng, ground=ground)
-        if scene is not None and _relations(scene):
+        if scene is not None and (count == 1 or _relations(scene)):
             return scene
 
 

@@ -44,14 +44,15 @@ PLAIN = Recipe(
         # Relations are learned on squares, which are told apart at once; shapes and objects then find them ready.
         Stage("squares", 800, {"squares": 1.0}, rate=2e-3, floor=0.4, horizon=1200),
         Stage("rows", 600, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1.5e-3, floor=0.5),
-        # Where each thing is, and relations in few words, before the long prompts ask for the same.
-        Stage("places", 1500, {**ALL_ROWS, "placed_squares": 0.26, "placed": 0.3}, rate=1.5e-3, floor=0.5, images=12),
-        Stage("words", 2000, {**ALL_ROWS, "placed": 0.16, "scattered": 0.4}, rate=1.2e-3, floor=0.4, images=12),
+        # Where each thing is, and relations in few words: squares first again, then all things, then the long prompts.
+        Stage("placed squares", 1200, {**ALL_ROWS, "placed_squares": 0.56}, rate=1e-3, floor=0.6, warmup=50),
+        Stage("placed", 900, {**ALL_ROWS, "placed_squares": 0.1, "placed": 0.46}, rate=1e-3, floor=0.6, warmup=50),
+        Stage("words", 1500, {**ALL_ROWS, "placed": 0.16, "scattered": 0.4}, rate=1e-3, floor=0.5, images=12),
         Stage(
             "everything",
-            1500,
+            900,
             {**ALL_ROWS, "placed": 0.1, "scattered": 0.46},
-            rate=8e-4,
+            rate=6e-4,
             floor=0.02,
             warmup=30,
             images=12,

@@ -1,0 +1,203 @@
+"""From answers with a road closed to shares, and to the verdict on where the order comes from.
+
+A share says how much of the accuracy above chance is left when a road is closed: (accuracy closed - .5) / (accuracy
+- .5), read out between the two entities that the question does not name. The rule of the verdict was fixed before any
+model was scored by it; `RULE` is its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from backsight import schemas
+from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images
+from backsight.maths.summaries import SMALLEST, expect, groups, with_all
+from backsight.tables import Table
+
+Source = Literal["vision", "language", "both", "cannot tell"]
+CHANCE = 0.5
+TINY = 1e-9  # in place of an accuracy exactly at chance: the share is then as good as unbounded
+BOUND = 0.5  # a road suffices when more than half of the accuracy above chance goes by it alone
+
+RULE = (
+    "Answers are read out between the two entities that a question does not name, so chance is one half. "
+    "vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - .5); language_suffices = (accuracy "
+    "after removal - .5) / (accuracy - .5); 95 % bootstrap intervals over images. The verdict is `vision`, `language` "
+    "or `both` where that one's or both intervals lie wholly above one half, and for a single one the other's wholly "
+    "below. It is `cannot tell` where the accuracy's interval is not wholly above one half, where neither of these "
+    "holds, or where the control question, which place has no part in, is answered above chance and loses half or "
+    "more of that under the edit that the verdict rests on (its interval not wholly above one half)."
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the accuracy above chance, with its 95 % interval and the number of questions."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the interval lies wholly above the bound."""
+        return self.low > BOUND
+
+    @property
+    def fails(self) -> bool:
+        """Whether the interval lies wholly below the bound."""
+        return self.high < BOUND
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the order comes from, what that rests on, and why."""
+
+    source: Source
+    reason: str
+    suite: str
+    accuracy: Interval
+    n: int
+    vision_suffices: Share | None
+    language_suffices: Share | None
+    cells_suffices: Share | None
+    control: tuple[tuple[str, Share], ...]  # of the control question, by condition
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as it stands in study.json."""
+
+        def plain(share: Share | None) -> dict[str, float] | None:
+            return None if share is None else {"value": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+        return {
+            "source": self.source,
+            "reason": self.reason,
+            "suite": self.suite,
+            "accuracy": {
+                "value": self.accuracy.mean,
+                "low": self.accuracy.low,
+                "high": self.accuracy.high,
+                "n": self.n,
+            },
+            "vision_suffices": plain(self.vision_suffices),
+            "language_suffices": plain(self.language_suffices),
+            "single_cells": plain(self.cells_suffices),
+            "control": {condition: plain(share) for condition, share in self.control},
+            "rule": RULE,
+        }
+
+
+def roads_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
+    """Accuracy of `roads` rows by suite, question, condition and direction, and the share of it above chance."""
+    expect(rows, "roads")
+    found: list[dict[str, Any]] = []
+    for (suite, asked), group in groups(rows.frame, ["suite", "asked"]):
+        for direction, part in with_all(group):
+            for condition, at in part.groupby("condition", sort=False):
+                questions = at["example_id"].nunique()
+                omitted = questions < smallest
+                images = at["image_id"].astype(str)
+                two = mean_over_images(at["correct_of_two"].astype(float), images)
+                every = mean_over_images(at["correct"].astype(float), images)
+                left = None if omitted or condition == "plain" else share(part, str(condition))
+                numbers = {
+                    "accuracy": every.mean, "low": every.low, "high": every.high,
+                    "accuracy_of_two": two.mean, "low_of_two": two.low, "high_of_two": two.high,
+                    "share": left and left.value, "share_low": left and left.low, "share_high": left and left.high,
+                }  # fmt: skip
+                found.append(
+                    {"suite": suite, "asked": asked, "direction": direction, "condition": str(condition)}
+                    | {"questions": questions, "images": images.nunique(), "omitted": omitted}
+                    | {name: None if omitted else value for name, value in numbers.items()}
+                )
+    return Table.of(schemas.ROADS_SUMMARY, found, rows.provenance)
+
+
+def verdict(rows: Table) -> Verdict:
+    """The verdict of one suite's `roads` rows, by `RULE`."""
+    expect(rows, "roads")
+    frame = rows.frame
+    order, asked = frame[frame["asked"] == "order"], frame[frame["asked"] == "control"]
+    plain = order[order["condition"] == "plain"]
+    accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
+    shares = {c: share(order, c) for c in ("shuffled", "removed", "cells") if (order["condition"] == c).any()}
+    control = _control(asked)
+    source, reason = _decide(accuracy, shares, control)
+    if source != "cannot tell" and len(asked) == 0:
+        reason += "; the model could not be asked the control question"
+    return Verdict(
+        source, reason, str(frame["suite"].iloc[0]), accuracy, plain["example_id"].nunique(),
+        shares.get("shuffled"), shares.get("removed"), shares.get("cells"), tuple(control.items()),
+    )  # fmt: skip
+
+
+def _control(asked: pd.DataFrame) -> dict[str, Share]:
+    """Shares of the control question by condition; empty where it was not asked or not answered above chance."""
+    plain = asked[asked["condition"] == "plain"]
+    able = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
+    if not able.low > CHANCE:
+        return {}
+    return {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
+
+
+def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Share]) -> tuple[Source, str]:
+    if not accuracy.low > CHANCE:
+        said = f"{accuracy.mean:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]"
+        return "cannot tell", f"the accuracy, {said}, is not above chance (.5)"
+    vision, language = shares["shuffled"], shares["removed"]
+    for name, condition in (("shuffling", "shuffled"), ("removal", "removed")):
+        if condition in control and not control[condition].suffices:
+            left = control[condition]
+            return "cannot tell", f"under {name} the control question keeps only {left} of its accuracy above chance"
+    said = f"shuffled, {vision} of the accuracy above chance is left; after removal {language}"
+    if vision.suffices and language.suffices:
+        return "both", said
+    if vision.suffices and language.fails:
+        return "vision", said
+    if language.suffices and vision.fails:
+        return "language", said
+    return "cannot tell", f"{said}: not wholly on one side of one half"
+
+
+def share(group: pd.DataFrame, condition: str) -> Share:
+    """(accuracy under a condition - .5) / (accuracy - .5), between two, with a bootstrap interval over images."""
+    sums = [sums_and_counts for _, sums_and_counts in _by_image(group, condition)]
+    closed_sum, closed_n, plain_sum, plain_n = np.array(sums, dtype=float).T
+
+    def ratio(cs: Any, cn: Any, ps: Any, pn: Any, axis: int = -1) -> NDArray[np.float64]:
+        above = ps.sum(axis) / pn.sum(axis) - CHANCE
+        result: NDArray[np.float64] = (cs.sum(axis) / cn.sum(axis) - CHANCE) / np.where(
+            np.abs(above) < TINY, TINY, above
+        )
+        return result
+
+    data = (closed_sum, closed_n, plain_sum, plain_n)
+    value, count = float(ratio(*data)), int(plain_n.sum())
+    flat = np.ptp(closed_sum / closed_n) == 0 and np.ptp(plain_sum / plain_n) == 0
+    if flat:
+        return Share(value, value, value, count)
+    drawn = stats.bootstrap(
+        data, ratio, paired=True, vectorized=True, n_resamples=RESAMPLES, confidence_level=LEVEL,
+        method="percentile", rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return Share(value, float(drawn.low), float(drawn.high), count)
+
+
+def _by_image(group: pd.DataFrame, condition: str) -> Iterator[tuple[str, tuple[float, int, float, int]]]:
+    """Right answers and questions under the condition and plain, image by image."""
+    for image, part in group.groupby("image_id", sort=True):
+        closed = part.loc[part["condition"] == condition, "correct_of_two"].astype(float)
+        plain = part.loc[part["condition"] == "plain", "correct_of_two"].astype(float)
+        if len(closed) and len(plain):
+            yield str(image), (closed.sum(), len(closed), plain.sum(), len(plain))

@@ -1,0 +1,147 @@
+"""The two roads by which position reaches the answer, each closed in turn.
+
+What the vision encoder writes into the image tokens is one road, the places that the language model gives them the
+other. Shuffling the image tokens leaves the first alone; taking each object's tokens from a picture of the object
+alone in the centre, and all others from an empty picture (removal: Dual Mechanisms, 5.3.1), leaves the second. Taking
+each cell through the vision encoder by itself is another way to close the first. A question about what is there, under
+the same edits, tells whether the model still works.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backsight import schemas
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Example, ExampleSet
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.models import answers, embeds, replay
+from backsight.models.prompts import Batch
+from backsight.models.vlm import VLM
+from backsight.stimuli.alone import alone, control, others, row_of
+from backsight.tables import Schema
+
+SHARE = 0.01  # of a cell that an entity must cover for the cell to carry it
+
+
+@dataclass(frozen=True)
+class Roads(Measurement):
+    """Answers with a road closed, one row a question and condition: plain, removed, cells, and `shuffles` shuffles.
+
+    Each row of three is asked its own question and, as the control, which of two things is there.
+    """
+
+    schema: ClassVar[Schema] = schemas.ROADS
+
+    shuffles: int = 5
+
+    def __post_init__(self) -> None:
+        if self.shuffles < 1:
+            raise UsageError("At least one shuffle is needed", got=self.shuffles)
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """CannotAnswer where the samples are not rows of three, or the architecture adds vision features later on."""
+        if not isinstance(samples, ExampleSet):
+            raise UsageError("Roads take an example set, not pairs", got=samples.name)
+        if vlm.family.deepstack:
+            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
+        for example in samples:
+            row_of(example)
+        answers.check(vlm.tokenizer, samples)
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """Each condition of both questions runs the language model from the first image token on."""
+        conditions = 1 + self.shuffles + 1 + vlm.family.cells_alone
+        return len(samples) * (2 + 2 * (1 - vlm.vision_share) * (conditions - 1) + vlm.vision_share)
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """Rows of both questions about each picture under every condition."""
+        controls = [control(e) for e in samples]
+        asked: list[tuple[str, list[Example]]] = [("order", list(samples))]
+        if all(vlm.options(e.options) is not None for e in controls):
+            asked.append(("control", controls))
+        found: list[Row] = []
+        values: dict[str, Tensor] = {}
+        for kind, examples in asked:
+            batch = vlm.prepare(examples)
+            trace = replay.record(vlm, batch)
+            if not values:
+                values = self._values(vlm, batch, trace.resid_pre(0)[batch.image_mask])
+            outcomes = {"plain": trace.logits}
+            outcomes |= {name: trace.replaced(0, batch.image_mask, value) for name, value in values.items()}
+            for name, logits in outcomes.items():
+                condition, _, seed = name.partition(" ")
+                for sample, example, scores in zip(samples, examples, logits, strict=True):
+                    common = _common(sample, kind, condition, int(seed) if seed else None)
+                    found.append(common | _answered(vlm, sample, example, scores))
+        return found
+
+    def _values(self, vlm: VLM, batch: Batch, plain: Tensor) -> dict[str, Tensor]:
+        values = {"removed": removed(vlm, batch)}
+        if vlm.family.cells_alone:
+            values["cells"] = embeds.of_single_cells(vlm, batch)
+        return values | {f"shuffled {seed}": shuffled(plain, batch, seed) for seed in range(self.shuffles)}
+
+
+def shuffled(plain: Tensor, batch: Batch, seed: int) -> Tensor:
+    """Image embeddings (image_token, d_model) with each picture's in an order drawn for the picture and `seed`."""
+    parts = []
+    for example, part in zip(batch.examples, torch.split(plain, [len(g) for g in batch.grids]), strict=True):
+        rng = np.random.default_rng([seed, zlib.crc32(example.image_id.encode())])
+        parts.append(part[torch.from_numpy(rng.permutation(len(part))).to(part.device)])
+    return torch.cat(parts)
+
+
+def removed(vlm: VLM, batch: Batch) -> Tensor:
+    """Image embeddings with the order removed that the vision encoder wrote (Dual Mechanisms, 5.3.1, figure 9).
+
+    An entity's tokens come from a picture of it alone in the centre, all others from the empty ground at their place.
+    """
+    sources = [alone(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
+    pictures = {p.id: p for found, empty in sources for p in (empty, *(a.picture for a in found))}
+    parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values())), strict=True))
+    values = []
+    for (found, empty), grid in zip(sources, batch.grids, strict=True):
+        value = parts[empty.id].clone()
+        for entity in found:
+            value[grid.tokens_in(entity.target, SHARE)] = parts[entity.picture.id][grid.tokens_in(entity.source, SHARE)]
+        values.append(value)
+    return torch.cat(values)
+
+
+def _common(sample: Example, kind: str, condition: str, seed: int | None) -> Row:
+    return {
+        "example_id": sample.id,
+        "image_id": sample.image_id,
+        "suite": sample.suite,
+        "direction": sample.direction,
+        "asked": kind,
+        "condition": condition,
+        "seed": seed,
+    }
+
+
+def _answered(vlm: VLM, sample: Example, example: Example, logits: Tensor) -> Row:
+    """The choice among all options, and between the two entities that the question does not name."""
+    two = others(sample) if example is sample else (example.options[0], example.options[1])
+    choices = []
+    for options in (example.options, two):
+        single = vlm.options(options)
+        assert single is not None
+        scores = answers.option_probabilities(logits, single)
+        choices.append((options[int(scores.argmax())], float(scores[options.index(example.answer)] / scores.sum())))
+    return {
+        "answer": example.answer,
+        "choice": choices[0][0],
+        "correct": choices[0][0] == example.answer,
+        "choice_of_two": choices[1][0],
+        "correct_of_two": choices[1][0] == example.answer,
+        "p_answer_of_two": choices[1][1],
+    }
