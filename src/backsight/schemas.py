@@ -150,3 +150,24 @@ ROADS_SUMMARY = Schema(
     },
     "Accuracy with a road closed, and the share above chance that is left, with 95 % intervals",
 )
+
+IMAGE_INTERCHANGE = Schema(
+    "image_interchange",
+    {
+        "pair_id": "str",
+        "image_id": "str",  # of the clean example
+        "group": "str",  # the same row asked along the other axis has the same group
+        "suite": "str",
+        "direction": "str",
+        "vision": "str",  # intact, or removed: the order that the vision encoder wrote is taken out of both runs
+        "tokens": "str",  # objects, strips
+        "layer": "int",  # missing in the single row of a pair that was dropped
+        "p_clean": "float",
+        "p_flipped": "float",  # of the entity on the other side
+        "top_token": "str",
+        "kept": "bool",  # both runs answer right
+        "clean_choice": "str",
+        "counterfactual_choice": "str",
+    },
+    "Interchange of image tokens, one row a pair, set of tokens and layer",
+)

@@ -19,7 +19,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.maths.summaries import OUTCOMES
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.models import answers, replay
+from backsight.models import replay
 from backsight.models.vlm import VLM
 from backsight.tables import Schema
 
@@ -74,8 +74,8 @@ class Interchange(Measurement):
         trace = replay.record(vlm, vlm.prepare([p.clean for p in samples]))
         with vlm.recording("resid_pre", positions="last") as recorded:
             other = vlm.forward(vlm.prepare([p.counterfactual for p in samples]))
-        clean_choice = [_choice(vlm, trace.logits[i], p.clean.options) for i, p in enumerate(samples)]
-        other_choice = [_choice(vlm, other[i], p.counterfactual.options) for i, p in enumerate(samples)]
+        clean_choice = [vlm.choose(trace.logits[i], p.clean.options)[0] for i, p in enumerate(samples)]
+        other_choice = [vlm.choose(other[i], p.counterfactual.options)[0] for i, p in enumerate(samples)]
         kept = [
             a == p.clean.answer and b == p.counterfactual.answer
             for p, a, b in zip(samples, clean_choice, other_choice, strict=True)
@@ -94,20 +94,12 @@ class Interchange(Measurement):
         return found
 
 
-def _choice(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> str:
-    single = vlm.options(options)
-    assert single is not None
-    return options[int(answers.option_probabilities(logits, single).argmax())]
-
-
 def _named(pair: Pair) -> tuple[str, ...]:
     return tuple(pair.outcomes[name] for name in OUTCOMES)
 
 
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
-    single = vlm.options(_named(pair))
-    assert single is not None
-    probabilities = answers.option_probabilities(logits, single).tolist()
+    probabilities = vlm.choose(logits, _named(pair))[1].tolist()
     found: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}
     return found | {"top_token": vlm.tokenizer.decode([int(logits.argmax())])}
 

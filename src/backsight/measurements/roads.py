@@ -131,17 +131,13 @@ def _common(sample: Example, kind: str, condition: str, seed: int | None) -> Row
 def _answered(vlm: VLM, sample: Example, example: Example, logits: Tensor) -> Row:
     """The choice among all options, and between the two entities that the question does not name."""
     two = others(sample) if example is sample else (example.options[0], example.options[1])
-    choices = []
-    for options in (example.options, two):
-        single = vlm.options(options)
-        assert single is not None
-        scores = answers.option_probabilities(logits, single)
-        choices.append((options[int(scores.argmax())], float(scores[options.index(example.answer)] / scores.sum())))
+    choice, _ = vlm.choose(logits, example.options)
+    of_two, scores = vlm.choose(logits, two)
     return {
         "answer": example.answer,
-        "choice": choices[0][0],
-        "correct": choices[0][0] == example.answer,
-        "choice_of_two": choices[1][0],
-        "correct_of_two": choices[1][0] == example.answer,
-        "p_answer_of_two": choices[1][1],
+        "choice": choice,
+        "correct": choice == example.answer,
+        "choice_of_two": of_two,
+        "correct_of_two": of_two == example.answer,
+        "p_answer_of_two": float(scores[two.index(example.answer)] / scores.sum()),
     }

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from backsight.errors import ModelError
+from backsight.errors import ModelError, UsageError
 from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
 from backsight.models import answers
@@ -79,6 +79,17 @@ class VLM:
         if options not in self._options:
             self._options[options] = answers.token_options(self.tokenizer, options)
         return self._options[options]
+
+    def choose(self, logits: Tensor, options: tuple[str, ...]) -> tuple[str, Tensor]:
+        """The most probable of some options by next-token logits (vocabulary,), and the options' probabilities.
+
+        UsageError where single tokens cannot tell them apart.
+        """
+        single = self.options(options)
+        if single is None:
+            raise UsageError("Single tokens cannot tell these options apart", got=options)
+        scores = answers.option_probabilities(logits, single)
+        return options[int(scores.argmax())], scores
 
     @property
     def device(self) -> torch.device:

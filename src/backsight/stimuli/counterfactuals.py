@@ -60,3 +60,44 @@ def _opposite(clean: Example, direction: Direction, c3: str, c4: str, number: in
         outcomes={"clean": clean.answer, "ordinal": row.names[asked], "counterfactual": names[asked]},
         changes=frozenset({"scene.figures[0]", "scene.figures[2]", "direction"}),
     )
+
+
+def reversed_rows(examples: ExampleSet, *, per_direction: int = 50, seed: int = 0) -> PairSet:
+    """Pairs for the interchange of image tokens (Dual Mechanisms, 5.2.2): a row and the row reversed, one question.
+
+    Outcomes: `clean` is the clean answer, `flipped` the entity on the other side, which is the counterfactual's
+    answer. Left and above draw the same triples where both are there, and so do right and below: such pairs share
+    the tag `group`.
+    """
+    from backsight.stimuli import rows
+
+    if not all(isinstance(e.source, rows.Row) for e in examples):
+        raise UsageError("Reversed pairs are made of rows of three", got=f"set {examples.name!r}")
+    pairs: list[Pair] = []
+    for direction in DIRECTIONS:
+        side = "first" if direction in ("left", "above") else "last"
+        clean = sorted((e for e in examples if e.direction == direction), key=lambda e: (e.source.names, e.id))
+        order = np.random.default_rng([seed, 0 if side == "first" else 1]).permutation(len(clean))
+        for index in order[:per_direction]:
+            chosen = clean[int(index)]
+            tags = {**chosen.tags, "group": f"{side}-{'.'.join(chosen.source.names)}"}
+            pairs.append(_turned(replace(chosen, tags=tags), direction, len(pairs)))
+    return PairSet(f"{examples.name}/reversed", tuple(pairs), "reversed")
+
+
+def _turned(clean: Example, direction: Direction, number: int) -> Pair:
+    from backsight.stimuli import rows
+
+    row: rows.Row = clean.source
+    first, middle, last = row.scene.figures
+    turned = (replace(last, box=first.box), middle, replace(first, box=last.box))
+    other = replace(row, names=row.names[::-1], scene=row.scene.with_figures(turned))
+    key = f"{clean.suite}-reversed-{number:03d}"
+    counterfactual = rows.example(other, direction, clean.suite)
+    return Pair(
+        id=key,
+        clean=clean,
+        counterfactual=replace(counterfactual, id=f"{key}-counterfactual"),
+        outcomes={"clean": clean.answer, "flipped": counterfactual.answer},
+        changes=frozenset({"scene.figures[0]", "scene.figures[2]"}),
+    )

@@ -17,7 +17,7 @@ from typing import Literal, cast
 import numpy as np
 
 from backsight.errors import UsageError
-from backsight.examples import Example, ExampleSet
+from backsight.examples import Example, ExampleSet, PairMaker
 from backsight.grid import Box
 from backsight.stimuli import counterfactuals, object_pictures
 from backsight.stimuli.layouts import Axis, Layout
@@ -116,7 +116,15 @@ def exact(suite: Suite, layout: Layout, *, assets: Path | None = None, seed: int
     for axis, names in itertools.product(axes, itertools.permutations(fillers(suite), 3)):
         row = Row(suite, names, axis, exact_scene(suite, names, axis, layout), assets)
         items += [example(row, d, suite) for d in DIRECTIONS if axis_of(d) == axis]
-    return ExampleSet(suite, tuple(items), pair_makers={"last_token": partial(counterfactuals.last_token, seed=seed)})
+    return ExampleSet(suite, tuple(items), pair_makers=pair_makers(seed))
+
+
+def pair_makers(seed: int) -> dict[str, PairMaker]:
+    """The counterfactual pairs that rows of three have, by kind."""
+    return {
+        "last_token": partial(counterfactuals.last_token, seed=seed),
+        "reversed": partial(counterfactuals.reversed_rows, seed=seed),
+    }
 
 
 @cache
@@ -179,5 +187,4 @@ def jittered(suite: Suite, layout: Layout, *, count: int, seed: int = 0, held: b
         row = Row(suite, names, axis, jittered_scene(suite, names, axis, layout, rng))
         item = example(row, direction, f"jittered_{suite}")
         items.append(replace(item, id=f"{item.id}-{number}"))
-    maker = partial(counterfactuals.last_token, seed=seed)
-    return ExampleSet(f"jittered_{suite}", tuple(items), pair_makers={"last_token": maker})
+    return ExampleSet(f"jittered_{suite}", tuple(items), pair_makers=pair_makers(seed))

@@ -1,0 +1,159 @@
+"""Interchange of image tokens: the outer two places of a row swapped, layer by layer.
+
+The counterfactual is the reversed row under the same question. The tokens at the first place take the states of the
+counterfactual's last place and the other way round, so that each keeps its colour and gets the other's place (Dual
+Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the place, the answer flips to the entity on the other
+side. Under removal (5.3.2) the vision encoder wrote no place, and a flip shows what the language model made itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backsight import schemas
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Pair, PairSet
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.regions import Region, Tokens, outer, regions
+from backsight.measurements.roads import removed
+from backsight.models import replay
+from backsight.models.prompts import Batch
+from backsight.models.sites import Edit
+from backsight.models.vlm import VLM
+from backsight.stimuli.alone import row_of
+from backsight.tables import Schema
+
+
+@dataclass(frozen=True)
+class ImageInterchange(Measurement):
+    """The image-token sweep: at layer l the swapped states enter resid_pre(l), l = 0 (the embeddings) .. L.
+
+    `tokens` are swapped one set after another on one recording. Pairs of which either run answers wrong are dropped:
+    they have one row a set, with `kept` false and no layer.
+    """
+
+    schema: ClassVar[Schema] = schemas.IMAGE_INTERCHANGE
+    pair_kind: ClassVar[str | None] = "reversed"
+    vision: ClassVar[Literal["intact", "removed"]] = "intact"
+
+    batch: int = 8
+    tokens: tuple[Tokens, ...] = ("objects", "strips")
+    strip_width: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tokens or set(self.tokens) - {"objects", "strips"}:
+            raise UsageError("There are no such image tokens to swap", got=self.tokens, do="give objects, strips")
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """CannotAnswer where rows do not fit, or where an outcome has no single token of its own."""
+        if not isinstance(samples, PairSet):
+            raise UsageError("An interchange takes pairs", got=samples.name, do='give examples.pairs("reversed")')
+        for pair in samples:
+            outer(pair.clean)
+            if self.vision == "removed":
+                row_of(pair.clean)
+            for asked in (pair.clean.options, _named(pair)):
+                if vlm.options(asked) is None:
+                    raise CannotAnswer(
+                        "The tokenizer has no single token of its own for some options", where=f"pair {pair.id}",
+                        got=asked,
+                    )  # fmt: skip
+        if self.vision == "removed" and vlm.family.deepstack:
+            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """Two forwards a pair, and from each layer on what the swapped tokens reach."""
+        return len(samples) * (2 + len(self.tokens) * (1 - vlm.vision_share) * (vlm.n_layers + 1) / 2)
+
+    def rows(self, vlm: VLM, samples: Sequence[Pair]) -> list[Row]:
+        """L + 1 rows a kept pair and set of tokens, one row a set for a dropped pair."""
+        clean, other = (self._trace(vlm, [getattr(p, side) for p in samples]) for side in ("clean", "counterfactual"))
+        common = [self._common(vlm, pair, clean.logits[i], other.logits[i]) for i, pair in enumerate(samples)]
+        keep = [i for i, row in enumerate(common) if row["kept"]]
+        found: list[Row] = []
+        for tokens in self.tokens:
+            missing = dict.fromkeys(("layer", "p_clean", "p_flipped", "top_token"))
+            found += [row | {"tokens": tokens} | missing for row in common if not row["kept"]]
+            for layer, logits in enumerate(self._sweep(clean, other, tokens) if keep else ()):
+                for i in keep:
+                    found.append(common[i] | {"tokens": tokens, "layer": layer} | _outcomes(vlm, logits[i], samples[i]))
+        return found
+
+    def _trace(self, vlm: VLM, examples: list[object]) -> replay.Trace:
+        batch = vlm.prepare(examples)  # type: ignore[arg-type]
+        if self.vision == "intact":
+            return replay.record(vlm, batch)
+        value = removed(vlm, batch)
+        with vlm.editing(Edit("image_embeds", lambda rows: value.to(rows.dtype))):
+            return replay.record(vlm, batch)
+
+    def _sweep(self, clean: replay.Trace, other: replay.Trace, tokens: Tokens) -> list[Tensor]:
+        """Next-token logits (batch, vocabulary) by layer, 0 .. L, with the regions swapped there."""
+        places = [
+            regions(example, grid, tokens, self.strip_width)
+            for example, grid in zip(clean.batch.examples, clean.batch.grids, strict=True)
+        ]
+        into = _mask(clean.batch, [np.concatenate(p) for p in places])
+        sources = [_crosswise(first, last) for first, last in places]
+        taken = [_positions(other.batch, i, source) for i, source in enumerate(sources)]
+        swept = []
+        for layer in range(len(clean.blocks) + 1):
+            state = other.resid_pre(layer)
+            swept.append(clean.replaced(layer, into, torch.cat([state[i, at] for i, at in enumerate(taken)])))
+        return swept
+
+    def _common(self, vlm: VLM, pair: Pair, clean: Tensor, counterfactual: Tensor) -> Row:
+        chosen = [vlm.choose(logits, pair.clean.options)[0] for logits in (clean, counterfactual)]
+        return {
+            "pair_id": pair.id,
+            "image_id": pair.clean.image_id,
+            "group": pair.clean.tags.get("group"),
+            "suite": pair.clean.suite,
+            "direction": pair.clean.direction,
+            "vision": self.vision,
+            "kept": chosen == [pair.clean.answer, pair.counterfactual.answer],
+            "clean_choice": chosen[0],
+            "counterfactual_choice": chosen[1],
+        }
+
+
+@dataclass(frozen=True)
+class Backup(ImageInterchange):
+    """The object tokens swapped after removal: does the language model make the order itself (5.3.2, figure 8)?"""
+
+    vision: ClassVar[Literal["intact", "removed"]] = "removed"
+
+    tokens: tuple[Tokens, ...] = ("objects",)
+
+
+def _crosswise(first: Region, last: Region) -> Region:
+    """Where the tokens of both regions, in raster order, take their states from: each from its like in the other."""
+    into, out = np.concatenate([first, last]), np.concatenate([last, first])
+    return out[np.argsort(into)]
+
+
+def _positions(batch: Batch, example: int, tokens: Region) -> Tensor:
+    """Prompt positions of some image tokens of an example, in the order given."""
+    return batch.image_mask[example].nonzero().flatten()[torch.from_numpy(tokens).to(batch.image_mask.device)]
+
+
+def _mask(batch: Batch, tokens: Sequence[Region]) -> Tensor:
+    found = torch.zeros_like(batch.image_mask)
+    for example, chosen in enumerate(tokens):
+        found[example, _positions(batch, example, chosen)] = True
+    return found
+
+
+def _named(pair: Pair) -> tuple[str, str]:
+    return pair.outcomes["clean"], pair.outcomes["flipped"]
+
+
+def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
+    clean, flipped = vlm.choose(logits, _named(pair))[1].tolist()
+    return {"p_clean": clean, "p_flipped": flipped, "top_token": vlm.tokenizer.decode([int(logits.argmax())])}
