@@ -171,3 +171,39 @@ IMAGE_INTERCHANGE = Schema(
     },
     "Interchange of image tokens, one row a pair, set of tokens and layer",
 )
+
+PROBES = Schema(
+    "probes",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "arrangement": "str",  # horizontal, vertical, grid
+        "shown": "str",  # standard, or shifted: rows that stand elsewhere than those the probe was fitted on
+        "site": "str",  # image_embeds, vision (behind a block of the encoder), resid_pre (before a block)
+        "layer": "int",
+        "places": "int",
+        "objects": "float",  # share of the object tokens given their object's place
+        "objects_shuffled": "float",  # the same by a probe of shuffled places
+        "background": "float",  # share of the other tokens given the place of their strip
+        "background_shuffled": "float",
+        "as_ordinal": "float",  # of object tokens whose place and strip differ: given the place
+        "as_column": "float",  # ... or given the strip
+    },
+    "Position probes, one row a test picture, site and layer",
+)
+
+PROBE_MAPS = Schema(
+    "probe_maps",
+    {
+        "suite": "str",
+        "arrangement": "str",
+        "row": "int",
+        "column": "int",
+        "place": "int",
+        "share": "float",  # of the test pictures in which the token is given the place
+        "pictures": "int",
+        "object": "int",  # the place of the object on that token, where there is one
+    },
+    "What the probe at the image embeddings says of each token",
+)

@@ -24,12 +24,14 @@ Row = dict[str, Any]
 class Measurement(ABC):
     """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
 
-    `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples.
+    `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
+    learns from all samples at once, so that `rows` gets them all and does its own batching.
     """
 
     schema: ClassVar[Schema]
     version: ClassVar[int] = 1
     pair_kind: ClassVar[str | None] = None
+    whole: ClassVar[bool] = False
 
     batch: int = 16
 
@@ -44,6 +46,10 @@ class Measurement(ABC):
         """An estimate of the forward equivalents that the samples take."""
         return float(len(samples))
 
+    def plan(self, samples: Samples) -> list[list[int]]:
+        """Indices of the samples that each call of `rows` gets."""
+        return [list(range(len(samples)))] if self.whole else batches(samples, self.batch)
+
     def __call__(self, vlm: VLM, samples: Samples, *, progress: Callable[[int, int], None] | None = None) -> Table:
         """The table of rows; CannotAnswer where the model cannot be asked these samples."""
         return measure(vlm, samples, self, progress=progress)
@@ -56,7 +62,7 @@ def measure(
     measurement.check(vlm, samples)
     rows: dict[int, list[Row]] = {}
     done = 0
-    for indices in batches(samples, measurement.batch):
+    for indices in measurement.plan(samples):
         for index, found in by_sample(vlm, samples, measurement, indices):
             rows[index] = found
         done += len(indices)
@@ -69,13 +75,13 @@ def measure(
 def by_sample(
     vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]
 ) -> Iterator[tuple[int, list[Row]]]:
-    """The rows of one batch, sorted under the samples they belong to."""
+    """The rows of one batch, sorted under the samples they belong to; a row of no one sample is under the first."""
     key = "example_id" if measurement.pair_kind is None else "pair_id"
     found = measurement.rows(vlm, [samples[i] for i in indices])
     names = {samples[i].id: i for i in indices}
     grouped: dict[int, list[Row]] = {i: [] for i in indices}
     for row in found:
-        grouped[names[row[key]]].append(row)
+        grouped[names[row[key]] if key in row else indices[0]].append(row)
     yield from grouped.items()
 
 

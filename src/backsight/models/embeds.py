@@ -6,6 +6,7 @@ edit of `image_embeds` gets them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,23 @@ def single_cells(model: Any, pixels: Tensor) -> Tensor:
     distinct, index = torch.unique(cells, dim=0, return_inverse=True)
     grid = torch.tensor([[1, side, side]], device=pixels.device).repeat(len(distinct), 1)
     return features(model, distinct.reshape(-1, pixels.shape[-1]), grid)[index]
+
+
+def by_cell(vlm: VLM, value: Tensor, batch: Batch) -> Tensor:
+    """The output of a block of the vision encoder, one row (image_token, d_vision) a token: the mean of its patches.
+
+    CannotAnswer where an architecture keeps its patches in an order of its own.
+    """
+    order = vlm.family.patches
+    if order is None:
+        raise CannotAnswer("The order of this vision encoder's patches is not known", got=vlm.family.name)
+    tokens = sum(len(grid) for grid in batch.grids)
+    if order == "merged":
+        return value.reshape(tokens, -1, value.shape[-1]).mean(1)
+    rows, columns = batch.grids[0].rows, batch.grids[0].columns
+    side = math.isqrt(value.shape[1] // (rows * columns))
+    blocks = value.reshape(len(batch), rows, side, columns, side, -1)
+    return blocks.mean((2, 4)).flatten(0, 2)
 
 
 def features(model: Any, pixels: Tensor, grid: Tensor | None = None) -> Tensor:

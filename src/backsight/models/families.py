@@ -21,7 +21,8 @@ class Family:
     must be opened without its video half. `chat` says whether prompts go through a chat template; without one the
     prompt is the question alone behind the picture, without the system sentence. `suffix_type` is the type id of
     tokens behind the prompt. `cells_alone` says whether the vision encoder can take a cell by itself, `deepstack` that
-    vision features are added between decoder blocks as well.
+    vision features are added between decoder blocks as well. `patches` is the order of patches in the vision encoder:
+    `merged` when those of a token follow one another, `raster`, or None where it is another.
     """
 
     model_type: str
@@ -34,6 +35,7 @@ class Family:
     suffix_type: int = 0
     cells_alone: bool = False
     deepstack: bool = False
+    patches: Literal["merged", "raster"] | None = None
 
 
 FAMILIES: dict[str, Family] = {
@@ -42,7 +44,7 @@ FAMILIES: dict[str, Family] = {
         Family(
             "qwen2_vl", "Qwen2-VL", "model.visual.blocks", "thw",
             type_ids=("mm_token_type_ids",), stock_processor="Qwen2VLProcessor",
-            cells_alone=True,
+            cells_alone=True, patches="merged",
         ),
         Family(
             "qwen2_5_vl", "Qwen2.5-VL", "model.visual.blocks", "thw",
@@ -52,15 +54,15 @@ FAMILIES: dict[str, Family] = {
         Family(
             "qwen3_vl", "Qwen3-VL", "model.visual.blocks", "thw",
             type_ids=("mm_token_type_ids",), stock_processor="Qwen3VLProcessor",
-            deepstack=True,
+            deepstack=True, patches="merged",
         ),
         Family(
             "gemma3", "Gemma-3", "model.vision_tower.encoder.layers", "pooled",
-            type_ids=("token_type_ids",),
+            type_ids=("token_type_ids",), patches="raster",
         ),
         Family(
             "paligemma", "PaliGemma", "model.vision_tower.encoder.layers", "patches",
-            type_ids=("token_type_ids",), chat=False, suffix_type=1,
+            type_ids=("token_type_ids",), chat=False, suffix_type=1, patches="raster",
         ),
     )
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from backsight.errors import StudyError
-from backsight.measurements.base import batches, by_sample, provenance
+from backsight.measurements.base import by_sample, provenance
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
 from backsight.studies.store import Store
@@ -43,7 +43,7 @@ def run_job(vlm: VLM, job: Job, store: Store, progress: Progress | None = None) 
         if progress is not None:
             progress(job, len(job.samples), len(job.samples))
         return Done(job, noted["seconds"], noted["forward_equivalents"], True)
-    todo = batches(job.samples, job.measurement.batch)
+    todo = job.measurement.plan(job.samples)
     first, rows, cost = store.chunks(job.table, key)
     pending = _Pending(store, job.table, key, first, vlm.forward_equivalents)
     try:

@@ -1,0 +1,85 @@
+"""Linear probes: a softmax over places, fitted on the states of object tokens (Dual Mechanisms, 3.3 and 5.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backsight.errors import DataError, UsageError
+
+Method = Literal["adamw", "logistic"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """softmax(x W + b): `weight` (d_model, class), `bias` (class,)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """The most probable class of each row of features (row, d_model)."""
+        return (features.float() @ self.weight + self.bias).argmax(-1)
+
+
+def fit(features: Tensor, labels: Tensor, classes: int, *, method: Method = "adamw", seed: int = 0) -> Probe:
+    """A probe of features (row, d_model) with labels (row,) in 0 .. classes - 1.
+
+    `adamw` is what the authors ran: AdamW at 1e-3, weight decay 1e-4, 200 epochs of the full batch. `logistic` is
+    scikit-learn's logistic regression on standardised features. DataError where a class has no rows.
+    """
+    missing = sorted(set(range(classes)) - set(labels.tolist()))
+    if missing:
+        raise DataError(
+            "A probe needs rows of every class", got=f"{len(labels)} rows, none of class {missing}",
+            do="give more pictures, or pictures of every place",
+        )  # fmt: skip
+    if method == "logistic":
+        return _logistic(features, labels)
+    if method != "adamw":
+        raise UsageError("There is no such way to fit a probe", got=method, do="give adamw or logistic")
+    x, y = features.detach().float(), labels.to(features.device)
+    generator = torch.Generator().manual_seed(seed)
+    bound = x.shape[1] ** -0.5  # as torch's Linear begins
+    weight = torch.empty(x.shape[1], classes).uniform_(-bound, bound, generator=generator).to(x.device)
+    bias = torch.empty(classes).uniform_(-bound, bound, generator=generator).to(x.device)
+    weight.requires_grad_(), bias.requires_grad_()
+    optimizer = torch.optim.AdamW([weight, bias], lr=1e-3, weight_decay=1e-4)
+    for _ in range(200):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(x @ weight + bias, y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return Probe(weight.detach(), bias.detach())
+
+
+def _logistic(features: Tensor, labels: Tensor) -> Probe:
+    from sklearn.linear_model import LogisticRegression
+
+    x = features.detach().float().cpu().numpy()
+    mean, scale = x.mean(0), x.std(0)
+    scale[scale == 0] = 1
+    model = LogisticRegression(max_iter=1000).fit((x - mean) / scale, labels.cpu().numpy())
+    coefficients, intercept = model.coef_, model.intercept_
+    if len(coefficients) == 1:  # two classes: one column of the second against the first
+        coefficients, intercept = np.vstack([0 * coefficients, coefficients]), np.array([0.0, *intercept])
+    weight = (coefficients / scale).T
+    bias = intercept - mean @ weight
+    make = dict(dtype=torch.float32, device=features.device)
+    return Probe(torch.as_tensor(weight, **make), torch.as_tensor(bias, **make))  # type: ignore[arg-type]
+
+
+def shuffled(labels: NDArray[np.int64], images: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The labels with the places of each image exchanged among themselves: what a probe can learn without place."""
+    rng = np.random.default_rng(seed)
+    found = labels.copy()
+    for image in np.unique(images):
+        mine = images == image
+        places = np.unique(labels[mine])
+        turned = dict(zip(places.tolist(), rng.permutation(places).tolist(), strict=True))
+        found[mine] = [turned[label] for label in labels[mine].tolist()]
+    return found

@@ -1,0 +1,117 @@
+"""Arrangements beyond a row of three in the middle: shifted rows, and grids of shapes.
+
+Shifted rows stand closer together and at the picture's ends, so that the second of a row stands where the first or
+the last of another does: ordinal place is told from absolute column. Grids hold both directions at once (Dual
+Mechanisms, B.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from backsight.errors import CannotAnswer
+from backsight.examples import Example, ExampleSet
+from backsight.grid import Box
+from backsight.stimuli import rows
+from backsight.stimuli.layouts import Layout
+from backsight.stimuli.questions import PRESENCE, SYSTEM, Direction
+from backsight.stimuli.render import ScenePicture
+from backsight.stimuli.rows import COLORS, SHAPE_OF
+from backsight.stimuli.scene import Figure, Scene
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a grid scene was made: `side` x `side` places in raster order. Kept as the `source` of an example."""
+
+    side: int
+    scene: Scene
+
+
+def shifted(example: Example, cell: float) -> list[Example]:
+    """A row's picture twice more: with its entities one cell (px) apart, at the near and at the far end."""
+    row = example.source
+    if not isinstance(row, rows.Row):
+        raise CannotAnswer("Only rows of three can be shifted", got=f"the suite {example.suite}")
+    across = row.axis == "horizontal"
+    sides = [f.box.width if across else f.box.height for f in row.scene.figures]
+    total = sum(sides) + 2 * cell
+    length = row.scene.size[0 if across else 1]
+    found = []
+    for name, start in (("near", 0.0), ("far", length - total)):
+        figures, at = [], round(start)
+        for figure, side in zip(row.scene.figures, sides, strict=True):
+            box = figure.box
+            moved = Box(at, box.top, at + side, box.bottom) if across else Box(box.left, at, box.right, at + side)
+            figures.append(replace(figure, box=moved))
+            at = round(at + side + cell)
+        other = replace(row, scene=row.scene.with_figures(tuple(figures)))
+        assert example.direction is not None
+        made = rows.example(other, example.direction, f"{example.suite}_shifted")  # type: ignore[arg-type]
+        found.append(replace(made, id=f"{example.id}-{name}"))
+    return found
+
+
+def grid(layout: Layout, side: int, *, count: int = 120, seed: int = 0) -> ExampleSet:
+    """`count` pictures of `side` x `side` coloured shapes, each asked which of two colours is there.
+
+    CannotAnswer where so many entities do not fit the layout's grid.
+    """
+    spacing = layout.spacing
+    length = side * layout.entity + (side - 1) * spacing
+    if length > min(layout.rows, layout.columns):
+        raise CannotAnswer(
+            f"The token grid is too small for {side} x {side} entities", got=f"{layout.rows} x {layout.columns} cells",
+            do=f"use a grid of at least {length} x {length}",
+        )  # fmt: skip
+    top, left = (layout.rows - length) // 2, (layout.columns - length) // 2
+    rng = np.random.default_rng([seed, 11, side])
+    items = []
+    for number in range(count):
+        # One colour is left out, so that there is something absent to ask about.
+        colors = rng.permutation(list(COLORS))
+        names = [str(n) for n in rng.choice(colors[1:], side * side)]
+        figures = []
+        for place, name in enumerate(names):
+            y = (top + place // side * (layout.entity + spacing)) * layout.cell
+            x = (left + place % side * (layout.entity + spacing)) * layout.cell
+            extent = layout.entity * layout.cell
+            figures.append(Figure(name, SHAPE_OF[name], Box(x, y, x + extent, y + extent), COLORS[name]))
+        scene = Scene(layout.size, tuple(figures))
+        there, absent = str(rng.choice(names)), str(colors[0])
+        one, two = (there, absent) if rng.random() < 0.5 else (absent, there)
+        items.append(
+            Example(
+                id=f"grid_{side}x{side}-{number:03d}",
+                picture=ScenePicture(scene),
+                question=PRESENCE["shapes"].format(one=one, two=two),
+                options=(one, two),
+                answer=there,
+                suite=f"grid_{side}x{side}",
+                system=SYSTEM,
+                source=Grid(side, scene),
+            )
+        )
+    return ExampleSet(f"grid_{side}x{side}", tuple(items))
+
+
+def places(example: Example) -> tuple[Box, ...]:
+    """The boxes of a row or a grid in the order of their places; CannotAnswer for anything else."""
+    if isinstance(example.source, rows.Row):
+        return tuple(f.box for f in example.source.scene.figures)
+    if isinstance(example.source, Grid):
+        return tuple(f.box for f in example.source.scene.figures)
+    boxes = tuple(example.boxes.values())
+    if len(boxes) == 3 and example.direction in ("left", "right", "above", "below"):
+        return boxes
+    raise CannotAnswer("A probe of places needs rows or grids of things", got=f"the suite {example.suite}")
+
+
+def arrangement(example: Example) -> str:
+    """What kind of places an example has: horizontal, vertical, or grid."""
+    if isinstance(example.source, Grid):
+        return "grid"
+    return rows.axis_of(cast(Direction, example.direction))
