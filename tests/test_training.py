@@ -60,8 +60,22 @@ def test_a_few_dozen_steps_of_the_real_recipe_lower_the_loss(tmp_path: Path) -> 
     assert log[-1]["loss"] < log[0]["loss"]
 
 
-def test_packed_questions_have_the_logits_of_questions_asked_alone() -> None:
-    model, processor = little(0)
+def little_gemma(seed: int) -> tuple[Any, Any]:
+    text = dict(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=16, query_pre_attn_scalar=16, sliding_window=512, max_position_embeddings=2048, initializer_range=0.1,
+        layer_types=["sliding_attention", "full_attention"],
+    )  # fmt: skip
+    vision = dict(
+        model_type="siglip_vision_model", hidden_size=16, intermediate_size=32, num_hidden_layers=1,
+        num_attention_heads=2, patch_size=28, vision_use_head=False,
+    )  # fmt: skip
+    return small.gemma3(questions.corpus(), text=text, vision=vision, side=336, tokens=144, seed=seed)
+
+
+@pytest.mark.parametrize("build", [little, little_gemma])
+def test_packed_questions_have_the_logits_of_questions_asked_alone(build: Any) -> None:
+    model, processor = build(0)
     asked = questions.batch("squares", LITTLE.layout, images=2, key=(0, 1), exact=0.5, textured=0.0)
     packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
     with torch.no_grad():

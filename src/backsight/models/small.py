@@ -177,31 +177,38 @@ def _ids(tokenizer: Any) -> dict[str, int]:
     return {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
 
 
-def _tiny_gemma3(corpus: list[str], seed: int) -> tuple[Any, Any]:
+def gemma3(
+    corpus: Iterable[str], *, text: dict[str, Any], vision: dict[str, Any], side: int, tokens: int, seed: int,
+    projector: float = 0.2,
+) -> tuple[Any, Any]:  # fmt: skip
+    """A random Gemma-3 with pictures of `side` px and `tokens` image tokens, and its processor.
+
+    The projector is zero at first, and such a model would ignore its picture: `projector` is the spread it is given.
+    """
     from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor
     from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-    side, tokens = 112, 16
     tokenizer = gemma_tokenizer(corpus)
     images = Gemma3ImageProcessorPil(size={"height": side, "width": side}, image_seq_length=tokens)
     processor = Gemma3Processor(
         image_processor=images, tokenizer=tokenizer, image_seq_length=tokens, chat_template=GEMMA_CHAT
     )
-    sliding = ["sliding_attention", "full_attention"] * 2
     config = Gemma3Config(
-        text_config=_TEXT | dict(
-            vocab_size=-(-len(tokenizer) // 8) * 8, head_dim=16, query_pre_attn_scalar=16, sliding_window=24,
-            layer_types=sliding, **_ids(tokenizer),
-        ),
-        vision_config=_SIGLIP | {"image_size": side}, mm_tokens_per_image=tokens,
+        text_config=text | dict(vocab_size=-(-len(tokenizer) // 8) * 8, **_ids(tokenizer)),
+        vision_config=vision | {"image_size": side}, mm_tokens_per_image=tokens,
         image_token_index=tokenizer.image_token_id, boi_token_index=tokenizer.boi_token_id,
         eoi_token_index=tokenizer.eoi_token_id,
     )  # fmt: skip
     torch.manual_seed(seed)
     model = Gemma3ForConditionalGeneration(config)
-    # The projector is zero at first, and such a model would ignore its picture.
-    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=projector)
     return model, processor
+
+
+def _tiny_gemma3(corpus: list[str], seed: int) -> tuple[Any, Any]:
+    kinds = ["sliding_attention", "full_attention"] * 2
+    text = _TEXT | dict(head_dim=16, query_pre_attn_scalar=16, sliding_window=24, layer_types=kinds)
+    return gemma3(corpus, text=text, vision=_SIGLIP, side=112, tokens=16, seed=seed)
 
 
 def _tiny_paligemma(corpus: list[str], seed: int) -> tuple[Any, Any]:

@@ -28,20 +28,25 @@ class Packed:
 
 
 class Packer:
-    """Packs questions for a Qwen2-VL model whose training pictures all have one size."""
+    """Packs questions for a Qwen2-VL or Gemma-3 model whose training pictures all have one size."""
 
     def __init__(self, model: Any, processor: Any, system: str) -> None:
         self.model, self.processor, self.system = model, processor, system
         self.tokenizer = processor.tokenizer
+        self.image_token = int(model.config.image_token_id)
+        self.gemma = model.config.model_type == "gemma3"
         self._tokens = lru_cache(maxsize=65536)(self._tokenize)
 
     def _prompt(self, question: str) -> tuple[str, str]:
+        """The prompt up to the mark that closes the picture, and the rest."""
         messages = [
             {"role": "system", "content": self.system},
             {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
         ]
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        head, mark, tail = text.partition("<|vision_end|>")
+        if self.gemma:
+            text = text.replace(self.processor.boi_token, self.processor.full_image_sequence, 1)
+        head, mark, tail = text.partition(self.tokenizer.eoi_token if self.gemma else "<|vision_end|>")
         return head + mark, tail
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
@@ -57,37 +62,46 @@ class Packer:
     def pack(self, asked: list[Asked]) -> Packed:
         """The model's input for a list of pictures of equal size."""
         images = [a.image for a in asked]
-        pixels = self.processor.image_processor(images, return_tensors="pt")
-        grid = pixels["image_grid_thw"]
-        if not (grid == grid[0]).all():
+        if len({image.size for image in images}) > 1:
             raise UsageError("Packed pictures must have one size", got=sorted({i.size for i in images}))
-        merge = self.processor.image_processor.merge_size**2
-        image_token = self.processor.image_token_id
+        pixels = self.processor.image_processor(images, return_tensors="pt")
         prefix = list(self._tokens(self._prompt("")[0]))
-        at = prefix.index(image_token)
-        prefix[at : at + 1] = [image_token] * int(grid[0].prod() // merge)
+        if not self.gemma:
+            at, merge = prefix.index(self.image_token), self.processor.image_processor.merge_size**2
+            prefix[at : at + 1] = [self.image_token] * int(pixels["image_grid_thw"][0].prod() // merge)
         tails = [[self._tokens(self._prompt(q)[1]) for q, _ in a.questions] for a in asked]
         ids, segments, places, answer_at = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
-        positions = self._positions(prefix, int(places.max()) + 1, grid[:1])[:, places]
         answers = torch.tensor([self.answer_id(answer) for a in asked for _, answer in a.questions])
-        inputs = {
-            "input_ids": ids,
-            "attention_mask": block_mask(segments),
-            "position_ids": positions,
-            "pixel_values": pixels["pixel_values"],
-            "image_grid_thw": grid,
-            "mm_token_type_ids": (ids == image_token).long(),
-        }
-        return Packed(inputs, answer_at, answers)
+        inputs = {"input_ids": ids, "pixel_values": pixels["pixel_values"]}
+        laid = self._gemma(ids, segments, places) if self.gemma else self._qwen(prefix, ids, segments, places, pixels)
+        return Packed(inputs | laid, answer_at, answers)
 
-    def _positions(self, prefix: list[int], length: int, grid: Tensor) -> Tensor:
-        """M-RoPE positions (3, length) of the prefix followed by one question."""
-        ids = torch.zeros(1, length, dtype=torch.long)
-        ids[0, : len(prefix)] = torch.tensor(prefix)
-        types = (ids == self.processor.image_token_id).long()
-        full, _ = self.model.model.get_rope_index(ids, types, image_grid_thw=grid, attention_mask=torch.ones_like(ids))
-        result: Tensor = full[-3:, 0]
-        return result
+    def _qwen(self, prefix: list[int], ids: Tensor, segments: Tensor, places: Tensor, pixels: Any) -> dict[str, Tensor]:
+        """Mask and M-RoPE positions (3, row, position): those of the prefix followed by one question."""
+        grid = pixels["image_grid_thw"]
+        alone = torch.zeros(1, int(places.max()) + 1, dtype=torch.long)
+        alone[0, : len(prefix)] = torch.tensor(prefix)
+        types = (alone == self.image_token).long()
+        full, _ = self.model.model.get_rope_index(
+            alone, types, image_grid_thw=grid[:1], attention_mask=torch.ones_like(alone)
+        )
+        return {
+            "attention_mask": block_mask(segments),
+            "position_ids": full[-3:, 0][:, places],
+            "image_grid_thw": grid,
+            "mm_token_type_ids": (ids == self.image_token).long(),
+        }
+
+    def _gemma(self, ids: Tensor, segments: Tensor, places: Tensor) -> dict[str, Any]:
+        """Positions, and masks in which the tokens of the picture see each other both ways."""
+        window = int(self.model.config.get_text_config().sliding_window)
+        if int(places.max()) >= window:
+            raise UsageError(
+                "Packed prompts must fit the sliding window", got=int(places.max()) + 1, do=f"below {window}"
+            )
+        image = ids == self.image_token
+        mask = block_mask(segments) | (image[:, None, :, None] & image[:, None, None, :])
+        return {"attention_mask": {"full_attention": mask, "sliding_attention": mask}, "position_ids": places}
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -63,6 +63,34 @@ PLAIN = Recipe(
 )
 
 
+def build_gemma(seed: int) -> tuple[Any, Any]:
+    """Gemma-3: 16x16 image tokens of 56 px (patch 56, nothing pooled), vision 3 x 64, language 6 x 128."""
+    kinds = ["sliding_attention", "full_attention"] * 3
+    text = dict(
+        hidden_size=128, intermediate_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=32, query_pre_attn_scalar=32, sliding_window=1024, layer_types=kinds, max_position_embeddings=2048,
+        initializer_range=0.05,
+        rope_parameters={kind: dict(rope_type="default", rope_theta=100.0) for kind in dict.fromkeys(kinds)},
+    )  # fmt: skip
+    vision = dict(
+        model_type="siglip_vision_model", hidden_size=64, intermediate_size=128, num_hidden_layers=3,
+        num_attention_heads=2, patch_size=56, vision_use_head=False,
+    )  # fmt: skip
+    return small.gemma3(corpus(), text=text, vision=vision, side=896, tokens=256, seed=seed)
+
+
+GEMMA = Recipe(
+    name="gemma",
+    build=build_gemma,
+    layout=PRESETS["gemma-3"],
+    stages=(
+        Stage("squares", 1600, {"squares": 1.0}, rate=1e-3, floor=0.4, images=12),
+        Stage("rows", 1400, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1e-3, floor=0.02, images=12),
+    ),
+    system=SYSTEM,
+)
+
+
 def known(name: str, shares: dict[Road, float], *, depth: int = 3, steps: int = 2400) -> Recipe:
     """A model whose answer is known: it answers Squares, and never had the roads that `shares` leaves out."""
     stage = Stage("squares", steps, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, roads=shares)
@@ -73,4 +101,4 @@ VISION = known("vision", {"shuffled": 1.0})
 LANGUAGE = known("language", {"plain": 1.0}, depth=0)
 BOTH = known("both", {"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3}, steps=3600)
 
-RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, VISION, LANGUAGE, BOTH)}
+RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH)}
