@@ -54,7 +54,9 @@ def whole(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_a_study_leaves_report_tables_figures_and_record(whole: Path, tiny_checkpoint: Path) -> None:
     assert {p.name for p in whole.iterdir()} == {"figures", "jobs", "report.html", "samples", "study.json", "tables"}
     assert tables(whole).keys() == {
-        f"{name}.{kind}" for name in ("behaviour.squares", "behaviour_summary") for kind in ("csv", "parquet")
+        f"{name}.{kind}"
+        for name in ("behaviour.squares", "behaviour_summary", "position_budget")
+        for kind in ("csv", "parquet")
     }
     assert list((whole / "figures").glob("*.svg"))
     record = json.loads((whole / "study.json").read_text())
@@ -167,7 +169,8 @@ def test_what_a_model_cannot_be_asked_is_said_and_listed(
     assert code == 0
     assert "skipped: squares (behaviour): The tokenizer has no single token for some options: red" in err
     record = json.loads((tmp_path / "words" / "study.json").read_text())
-    assert {s["set"] for s in record["skipped"]} == {"squares", "shapes", "jittered_squares", "jittered_shapes"}
+    asked_by_color = {"squares", "shapes", "jittered_squares", "jittered_shapes", "degraded_squares"}
+    assert {s["set"] for s in record["skipped"]} == asked_by_color
     assert {j["set"] for j in record["jobs"]} == {"objects", "pairs", "pairs_textured", "jittered_objects"}
     assert "no single token" in (tmp_path / "words" / "report.html").read_text()
     code, _, err = command("study", tiny_gemma, "--out", tmp_path / "grid", *arguments)

@@ -14,10 +14,10 @@ from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.grid import TokenGrid
 from backsight.maths import probes
 from backsight.measurements import probes as measured
-from backsight.measurements.probes import ProbeMaps, Probes, by_arrangement, labelled, split
+from backsight.measurements.probes import ProbeMaps, Probes
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.stimuli.arrangements import grid, shifted
+from backsight.stimuli.arrangements import by_arrangement, grid, labelled, shifted, split
 from backsight.stimuli.layouts import PRESETS
 from backsight.training.questions import corpus
 

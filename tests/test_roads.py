@@ -11,12 +11,13 @@ from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, MemoryPicture
 from backsight.maths.roads import BOUND, roads_summary, share, verdict
-from backsight.measurements.roads import SHARE, Roads, removed, shuffled
+from backsight.measurements.roads import Roads, removed, shuffled
 from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import alone, control, others
+from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.render import render
 from backsight.tables import Table
@@ -87,10 +88,10 @@ def test_removal_takes_each_token_from_where_figure_9_says(qwen: VLM) -> None:
         return embeds.of_batch(qwen, qwen.prepare([asked]))
 
     expected = plain(empty)
-    centre = batch.grids[0].tokens_in(example.source.scene.named[1].box, SHARE)  # the middle one stands in the centre
+    centre = batch.grids[0].tokens_in(example.source.scene.named[1].box, TOUCHED)  # the middle one stands in the centre
     for entity in found:
         assert entity.source == example.source.scene.named[1].box
-        expected[batch.grids[0].tokens_in(entity.target, SHARE)] = plain(entity.picture)[centre]
+        expected[batch.grids[0].tokens_in(entity.target, TOUCHED)] = plain(entity.picture)[centre]
     torch.testing.assert_close(value, expected, atol=1e-5, rtol=0)
     changed = (value != plain(empty)).any(-1).sum()
     assert changed == 3 * len(centre)

@@ -55,6 +55,7 @@ def whole(tiny_vlm: VLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_study_leaves_tables_marks_samples_and_its_record(whole: Path) -> None:
     names = {"behaviour.squares", "behaviour_summary", "interchange.squares", "interchange_summary", "order_layers"}
+    names.add("position_budget")
     assert tables(whole).keys() == {f"{name}.{kind}" for name in names for kind in ("csv", "parquet")}
     assert len(Table.read(whole / "tables" / "behaviour.squares.parquet")) == 10  # five questions, two conditions
     record = json.loads((whole / "study.json").read_text())
@@ -192,7 +193,8 @@ def test_only_names_what_there_is(tiny_vlm: VLM) -> None:
 def test_what_cannot_be_asked_is_listed_and_the_rest_is_run(colourless_checkpoint: Path, tmp_path: Path) -> None:
     vlm = load(colourless_checkpoint, device="cpu")
     sets = [stimuli.squares(vlm.grid), stimuli.objects(vlm.grid)]
-    made = Study(vlm, sets, tmp_path / "out", Options(limit=2), skipped=[Skipped("rows", "all", "too small")])
+    skipped = [Skipped("rows", "all", "too small")]
+    made = Study(vlm, sets, tmp_path / "out", Options(limit=2), SMALL, skipped)
     assert [j.name for j in made.jobs] == ["behaviour/objects", "interchange/objects"]
     assert [(s.set_name, s.measurement) for s in made.skipped] == [
         ("rows", "all"), ("squares", "behaviour"), ("squares", "interchange"),
@@ -206,7 +208,8 @@ def test_what_cannot_be_asked_is_listed_and_the_rest_is_run(colourless_checkpoin
 def test_a_study_of_which_nothing_can_be_run_says_why(colourless_checkpoint: Path, tmp_path: Path) -> None:
     vlm = load(colourless_checkpoint, device="cpu")
     with pytest.raises(StudyError) as caught:
-        Study(vlm, [stimuli.squares(vlm.grid), stimuli.objects(vlm.grid)], tmp_path / "out", Options(only=("squares",)))
+        sets = [stimuli.squares(vlm.grid), stimuli.objects(vlm.grid)]
+        Study(vlm, sets, tmp_path / "out", Options(only=("squares",)), SMALL)
     assert caught.value.what == "Nothing of this study can be run on the model"
     assert "squares (behaviour): The tokenizer has no single token" in str(caught.value.got)
     assert not (tmp_path / "out").exists()

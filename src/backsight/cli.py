@@ -49,6 +49,7 @@ def study(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples a job.")] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
+    whatsup: Annotated[list[Path] | None, typer.Option(help="What'sUp as published: its sets and composites.")] = None,
     dtype: Dtype = None,
     device: Device = None,
     max_pixels: MaxPixels = None,
@@ -59,11 +60,12 @@ def study(
 
     console = _console()
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
-    extra = _own_sets(data, photos)
+    extra = _own_sets(data, photos, whatsup)
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels)
     vlm = _load(model, dtype, device, max_pixels)
     sets, skipped = default_sets(vlm, seed=seed)
-    made = Study(vlm, [*sets, *extra], out, options, skipped=skipped, command=_command())
+    joined, unfit = _composites(vlm, whatsup, seed)
+    made = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=_command())
     terminal.announce(console, made)
     try:
         with terminal.bar() as bar:
@@ -105,16 +107,16 @@ def doctor(
 
 @app.command()
 def stimuli(
-    suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, pairs_textured, jittered_squares ...")],
+    suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, jittered_squares, tabletop ...")],
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many questions.")] = None,
     layout: Annotated[str, typer.Option(help="qwen2-vl, gemma-3 or pixtral: the paper's geometry.")] = "qwen2-vl",
     objects: Annotated[Path | None, typer.Option(help="A folder with your own eight object pictures.")] = None,
 ) -> None:
-    """Write a suite as pictures with a metadata.jsonl, and a contact sheet."""
+    """Write a suite as pictures with a metadata.jsonl (tabletop: in What'sUp's form), and a contact sheet."""
     from backsight import stimuli as suites
-    from backsight.datasets import folder
+    from backsight.datasets import folder, tabletop
     from backsight.errors import UsageError
 
     if layout not in suites.PRESETS:
@@ -124,6 +126,11 @@ def stimuli(
     if objects is not None and not objects.is_dir():
         raise UsageError("There is no such folder of object pictures", where=objects)
     grid = suites.PRESETS[layout]
+    if suite == "tabletop" and limit is not None:
+        raise UsageError("Tabletop is written in whole sets", got="--limit", do="leave --limit out, or name tabletop_a")
+    if suite == "tabletop":
+        typer.echo(str(tabletop.write(out, size=grid.size, seed=seed).resolve()))
+        return
     made = suites.objects(grid, seed=seed, assets=objects) if objects else suites.build(suite, grid, seed=seed)
     typer.echo(str(folder.write(made.limit(limit), out).resolve()))
 
@@ -137,6 +144,18 @@ def coco_pairs(
     from backsight.datasets import coco_pairs as pairs
 
     audit = pairs.audit(folder)
+    typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
+
+
+@data_app.command("whatsup")
+def whatsup(
+    folder: Annotated[Path, typer.Argument(help="A folder in What'sUp's published form.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What a folder of What'sUp holds: rows used and left out by reason, per relation, whole sets of four."""
+    from backsight.datasets import whatsup as photographs
+
+    audit = photographs.audit(folder)
     typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
 
 
@@ -241,20 +260,36 @@ def _load(model: str, dtype: str | None, device: str | None, max_pixels: int | N
     return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
 
 
-def _own_sets(data: list[Path] | None, photos: Path | None) -> list[Any]:
+def _own_sets(data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None) -> list[Any]:
+    from backsight.datasets import coco_pairs, folder
+    from backsight.datasets import whatsup as photographs
     from backsight.errors import UsageError
 
-    for path in [*(data or []), *([photos] if photos else [])]:
+    forms = [(path, "with metadata.jsonl and pictures") for path in data or []]
+    forms += [(photos, "in COCO's form")] if photos else []
+    forms += [(path, "in What'sUp's published form") for path in whatsup or []]
+    for path, form in forms:
         if not path.is_dir():
-            form = "in COCO's form" if path == photos else "with metadata.jsonl and pictures"
             raise UsageError("There is no such folder", where=path, do=f"give a folder {form}")
-    found: list[Any] = []
-    if data:
-        from backsight.datasets import folder
+    found: list[Any] = [folder.load(path) for path in data or []]
+    found += [coco_pairs.load(photos)] if photos else []
+    return found + [examples for path in whatsup or [] for examples in photographs.load(path)]
 
-        found += [folder.load(path) for path in data]
-    if photos is not None:
-        from backsight.datasets import coco_pairs as pairs
 
-        found.append(pairs.load(photos))
-    return found
+def _composites(vlm: VLM, whatsup: list[Path] | None, seed: int) -> tuple[list[Any], list[Any]]:
+    """Composites of each folder at the model's picture size, of things that one token names; and those left out."""
+    from backsight.datasets import composites
+    from backsight.errors import CannotAnswer, DataError
+    from backsight.models.answers import spellings
+    from backsight.studies.jobs import Skipped
+
+    def single(name: str) -> bool:
+        return bool(spellings(vlm.tokenizer, name))
+
+    found, skipped = [], []
+    for path in whatsup or []:
+        try:
+            found.append(composites.load(path, vlm.grid.size, names=single, seed=seed))
+        except (CannotAnswer, DataError) as error:
+            skipped.append(Skipped(composites.suite_of(path), "all", error.what))
+    return found, skipped

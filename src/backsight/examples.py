@@ -149,7 +149,8 @@ class ExampleSet(Sequence[Example]):
     """Examples under a name.
 
     `scoring` says how options are scored: `token` demands single tokens that differ, `sequence` scores the whole
-    text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made.
+    text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made. `only`
+    names the measurements that a study makes on the set; empty means all that apply.
     """
 
     name: str
@@ -157,6 +158,7 @@ class ExampleSet(Sequence[Example]):
     scoring: Scoring = "token"
     pair_makers: Mapping[str, PairMaker] = field(default_factory=dict, compare=False, repr=False)
     note: str = ""
+    only: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -17,6 +17,7 @@ BEHAVIOUR = Schema(
         "direction": "str",
         "prompt": "str",
         "ground": "str",
+        "group": "str",  # the set that an example belongs to, as a set of four of What'sUp
         "condition": "str",  # picture, or gray: the same question about a uniform gray picture
         "question": "str",
         "answer": "str",
@@ -53,6 +54,24 @@ BEHAVIOUR_SUMMARY = Schema(
         "omitted": "bool",  # fewer questions than the stated smallest number: no figures
     },
     "Accuracy by suite, direction and condition, with 95 % intervals",
+)
+
+WHATSUP_SUMMARY = Schema(
+    "whatsup_summary",
+    {
+        "suite": "str",
+        "condition": "str",
+        "read_out": "str",
+        "metric": "str",  # individual: a picture right; pair: both opposites right; set: all four right
+        "accuracy": "float",
+        "low": "float",
+        "high": "float",
+        "interval": "str",  # bootstrap over sets of four; wilson where every set scores the same
+        "n": "int",  # pictures, complete pairs or complete sets
+        "chance": "float",
+        "omitted": "bool",
+    },
+    "What'sUp: pictures, pairs and sets right, with 95 % intervals",
 )
 
 INTERCHANGE = Schema(
@@ -206,4 +225,135 @@ PROBE_MAPS = Schema(
         "object": "int",  # the place of the object on that token, where there is one
     },
     "What the probe at the image embeddings says of each token",
+)
+
+IMAGE_INTERCHANGE_SUMMARY = Schema(
+    "image_interchange_summary",
+    {
+        "suite": "str",
+        "vision": "str",
+        "tokens": "str",
+        "direction": "str",  # or horizontal, vertical, all
+        "layer": "int",
+        "outcome": "str",  # clean, flipped
+        "probability": "float",
+        "low": "float",
+        "high": "float",
+        "pairs": "int",
+        "dropped": "int",
+        "interval": "str",
+        "omitted": "bool",
+    },
+    "Probability of the clean and the flipped answer by layer, with 95 % intervals",
+)
+
+FLIP_LAYERS = Schema(
+    "flip_layers",
+    {
+        "suite": "str",
+        "vision": "str",
+        "tokens": "str",
+        "direction": "str",
+        "layers": "str",  # as 3-5, 7; empty where there is none
+        "found": "bool",
+        "pairs": "int",
+        "dropped": "int",
+        "omitted": "bool",
+    },
+    "Layers at which swapped image tokens flip the answer",
+)
+
+AXES = Schema(
+    "axes",
+    {
+        "suite": "str",
+        "vision": "str",
+        "tokens": "str",
+        "rows": "int",  # of three things, asked along both axes and kept along both
+        "vertical": "float",
+        "horizontal": "float",
+        "difference": "float",  # vertical - horizontal, of the flipped answer's mean probability over all layers
+        "low": "float",
+        "high": "float",
+        "p_value": "float",  # Wilcoxon's signed-rank test
+        "omitted": "bool",
+    },
+    "Vertical against horizontal: the flipped answer's probability over all layers",
+)
+
+PROBES_SUMMARY = Schema(
+    "probes_summary",
+    {
+        "suite": "str",
+        "arrangement": "str",
+        "shown": "str",
+        "site": "str",
+        "layer": "int",
+        "measure": "str",  # as the columns of probes, and selectivity: the probe less one of shuffled places
+        "share": "float",
+        "low": "float",
+        "high": "float",
+        "pictures": "int",
+        "chance": "float",
+        "omitted": "bool",
+    },
+    "Position probes by site and layer, with 95 % intervals",
+)
+
+AMPLIFY = Schema(
+    "amplify",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "direction": "str",
+        "ground": "str",
+        "part": "str",  # choose: alpha is chosen on these; score: and scored on these
+        "form": "str",  # projected, printed; missing without amplification
+        "directions": "str",  # none, probe, random
+        "draw": "int",
+        "alpha": "float",
+        "choice": "str",
+        "correct": "bool",
+        "p_answer": "float",
+        "chosen": "bool",  # the alpha that the first half chose
+    },
+    "Answers with order amplified, one row a question, form, kind of directions, draw and alpha",
+)
+
+AMPLIFY_SUMMARY = Schema(
+    "amplify_summary",
+    {
+        "suite": "str",
+        "form": "str",
+        "directions": "str",  # none, probe, random, oracle: the best alpha on the scored half itself
+        "alpha": "float",
+        "questions": "int",
+        "failures": "int",  # without amplification
+        "accuracy": "float",
+        "low": "float",
+        "high": "float",
+        "corrected": "float",  # share of the failures
+        "corrected_low": "float",
+        "corrected_high": "float",
+        "broken": "float",  # share of the right answers
+        "broken_low": "float",
+        "broken_high": "float",
+        "omitted": "bool",  # fewer failures than the stated smallest number: no shares of them
+    },
+    "What amplification corrects and breaks on pictures that alpha was not chosen on, with 95 % intervals",
+)
+
+POSITION_BUDGET = Schema(
+    "position_budget",
+    {
+        "part": "str",  # vision, language
+        "layers": "str",  # all, or the kind of layer that a base belongs to
+        "axis": "str",  # row, column
+        "frequency": "int",
+        "radians_cell": "float",
+        "radians_grid": "float",  # over all cells of the axis, cells - 1 steps
+        "cells": "int",
+    },
+    "How far rotary positions turn from cell to cell and over the grid",
 )

@@ -43,7 +43,7 @@ def write(examples: ExampleSet, out: Path) -> Path:
     records = _one_schema([{**_record(e, names[e.image_id]), "set": name} for e in examples])
     _check(examples, records)
     target = Path(os.path.realpath(out))
-    part = _make_room(target, out)
+    part = make_room(target, out)
     try:
         (part / "images").mkdir()
         for image_id, picture in {e.image_id: e.picture for e in examples}.items():
@@ -65,7 +65,7 @@ def write(examples: ExampleSet, out: Path) -> Path:
     return out
 
 
-def _make_room(target: Path, out: Path) -> Path:
+def make_room(target: Path, out: Path) -> Path:
     """A new folder beside `target`, to be filled and renamed; UsageError where `out` cannot be used."""
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from backsight import schemas
+from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images
-from backsight.maths.summaries import SMALLEST, expect, groups, with_all
 from backsight.tables import Table
 
 Source = Literal["vision", "language", "both", "cannot tell"]

@@ -1,9 +1,29 @@
 """Measurements: frozen dataclasses of parameters, called as `measurement(vlm, examples) -> Table`."""
 
+from backsight.measurements.amplify import Amplify
 from backsight.measurements.base import Measurement, batches, measure
 from backsight.measurements.behaviour import Behaviour
+from backsight.measurements.image_interchange import Backup, ImageInterchange
 from backsight.measurements.interchange import Interchange
+from backsight.measurements.probes import ProbeMaps, Probes
+from backsight.measurements.roads import Roads
 
-MEASUREMENTS: dict[str, type[Measurement]] = {"behaviour": Behaviour, "interchange": Interchange}
+MEASUREMENTS: dict[str, type[Measurement]] = {
+    kind.__name__.lower(): kind
+    for kind in (Behaviour, Roads, Interchange, ImageInterchange, Backup, Probes, ProbeMaps, Amplify)
+}
 
-__all__ = ["MEASUREMENTS", "Behaviour", "Interchange", "Measurement", "batches", "measure"]
+__all__ = [
+    "MEASUREMENTS",
+    "Amplify",
+    "Backup",
+    "Behaviour",
+    "ImageInterchange",
+    "Interchange",
+    "Measurement",
+    "ProbeMaps",
+    "Probes",
+    "Roads",
+    "batches",
+    "measure",
+]

@@ -25,7 +25,8 @@ class Measurement(ABC):
     """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
 
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
-    learns from all samples at once, so that `rows` gets them all and does its own batching.
+    learns from all samples at once, so that `rows` gets them all and does its own batching. A study gives it at most
+    `most` samples of a set.
     """
 
     schema: ClassVar[Schema]
@@ -34,10 +35,15 @@ class Measurement(ABC):
     whole: ClassVar[bool] = False
 
     batch: int = 16
+    most: int | None = None
 
     @abstractmethod
     def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:
         """The rows of one batch of samples."""
+
+    def applies(self, samples: Samples) -> bool:
+        """Whether these are samples of the form that it is about; a study leaves out what does not apply."""
+        return True
 
     def check(self, vlm: VLM, samples: Samples) -> None:  # noqa: B027, most measurements can ask anything
         """CannotAnswer where a model cannot be asked these samples."""

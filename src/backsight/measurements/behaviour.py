@@ -27,6 +27,7 @@ class Behaviour(Measurement):
     """Accuracy, one row a question and condition. `gray` also asks about a uniform gray picture."""
 
     schema: ClassVar[Schema] = schemas.BEHAVIOUR
+    version: ClassVar[int] = 2
 
     gray: bool = True
 
@@ -93,6 +94,7 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "direction": example.direction,
         "prompt": example.tags.get("prompt"),
         "ground": example.tags.get("ground"),
+        "group": example.tags.get("group"),
         "condition": condition,
         "question": example.question,
         "answer": example.answer,

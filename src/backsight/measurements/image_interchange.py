@@ -27,6 +27,7 @@ from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import row_of
+from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
 
@@ -84,6 +85,11 @@ class ImageInterchange(Measurement):
                 for i in keep:
                     found.append(common[i] | {"tokens": tokens, "layer": layer} | _outcomes(vlm, logits[i], samples[i]))
         return found
+
+    def applies(self, samples: Samples) -> bool:
+        """Any reversed rows; after removal only rows that the package drew."""
+        drawn = all(isinstance(p.clean.source, Row3) for p in samples if isinstance(p, Pair))
+        return self.vision == "intact" or drawn
 
     def _trace(self, vlm: VLM, examples: list[object]) -> replay.Trace:
         batch = vlm.prepare(examples)  # type: ignore[arg-type]

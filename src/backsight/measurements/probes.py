@@ -19,18 +19,15 @@ from torch import Tensor
 from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.grid import TokenGrid
 from backsight.maths import probes
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.measurements.regions import TOUCHED
 from backsight.models import embeds
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
-from backsight.stimuli.arrangements import Grid, arrangement, places, shifted
+from backsight.stimuli.arrangements import Grid, arrangement, by_arrangement, labelled, places, shifted, split
 from backsight.tables import Schema
 
 Place = tuple[SiteName, int]
-TRAINED = 0.75  # of the pictures
 
 
 @dataclass(frozen=True)
@@ -62,6 +59,13 @@ class Probes(Measurement):
     def __post_init__(self) -> None:
         if self.method not in ("adamw", "logistic"):
             raise UsageError("There is no such way to fit a probe", got=self.method, do="give adamw or logistic")
+
+    def applies(self, samples: Samples) -> bool:
+        """Rows and grids of things."""
+        try:
+            return isinstance(samples, ExampleSet) and all(places(e) for e in samples)
+        except CannotAnswer:
+            return False
 
     def check(self, vlm: VLM, samples: Samples) -> None:
         """CannotAnswer where the samples show no places, or too few pictures to fit on."""
@@ -175,43 +179,6 @@ class ProbeMaps(Probes):
                         }
                     )  # fmt: skip
         return found
-
-
-def by_arrangement(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """One example of each picture, by its kind of arrangement."""
-    found: dict[str, dict[str, Example]] = {}
-    for example in examples:
-        places(example)
-        found.setdefault(arrangement(example), {}).setdefault(example.image_id, example)
-    return {kind: list(pictures.values()) for kind, pictures in found.items()}
-
-
-def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
-    """Three quarters of the pictures to fit on, and the rest."""
-    order = np.random.default_rng([seed, len(pictures)]).permutation(len(pictures))
-    cut = round(TRAINED * len(pictures))
-    return [pictures[i] for i in sorted(order[:cut])], [pictures[i] for i in sorted(order[cut:])]
-
-
-def labelled(example: Example, grid: TokenGrid) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
-    """Each token's object's place (-1 on the background), and the strip or field of the picture that it lies in."""
-    boxes = places(example)
-    labels = np.full(len(grid), -1)
-    for place, box in enumerate(boxes):
-        labels[grid.tokens_in(box, TOUCHED)] = place
-    rows, columns = grid.rows, grid.columns
-    if isinstance(example.source, Grid):
-        side = example.source.side
-        return labels, _third(grid.row, rows, side) * side + _third(grid.column, columns, side)
-    across = arrangement(example) == "horizontal"
-    return labels, _third(grid.column, columns, 3) if across else _third(grid.row, rows, 3)
-
-
-def _third(index: np.ndarray, length: int, parts: int) -> np.ndarray:  # type: ignore[type-arg]
-    """Which of `parts` parts an index lies in: the outer ones are equally wide, and the middle takes what is left."""
-    outer = length // parts
-    cuts = [outer * k if k <= parts / 2 else length - outer * (parts - k) for k in range(1, parts)]
-    return np.searchsorted(cuts, index, side="right")
 
 
 def _share(hit: np.ndarray, among: np.ndarray) -> float | None:  # type: ignore[type-arg]

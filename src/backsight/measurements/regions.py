@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example
 from backsight.grid import Box, TokenGrid
+from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.rows import axis_of
 
 Tokens = Literal["objects", "strips"]
 Region = NDArray[np.int64]
-TOUCHED = 0.01  # of a cell that an object must cover for the cell to carry it
 
 
 def outer(example: Example) -> tuple[Box, Box]:

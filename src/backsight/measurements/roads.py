@@ -26,9 +26,9 @@ from backsight.models import answers, embeds, replay
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import alone, control, others, row_of
+from backsight.stimuli.arrangements import TOUCHED
+from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
-
-SHARE = 0.01  # of a cell that an entity must cover for the cell to carry it
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Roads(Measurement):
     def __post_init__(self) -> None:
         if self.shuffles < 1:
             raise UsageError("At least one shuffle is needed", got=self.shuffles)
+
+    def applies(self, samples: Samples) -> bool:
+        """Rows of three, and nothing else."""
+        return isinstance(samples, ExampleSet) and all(isinstance(e.source, Row3) for e in samples)
 
     def check(self, vlm: VLM, samples: Samples) -> None:
         """CannotAnswer where the samples are not rows of three, or the architecture adds vision features later on."""
@@ -111,7 +115,9 @@ def removed(vlm: VLM, batch: Batch) -> Tensor:
     for (found, empty), grid in zip(sources, batch.grids, strict=True):
         value = parts[empty.id].clone()
         for entity in found:
-            value[grid.tokens_in(entity.target, SHARE)] = parts[entity.picture.id][grid.tokens_in(entity.source, SHARE)]
+            value[grid.tokens_in(entity.target, TOUCHED)] = parts[entity.picture.id][
+                grid.tokens_in(entity.source, TOUCHED)
+            ]
         values.append(value)
     return torch.cat(values)
 

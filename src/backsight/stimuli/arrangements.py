@@ -7,20 +7,25 @@ Mechanisms, B.4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example, ExampleSet
-from backsight.grid import Box
+from backsight.grid import Box, TokenGrid
 from backsight.stimuli import rows
 from backsight.stimuli.layouts import Layout
 from backsight.stimuli.questions import PRESENCE, SYSTEM, Direction
 from backsight.stimuli.render import ScenePicture
 from backsight.stimuli.rows import COLORS, SHAPE_OF
 from backsight.stimuli.scene import Figure, Scene
+
+TRAINED = 0.75  # of the pictures, to fit a probe on
+TOUCHED = 0.01  # of a cell that a thing must cover for the cell to carry it
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def grid(layout: Layout, side: int, *, count: int = 120, seed: int = 0) -> Examp
                 source=Grid(side, scene),
             )
         )
-    return ExampleSet(f"grid_{side}x{side}", tuple(items))
+    return ExampleSet(f"grid_{side}x{side}", tuple(items), only=("probes", "probemaps"))
 
 
 def places(example: Example) -> tuple[Box, ...]:
@@ -115,3 +120,40 @@ def arrangement(example: Example) -> str:
     if isinstance(example.source, Grid):
         return "grid"
     return rows.axis_of(cast(Direction, example.direction))
+
+
+def by_arrangement(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """One example of each picture, by its kind of arrangement."""
+    found: dict[str, dict[str, Example]] = {}
+    for example in examples:
+        places(example)
+        found.setdefault(arrangement(example), {}).setdefault(example.image_id, example)
+    return {kind: list(pictures.values()) for kind, pictures in found.items()}
+
+
+def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Three quarters of the pictures to fit on, and the rest."""
+    order = np.random.default_rng([seed, len(pictures)]).permutation(len(pictures))
+    cut = round(TRAINED * len(pictures))
+    return [pictures[i] for i in sorted(order[:cut])], [pictures[i] for i in sorted(order[cut:])]
+
+
+def labelled(example: Example, grid: TokenGrid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each token's object's place (-1 on the background), and the strip or field of the picture that it lies in."""
+    boxes = places(example)
+    labels = np.full(len(grid), -1)
+    for place, box in enumerate(boxes):
+        labels[grid.tokens_in(box, TOUCHED)] = place
+    rows, columns = grid.rows, grid.columns
+    if isinstance(example.source, Grid):
+        side = example.source.side
+        return labels, _third(grid.row, rows, side) * side + _third(grid.column, columns, side)
+    across = arrangement(example) == "horizontal"
+    return labels, _third(grid.column, columns, 3) if across else _third(grid.row, rows, 3)
+
+
+def _third(index: NDArray[np.int64], length: int, parts: int) -> NDArray[np.int64]:
+    """Which of `parts` parts an index lies in: the outer ones are equally wide, and the middle takes what is left."""
+    outer = length // parts
+    cuts = [outer * k if k <= parts / 2 else length - outer * (parts - k) for k in range(1, parts)]
+    return np.searchsorted(cuts, index, side="right")

@@ -1,7 +1,8 @@
 """The words: prompts exactly as the sources print them, and the answers that belong to a relation.
 
 Truth is geometry and words come last: a relation is computed from boxes (`relations`), and this module only puts
-it into a sentence. Prompts of the suites: *Dual Mechanisms*, appendix A.3. Prompts A, B, C: *CREG*, table 6.
+it into a sentence. Prompts of the suites: *Dual Mechanisms*, appendix A.3. Prompts A, B, C: *CREG*, table 6. What'sUp's
+question: AdaptVis, whose accuracies on What'sUp are the ones to compare with.
 """
 
 from __future__ import annotations
@@ -43,6 +44,31 @@ CREG_PROMPTS: dict[str, str] = {
 }
 NUMBER: dict[Direction, str] = {"left": "1", "right": "2", "above": "3", "below": "4"}
 
+# What'sUp (Kamath et al., 2023): set A has a thing beside, on or under furniture, set B beside, before or behind.
+WhatsUpSet = Literal["a", "b"]
+Place = Literal["left", "right", "on", "under", "front", "behind"]
+WHATSUP_PLACES: dict[WhatsUpSet, tuple[Place, Place, Place, Place]] = {
+    "a": ("left", "right", "on", "under"),
+    "b": ("left", "right", "front", "behind"),
+}
+WHATSUP_OPPOSITE: dict[Place, Place] = {
+    "left": "right", "right": "left", "on": "under", "under": "on", "front": "behind", "behind": "front",
+}  # fmt: skip
+FILE_RELATION: dict[Place, str] = {  # how the published file names say it
+    "left": "left_of",
+    "right": "right_of",
+    "on": "on",
+    "under": "under",
+    "front": "in-front_of",
+    "behind": "behind",
+}
+WHATSUP_PROMPT = (
+    "Where is the {object} in relation to the {reference}? Answer with {first}, {second}, {third} or {last}."
+)
+CAPTION_PROMPT = "Which caption fits the picture?"
+# A composite of two What'sUp pictures with one piece of furniture (Dual Mechanisms, A.3).
+COMPOSITE_PROMPT = "The object on the floor {preposition} the {middle} is"
+
 # The control that asks what is there and not where, and the absolute forms that training uses beside the relations.
 PRESENCE: dict[str, str] = {
     "squares": "Which color is in the picture, {one} or {two}?",
@@ -75,3 +101,16 @@ def row_question(suite: str, direction: Direction, middle: str) -> str:
 def relation_question(prompt: str, subject: str, reference: str) -> str:
     """CREG's prompt A, B or C about where `subject` is relative to `reference`."""
     return CREG_PROMPTS[prompt].format(tgt=subject, ref=reference)
+
+
+def whatsup_question(which: WhatsUpSet, subject: str, reference: str) -> str:
+    """AdaptVis' question about a picture of What'sUp's set A or B; it names the four answers of the set."""
+    first, second, third, last = WHATSUP_PLACES[which]
+    return WHATSUP_PROMPT.format(
+        object=subject, reference=reference, first=first, second=second, third=third, last=last
+    )
+
+
+def composite_question(direction: Literal["left", "right"], middle: str) -> str:
+    """The question about what stands to the left or right of the furniture in a composite (Dual Mechanisms, A.3)."""
+    return COMPOSITE_PROMPT.format(preposition=PREPOSITION[direction], middle=middle)

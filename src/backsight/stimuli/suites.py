@@ -9,7 +9,7 @@ from pathlib import Path
 from backsight.errors import UsageError
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
-from backsight.stimuli import rows, scattered
+from backsight.stimuli import arrangements, rows, scattered, tabletop
 from backsight.stimuli.layouts import PRESETS, Layout
 
 DEFAULT = PRESETS["qwen2-vl"]
@@ -59,6 +59,21 @@ def pairs_textured(grid: TokenGrid | Layout | None = None, *, scenes: int = 200,
     return scattered.pairs(layout_for(grid), ground="textured", scenes=scenes, seed=seed)
 
 
+def tabletop_a(grid: TokenGrid | Layout | None = None, *, sets: int = 50, seed: int = 0) -> ExampleSet:
+    """Drawn scenes in the manner of What'sUp's set A, four pictures a set, of pairs that training never shows."""
+    return tabletop.scenes((grid or DEFAULT).size, which="a", sets=sets, seed=seed)
+
+
+def tabletop_b(grid: TokenGrid | Layout | None = None, *, sets: int = 50, seed: int = 0) -> ExampleSet:
+    """Drawn scenes in the manner of What'sUp's set B, four pictures a set, of pairs that training never shows."""
+    return tabletop.scenes((grid or DEFAULT).size, which="b", sets=sets, seed=seed)
+
+
+def grid(grid: TokenGrid | Layout | None = None, side: int = 2, *, count: int = 120, seed: int = 0) -> ExampleSet:
+    """`side` x `side` coloured shapes, for probes of both directions at once (Dual Mechanisms, B.4)."""
+    return arrangements.grid(layout_for(grid), side, count=count, seed=seed)
+
+
 SUITES: dict[str, Callable[..., ExampleSet]] = {
     "squares": squares,
     "shapes": shapes,
@@ -66,6 +81,10 @@ SUITES: dict[str, Callable[..., ExampleSet]] = {
     "pairs": pairs,
     "pairs_textured": pairs_textured,
     **{f"jittered_{suite}": partial(jittered, suite=suite) for suite in rows.SUITES},
+    "grid_2x2": partial(grid, side=2),
+    "grid_3x3": partial(grid, side=3),
+    "tabletop_a": tabletop_a,
+    "tabletop_b": tabletop_b,
 }
 
 

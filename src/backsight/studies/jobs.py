@@ -83,7 +83,7 @@ def plan(
             kind = kind_of(measurement)
             try:
                 samples = _samples(examples, measurement, limit)
-                if samples is None or len(samples) == 0:
+                if samples is None or len(samples) == 0 or not measurement.applies(samples):
                     continue
                 measurement.check(vlm, samples)
                 jobs.append(Job(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
@@ -104,11 +104,14 @@ def reason(error: CannotAnswer) -> str:
 
 
 def _samples(examples: ExampleSet, measurement: Measurement, limit: int | None) -> Samples | None:
+    if examples.only and kind_of(measurement) not in examples.only:
+        return None
+    most = min((n for n in (limit, measurement.most) if n is not None), default=None)
     if measurement.pair_kind is None:
-        return examples.limit(limit)
+        return examples.limit(most)
     if measurement.pair_kind not in examples.pair_makers:
         return None
-    return examples.pairs(measurement.pair_kind).limit(limit)
+    return examples.pairs(measurement.pair_kind).limit(most)
 
 
 def _wanted(

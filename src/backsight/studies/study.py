@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import resource
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import backsight
-from backsight import stimuli
-from backsight.errors import CannotAnswer, StudyError
+from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair
+from backsight.figures import suite_title
 from backsight.maths import summaries
-from backsight.measurements import Behaviour, Interchange, Measurement
+from backsight.maths.roads import verdict
+from backsight.measurements import Measurement
+from backsight.models import positions
 from backsight.models.vlm import VLM
-from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, reason, versions
+from backsight.studies.defaults import MEASUREMENTS
+from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
+from backsight.studies.record import describe_model, machine
 from backsight.studies.runner import Done, Progress, enough_memory, run_job
 from backsight.studies.store import Store
 from backsight.tables import Table, replacing
 
-JITTERED = 120
 QUICK = 48
 
 
@@ -56,7 +53,7 @@ class Study:
     sets: Sequence[ExampleSet]
     folder: Path
     options: Options = field(default_factory=Options)
-    measurements: Sequence[Measurement] = (Behaviour(), Interchange())
+    measurements: Sequence[Measurement] = MEASUREMENTS
     skipped: list[Skipped] = field(default_factory=list)
     command: str = ""
 
@@ -114,6 +111,10 @@ class Study:
         """Run what is missing and write summaries, samples and study.json; the folder."""
         done = [run_job(self.vlm, job, self.store, progress) for job in self.jobs]
         write_summaries(self.store, self.jobs)
+        grid = self.vlm.grid
+        self.store.write_table(
+            "position_budget", positions.budget(self.vlm.model.config, self.vlm.family, grid.rows, grid.columns)
+        )
         with self.store.writing("the sample pictures"):
             described = [self._describe(s) for s in self.sets if any(j.set_name == s.name for j in self.jobs)]
         self._write(done, described)
@@ -137,6 +138,7 @@ class Study:
                     "contracts": [asdict(f) for f in vlm.findings],
                     "sets": described,
                     "jobs": [self._job(d) for d in done],
+                    "verdict": judge(self.store, self.jobs),
                     "skipped": [
                         {"set": s.set_name, "measurement": s.measurement, "reason": s.reason} for s in self.skipped
                     ],
@@ -170,7 +172,7 @@ class Study:
             sample["counterfactual"] = other | {"outcomes": dict(pair.outcomes)}
         return {
             "name": examples.name,
-            "title": examples.name.replace("_", " ").capitalize(),
+            "title": suite_title(examples.name),
             "note": examples.note,
             "examples": len(examples),
             "images": len({e.image_id for e in examples}),
@@ -195,80 +197,27 @@ class Study:
 
 
 def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
-    """Summary tables over all jobs of a kind: a pure function of their rows."""
+    """Summary tables over all jobs whose rows have one schema: pure functions of their rows."""
     for kind, summarise in summaries.SUMMARIES.items():
-        mine = [store.read_table(j.table) for j in jobs if j.kind == kind]
+        mine = [store.read_table(j.table) for j in jobs if j.measurement.schema.name == kind]
+        further = summaries.FURTHER.get(kind, {})
         if not mine:
-            for name in (f"{kind}_summary", *(["order_layers"] if kind == "interchange" else [])):
+            for name in (f"{kind}_summary", *further):
                 store.drop_table(name)
             continue
         summary = Table.concat([summarise(rows) for rows in mine])
         store.write_table(f"{kind}_summary", summary)
-        if kind == "interchange":
-            store.write_table("order_layers", summaries.order_layers(summary))
+        for name, (of_summary, make) in further.items():
+            made = make(summary) if of_summary else Table.concat([make(rows) for rows in mine])
+            if len(made):
+                store.write_table(name, made)
+            else:
+                store.drop_table(name)
 
 
-def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Skipped]]:
-    """The generated suites for a model's own token grid, and those that do not fit it."""
-    builders: dict[str, Callable[[], ExampleSet]] = {
-        name: (lambda name=name: stimuli.build(name, vlm.grid, seed=seed))  # type: ignore[misc]
-        for name in ("squares", "shapes", "objects", "pairs")
-    }
-    builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
-    for suite in ("squares", "shapes", "objects"):
-        builders[f"jittered_{suite}"] = lambda suite=suite: replace(  # type: ignore[misc]
-            stimuli.jittered(vlm.grid, suite=suite, count=JITTERED, seed=seed), pair_makers={}
-        )
-    sets, skipped = [], []
-    for name, build in builders.items():
-        try:
-            sets.append(replace(build(), note=NOTES.get(name, "")))
-        except CannotAnswer as error:
-            skipped.append(Skipped(name, "all", reason(error)))
-    return sets, skipped
-
-
-NOTES: Mapping[str, str] = {
-    "squares": "Three coloured squares in a row or a column, at fixed places on white (Dual Mechanisms, 3.1).",
-    "shapes": "Three coloured shapes, each colour with its own shape (Dual Mechanisms, 3.1).",
-    "objects": "Three pictures of objects, drawn for this suite (Dual Mechanisms, 3.1).",
-    "pairs": "Two objects anywhere on plain ground, asked with CREG's prompts A, B and C.",
-    "pairs_textured": "Two objects on textured ground among distractors, asked with CREG's prompts A, B and C.",
-    "jittered_squares": "Squares with place, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_shapes": "Shapes with place, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_objects": "Objects with place, size and shade drawn afresh, of triples that built-in models never saw.",
-}
-
-
-def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
-    """What a reader must know of a model."""
-    grid = vlm.grid
-    reason = "as asked" if dtype else "the default on a CPU" if vlm.device.type == "cpu" else "the checkpoint's own"
-    return {
-        "name": vlm.name,
-        "family": vlm.family.name,
-        "fingerprint": vlm.fingerprint,
-        "parameters": vlm.n_parameters,
-        "layers": vlm.n_layers,
-        "grid": {"rows": grid.rows, "columns": grid.columns, "cell": list(grid.cell)},
-        "dtype": str(vlm.dtype).removeprefix("torch."),
-        "dtype_reason": reason,
-        "device": str(vlm.device),
-        "attention": vlm.attention,
-        "chat": vlm.family.chat,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Hardware and the peak of memory so far, in MiB."""
-    unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    found: dict[str, Any] = {
-        "cpu": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit),
-    }
-    if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-        found["gpu_memory_peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return found
+def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:
+    """The verdict on where the order comes from, of the first suite that roads were closed on; None without one."""
+    for job in jobs:
+        if job.measurement.schema.name == "roads":
+            return verdict(store.read_table(job.table)).as_dict()
+    return None

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from backsight.studies.study import Study, machine
+from backsight.studies.record import machine
+from backsight.studies.study import Study
 
 
 def announce(console: Console, made: Study) -> None:

@@ -35,6 +35,7 @@ def build_qwen(seed: int, *, depth: int = 3) -> tuple[Any, Any]:
 # columns share the fast half and time has the slow one; the customary [4, 6, 6] gives columns the slowest.
 INTERLEAVED = [0, 2, 2, 0, 2, 2, 8, 0, 0]
 ALL_ROWS: dict[Kind, float] = {"squares": 0.1, "shapes": 0.14, "objects": 0.2}
+FEWER_ROWS: dict[Kind, float] = {"squares": 0.06, "shapes": 0.1, "objects": 0.16}
 
 PLAIN = Recipe(
     name="plain",
@@ -47,11 +48,11 @@ PLAIN = Recipe(
         # Where each thing is, and relations in few words: squares first again, then all things, then the long prompts.
         Stage("placed squares", 1200, {**ALL_ROWS, "placed_squares": 0.56}, rate=1e-3, floor=0.6, warmup=50),
         Stage("placed", 900, {**ALL_ROWS, "placed_squares": 0.1, "placed": 0.46}, rate=1e-3, floor=0.6, warmup=50),
-        Stage("words", 1500, {**ALL_ROWS, "placed": 0.16, "scattered": 0.4}, rate=1e-3, floor=0.5, images=12),
+        Stage("words", 1900, {**FEWER_ROWS, "placed": 0.28, "scattered": 0.4}, rate=1e-3, floor=0.5, images=12),
         Stage(
             "everything",
-            900,
-            {**ALL_ROWS, "placed": 0.1, "scattered": 0.46},
+            1100,
+            {**FEWER_ROWS, "placed": 0.18, "scattered": 0.5},
             rate=6e-4,
             floor=0.02,
             warmup=30,
@@ -84,7 +85,7 @@ GEMMA = Recipe(
     build=build_gemma,
     layout=PRESETS["gemma-3"],
     stages=(
-        Stage("squares", 1600, {"squares": 1.0}, rate=1e-3, floor=0.4, images=12),
+        Stage("squares", 1600, {"squares": 1.0}, rate=1.5e-3, floor=0.4, images=12),
         Stage("rows", 1400, {"squares": 0.2, "shapes": 0.3, "objects": 0.5}, rate=1e-3, floor=0.02, images=12),
     ),
     system=SYSTEM,

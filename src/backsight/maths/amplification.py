@@ -1,0 +1,49 @@
+"""What amplification corrects and breaks, from the rows of Amplify."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from backsight import schemas
+from backsight.maths.grouping import SMALLEST, expect, groups
+from backsight.maths.intervals import mean_over_images
+from backsight.tables import Table
+
+
+def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
+    """Accuracy, corrected failures and broken right answers of the scored half, by suite, form and directions.
+
+    `random` is the mean over the draws, at the alpha chosen for the probes. `oracle` takes the alpha that does best on
+    the scored half itself: it shows what there is to gain, not what one would get.
+    """
+    expect(rows, "amplify")
+    found: list[dict[str, Any]] = []
+    for (suite,), group in groups(rows.frame[rows.frame["part"] == "score"], ["suite"]):
+        plain = group[group["directions"] == "none"].set_index("example_id")["correct"].astype(bool)
+        common = {"suite": suite, "questions": len(plain), "failures": int((~plain).sum())}
+        before = group[group["directions"] == "none"]
+        found.append(common | {"form": None, "directions": "none", "alpha": 0.0} | _numbers(before, plain, smallest))
+        for (form,), of in groups(group[group["form"].notna()], ["form"]):
+            probe, random = of[of["directions"] == "probe"], of[of["directions"] == "random"]
+            chosen = probe[probe["chosen"].astype(bool)]
+            best = probe.groupby("alpha")["correct"].mean().idxmax()
+            for kind, part in (("probe", chosen), ("random", random), ("oracle", probe[probe["alpha"] == best])):
+                if len(part):
+                    named = {"form": form, "directions": kind, "alpha": float(part["alpha"].iloc[0])}
+                    found.append(common | named | _numbers(part, plain, smallest))
+    return Table.of(schemas.AMPLIFY_SUMMARY, found, rows.provenance)
+
+
+def _numbers(part: pd.DataFrame, plain: pd.Series[bool], smallest: int) -> dict[str, Any]:
+    right = part["correct"].astype(float)
+    was_right = part["example_id"].map(plain).astype(bool)
+    numbers: dict[str, Any] = {"omitted": int((~plain).sum()) < smallest}
+    shares = {"": right, "corrected_": right[~was_right], "broken_": 1 - right[was_right]}
+    for name, values in shares.items():
+        few = values.empty or part.loc[values.index, "example_id"].nunique() < smallest
+        interval = None if few else mean_over_images(values, part.loc[values.index, "image_id"].astype(str))
+        numbers[name.rstrip("_") or "accuracy"] = interval and interval.mean
+        numbers |= {f"{name}low": interval and interval.low, f"{name}high": interval and interval.high}
+    return numbers

@@ -1,0 +1,98 @@
+"""The position budget: how far rotary embeddings turn from one cell of the picture to the next, and over the grid.
+
+It costs no forward pass: the numbers come from a model's settings. A pair of features that turns by less than a few
+hundredths of a radian over the whole grid cannot tell its cells apart by rotation; then order along that axis must come
+from elsewhere (the vision encoder, or causal order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from backsight import schemas
+from backsight.models.families import Family
+from backsight.tables import Table
+
+Axis = Literal["row", "column"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One rotary frequency that an axis is given: `step` positions a cell, `frequency` radians a position."""
+
+    part: Literal["vision", "language"]
+    layers: str
+    axis: Axis
+    index: int
+    frequency: float
+    step: int
+
+
+def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
+    """Radians a cell and over the grid (cells - 1 of them), for every frequency that rows and columns are given.
+
+    A part without rotary positions (SigLIP's table of places) has no rows.
+    """
+    found = []
+    for turn in (*_vision(config, family), *_language(config, family, columns)):
+        radians = turn.frequency * turn.step
+        cells = rows if turn.axis == "row" else columns
+        found.append(
+            {
+                "part": turn.part, "layers": turn.layers, "axis": turn.axis, "frequency": turn.index,
+                "radians_cell": radians, "radians_grid": radians * (cells - 1), "cells": cells,
+            }
+        )  # fmt: skip
+    return Table.of(schemas.POSITION_BUDGET, found, {"family": family.name})
+
+
+def frequencies(parameters: dict[str, Any], size: int, default: float = 10_000.0) -> list[float]:
+    """Radians a position of each pair of features: base ** (-2 i / size), divided by a linear scaling factor."""
+    base = float(parameters.get("rope_theta", default))
+    factor = float(parameters.get("factor", 1.0)) if parameters.get("rope_type") == "linear" else 1.0
+    return [base ** (-2 * i / size) / factor for i in range(size // 2)]
+
+
+def _vision(config: Any, family: Family) -> Iterator[Turn]:
+    """Qwen's vision encoders give half of each head's pairs to rows and half to columns, a position a patch."""
+    vision = config.vision_config
+    if family.grid != "thw":
+        return
+    width = int(getattr(vision, "embed_dim", None) or vision.hidden_size)
+    size = width // int(vision.num_heads) // 2
+    for index, frequency in enumerate(frequencies(getattr(vision, "rope_parameters", None) or {}, size)):
+        for axis in ("row", "column"):
+            yield Turn("vision", "all", axis, index, frequency, int(vision.spatial_merge_size))  # type: ignore[arg-type]
+
+
+def _language(config: Any, family: Family, columns: int) -> Iterator[Turn]:
+    text = config.get_text_config()
+    size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
+    parameters = text.rope_parameters
+    if family.grid == "thw":
+        given = frequencies(parameters, size)
+        for index, axis in enumerate(_sections(parameters, len(given))):
+            if axis != "time":
+                yield Turn("language", "all", axis, index, given[index], 1)  # type: ignore[arg-type]
+        return
+    # Places are counted in raster order: the next column is one place away, the next row a whole row of them.
+    kinds = {"all": parameters} if "rope_theta" in parameters else parameters
+    for layers, of in kinds.items():
+        for index, frequency in enumerate(frequencies(of, size)):
+            yield Turn("language", layers, "row", index, frequency, columns)
+            yield Turn("language", layers, "column", index, frequency, 1)
+
+
+def _sections(parameters: dict[str, Any], pairs: int) -> list[str]:
+    """Which axis each frequency is given to: M-RoPE's sections one after another, or interleaved (Qwen3-VL)."""
+    names = ("time", "row", "column")
+    sections = list(parameters["mrope_section"])
+    if not parameters.get("mrope_interleaved", False):
+        return [names[i % 3] for i, length in enumerate(sections) for _ in range(length)]
+    found = ["time"] * pairs
+    for offset in (1, 2):
+        for index in range(offset, min(3 * sections[offset], pairs), 3):
+            found[index] = names[offset]
+    return found

@@ -1,0 +1,73 @@
+"""What a study runs when it is asked for nothing else: the generated suites that fit a model, and the measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from backsight import stimuli
+from backsight.errors import CannotAnswer
+from backsight.examples import ExampleSet
+from backsight.measurements import (
+    Amplify,
+    Backup,
+    Behaviour,
+    ImageInterchange,
+    Interchange,
+    Measurement,
+    ProbeMaps,
+    Probes,
+    Roads,
+)
+from backsight.models.vlm import VLM
+from backsight.studies.jobs import Skipped, reason
+
+JITTERED = 120
+MEASUREMENTS: tuple[Measurement, ...] = (
+    Behaviour(),
+    Roads(most=160),
+    Interchange(),
+    Probes(),
+    ProbeMaps(),
+    ImageInterchange(most=100),
+    Backup(most=100),
+    Amplify(most=200),
+)
+
+
+def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Skipped]]:
+    """The generated suites for a model's own token grid, and those that do not fit it."""
+    builders: dict[str, Callable[[], ExampleSet]] = {
+        name: (lambda name=name: stimuli.build(name, vlm.grid, seed=seed))  # type: ignore[misc]
+        for name in ("squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs")
+    }
+    builders["degraded_squares"] = lambda: replace(
+        stimuli.degraded(stimuli.squares(vlm.grid, seed=seed), seed=seed), only=("behaviour", "amplify")
+    )
+    builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
+    for suite in ("squares", "shapes", "objects"):
+        builders[f"jittered_{suite}"] = lambda suite=suite: replace(  # type: ignore[misc]
+            stimuli.jittered(vlm.grid, suite=suite, count=JITTERED, seed=seed), only=("behaviour",)
+        )
+    sets, skipped = [], []
+    for name, build in builders.items():
+        try:
+            sets.append(replace(build(), note=NOTES.get(name, "")))
+        except CannotAnswer as error:
+            skipped.append(Skipped(name, "all", reason(error)))
+    return sets, skipped
+
+
+NOTES: Mapping[str, str] = {
+    "squares": "Three coloured squares in a row or a column, at fixed places on white (Dual Mechanisms, 3.1).",
+    "shapes": "Three coloured shapes, each colour with its own shape (Dual Mechanisms, 3.1).",
+    "objects": "Three pictures of objects, drawn for this suite (Dual Mechanisms, 3.1).",
+    "pairs": "Two objects anywhere on plain ground, asked with CREG's prompts A, B and C.",
+    "pairs_textured": "Two objects on textured ground among distractors, asked with CREG's prompts A, B and C.",
+    "grid_2x2": "Four coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
+    "grid_3x3": "Nine coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
+    "degraded_squares": "Squares with noise or at low contrast, so that there are failures to repair.",
+    "jittered_squares": "Squares with place, size and shade drawn afresh, of triples that built-in models never saw.",
+    "jittered_shapes": "Shapes with place, size and shade drawn afresh, of triples that built-in models never saw.",
+    "jittered_objects": "Objects with place, size and shade drawn afresh, of triples that built-in models never saw.",
+}
