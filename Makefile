@@ -36,6 +36,7 @@ test-oldest: setup
 
 bench: setup
 	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/image_sweep.py
 
 clean:
 	rm -rf $(VENV) .venv-oldest runs

@@ -10,15 +10,20 @@ from types import ModuleType
 import pytest
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "replay.py"
-    spec = importlib.util.spec_from_file_location("bench_replay", path)
+def benchmark(name: str) -> ModuleType:
+    """A benchmark's module; they import one another as scripts in one folder do."""
+    path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_replay"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    return benchmark("replay")
 
 
 def test_flops_of_a_sweep_equal_a_count_by_hand(bench: ModuleType) -> None:
@@ -53,3 +58,10 @@ def test_both_baselines_give_the_same_curves(bench: ModuleType) -> None:
     bench.torch.testing.assert_close(swept, bench.patched(vlm, clean, other), atol=1e-4, rtol=0)
     with bench.cached_images(vlm):
         bench.torch.testing.assert_close(swept, bench.patched(vlm, clean, other), atol=1e-4, rtol=0)
+
+
+def test_an_image_sweep_stays_under_its_limit(bench: ModuleType) -> None:
+    """Objects, strips, and both on one recording; each equal to one patched forward a layer."""
+    for row in benchmark("image_sweep").measure(6, 128, 1, 1):
+        assert 2 < row["language_forward_equivalents"] <= row["limit"], row["sets"]
+        assert row["largest_difference"] < 1e-4

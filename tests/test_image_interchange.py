@@ -100,7 +100,7 @@ def test_rows_equal_plain_patched_forwards(kind: type[ImageInterchange]) -> None
     found = measurement._trace(vlm, clean), measurement._trace(vlm, other)  # type: ignore[arg-type]
     batch, second = vlm.prepare(clean), vlm.prepare(other)
     for tokens in measurement.tokens:
-        swept = measurement._sweep(*found, tokens)
+        swept = measurement.sweep(*found, tokens)
         for layer in range(vlm.n_layers + 1):
             base, source = (states(vlm, b, removal=kind is Backup)[layer] for b in (batch, second))
             swapped = base.clone()

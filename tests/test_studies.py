@@ -15,8 +15,9 @@ from backsight.examples import Example, ExampleSet
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.loading import load
 from backsight.models.vlm import VLM
-from backsight.studies import Options, Skipped, Store, Study, plan
+from backsight.studies import Options, Skipped, Store, Study, default_sets, plan
 from backsight.studies import runner as running
+from backsight.studies.defaults import MEASUREMENTS, ROWS
 from backsight.studies.jobs import file_stem
 from backsight.tables import Table
 
@@ -284,3 +285,18 @@ def test_an_identity_that_cannot_be_read_is_said(tmp_path: Path, text: str) -> N
     with pytest.raises(StudyError, match="The study's identity cannot be read") as caught:
         Store(tmp_path, IDENTITY)
     assert caught.value.do == "give a new folder as --out"
+
+
+def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> None:
+    sets, _ = default_sets(tiny_vlm)
+    jobs, _ = plan(tiny_vlm, [s for s in sets if s.name != "objects"], MEASUREMENTS, limit=24)
+    kinds = {name: {j.kind for j in jobs if j.set_name == name} for name in {j.set_name for j in jobs}}
+    assert kinds["squares"] == set(ROWS)
+    assert kinds["pairs"] == kinds["jittered_shapes"] == {"behaviour"}
+    assert kinds["grid_2x2"] == {"probes", "probemaps"}
+    assert kinds["degraded_squares"] == {"behaviour", "amplify"}
+    assert all(len(j.samples) <= 24 for j in jobs)
+    own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
+    assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
+        "behaviour", "roads", "probes", "probemaps", "amplify",
+    }  # fmt: skip

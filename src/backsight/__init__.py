@@ -28,7 +28,7 @@ _WHERE = {
     "plot": "backsight.figures",
     "BacksightError": "backsight.errors",
 }
-_PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "stimuli", "studies", "report")
+_PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "repairs", "report", "stimuli", "studies")
 
 __all__ = [
     "VLM",
@@ -52,13 +52,14 @@ __all__ = [
     "measurements",
     "models",
     "plot",
+    "repairs",
     "report",
     "stimuli",
     "studies",
 ]
 
 if TYPE_CHECKING:
-    from backsight import datasets, figures, maths, measurements, models, report, stimuli, studies
+    from backsight import datasets, figures, maths, measurements, models, repairs, report, stimuli, studies
     from backsight.errors import BacksightError
     from backsight.examples import Example, ExampleSet, Pair, PairSet
     from backsight.figures import plot

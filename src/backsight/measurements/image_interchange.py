@@ -81,7 +81,7 @@ class ImageInterchange(Measurement):
         for tokens in self.tokens:
             missing = dict.fromkeys(("layer", "p_clean", "p_flipped", "top_token"))
             found += [row | {"tokens": tokens} | missing for row in common if not row["kept"]]
-            for layer, logits in enumerate(self._sweep(clean, other, tokens) if keep else ()):
+            for layer, logits in enumerate(self.sweep(clean, other, tokens) if keep else ()):
                 for i in keep:
                     found.append(common[i] | {"tokens": tokens, "layer": layer} | _outcomes(vlm, logits[i], samples[i]))
         return found
@@ -99,15 +99,15 @@ class ImageInterchange(Measurement):
         with vlm.editing(Edit("image_embeds", lambda rows: value.to(rows.dtype))):
             return replay.record(vlm, batch)
 
-    def _sweep(self, clean: replay.Trace, other: replay.Trace, tokens: Tokens) -> list[Tensor]:
+    def sweep(self, clean: replay.Trace, other: replay.Trace, tokens: Tokens) -> list[Tensor]:
         """Next-token logits (batch, vocabulary) by layer, 0 .. L, with the regions swapped there."""
         places = [
             regions(example, grid, tokens, self.strip_width)
             for example, grid in zip(clean.batch.examples, clean.batch.grids, strict=True)
         ]
-        into = _mask(clean.batch, [np.concatenate(p) for p in places])
-        sources = [_crosswise(first, last) for first, last in places]
-        taken = [_positions(other.batch, i, source) for i, source in enumerate(sources)]
+        into = prompt_mask(clean.batch, [np.concatenate(p) for p in places])
+        sources = [crosswise(first, last) for first, last in places]
+        taken = [prompt_positions(other.batch, i, source) for i, source in enumerate(sources)]
         swept = []
         for layer in range(len(clean.blocks) + 1):
             state = other.resid_pre(layer)
@@ -138,21 +138,22 @@ class Backup(ImageInterchange):
     tokens: tuple[Tokens, ...] = ("objects",)
 
 
-def _crosswise(first: Region, last: Region) -> Region:
+def crosswise(first: Region, last: Region) -> Region:
     """Where the tokens of both regions, in raster order, take their states from: each from its like in the other."""
     into, out = np.concatenate([first, last]), np.concatenate([last, first])
     return out[np.argsort(into)]
 
 
-def _positions(batch: Batch, example: int, tokens: Region) -> Tensor:
+def prompt_positions(batch: Batch, example: int, tokens: Region) -> Tensor:
     """Prompt positions of some image tokens of an example, in the order given."""
     return batch.image_mask[example].nonzero().flatten()[torch.from_numpy(tokens).to(batch.image_mask.device)]
 
 
-def _mask(batch: Batch, tokens: Sequence[Region]) -> Tensor:
+def prompt_mask(batch: Batch, tokens: Sequence[Region]) -> Tensor:
+    """(batch, position), true at some image tokens of each example."""
     found = torch.zeros_like(batch.image_mask)
     for example, chosen in enumerate(tokens):
-        found[example, _positions(batch, example, chosen)] = True
+        found[example, prompt_positions(batch, example, chosen)] = True
     return found
 
 

@@ -20,19 +20,28 @@ from backsight.measurements import (
     Roads,
 )
 from backsight.models.vlm import VLM
+from backsight.stimuli.rows import SUITES
 from backsight.studies.jobs import Skipped, reason
 
 JITTERED = 120
+DEGRADED = 120
+# About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(),
-    Roads(most=160),
-    Interchange(),
+    Roads(most=64),
+    Interchange(most=100),
     Probes(),
     ProbeMaps(),
-    ImageInterchange(most=100),
-    Backup(most=100),
-    Amplify(most=200),
+    ImageInterchange(most=48),
+    Backup(most=48),
+    Amplify(most=120),
 )
+ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
+ONLY: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("squares", "shapes", "objects"), ROWS),
+    **dict.fromkeys(("pairs", "pairs_textured", *(f"jittered_{s}" for s in SUITES)), ("behaviour",)),
+    "degraded_squares": ("behaviour", "amplify"),
+}
 
 
 def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Skipped]]:
@@ -41,18 +50,19 @@ def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Ski
         name: (lambda name=name: stimuli.build(name, vlm.grid, seed=seed))  # type: ignore[misc]
         for name in ("squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs")
     }
-    builders["degraded_squares"] = lambda: replace(
-        stimuli.degraded(stimuli.squares(vlm.grid, seed=seed), seed=seed), only=("behaviour", "amplify")
+    builders["degraded_squares"] = lambda: stimuli.degraded(
+        stimuli.squares(vlm.grid, seed=seed).limit(DEGRADED), seed=seed
     )
     builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
-    for suite in ("squares", "shapes", "objects"):
-        builders[f"jittered_{suite}"] = lambda suite=suite: replace(  # type: ignore[misc]
-            stimuli.jittered(vlm.grid, suite=suite, count=JITTERED, seed=seed), only=("behaviour",)
+    for suite in SUITES:
+        builders[f"jittered_{suite}"] = lambda suite=suite: stimuli.jittered(  # type: ignore[misc]
+            vlm.grid, suite=suite, count=JITTERED, seed=seed
         )
     sets, skipped = [], []
     for name, build in builders.items():
         try:
-            sets.append(replace(build(), note=NOTES.get(name, "")))
+            made = build()
+            sets.append(replace(made, note=NOTES.get(name, ""), only=made.only or ONLY.get(name, ())))
         except CannotAnswer as error:
             skipped.append(Skipped(name, "all", reason(error)))
     return sets, skipped
