@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from backsight import schemas
 from backsight.errors import DataError, UsageError
 from backsight.figures import OUTCOME_WORDS, plot, to_svg
-from backsight.figures.interchange import _numbers
+from backsight.figures.sweeps import numbers
 from backsight.maths.summaries import behaviour_summary, interchange_summary
 from backsight.tables import Schema, Table
 
@@ -31,7 +31,7 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
             for number in range(images):
                 right = number > 0 if condition == "picture" else number % 6 == 0
                 row: Row = {"example_id": f"{prompt}-{number}", "image_id": str(number), "suite": suite}
-                row |= {"direction": ("left", "right")[number % 2], "prompt": prompt, "ground": "plain"}
+                row |= {"direction": ("left", "right")[number % 2], "prompt": prompt, "ground": "plain", "group": None}
                 row |= {"condition": condition, "question": "?", "answer": "red", "options": 6}
                 row |= {"choice": "red", "choice_correct": right, "p_answer": 0.5, "p_choice": 0.5}
                 row |= {
@@ -92,7 +92,8 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    with pytest.raises(UsageError, match="behaviour, interchange, behaviour_summary, interchange_summary"):
+    known = r"behaviour, interchange, image_interchange, roads, probes, behaviour_summary, .*, probe_maps$"
+    with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 
 
@@ -161,10 +162,10 @@ def test_layers_of_the_order_are_shaded() -> None:
     spans = [(p.get_x(), p.get_x() + p.get_width()) for p in axes.patches]  # type: ignore[attr-defined]
     assert spans == [(2.5, 4.5)]
     assert not plot(sweeps(decided=())).axes[0].patches
-    assert _numbers("3-5, 7") == [(3, 5), (7, 7)] and _numbers("") == []
+    assert numbers("3-5, 7") == [(3, 5), (7, 7)] and numbers("") == []
 
 
-def test_layers_are_whole_numbers() -> None:
+def test_layers_are_wholenumbers() -> None:
     for layers in (6, 28):
         axes = plot(sweeps(layers=layers, decided=(5,))).axes[0]
         ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= layers]

@@ -13,7 +13,11 @@ from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
 from backsight.figures.behaviour import behaviour_summary
+from backsight.figures.image_interchange import FLIP_WORDS, image_interchange_summary
 from backsight.figures.interchange import OUTCOME_WORDS, interchange_summary
+from backsight.figures.probe_maps import probe_maps
+from backsight.figures.probes import probes_summary
+from backsight.figures.roads import roads_summary
 from backsight.figures.style import suite_title, to_svg
 from backsight.maths.summaries import SUMMARIES
 from backsight.tables import Table
@@ -21,6 +25,10 @@ from backsight.tables import Table
 FIGURES: dict[str, Callable[..., Figure]] = {
     "behaviour_summary": behaviour_summary,
     "interchange_summary": interchange_summary,
+    "image_interchange_summary": image_interchange_summary,
+    "roads_summary": roads_summary,
+    "probes_summary": probes_summary,
+    "probe_maps": probe_maps,
 }
 
 
@@ -30,12 +38,11 @@ def plot(table: Table, **options: Any) -> Figure:
     UsageError where no figure is known for the schema, DataError where the table holds nothing to draw.
     """
     name = table.schema.name
-    if name in SUMMARIES:
-        table = SUMMARIES[name](table)
-    if table.schema.name not in FIGURES:
-        known = ", ".join([*SUMMARIES, *FIGURES])
+    drawn = f"{name}_summary" if name in SUMMARIES else name
+    if drawn not in FIGURES:
+        known = ", ".join([*(rows for rows in SUMMARIES if f"{rows}_summary" in FIGURES), *FIGURES])
         raise UsageError("There is no figure for tables of this schema", got=name, do=f"give one of: {known}")
-    return FIGURES[table.schema.name](table, **options)
+    return FIGURES[drawn](SUMMARIES[name](table) if name in SUMMARIES else table, **options)
 
 
-__all__ = ["FIGURES", "OUTCOME_WORDS", "plot", "suite_title", "to_svg"]
+__all__ = ["FIGURES", "FLIP_WORDS", "OUTCOME_WORDS", "plot", "suite_title", "to_svg"]

@@ -8,6 +8,7 @@ colour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,12 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError, UsageError
-from backsight.figures import style
+from backsight.figures import panels, style
 from backsight.tables import Table
 
 Row = dict[str, Any]
 READ_OUTS = ("options", "free")
-ORDER = ("all", "left", "right", "above", "below")
+ORDER = ("all", "left", "right", "above", "below", "on", "under", "front", "behind")
+# Suites whose directions lie in one frame share their lines, so that panels can be read across.
+FRAMES = (
+    {"left", "right", "above", "below"},
+    {"left", "right", "on", "under"},
+    {"left", "right", "front", "behind"},
+)
 PROMPT_STYLES = (
     (style.BLUE, "o"),
     (style.ORANGE, "s"),
@@ -36,7 +43,6 @@ HOLLOW: dict[str, Any] = {
     "markeredgewidth": 0.9,
     "linestyle": "none",
 }
-CHANCE: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8, "linestyle": (0, (4, 3))}
 
 
 def behaviour_summary(
@@ -58,21 +64,33 @@ def behaviour_summary(
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["suite"], row["ground"]), []).append(row)
-    present = {row["direction"] for row in rows}
-    directions = [d for d in ORDER if d in present] + sorted(d for d in present if d not in ORDER)
+    directions = _directions(rows)
     prompts = list(dict.fromkeys(row["prompt"] for row in rows if row["prompt"]))
-    lines = [len({row["prompt"] for row in group}) for group in groups.values()]
-    heights = [0.9 + len(directions) * max(0.22, 0.15 * number + 0.06) for number in lines]
+    found = []
+    for (suite, ground), group in groups.items():
+        several = sum(name == suite for name, _ in groups) > 1
+        title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
+        lines = len({row["prompt"] for row in group})
+        height = 0.9 + len(directions[suite]) * max(0.22, 0.15 * lines + 0.06)
+        draw = partial(_panel, group=group, directions=directions[suite], prompts=prompts)
+        found.append(panels.Panel(title, _counts(group), draw, height=height))
     with style.style():
-        figure, axes = style.panels(heights, columns)
-        for axis, ((suite, ground), group) in zip(axes, groups.items(), strict=True):
-            several = sum(name == suite for name, _ in groups) > 1
-            title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
-            style.heading(axis, title, _counts(group))
-            _panel(axis, group, directions, prompts)
-            axis.tick_params(labelleft=axis.get_subplotspec().colspan.start == 0)  # type: ignore[union-attr]
-        _legend(figure, rows, prompts, narrow=columns == 1 or len(groups) == 1)
-    return figure
+        return panels.draw(found, _entries(rows, prompts), columns, across=3)
+
+
+def _directions(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """The directions that a suite's panel lists, "all" first: those of all suites in its frame."""
+    own: dict[str, set[str]] = {}
+    for row in rows:
+        own.setdefault(row["suite"], set()).add(row["direction"])
+    frames = {
+        suite: next((n for n, f in enumerate(FRAMES) if names - {"all"} <= f), -1) for suite, names in own.items()
+    }
+    found = {}
+    for suite in own:
+        listed = {d for other, names in own.items() if frames[other] == frames[suite] for d in names}
+        found[suite] = [d for d in ORDER if d in listed] + sorted(listed - set(ORDER))
+    return found
 
 
 def _counts(group: Sequence[Row]) -> str:
@@ -92,7 +110,7 @@ def _panel(axis: Axes, group: Sequence[Row], directions: Sequence[str], prompts:
         here = [row for key, row in found.items() if key[0] == direction]
         absent = _absent(here)
         if absent:
-            _note(axis, place, 0.0, absent)
+            panels.note(axis, 0.0, place, absent)
         for number, prompt in enumerate(own):
             y = place + (number - (len(own) - 1) / 2) * min(0.28, 0.84 / len(own))
             color, marker = PROMPT_STYLES[prompts.index(prompt) % 6] if prompt in prompts else PLAIN
@@ -104,10 +122,10 @@ def _panel(axis: Axes, group: Sequence[Row], directions: Sequence[str], prompts:
                 half = 0.5 / len(own)
                 chance += [(one["chance"], y - half), (one["chance"], y + half)]
     if chance:
-        axis.plot(*zip(*chance, strict=True), **CHANCE, zorder=1)
+        axis.plot(*zip(*chance, strict=True), **panels.CHANCE, zorder=1)
     axis.set(xlim=(-0.02, 1.02), ylim=(places[-1] + 0.6, -0.6), xlabel="accuracy")
     axis.set_yticks(places, labels=directions)
-    axis.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.5", "0.75", "1"])
+    axis.set_xticks(panels.SHARES, labels=panels.SHARE_LABELS)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
 
@@ -132,35 +150,26 @@ def _marks(axis: Axes, y: float, picture: Row | None, gray: Row | None, color: s
         axis.plot(ends, [y, y], color=color, linewidth=1.3, zorder=3, clip_on=False)
         axis.plot([picture["accuracy"]], [y], marker, color=color, markersize=4.6, zorder=4, clip_on=False)
     elif picture is not None:
-        _note(axis, y, 0.0, f"omitted (n={picture['questions']})")
+        panels.note(axis, 0.0, y, f"omitted (n={picture['questions']})")
     if gray is None:
         return
     if not gray["omitted"]:
         # Larger than the filled mark, so that it shows as a ring where the two fall together.
         axis.plot([gray["accuracy"]], [y], color=color, marker=marker, **HOLLOW, zorder=3, clip_on=False)
     elif picture is not None and not picture["omitted"]:
-        _note(axis, y, 0.0 if picture["accuracy"] > 0.5 else 0.6, f"gray omitted (n={gray['questions']})")
+        panels.note(axis, 0.0 if picture["accuracy"] > 0.5 else 0.6, y, f"gray omitted (n={gray['questions']})")
 
 
-def _note(axis: Axes, y: float, x: float, text: str) -> None:
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-    axis.text(x, y, text, color=style.SOFT, fontsize=7, va="center", ha="left", bbox=box, zorder=5)
-
-
-def _legend(figure: Figure, rows: Sequence[Row], prompts: Sequence[str], *, narrow: bool) -> None:
-    handles: list[Line2D] = []
-    labels: list[str] = []
+def _entries(rows: Sequence[Row], prompts: Sequence[str]) -> list[panels.Entry]:
     plain = any(not row["prompt"] for row in rows)
     kinds = [(PLAIN, "picture, with 95 % interval")] if plain else []
     kinds += [(PROMPT_STYLES[n % 6], f"picture, prompt {prompt}") for n, prompt in enumerate(prompts)]
-    for (color, marker), label in kinds:
-        handles.append(Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3))
-        labels.append(label)
+    found: list[panels.Entry] = [
+        (Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3), label)
+        for (color, marker), label in kinds
+    ]
     if any(row["condition"] == "gray" for row in rows):
         color, marker = PLAIN if plain or len(prompts) > 1 else PROMPT_STYLES[0]
-        handles.append(Line2D([], [], color=color, marker=marker, **HOLLOW))
-        labels.append("gray picture: what the question alone gives" + (" (hollow)" if prompts else ""))
-    handles.append(Line2D([], [], **CHANCE))
-    labels.append("chance")
-    across = 1 if narrow else min(3, len(labels))
-    figure.legend(handles, labels, loc="outside upper left", ncols=across, columnspacing=1.8)
+        label = "gray picture: what the question alone gives" + (" (hollow)" if prompts else "")
+        found.append((Line2D([], [], color=color, marker=marker, **HOLLOW), label))
+    return [*found, (Line2D([], [], **panels.CHANCE), "chance")]

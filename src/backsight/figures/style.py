@@ -26,6 +26,17 @@ INK, SOFT, FAINT, SHADE = "#222222", "#6b6b6b", "#e2e2e2", "#f6e3cf"
 WIDTH = 8.8  # inches, of a figure with several columns
 NARROW = 4.2  # inches, of a figure for a phone
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
+TITLES = {  # of suites whose names are not words
+    "whatsup_a": "What'sUp A",
+    "whatsup_b": "What'sUp B",
+    "whatsup_a_captions": "What'sUp A, captions",
+    "whatsup_b_captions": "What'sUp B, captions",
+    "whatsup_composites": "What'sUp composites",
+    "tabletop_a": "Tabletop A",
+    "tabletop_b": "Tabletop B",
+    "tabletop_a_captions": "Tabletop A, captions",
+    "tabletop_b_captions": "Tabletop B, captions",
+}
 NO_METADATA: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 _RC: dict[str, Any] = {
@@ -73,15 +84,17 @@ def style(salt: str = "backsight") -> AbstractContextManager[None]:
     return matplotlib.rc_context(settings)
 
 
-def panels(heights: Sequence[float], columns: int | None) -> tuple[Figure, list[Axes]]:
+def panels(heights: Sequence[float], columns: int | None, *, width: float | None = None) -> tuple[Figure, list[Axes]]:
     """A figure of panels of these heights in inches, `columns` of them in a row; by default two or three.
 
-    One column is made for a phone where it was asked for, and is of middle width where it is all there is.
+    One column is made for a phone where it was asked for, and is of middle width where it is all there is. `width`
+    in inches stands in for either.
     """
     count = len(heights)
     across = max(1, min(columns or (2 if count == 4 else 3), count))
     rows = [max(heights[start : start + across]) for start in range(0, count, across)]
-    width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
+    if width is None:
+        width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
     layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.03, hspace=0.05)
     figure = QuietFigure(figsize=(width, sum(rows) + 0.75), layout=layout)
     grid = figure.add_gridspec(len(rows), across, height_ratios=rows)
@@ -97,7 +110,7 @@ def heading(axes: Axes, title: str, below: str) -> None:
 
 def suite_title(name: str, titles: Mapping[str, str] | None = None) -> str:
     """What a person calls a suite: `pairs_textured` is "Pairs textured" unless `titles` says otherwise."""
-    given = (titles or {}).get(name)
+    given = (titles or {}).get(name) or TITLES.get(name)
     return given or (name.replace("_", " ").strip()[:1].upper() + name.replace("_", " ").strip()[1:])
 
 

@@ -7,6 +7,7 @@ images takes its place and is named.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,3 +58,16 @@ def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int
         method="percentile", rng=np.random.default_rng(seed),
     )  # fmt: skip
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: the chance of any false one below .05 among them is at most .05.
+
+    The smallest is multiplied by the number of comparisons, the next by one less, and so on; none falls below the one
+    before it, nor rises above one (Holm, A simple sequentially rejective multiple test procedure, 1979).
+    """
+    found, before = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        before = max(before, min(1.0, (len(p_values) - rank) * p_values[index]))
+        found[index] = before
+    return found

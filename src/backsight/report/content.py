@@ -22,16 +22,20 @@ class Statement:
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the opening's questions with its statements."""
+    """One of the opening's questions with its statements; `anchor` where the lead itself is read from something."""
 
     question: str
     lead: str
     statements: tuple[Statement, ...]
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table on the page. `words` is the number of leading columns that hold words and not numbers."""
+    """A table on the page. `words` is the number of leading columns that hold words and not numbers.
+
+    `note` are sentences below it that say how to read it.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -39,6 +43,7 @@ class Grid:
     words: int = 1
     folded: bool = False
     files: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Section:
-    """A measurement: figure, tables, what was done, what it does not show, what was asked."""
+    """A measurement: figures, tables, what was done, what it does not show, what was asked.
+
+    `folded` puts the samples out of sight, for a section whose samples stand open in another one.
+    """
 
     anchor: str
     title: str
     notes: tuple[str, ...]
-    figure: FigureView
+    figures: tuple[FigureView, ...]
     tables: tuple[Grid, ...]
     method: tuple[str, ...]
     limits: tuple[str, ...]
     samples: tuple[Sample, ...]
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backsight.report import sections
 from backsight.report.content import Grid, Page
 from backsight.report.reading import Study, mapping, number, records, text
+from backsight.report.sections import FIRST, SECTIONS
 from backsight.report.wording import model_sentence, tenths
 
 
@@ -15,13 +15,14 @@ def build_page(study: Study) -> Page:
     """The report's content; figures are written on the way."""
     data = study.data
     model = mapping(data.get("model"))
-    found = [part for part in (sections.behaviour(study), sections.interchange(study)) if part is not None]
+    found = {name: part for name, make in SECTIONS.items() if (part := make(study)) is not None}
+    answers = [part.answer for _, part in sorted(found.items(), key=lambda item: item[0] != FIRST)]
     return Page(
         title=text(model.get("name")) or "A model",
         model=model_sentence(model),
         finished=data.get("finished") is not False,
-        answers=tuple(answer for answer, _ in found),
-        sections=tuple(section for _, section in found),
+        answers=tuple(answer for answer in answers if answer is not None),
+        sections=tuple(part.section for part in found.values()),
         skipped=_skipped(study),
         contracts=_contracts(study),
         costs=_costs(study),

@@ -1,4 +1,4 @@
-"""What a study left in its folder: study.json, tables, sample pictures.
+"""What a study left in its folder: study.json, summary tables, probe maps, sample pictures.
 
 study.json is read with care: a key that is missing, or of another type than expected, counts as absent, so
 that a report can be made of an unfinished study. What cannot be read at all is a DataError that names the
@@ -20,13 +20,26 @@ from backsight.figures import suite_title
 from backsight.tables import Table
 
 FORMAT = 1
-SUMMARIES = ("behaviour_summary", "interchange_summary", "order_layers")
+SUMMARIES = (
+    "behaviour_summary",
+    "roads_summary",
+    "interchange_summary",
+    "order_layers",
+    "probes_summary",
+    "image_interchange_summary",
+    "flip_layers",
+    "axes",
+)
+MAPS = "probe_maps"  # the schema of what jobs of the kind `probemaps` leave, one table a set
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study folder: the content of study.json and the summary tables that are there, by name."""
+    """A study folder: the content of study.json, and by name the tables that are there and hold rows.
+
+    These are the summaries, and all probe maps as one table called `probe_maps`.
+    """
 
     folder: Path
     data: Mapping[str, Any]
@@ -41,6 +54,11 @@ class Study:
         return records(self.data.get("jobs"))
 
     @property
+    def verdict(self) -> Mapping[str, Any]:
+        """Where the order comes from, by the study's own judgement; empty where it gave none."""
+        return mapping(self.data.get("verdict"))
+
+    @property
     def titles(self) -> dict[str, str]:
         """What to call each set, by its name."""
         named = {text(one.get("name")): text(one.get("title")) for one in self.sets}
@@ -53,7 +71,7 @@ class Study:
         return built_in and "coco_pairs" in self.titles
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """The rows of a summary table; none where there is no such table."""
+        """The rows of a table; none where there is no such table."""
         return self.tables[name].rows() if name in self.tables else []
 
     def sets_of(self, kind: str) -> list[Mapping[str, Any]]:
@@ -96,7 +114,16 @@ def read_study(folder: Path) -> Study:
         raise DataError("A study's record has another format", where=path, got=got, do=do)
     stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
     tables = {name: Table.read(file) for name, file in stored.items() if file.exists()}
+    maps = [Table.read(file) for file in _maps(folder, records(data.get("jobs")))]
+    tables |= {MAPS: Table.concat(maps)} if maps else {}
     return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
+
+
+def _maps(folder: Path, jobs: list[Mapping[str, Any]]) -> list[Path]:
+    """The files of the probe maps, in the order of their jobs; never one outside the folder of tables."""
+    names = (name for job in jobs if job.get("kind") == "probemaps" for name in texts(job.get("tables")))
+    files = (folder / "tables" / f"{name}.parquet" for name in dict.fromkeys(names) if Path(name).name == name)
+    return [file for file in files if file.exists()]
 
 
 def mapping(value: object) -> Mapping[str, Any]:

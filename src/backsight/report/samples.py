@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backsight.figures import OUTCOME_WORDS
+from backsight.figures import FLIP_WORDS, OUTCOME_WORDS
 from backsight.figures.style import counted
 from backsight.report.content import Picture, Sample
 from backsight.report.reading import Study, mapping, text, texts
 
+WORDS = OUTCOME_WORDS | {"flipped": FLIP_WORDS["flipped"]}
 
-def sample(study: Study, of: Mapping[str, Any], *, counterfactual: bool) -> Sample | None:
-    """What was asked of a set, with its counterfactual where wanted; None where the record has no sample."""
+
+def sample(study: Study, of: Mapping[str, Any], *, counterfactual: str = "") -> Sample | None:
+    """What was asked of a set; None where the record has no sample.
+
+    `counterfactual` is an outcome, "ordinal" or "flipped": a recorded counterfactual that has it is shown beside.
+    """
     one = mapping(of.get("sample"))
     other = mapping(one.get("counterfactual"))
-    if not one or (counterfactual and not other):
+    if not one:
         return None
     facts = [("Question", text(one.get("question"))), ("System sentence", text(one.get("system")) or "none")]
     options = texts(one.get("options"))
     facts += [("Options", ", ".join(options))] if options else []
     pictures = [Picture(study.picture(one.get("picture")), f"Answer: {text(one.get('answer'))}")]
-    if counterfactual:
+    if counterfactual and counterfactual in mapping(other.get("outcomes")):
         answers = f"Answer: {text(other.get('answer'))}"
         pictures = [
             Picture(pictures[0].uri, f"Clean. {pictures[0].caption}"),
@@ -40,5 +45,5 @@ def sample(study: Study, of: Mapping[str, Any], *, counterfactual: bool) -> Samp
 
 
 def _outcomes(outcomes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    words = ((word[:1].upper() + word[1:], outcomes.get(name)) for name, word in OUTCOME_WORDS.items())
+    words = ((word[:1].upper() + word[1:], outcomes.get(name)) for name, word in WORDS.items())
     return [(word, text(answer)) for word, answer in words if answer is not None]

@@ -20,6 +20,22 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}\u00a0%"
 
 
+def unbroken(label: str) -> str:
+    """A short label for a table, which no line is broken in."""
+    return label.replace(" ", "\u00a0")
+
+
+def whole_percent(value: float, low: float, high: float) -> str:
+    """A share in whole percent with the ends of its interval, as "13 % [-8, 33]"; spaces do not break."""
+    number, *ends = (round(100 * one) for one in (value, low, high))
+    return f"{number}\u00a0% [{ends[0]},\u00a0{ends[1]}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with three decimals; a dash where there is none."""
+    return "–" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def decimal(value: float | None) -> str:
     """Three decimals; a dash where there is no number."""
     return "–" if value is None else f"{value:.3f}"
@@ -74,7 +90,7 @@ def _null(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
     chances = dict.fromkeys(percent(row["chance"]) for row in rows if row["chance"] is not None)
     parts += [f"chance {', '.join(chances)}"] if chances else []
     asked = dict.fromkeys(row["questions"] for row in rows)
-    questions = counted(next(iter(asked)), "question") if len(asked) == 1 else f"{_listed(asked)} questions"
+    questions = counted(next(iter(asked)), "question") if len(asked) == 1 else f"{listed(asked)} questions"
     joint = "; " if len(rows) > 1 else ", "
     return f"{joint.join(parts)}; {questions}{' each' if len(rows) > 1 and len(asked) == 1 else ''}"
 
@@ -96,27 +112,44 @@ def _guessing(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
             near.append(row)
     if not near:
         return ""
-    which = f" with {_listed([row['prompt'] for row in near])}" if len(rows) > 1 else ""
+    which = f" with {listed([row['prompt'] for row in near])}" if len(rows) > 1 else ""
     return f"; the interval reaches down to guessing{which}"
 
 
-def _listed(items: Iterable[object]) -> str:
+def listed(items: Iterable[object]) -> str:
+    """Items in words: "A", "A and B", "A, B and C"."""
     names = [text(item) for item in items]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def order_sentence(title: str, row: Row, last: int | None) -> str:
     """Where the order is decided for a suite, from a row of the table of order layers."""
-    pairs = counted(row["pairs"], "pair")
-    dropped = f", {row['dropped']} dropped" if row["dropped"] else ""
-    if row["omitted"]:
-        return f"{title}: omitted ({pairs}{dropped})"
-    if not row["found"]:
-        return f"{title}: no such layer ({pairs}{dropped})"
-    layers = text(row["layers"])
+    said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no such layer"
+    return f"{title}: {said} ({_kept(row)})"
+
+
+def flip_sentence(title: str, rows: Sequence[Row], names: Mapping[str, str], last: int | None) -> str:
+    """Where swapped image tokens flip a suite's answer: a row a set of tokens, `names` gives what each is called."""
+    counts = [_kept(row) for row in rows]
+    alike = len(set(counts)) == 1
+    parts = []
+    for row, count in zip(rows, counts, strict=True):
+        said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no layer"
+        at = "" if row["omitted"] or len(rows) == 1 else "at "
+        named = f"{names.get(row['tokens'], row['tokens'])} " if len(rows) > 1 else ""
+        parts.append(f"{named}{at}{said}" + ("" if alike else f" ({count})"))
+    return f"{title}: {', '.join(parts)}" + (f" ({counts[0]})" if alike else "")
+
+
+def layer_words(spans: object, last: int | None) -> str:
+    """Layers as they are spoken of: "layers 3-4, 6 of 0-28", "layer 4"."""
+    layers = text(spans)
     noun = "layers" if "-" in layers or "," in layers else "layer"
-    among = f" of 0-{last}" if last is not None else ""
-    return f"{title}: {noun} {layers}{among} ({pairs}{dropped})"
+    return f"{noun} {layers}" + (f" of 0-{last}" if last is not None else "")
+
+
+def _kept(row: Row) -> str:
+    return counted(row["pairs"], "pair") + (f", {row['dropped']} dropped" if row["dropped"] else "")
 
 
 def model_sentence(model: Row) -> str:

@@ -51,7 +51,7 @@ PLAIN = Recipe(
         Stage("words", 1900, {**FEWER_ROWS, "placed": 0.28, "scattered": 0.4}, rate=1e-3, floor=0.5, images=12),
         Stage(
             "everything",
-            1100,
+            1500,
             {**FEWER_ROWS, "placed": 0.18, "scattered": 0.5},
             rate=6e-4,
             floor=0.02,
