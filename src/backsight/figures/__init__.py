@@ -12,9 +12,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
+from backsight.figures.amplification import amplify_summary
 from backsight.figures.behaviour import behaviour_summary
 from backsight.figures.image_interchange import FLIP_WORDS, image_interchange_summary
 from backsight.figures.interchange import OUTCOME_WORDS, interchange_summary
+from backsight.figures.position_budget import position_budget
 from backsight.figures.probe_maps import probe_maps
 from backsight.figures.probes import probes_summary
 from backsight.figures.roads import roads_summary
@@ -29,6 +31,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "roads_summary": roads_summary,
     "probes_summary": probes_summary,
     "probe_maps": probe_maps,
+    "amplify_summary": amplify_summary,
+    "position_budget": position_budget,
 }
 
 

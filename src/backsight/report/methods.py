@@ -236,3 +236,37 @@ PROBES_LIMITS = (
     "The probe is linear: where it fails, the place may still be there in another form.",
     "There is one split of the pictures and one fit; the interval is over test pictures alone.",
 )
+
+AMPLIFICATION_CAPTION = (
+    "Share of the failures that amplification corrects (filled) and of the right answers that it breaks (hollow), "
+    "on pictures that alpha was not chosen on. Random directions stand beside the probes' at the same alpha. The "
+    "oracle takes the alpha that does best on these very pictures: it shows what there is to gain."
+)
+AMPLIFICATION_LEAD = "Amplifying the directions of the position probes on every image token, as the authors ran it:"
+AMPLIFICATION = (
+    "The columns of position probes are the directions. As run, each image embedding gets alpha times its own part "
+    "along each direction on top; equation 3, as printed, adds alpha times the directions themselves (The Dual "
+    "Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv 2603.22278: section 5.4, table 3).",
+    "Alpha is chosen on one half of the pictures and scored on the other. The paper chose it on the failures that it "
+    "scored. The control draws Gaussian directions of unit length, ten times; its share is the mean over the draws.",
+    f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws). Shares of fewer than {SMALLEST} "
+    "failures or right answers are omitted.",
+)
+AMPLIFICATION_LIMITS = (
+    "What is corrected counts only beside what is broken, and beside what random directions do.",
+    "The failures are those of these pictures; other failures may have other causes.",
+)
+
+POSITIONS_CAPTION = (
+    "How far each rotary frequency turns from the first cell to the last, for the axis that it is given to. Below a "
+    "few hundredths of a radian an axis cannot be told by rotation."
+)
+POSITIONS = (
+    "Read from the model's settings, without a forward pass: base, head size and the sections that give frequencies to "
+    "rows and columns; where image tokens are counted in raster order, a row is as many places away as there are "
+    "columns. A part that gives places by a table has no budget.",
+)
+POSITIONS_LIMITS = (
+    "A budget says what rotation could tell, not what the model uses: causal order and the vision encoder tell places "
+    "too.",
+)

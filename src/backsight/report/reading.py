@@ -29,6 +29,9 @@ SUMMARIES = (
     "image_interchange_summary",
     "flip_layers",
     "axes",
+    "amplify_summary",
+    "position_budget",
+    "whatsup_summary",
 )
 MAPS = "probe_maps"  # the schema of what jobs of the kind `probemaps` leave, one table a set
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}

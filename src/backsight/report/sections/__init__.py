@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from backsight.report.reading import Study
+from backsight.report.sections.amplification import amplification
 from backsight.report.sections.behaviour import behaviour
 from backsight.report.sections.common import Part
 from backsight.report.sections.images import backup, image_interchange
 from backsight.report.sections.interchange import interchange
+from backsight.report.sections.positions import positions
 from backsight.report.sections.probes import probes
 from backsight.report.sections.roads import roads
 
@@ -23,6 +25,8 @@ SECTIONS: Mapping[str, Callable[[Study], Part | None]] = {
     "probes": probes,
     "image_interchange": image_interchange,
     "backup": backup,
+    "positions": positions,
+    "amplification": amplification,
 }
 FIRST = "roads"
 
