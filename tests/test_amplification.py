@@ -92,7 +92,7 @@ def test_degraded_pictures_are_what_they_say() -> None:
     gray = DegradedPicture(stimuli.squares()[0].blank().picture, "noise", 20.0)
     assert np.asarray(gray.open(), float).std() == pytest.approx(20, rel=0.05)
     made = degraded(stimuli.squares().limit(60))
-    assert {e.tags["ground"] for e in made} == {f"{d} {s:g}" for d, found in STRENGTHS.items() for s in found}
+    assert {e.tags["damage"] for e in made} == {f"{d} {s:g}" for d, found in STRENGTHS.items() for s in found}
     assert made.name == "degraded_squares" and made[0].question == stimuli.squares().limit(60)[0].question
 
 

@@ -15,7 +15,7 @@ from backsight.models.families import FAMILIES
 from backsight.models.positions import budget
 from backsight.tables import Table
 
-from .test_report import page_of, study_record, words, write_study
+from .test_report import behaviour_rows, page_of, study_record, words, write_study
 
 Row = dict[str, Any]
 
@@ -102,3 +102,24 @@ def test_empty_tables_cannot_be_drawn() -> None:
     for schema in (schemas.POSITION_BUDGET, schemas.AMPLIFY_SUMMARY):
         with pytest.raises(DataError, match="no rows to draw"):
             plot(Table.of(schema, []))
+
+
+def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
+    write_study(tmp_path, study_record("whatsup_a"), behaviour=behaviour_rows("whatsup_a"))
+    rows: list[Row] = []
+    for metric, value, n in (("individual", 0.75, 48), ("pair", 0.5, 24), ("set", None, 9)):
+        for condition in ("picture", "gray"):
+            share = None if value is None else value if condition == "picture" else 0.1
+            row: Row = {"suite": "whatsup_a", "condition": condition, "read_out": "options", "metric": metric}
+            row |= {
+                "accuracy": share,
+                "low": share and share - 0.1,
+                "high": share and share + 0.1,
+                "interval": "bootstrap",
+            }
+            rows.append(row | {"n": n, "chance": 0.25, "omitted": share is None})
+    Table.of(schemas.WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
+    said = words(page_of(tmp_path))
+    assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
+    assert "set 9 omitted omitted 0.250" in said
+    assert "never seen a photograph" in said

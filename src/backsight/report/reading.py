@@ -33,6 +33,7 @@ SUMMARIES = (
     "position_budget",
     "whatsup_summary",
 )
+PHOTOGRAPHS = {"coco_pairs", "whatsup_a", "whatsup_b", "whatsup_composites"}
 MAPS = "probe_maps"  # the schema of what jobs of the kind `probemaps` leave, one table a set
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
@@ -68,10 +69,10 @@ class Study:
         return {name: title or suite_title(name) for name, title in named.items() if name}
 
     @property
-    def saw_no_photograph(self) -> bool:
-        """Whether photographs were put to a built-in model, which was trained on generated scenes alone."""
+    def unseen_photographs(self) -> set[str]:
+        """The sets of photographs put to a built-in model, which was trained on generated scenes alone."""
         built_in = text(mapping(self.data.get("model")).get("name")).startswith("builtin:")
-        return built_in and "coco_pairs" in self.titles
+        return PHOTOGRAPHS & set(self.titles) if built_in else set()
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table; none where there is no such table."""

@@ -49,7 +49,9 @@ def degraded(examples: ExampleSet, *, seed: int = 0) -> ExampleSet:
     for example in examples:
         damage, strength = choices[zlib.crc32(f"{seed}:{example.image_id}".encode()) % len(choices)]
         picture = DegradedPicture(example.picture, damage, strength)
-        tags = {**example.tags, "ground": f"{damage} {strength:g}"}
+        tags = {**example.tags, "damage": f"{damage} {strength:g}"}
         suite = f"degraded_{examples.name}"
-        items.append(replace(example, id=f"{example.id}-{damage}", picture=picture, suite=suite, tags=tags))
+        items.append(
+            replace(example, id=f"{example.id}-{damage}-{strength:g}", picture=picture, suite=suite, tags=tags)
+        )
     return replace(examples, name=f"degraded_{examples.name}", items=tuple(items), pair_makers={})

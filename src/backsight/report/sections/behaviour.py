@@ -9,10 +9,9 @@ from backsight.report import methods
 from backsight.report.content import Answer, Grid, Section, Statement
 from backsight.report.reading import Study
 from backsight.report.sections import common
-from backsight.report.wording import accuracy, accuracy_sentence, decimal
+from backsight.report.wording import accuracy, accuracy_sentence, decimal, with_interval
 
 Row = dict[str, Any]
-COCO = "coco_pairs"
 
 
 def behaviour(study: Study) -> common.Part | None:
@@ -30,7 +29,7 @@ def behaviour(study: Study) -> common.Part | None:
         shown = [r for r in of if r["condition"] == "picture"]
         grays = {r["prompt"]: r for r in of if r["condition"] == "gray"}
         if shown:
-            note = methods.PHOTOGRAPHS if suite == COCO and study.saw_no_photograph else ""
+            note = methods.PHOTOGRAPHS if suite in study.unseen_photographs else ""
             statements.append(Statement(accuracy_sentence(title, shown, grays), "figure-behaviour", note))
     lead = "Choosing among the options, the model"
     prompts = any(row["prompt"] for row in rows)
@@ -39,17 +38,41 @@ def behaviour(study: Study) -> common.Part | None:
     section = Section(
         anchor="behaviour",
         title="Behaviour",
-        notes=(methods.PHOTOGRAPHS,) if COCO in suites and study.saw_no_photograph else (),
+        notes=(methods.PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
         figures=(common.figure(study, "behaviour", study.tables["behaviour_summary"], methods.BEHAVIOUR_CAPTION),),
         tables=(
             _accuracies(study, rows, index, whole=True),
             _accuracies(study, rows, index, whole=False),
+            *_whatsup(study),
         ),
         method=method,
         limits=methods.BEHAVIOUR_LIMITS,
         samples=common.samples(study, "behaviour", suites),
     )
     return common.Part(section, Answer("How well it answers", lead, tuple(statements)))
+
+
+def _whatsup(study: Study) -> tuple[Grid, ...]:
+    """Pictures, pairs and sets right, of What'sUp and of scenes in its form; none where there are none."""
+    rows = [r for r in study.rows("whatsup_summary") if r["read_out"] == "options"]
+    found = {(r["suite"], r["metric"], r["condition"]): r for r in rows}
+    lines = []
+    for suite, metric in dict.fromkeys((r["suite"], r["metric"]) for r in rows):
+        picture, gray = (found.get((suite, metric, condition)) for condition in ("picture", "gray"))
+        one = picture or gray
+        if one is not None:
+            shown = (_share(picture), _share(gray))
+            lines.append((common.title(study, suite), metric, str(one["n"]), *shown, decimal(one["chance"])))
+    columns = ("Suite", "Right", "Number", "Picture", "Gray picture", "Chance")
+    note = "Individual: a picture. Pair: both opposites of one thing and reference. Set: all four."
+    files = study.files("whatsup_summary")
+    return (Grid("What'sUp's metrics", columns, tuple(lines), words=2, files=files, note=note),) if lines else ()
+
+
+def _share(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    return "omitted" if row["omitted"] else with_interval(row["accuracy"], row["low"], row["high"])
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[str, str | None]]:
