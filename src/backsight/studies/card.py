@@ -75,16 +75,16 @@ def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
         + "; ".join(stages),
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
         "held back": "nothing: it carries no label of where its ordering comes from",
-        "time": f"{_seconds(lines) / 60:.0f} minutes of training on the machine that made it, restarts included",
+        "time": f"{sum(_runs(lines)) / 60:.0f} minutes of training on the machine that made it, in {len(_runs(lines))} "
+        "run(s), each going on from the last one's checkpoint",
         "measured by": f"`backsight train-builtin {recipe.name} --out DIR`, which measures what it stored",
     }
 
 
-def _seconds(log: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds over all runs of a training: the clock of the log starts again with each."""
+def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Seconds of each run of a training: the clock of the log starts again with each."""
     taken = [float(line["seconds"]) for line in log]
-    ends = [a for a, b in zip(taken, [*taken[1:], 0.0], strict=True) if b < a]
-    return sum(ends)
+    return [a for a, b in zip(taken, [*taken[1:], 0.0], strict=True) if b < a]
 
 
 def _mixture(mixture: Mapping[str, float]) -> str:
