@@ -1,15 +1,21 @@
 """What readers of a folder ask first: is the name inside, is the picture whole, does the box fit?
 
-A mistake found here names a file; the same mistake found by a model in the middle of a study would not.
+A mistake found here names a file; the same mistake found by a model in the middle of a study would not. Writers make
+a new folder whole or not at all.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from PIL import Image, UnidentifiedImageError
 
-from backsight.errors import DataError
+from backsight.errors import BacksightError, DataError, UsageError
 from backsight.grid import Box
 
 
@@ -49,3 +55,50 @@ def misfit(box: Box, size: tuple[int, int], tolerance: float) -> str | None:
     if min(box.left, box.top) < -tolerance or box.right > size[0] + tolerance or box.bottom > size[1] + tolerance:
         return "A box lies outside of its picture"
     return None
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place `out` when the block ends well; nothing is left of it when it fails.
+
+    UsageError where `out` is taken or cannot be made, DataError where writing fails.
+    """
+    target = Path(os.path.realpath(out))
+    part = _make_room(target, out)
+    try:
+        yield part
+        os.replace(part, target)
+    except OSError as error:
+        raise DataError(
+            "Writing the folder failed; nothing of it is left",
+            where=out,
+            got=error.strerror or error,
+            do="make room on the disk, or name another place",
+        ) from error
+    finally:
+        # After success nothing is left under this name.
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _make_room(target: Path, out: Path) -> Path:
+    """A new folder beside `target`, to be filled and renamed; UsageError where `out` cannot be used."""
+    try:
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise UsageError(
+                "The place to write to is taken",
+                where=out,
+                got="a folder with something in it" if target.is_dir() else "a file",
+                do="name a new folder, or an empty one",
+            )
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.mkdir()
+    except OSError as error:
+        kind: type[BacksightError] = DataError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UsageError
+        raise kind(
+            "The folder cannot be made here",
+            where=out,
+            got=error.strerror or error,
+            do="name a place that you may write to and that has room",
+        ) from error
+    return part

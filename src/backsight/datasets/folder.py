@@ -8,20 +8,17 @@ of the form.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from backsight.datasets import contact_sheet
-from backsight.datasets.files import picture_size, stays_inside
+from backsight.datasets.files import new_folder, picture_size, stays_inside
 from backsight.datasets.lines import SIDES, Line
-from backsight.errors import BacksightError, DataError, UsageError
+from backsight.errors import DataError
 from backsight.examples import Example, ExampleSet, FilePicture, Picture
 
 METADATA = "metadata.jsonl"
@@ -42,51 +39,14 @@ def write(examples: ExampleSet, out: Path) -> Path:
     name = None if {example.suite for example in examples} == {examples.name} else examples.name
     records = _one_schema([{**_record(e, names[e.image_id]), "set": name} for e in examples])
     _check(examples, records)
-    target = Path(os.path.realpath(out))
-    part = make_room(target, out)
-    try:
+    with new_folder(out) as part:
         (part / "images").mkdir()
         for image_id, picture in {e.image_id: e.picture for e in examples}.items():
             picture.open().save(part / names[image_id], "PNG")
         contact_sheet.draw(examples).save(part / CONTACT_SHEET, "PNG")
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         (part / METADATA).write_text(lines, encoding="utf-8", newline="\n")
-        os.replace(part, target)
-    except OSError as error:
-        raise DataError(
-            "Writing the folder failed; nothing of it is left",
-            where=out,
-            got=error.strerror or error,
-            do="make room on the disk, or name another place",
-        ) from error
-    finally:
-        # After success nothing is left under this name.
-        shutil.rmtree(part, ignore_errors=True)
     return out
-
-
-def make_room(target: Path, out: Path) -> Path:
-    """A new folder beside `target`, to be filled and renamed; UsageError where `out` cannot be used."""
-    try:
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise UsageError(
-                "The place to write to is taken",
-                where=out,
-                got="a folder with something in it" if target.is_dir() else "a file",
-                do="name a new folder, or an empty one",
-            )
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir()
-    except OSError as error:
-        kind: type[BacksightError] = DataError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UsageError
-        raise kind(
-            "The folder cannot be made here",
-            where=out,
-            got=error.strerror or error,
-            do="name a place that you may write to and that has room",
-        ) from error
-    return part
 
 
 def _file_stem(image_id: str) -> str:

@@ -7,17 +7,16 @@ piece of furniture training never shows) and a contact sheet.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from backsight.datasets import contact_sheet
-from backsight.datasets.folder import CONTACT_SHEET, make_room
+from backsight.datasets.files import new_folder
+from backsight.datasets.folder import CONTACT_SHEET
 from backsight.datasets.whatsup_files import FILES, MARKER
-from backsight.errors import DataError, UsageError
+from backsight.errors import UsageError
 from backsight.examples import Example
 from backsight.stimuli import tabletop
 from backsight.stimuli.groups import GroupedSet
@@ -52,9 +51,7 @@ def write(
             "Tabletop needs a scene a pair, a set, and 32 pixels a side",
             got=f"{scenes} scenes, sets {', '.join(sets) or 'none'}, {size[0]} x {size[1]} px",
         )
-    target = Path(os.path.realpath(out))
-    part = make_room(target, out)
-    try:
+    with new_folder(out) as part:
         examples: list[Example] = []
         notes: dict[str, Any] = {}
         for which in sets:
@@ -72,17 +69,6 @@ def write(
         contact_sheet.draw(GroupedSet("tabletop", tuple(examples))).save(part / CONTACT_SHEET, "PNG")
         record = {"seed": seed, "size": list(size), "held_out": sorted(map(list, tabletop.held_out()))}
         (part / MARKER).write_text(json.dumps(record | {"pictures": notes}, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, target)
-    except OSError as error:
-        raise DataError(
-            "Writing the folder failed; nothing of it is left",
-            where=out,
-            got=error.strerror or error,
-            do="make room on the disk, or name another place",
-        ) from error
-    finally:
-        # After success nothing is left under this name.
-        shutil.rmtree(part, ignore_errors=True)
     return out
 
 
