@@ -56,6 +56,13 @@ def test_the_grid_is_the_papers() -> None:
 
 
 @pytest.mark.slow
+def test_pairs_with_each_prompt() -> None:
+    frame = Behaviour(batch=32, gray=False)(plain(), stimuli.pairs(plain().grid, scenes=200, seed=3)).frame
+    right = frame.groupby("prompt")["choice_correct"].mean()
+    assert set(right.index) == {"A", "B", "C"} and float(right.min()) >= 0.95
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", ["squares", "shapes", "objects"])
 def test_exact_suites_in_each_direction(suite: str) -> None:
     found = accuracies(stimuli.build(suite, plain().grid))

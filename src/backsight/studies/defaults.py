@@ -28,13 +28,13 @@ DEGRADED = 120
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(),
-    Roads(most=64),
+    Roads(most=48),
     Interchange(most=100),
-    Probes(),
-    ProbeMaps(),
+    Probes(most=480),
+    ProbeMaps(most=480),
     ImageInterchange(most=48),
     Backup(most=48),
-    Amplify(most=120),
+    Amplify(most=96),
 )
 ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
