@@ -54,7 +54,7 @@ def test_the_logistic_fit_is_scikit_learns(classes: int) -> None:
     x, y = clouds(classes)
     found = probes.fit(x, y, classes, method="logistic")
     scaled = (x - x.mean(0)) / x.std(0, unbiased=False)
-    expected = LogisticRegression(max_iter=1000).fit(scaled.numpy(), y.numpy()).predict(scaled.numpy())
+    expected = LogisticRegression(max_iter=probes.STEPS).fit(scaled.numpy(), y.numpy()).predict(scaled.numpy())
     assert found(x).tolist() == expected.tolist()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from backsight.errors import DataError, UsageError
 
 Method = Literal["adamw", "logistic"]
+STEPS = 50  # of scikit-learn's solver at most
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,18 @@ def fit(features: Tensor, labels: Tensor, classes: int, *, method: Method = "ada
 
 
 def _logistic(features: Tensor, labels: Tensor) -> Probe:
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     x = features.detach().float().cpu().numpy()
     mean, scale = x.mean(0), x.std(0)
     scale[scale == 0] = 1
-    model = LogisticRegression(max_iter=1000).fit((x - mean) / scale, labels.cpu().numpy())
+    with warnings.catch_warnings():
+        # A probe of shuffled places has nothing to converge to; it stops after as many steps as any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=STEPS).fit((x - mean) / scale, labels.cpu().numpy())
     coefficients, intercept = model.coef_, model.intercept_
     if len(coefficients) == 1:  # two classes: one column of the second against the first
         coefficients, intercept = np.vstack([0 * coefficients, coefficients]), np.array([0.0, *intercept])

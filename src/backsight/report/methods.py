@@ -215,8 +215,9 @@ READABLE_LEAD = (
     "interval of its lead over a probe of shuffled places wholly above zero:"
 )
 PROBES = (
-    "A linear probe is fitted on the object tokens of three quarters of the pictures to tell which place its "
-    "object has, and scored on the other quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language "
+    "A linear probe (logistic regression on standardised features; the authors' own fit is an option) is fitted on the "
+    "object tokens of three quarters of the pictures to tell which place its object has, and scored on the other "
+    "quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language "
     "Models, arXiv 2603.22278: sections 3.3 and 5.2.1, appendices B.3 and B.4). One probe is fitted for "
     "each suite, arrangement, site and layer. Blocks and layers are counted from 0, as in the tables, and layer l "
     "is the input of decoder block l.",
