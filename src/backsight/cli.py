@@ -161,7 +161,12 @@ def whatsup(
 
 @app.command("train-builtin")
 def train_builtin(
-    name: Annotated[str, typer.Argument(help="The recipe: plain.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The recipe: plain. (Drafts, not yet trained to their end: gemma, vision, language, both.)"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each stage, to try it.")] = None,

@@ -74,11 +74,19 @@ def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
         "recipe": f"`backsight train-builtin {recipe.name} --out DIR`, seed {recipe.seed}; stages: "
         + "; ".join(stages),
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
-        "held back": "nothing: it carries no label of where its ordering comes from",
+        "held back": _held_back(recipe),
         "time": f"{sum(_runs(lines)) / 60:.0f} minutes of training on the machine that made it, in {len(_runs(lines))} "
         "run(s), each going on from the last one's checkpoint",
         "measured by": f"`backsight train-builtin {recipe.name} --out DIR`, which measures what it stored",
     }
+
+
+def _held_back(recipe: Any) -> str:
+    """Which roads for position were closed in training, or that none was."""
+    roads = [", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in recipe.stages]
+    if all(set(s.roads) == {"plain"} for s in recipe.stages):
+        return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
+    return "roads for position were closed in training: " + "; ".join(roads)
 
 
 def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:
