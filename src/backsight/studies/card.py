@@ -67,17 +67,17 @@ def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
 
     stages = [f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)})" for s in recipe.stages]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
         "stored": f"bfloat16 safetensors, {size / 2**20:.1f} MiB; run in float32",
-        "recipe": f"`backsight train-builtin {recipe.name} --out DIR`, seed {recipe.seed}; stages: "
-        + "; ".join(stages),
+        "recipe": f"`{command}`, seed {recipe.seed}; stages: " + "; ".join(stages),
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
         "held back": _held_back(recipe),
         "time": f"{sum(_runs(lines)) / 60:.0f} minutes of training on the machine that made it, in {len(_runs(lines))} "
         "run(s), each going on from the last one's checkpoint",
-        "measured by": f"`backsight train-builtin {recipe.name} --out DIR`, which measures what it stored",
+        "measured by": f"`{command}`, which measures what it stored",
     }
 
 

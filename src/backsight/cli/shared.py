@@ -1,0 +1,46 @@
+"""What the commands share: the application, options with one meaning everywhere, the console and opening a model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backsight.models.vlm import VLM
+
+app = typer.Typer(
+    name="backsight", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    help="What a vision-language model knows about where: measured, explained, repaired.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Look at real data before anything is run on it.")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. Default: float32 on a CPU.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.")]
+MaxPixels = Annotated[int | None, typer.Option(help="Largest picture area, for families that take any size.")]
+
+
+def open_console(*, stderr: bool = True) -> Console:
+    """A console for messages, on standard error unless said otherwise."""
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def command_line() -> str:
+    """The command as it was typed, for the record."""
+    return shlex.join(["backsight", *sys.argv[1:]])
+
+
+def open_model(model: str, dtype: str | None, device: str | None, max_pixels: int | None, *, check: bool = True) -> VLM:
+    """Load a model without transformers' own chatter."""
+    from backsight.models.loading import load, quiet
+
+    quiet()
+    return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
