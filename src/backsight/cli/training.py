@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backsight.cli.shared import app, open_console, open_model
+
+if TYPE_CHECKING:
+    from backsight.models.vlm import VLM
+    from backsight.training.loop import Recipe
 
 
 @app.command("train-builtin")
@@ -28,7 +34,7 @@ def train_builtin(
     import torch
 
     from backsight.errors import UsageError
-    from backsight.studies import card, terminal
+    from backsight.studies import terminal
     from backsight.training.loop import train
     from backsight.training.recipes import RECIPES
     from backsight.training.saving import save
@@ -45,10 +51,21 @@ def train_builtin(
             model, processor = train(recipe, place, progress=terminal.follow_training(bar), max_steps=steps)
             save(model, processor, out)
             vlm = open_model(str(out), None, "cpu", None)
-            rows = card.accuracies(vlm, card.card_sets(vlm), terminal.follow_card(bar)) if steps is None else []
+            if steps is None:
+                _card(recipe, vlm, place, terminal.follow_card(bar))
     except KeyboardInterrupt:
         open_console().print("\nStopped. The same command goes on from the last checkpoint.", style="bold")
         raise typer.Exit(1) from None
-    if rows:
-        card.write_card(out, f"builtin:{name}", card.facts(recipe, vlm, place), rows)
     typer.echo(str(out.resolve()))
+
+
+def _card(recipe: Recipe, vlm: VLM, place: Path, progress: Callable[[str, int, int], None]) -> None:
+    """Measure what was stored and write it beside the weights."""
+    from backsight.studies import card
+
+    assert vlm.origin is not None
+    with tempfile.TemporaryDirectory() as folder:
+        rows = card.accuracies(vlm, card.card_sets(vlm, recipe, Path(folder) / "tabletop"), progress)
+    card.write_card(
+        vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place), rows, card.roads(vlm, progress)
+    )

@@ -58,10 +58,16 @@ class CompositePicture(Picture):
         return self.extent
 
     def open(self) -> Image.Image:
-        width, height = self.extent
-        joined = _resized(self.right.path, self.right.id, self.extent).copy()
-        joined.paste(_resized(self.left.path, self.left.id, self.extent).crop((0, 0, width // 2, height)), (0, 0))
-        return joined
+        left, right = (_resized(half.path, half.id, self.extent) for half in (self.left, self.right))
+        return joined(left, right)
+
+
+def joined(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Columns 0 to width // 2 - 1 of one picture and all further ones of another of the same size."""
+    width, height = left.size
+    picture = right.copy()
+    picture.paste(left.crop((0, 0, width // 2, height)), (0, 0))
+    return picture
 
 
 @dataclass(frozen=True)

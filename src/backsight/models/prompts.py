@@ -127,6 +127,13 @@ class Prompter:
             side = int(vision.image_size) // int(vision.patch_size)
         return side, side
 
+    def patches(self, size: tuple[int, int]) -> int:
+        """How many patches of a picture of some size (width, height) enter the vision encoder."""
+        vision = self.config.vision_config
+        if self.family.grid == "thw":
+            return int(self.processor.image_processor.get_number_of_image_patches(size[1], size[0]))
+        return (int(vision.image_size) // int(vision.patch_size)) ** 2
+
     def native_size(self) -> tuple[int, int]:
         """The picture size (width, height) at which suites are drawn: the model's own, or 12 x 12 cells."""
         vision = self.config.vision_config

@@ -81,26 +81,6 @@ def all_pairs(held: bool | None = None) -> tuple[Pair, ...]:
     return tuple(pair for pair in pairs if held is None or (pair in held_out()) == held)
 
 
-def random_scene(
-    rng: np.random.Generator, size: tuple[int, int] = SIZE, *, held: bool = False, which: WhatsUpSet | None = None
-) -> Example:
-    """One scene with its question, for training: of a pair that is held out or (`held=False`) of another.
-
-    `which` is What'sUp's set, a or b; either where none is given. The example's `source` is the scene; its id says
-    what stands where and is no name of its own.
-    """
-    chosen: WhatsUpSet = which or WHICH[int(rng.integers(2))]
-    pairs = all_pairs(held)
-    pair = pairs[int(rng.integers(len(pairs)))]
-    place = WHATSUP_PLACES[chosen][int(rng.integers(4))]
-    while True:
-        stage = random_stage(pair[1], chosen, rng)
-        for _ in range(8):
-            scene = placed(TableScene(size, stage, random_thing(pair[0], rng)), place, rng)
-            if scene is not None:
-                return example(scene, chosen, f"{pair[0]}_{FILE_RELATION[place]}_{pair[1]}", "")
-
-
 def scenes(
     size: tuple[int, int] = SIZE, *, which: WhatsUpSet, sets: int = 50, seed: int = 0, held: bool | None = True
 ) -> ExampleSet:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from backsight import stimuli
+from backsight.datasets import composites, tabletop
 from backsight.examples import ExampleSet
+from backsight.maths.roads import Verdict, roads_summary, verdict
 from backsight.maths.summaries import behaviour_summary
-from backsight.measurements import Behaviour
+from backsight.measurements import Behaviour, Roads
 from backsight.models.vlm import VLM
+from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
+from backsight.training.loop import Recipe
+from backsight.training.questions import Kind
 
 Progress = Callable[[str, int, int], None]
 
 
-def card_sets(vlm: VLM) -> list[ExampleSet]:
-    """What a card reports: exact suites, 1,000 jittered scenes a suite of held-out triples, Pairs on both grounds."""
-    names = ["squares", "shapes", "objects", "jittered_squares", "jittered_shapes", "jittered_objects"]
-    found = [stimuli.build(name, vlm.grid) for name in names]
-    return [*found, stimuli.pairs(vlm.grid, scenes=400), stimuli.pairs_textured(vlm.grid, scenes=400)]
+def card_sets(vlm: VLM, recipe: Recipe, folder: Path) -> list[ExampleSet]:
+    """What a card reports: the suites that a recipe's last stage asks, in scenes that training never shows.
+
+    Exact suites and 1,000 jittered scenes of held-out triples each; Pairs on both grounds; Tabletop's held-out pairs,
+    whose composites are joined of files in `folder`, a new one.
+    """
+    kinds = recipe.stages[-1].mixture.keys()
+    rows = [name for name in SUITES if name in kinds]
+    found = [stimuli.build(name, vlm.grid) for name in (*rows, *(f"jittered_{name}" for name in rows))]
+    if "scattered" in kinds:
+        found += [stimuli.pairs(vlm.grid, scenes=400), stimuli.pairs_textured(vlm.grid, scenes=400)]
+    if "tabletop" in kinds:
+        found += [stimuli.build(f"tabletop_{which}", vlm.grid) for which in ("a", "b")]
+    if "composites" in kinds:
+        written = tabletop.write(folder, size=vlm.grid.size, sets=("a",), scenes=10, held=True)
+        found.append(composites.load(written, vlm.grid.size, names=lambda _: True))
+    return found
 
 
 def accuracies(vlm: VLM, sets: Sequence[ExampleSet], progress: Progress | None = None) -> list[dict[str, Any]]:
@@ -33,7 +51,20 @@ def accuracies(vlm: VLM, sets: Sequence[ExampleSet], progress: Progress | None =
     return found
 
 
-def write_card(folder: Path, title: str, facts: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Path:
+def roads(vlm: VLM, progress: Progress | None = None) -> tuple[Verdict, list[dict[str, Any]]]:
+    """The verdict on all of Squares, and the rows of its summary over both axes."""
+    report = None if progress is None else (lambda done, all_: progress("squares, roads closed", done, all_))
+    rows = Roads(batch=32)(vlm, stimuli.squares(vlm.grid), progress=report)
+    return verdict(rows), [r for r in roads_summary(rows).rows() if r["direction"] == "all"]
+
+
+def write_card(
+    folder: Path,
+    title: str,
+    facts: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    closed: tuple[Verdict, Sequence[Mapping[str, Any]]],
+) -> Path:
     """Write README.md beside the weights; its path."""
     lines = [f"# {title}", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
@@ -51,20 +82,30 @@ def write_card(folder: Path, title: str, facts: Mapping[str, str], rows: Sequenc
         accuracy = f"{r['accuracy']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
         cells = [r["suite"], r["prompt"] or "", r["direction"], r["read_out"], r["questions"], accuracy]
         lines.append(f"| {' | '.join(map(str, cells))} | {gray.get(_key(r), float('nan')):.3f} | {r['chance']:.3f} |")
+    lines += _roads_lines(*closed)
     target = folder / "README.md"
     with replacing(target) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return target
 
 
+def _roads_lines(found: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    said = "read out between the two squares that the question does not name (chance .5), 480 questions"
+    lines = ["", f"Squares with a road for position closed, {said}. Verdict: **{found.source}** ({found.reason}).", ""]
+    lines += ["| question | condition | accuracy | share of the accuracy above chance |", "|---|---|---|---|"]
+    for r in rows:
+        accuracy = f"{r['accuracy_of_two']:.3f} [{r['low_of_two']:.3f}, {r['high_of_two']:.3f}]"
+        share = "" if r["share"] is None else f"{r['share']:.2f} [{r['share_low']:.2f}, {r['share_high']:.2f}]"
+        lines.append(f"| {r['asked']} | {r['condition']} | {accuracy} | {share} |")
+    return lines
+
+
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["suite"], row["prompt"], row["ground"], row["direction"], row["read_out"]
 
 
-def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
+def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
-    import json
-
     stages = [f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)})" for s in recipe.stages]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
@@ -81,7 +122,7 @@ def facts(recipe: Any, vlm: VLM, work: Path) -> dict[str, str]:
     }
 
 
-def _held_back(recipe: Any) -> str:
+def _held_back(recipe: Recipe) -> str:
     """Which roads for position were closed in training, or that none was."""
     roads = [", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in recipe.stages]
     if all(set(s.roads) == {"plain"} for s in recipe.stages):
@@ -95,5 +136,5 @@ def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:
     return [a for a, b in zip(taken, [*taken[1:], 0.0], strict=True) if b < a]
 
 
-def _mixture(mixture: Mapping[str, float]) -> str:
+def _mixture(mixture: Mapping[Kind, float]) -> str:
     return ", ".join(f"{kind} {share:g}" for kind, share in mixture.items())

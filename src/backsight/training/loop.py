@@ -33,7 +33,8 @@ class Stage:
 
     The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`, which it reaches
     after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `roads` gives the share
-    of the steps on which a road for position is closed (`training.roads`).
+    of the steps on which a road for position is closed (`training.roads`). A `fresh` stage begins from the weights as
+    they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model gives.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Stage:
     textured: float = 0.0
     horizon: int | None = None
     roads: Mapping[roads.Road, float] = field(default_factory=lambda: {"plain": 1.0})
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,18 @@ def train(
     model, processor = recipe.build(recipe.seed)
     model.train()
     packer = Packer(model, processor, recipe.system)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = _optimizer(model)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
     first_stage, first_step = _resume(saved, recipe, model, optimizer)
     started, since = time.monotonic(), _Means()
     for number, stage in enumerate(recipe.stages[first_stage:], first_stage):
         last = min(stage.steps, max_steps or stage.steps)
-        for step in range(first_step if number == first_stage else 0, last):
+        begin = first_step if number == first_stage else 0
+        if stage.fresh and begin == 0:
+            _round(model)
+            optimizer = _optimizer(model)
+        for step in range(begin, last):
             figures = _step(recipe, number, step, model, packer, optimizer)
             figures["seconds"] = time.monotonic() - started
             if progress is not None:
@@ -101,6 +107,17 @@ def train(
             if (step + 1) % recipe.save_every == 0 or step + 1 == last:
                 _save(saved, recipe, model, optimizer, number, step + 1)
     return model.eval(), processor
+
+
+def _optimizer(model: Any) -> torch.optim.AdamW:
+    return torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+
+
+def _round(model: Any) -> None:
+    """Round all weights to what bfloat16 holds."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.to(torch.bfloat16))
 
 
 class _Means:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from backsight.stimuli import object_pictures, rows, scattered
+from backsight.stimuli import object_pictures, rows, scattered, things
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import (
     BRIEF,
@@ -31,8 +31,9 @@ from backsight.stimuli.questions import (
 from backsight.stimuli.relations import relation
 from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
+from backsight.training import tabletop
 
-Kind = Literal["squares", "shapes", "objects", "placed_squares", "placed", "scattered"]
+Kind = Literal["squares", "shapes", "objects", "placed_squares", "placed", "scattered", "tabletop", "composites"]
 QUESTIONS = 7
 PLACED_QUESTIONS = 10
 COUNT = (
@@ -106,6 +107,13 @@ def free(layout: Layout, rng: np.random.Generator, textured: float) -> Asked:
     return Asked(render(scene), tuple(asked))
 
 
+def furnished(kind: Literal["tabletop", "composites"], layout: Layout, rng: np.random.Generator) -> Asked:
+    """A Tabletop scene or composite: its own questions, and two that ask only what is there."""
+    draw = tabletop.scene if kind == "tabletop" else tabletop.composite
+    image, there, asked = draw(layout.size, rng)
+    return Asked(image, (*asked, *(presence("objects", there, things.NAMES, rng) for _ in range(2))))
+
+
 ANYTHING = object_pictures.NAMES + scattered.SHAPE_NAMES
 
 
@@ -148,6 +156,8 @@ def batch(
     if kind == "placed" or kind == "placed_squares":
         known = ANYTHING if kind == "placed" else SQUARE_NAMES
         return [placed(known, layout, rng, textured) for _ in range(images)]
+    if kind == "tabletop" or kind == "composites":
+        return [furnished(kind, layout, rng) for _ in range(images)]
     return [row(kind, layout, rng, exact) for _ in range(images)]
 
 

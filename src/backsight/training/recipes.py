@@ -59,6 +59,16 @@ PLAIN = Recipe(
             images=12,
             textured=0.3,
         ),
+        Stage(
+            "tabletop",
+            1600,
+            {**FEWER_ROWS, "placed": 0.05, "scattered": 0.23, "tabletop": 0.25, "composites": 0.15},
+            rate=1e-3,
+            floor=0.02,
+            images=12,
+            textured=0.5,
+            fresh=True,
+        ),
     ),
     system=SYSTEM,
 )

@@ -1,0 +1,85 @@
+"""Two models on the same samples: the mean difference, its interval over images, and a paired test.
+
+An image is asked several questions, so both the bootstrap and the test take the image as the unit: what is drawn, or
+turned round, are all samples of an image together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from backsight.maths.intervals import Interval, mean_over_images
+
+Better = Literal["more", "less"]
+Moved = Literal["better", "worse", "no"]
+
+ROUNDING = 1e-6  # a difference of a sample below it is float32's rounding, and counts as none
+EXACT = 13  # images with a difference, up to which every pattern of signs is tried (8,192)
+DRAWS = 19_999  # random patterns of signs beyond that; the smallest p-value is then 1 / 20,000
+CHUNK = 1_000  # patterns at a time
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models' means over shared samples; the difference is the second's mean less the first's."""
+
+    samples: int
+    images: int
+    first: float
+    second: float
+    difference: Interval
+    p_value: float
+
+
+def paired(first: ArrayLike, second: ArrayLike, images: ArrayLike) -> Paired:
+    """Values of two models on the same samples (sample,) with each sample's image (sample,); at least one sample."""
+    one, two, image = np.asarray(first, dtype=float), np.asarray(second, dtype=float), np.asarray(images)
+    differences = two - one
+    differences[np.abs(differences) < ROUNDING] = 0.0
+    return Paired(
+        len(differences), len(np.unique(image)), float(one.mean()), float(two.mean()),
+        mean_over_images(differences, image, shares=False), sign_flips(differences, image),
+    )  # fmt: skip
+
+
+def alone(values: ArrayLike, images: ArrayLike) -> Interval:
+    """The mean of one model's values (sample,) with its interval over images; Wilson's only for answers, 0 or 1."""
+    value = np.asarray(values, dtype=float)
+    return mean_over_images(value, images, shares=bool(np.isin(value, (0.0, 1.0)).all()))
+
+
+def sign_flips(differences: ArrayLike, images: ArrayLike, *, seed: int = 0) -> float:
+    """The two-sided p-value of Fisher's paired randomisation test, with images as its units.
+
+    Were it all the same which model is which, the sum of an image's differences could as well have the other sign. The
+    p-value is the share of patterns of signs whose total is at least as far from zero as the one found: of all
+    patterns up to `EXACT` images that differ, else of `DRAWS` random ones and the one found.
+    """
+    _, index = np.unique(np.asarray(images), return_inverse=True)
+    sums = np.bincount(index, weights=np.asarray(differences, dtype=float))
+    sums = sums[sums != 0]
+    reached = abs(float(sums.sum())) * (1 - 1e-9)  # totals that are equal but for rounding count as equal
+    if len(sums) <= EXACT:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums)))).reshape(-1, len(sums))
+        return float((np.abs(signs @ sums) >= reached).mean())
+    rng = np.random.default_rng(seed)
+    sizes = [min(CHUNK, DRAWS - start) for start in range(0, DRAWS, CHUNK)]
+    hits = sum(int((np.abs(_signs(rng, size, len(sums)) @ sums) >= reached).sum()) for size in sizes)
+    return (hits + 1) / (DRAWS + 1)
+
+
+def _signs(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float64]:
+    """Random signs (draw, image)."""
+    return 1.0 - 2.0 * rng.integers(0, 2, (draws, images), dtype=np.int8)
+
+
+def moved(difference: Interval, better: Better) -> Moved:
+    """Whether the interval of a difference lies wholly on one side of zero, and whether that is for the worse."""
+    if difference.low <= 0 <= difference.high:
+        return "no"
+    return "better" if (difference.low > 0) == (better == "more") else "worse"

@@ -1,0 +1,130 @@
+"""How much memory a measurement takes, and the largest batch of it that fits into a given room.
+
+Everything is computed from sizes (`models/sizes.py`) before anything is run, in bytes: what one sample of a batch
+adds at the worst moment, and what is held whatever the batch. The parts are those that measurements are made of: a
+forward pass, the vision encoder alone, a recording, a replay. Each counts the tensors that stand beside each other in
+the fullest moment of one block, so it does not depend on the machine. The model's weights are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from backsight.errors import StudyError
+from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.models.sizes import Sizes, Stack, sizes
+
+if TYPE_CHECKING:
+    from backsight.measurements.base import Measurement
+    from backsight.models.vlm import VLM
+
+    M = TypeVar("M", bound=Measurement)
+
+Samples = ExampleSet | PairSet
+FLOAT = 4  # bytes of a number where a model computes in float32 whatever its dtype: norms, rotations, softmax
+
+
+def of(vlm: VLM, samples: Iterable[Example | Pair]) -> Sizes:
+    """The sizes of the largest of some samples, both sides of pairs among them."""
+    sides = ((s.clean, s.counterfactual) if isinstance(s, Pair) else (s,) for s in samples)
+    return sizes(vlm, (example for side in sides for example in side))
+
+
+def block(stack: Stack, rows: int, keys: int, item: int) -> int:
+    """One block's activations at its fullest, for `rows` queries on `keys` keys of one sample."""
+    stream = rows * stack.width * (3 * item + 2 * FLOAT)
+    queries, heads = rows * stack.heads * stack.head, stack.heads * stack.head
+    attention = rows * (stack.heads + 2 * stack.kv_heads) * stack.head * item + 3 * queries * max(item, FLOAT)
+    attention += 2 * keys * heads * item + 2 * queries * item
+    if stack.eager:
+        attention += stack.heads * rows * keys * (item + 2 * FLOAT)
+    return stream + max(attention, 4 * rows * stack.inner * item)
+
+
+def mask(s: Sizes, rows: int) -> int:
+    """The attention masks of `rows` queries, and what they are made from."""
+    return s.masks * rows * s.tokens * (2 * s.item + 3)
+
+
+def seen(s: Sizes) -> int:
+    """The vision encoder and the projector over one picture."""
+    entered = s.patches * (2 * s.vision.width * s.item + 4 * s.vision.head * FLOAT)
+    left = 2 * s.patches * s.vision.width * s.item + (2 + s.injected) * s.image_tokens * s.text.width * s.item
+    return entered + left + block(s.vision, s.patches, s.patches, s.item)
+
+
+def forward(s: Sizes) -> int:
+    """A plain forward pass of one sample, its input and its logits."""
+    entered = s.tokens * (3 * s.text.width * s.item + 2 * s.text.head * FLOAT + 64) + mask(s, s.tokens)
+    features = (1 + s.injected) * s.image_tokens * s.text.width * s.item
+    run = max(seen(s), features + block(s.text, s.tokens, s.tokens, s.item))
+    return s.inputs + entered + run + logits(s)
+
+
+def logits(s: Sizes, rows: int = 1) -> int:
+    """Next-token logits of some rows, twice over."""
+    return 2 * rows * s.vocabulary * max(s.item, FLOAT)
+
+
+def recorded(s: Sizes) -> int:
+    """What a recording keeps of one sample: residual stream, keys and values of every block, masks, input, logits."""
+    stream = (s.text.layers + 1 + 2 * s.injected) * s.tokens * s.text.width
+    keys = 2 * s.text.layers * s.tokens * s.text.kv_heads * s.text.head
+    turned = 2 * s.tokens * s.text.head * s.masks
+    return s.inputs + (stream + keys + turned + s.masks * s.tokens**2 + s.vocabulary) * s.item
+
+
+def replayed(s: Sizes) -> int:
+    """A replay of one sample in which a change reaches every position, without its logits."""
+    rows = s.tokens * 3 * s.text.width * s.item + 2 * s.tokens * s.text.kv_heads * s.text.head * s.item
+    return rows + mask(s, s.tokens) + block(s.text, s.tokens, s.tokens, s.item)
+
+
+def swept(s: Sizes) -> int:
+    """The growing batch of a last-token sweep, without its logits: at most a row a layer on all keys."""
+    rows, keys = s.text.layers + 1, s.tokens + s.text.layers
+    longer = replace(s, tokens=keys)
+    copies = 3 * rows * s.text.width * s.item + 2 * keys * s.text.kv_heads * s.text.head * s.item
+    return copies + mask(longer, rows) + block(s.text, rows, keys, s.item)
+
+
+def states(s: Sizes, *, deep: bool) -> int:
+    """The states of one picture's image tokens at every site: embeddings, and if `deep` all blocks of both halves."""
+    if not deep:
+        return s.image_tokens * s.text.width * s.item
+    return s.image_tokens * ((s.text.layers + 2) * s.text.width + s.vision.layers * s.vision.width) * s.item
+
+
+def fitting(measurement: Measurement, vlm: VLM, samples: Samples, room: int) -> int:
+    """How many samples a batch of a measurement can have in `room` bytes beside the weights; 0 where none fits."""
+    left = room - measurement.bytes_held(vlm, samples)
+    return max(0, left // max(1, measurement.bytes_each(vlm, samples)))
+
+
+def within(measurement: M, vlm: VLM, samples: Samples, room: int) -> M:
+    """The measurement with the largest batch that fits into `room` bytes beside the weights, and never a larger one
+    than its own. StudyError where not even one sample fits.
+
+    Where all samples fit into one batch it is left as it is, so that its tables do not tell the machine's memory.
+    """
+    count = fitting(measurement, vlm, samples, room)
+    wanted = measurement.batch if measurement.whole else min(measurement.batch, len(samples))
+    if count >= wanted:
+        return measurement
+    if count < 1:
+        raise StudyError(
+            "Not even one sample of this measurement fits into the memory that it is given",
+            where=f"{type(measurement).__name__} of {samples.name}",
+            got=f"{said(measurement.bytes_held(vlm, samples) + measurement.bytes_each(vlm, samples))} are needed, "
+            f"{said(room)} are there",
+            do="give more memory, smaller pictures or a smaller dtype",
+        )
+    return replace(measurement, batch=count)
+
+
+def said(size: int) -> str:
+    """Bytes in words, as 1.5 GiB or 640 MiB."""
+    unit, word = (2**30, "GiB") if size >= 2**30 else (2**20, "MiB")
+    return f"{size / unit:.1f} {word}"

@@ -1,0 +1,121 @@
+"""The counts that a forward pass takes its memory from: configuration, and the largest prompt of some samples.
+
+Nothing is run. The longest text and the largest picture of the samples are prepared as one prompt, because a batch is
+padded to its longest; all else is read off the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from backsight.examples import Example, PlainPicture
+
+if TYPE_CHECKING:
+    from backsight.models.vlm import VLM
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Equal blocks of attention and MLP. `inner` is the MLP's width, `head` a head's.
+
+    `eager` says that the scores (head, query, key) stand in memory.
+    """
+
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head: int
+    eager: bool
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """One sample, the largest of some. `patches` enter the vision encoder and `image_tokens` leave it.
+
+    `inputs` are the bytes of what a model is called with and of the opened picture, `item` the bytes of one number,
+    `masks` how many kinds of layer have a mask of their own, `injected` after how many blocks vision features are added.
+    """
+
+    text: Stack
+    vision: Stack
+    tokens: int
+    image_tokens: int
+    patches: int
+    vocabulary: int
+    inputs: int
+    item: int
+    masks: int
+    injected: int
+
+    def longer(self, tokens: int) -> Sizes:
+        """The same with tokens behind the prompt."""
+        return replace(self, tokens=self.tokens + tokens)
+
+
+def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
+    """The sizes of the largest of some examples."""
+    asked, shown = {}, {}
+    for example in examples:
+        asked.setdefault((example.question, example.system), example)
+        shown.setdefault(example.picture.size, example.picture)
+    longest = max(asked.values(), key=lambda e: len(vlm.tokenizer.encode(vlm.prompter.text(e.question, e.system))))
+    largest = max(shown, key=lambda size: (vlm.prompter.patches(size), size[0] * size[1]))
+    batch = vlm.prepare([replace(longest, picture=PlainPicture(largest))])
+    config = vlm.model.config.get_text_config()
+    made = sum(value.nbytes for value in batch.inputs.values())
+    return Sizes(
+        text=_text(vlm),
+        vision=_vision(vlm),
+        tokens=batch.input_ids.shape[1],
+        image_tokens=int(batch.image_mask.sum()),
+        patches=vlm.prompter.patches(largest),
+        vocabulary=int(config.vocab_size),
+        # Pixels stand in memory as the processor's array, in a batch, and in the model's dtype.
+        inputs=3 * made + 3 * max(width * height for width, height in shown),
+        item=torch.finfo(vlm.dtype).bits // 8,
+        masks=len(set(getattr(config, "layer_types", None) or ["all"])),
+        injected=len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())) if vlm.family.deepstack
+        else 0,
+    )  # fmt: skip
+
+
+def weights(vlm: VLM) -> int:
+    """Bytes of a model's parameters and buffers."""
+    return sum(value.nbytes for value in (*vlm.model.parameters(), *vlm.model.buffers()))
+
+
+def _text(vlm: VLM) -> Stack:
+    config = vlm.model.config.get_text_config()
+    heads = int(config.num_attention_heads)
+    return Stack(
+        layers=vlm.n_layers,
+        width=int(config.hidden_size),
+        inner=int(config.intermediate_size),
+        heads=heads,
+        kv_heads=int(getattr(config, "num_key_value_heads", None) or heads),
+        head=int(getattr(config, "head_dim", None) or config.hidden_size // heads),
+        eager=vlm.attention == "eager" or getattr(config, "attn_logit_softcapping", None) is not None,
+    )
+
+
+def _vision(vlm: VLM) -> Stack:
+    """The vision encoder; its settings bear other names from family to family."""
+    config: Any = vlm.model.config.vision_config
+    width = int(getattr(config, "embed_dim", None) or config.hidden_size)
+    heads = int(getattr(config, "num_heads", None) or config.num_attention_heads)
+    inner = getattr(config, "intermediate_size", None) or width * (getattr(config, "mlp_ratio", None) or 4)
+    return Stack(
+        layers=len(vlm.parts.vision_blocks),
+        width=width,
+        inner=int(inner),
+        heads=heads,
+        kv_heads=heads,
+        head=width // heads,
+        eager=getattr(config, "_attn_implementation", "") == "eager",
+    )
