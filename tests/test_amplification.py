@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from backsight import repairs, stimuli
 from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import ExampleSet
 from backsight.maths import edits
 from backsight.maths.amplification import amplify_summary
 from backsight.measurements.amplify import Amplify
@@ -120,6 +122,24 @@ def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
         choice, scores = vlm.choose(vlm.forward(vlm.prepare([example]))[0], example.options)
     assert row["choice"] == choice
     assert row["p_answer"] == pytest.approx(float(scores[example.options.index(example.answer)]), abs=1e-5)
+
+
+def test_several_suites_are_also_counted_together(vlm: VLM) -> None:
+    samples = stimuli.build("hard", vlm.grid)
+    counts = Counter(e.suite for e in samples)
+    assert counts == {"degraded_squares": 160, "pairs_textured": 300, "tabletop_a": 60, "tabletop_b": 60}
+    assert {e.tags["prompt"] for e in samples if e.suite == "pairs_textured"} == {"A"}
+    few = ExampleSet("hard", (*samples.items[:30], *samples.items[160:190]))
+    rows = Amplify(alphas=(4.0,), draws=1)(vlm, few)
+    summary = {(r["suite"], r["form"], r["directions"]): r for r in amplify_summary(rows, smallest=1).rows()}
+    assert {suite for suite, _, _ in summary} == {"all", "degraded_squares", "pairs_textured"}
+    whole, parts = (
+        summary["all", None, "none"],
+        [summary[s, None, "none"] for s in ("degraded_squares", "pairs_textured")],
+    )
+    assert whole["failures"] == sum(p["failures"] for p in parts) > 0
+    right = sum(p["accuracy"] * p["questions"] for p in parts) / sum(p["questions"] for p in parts)
+    assert whole["accuracy"] == pytest.approx(right)
 
 
 def test_what_does_not_fit_is_left_out_or_told(vlm: VLM) -> None:

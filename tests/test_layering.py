@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
     {"errors", "grid", "tables", "schemas", "pictures", "examples"},
-    {"maths", "stimuli", "datasets", "figures"},
+    {"maths", "published", "stimuli", "datasets", "figures"},
     {"models"},
     {"training", "measurements", "repairs"},
     {"studies"},
@@ -26,7 +26,7 @@ LEVELS = (
     {"cli"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-WITHOUT_TORCH = LEVELS[0] | {"stimuli", "datasets", "figures", "report"}
+WITHOUT_TORCH = LEVELS[0] | {"published", "stimuli", "datasets", "figures", "report"}
 HOOKS = {"register_forward_hook", "register_forward_pre_hook", "register_module_forward_hook"}
 
 

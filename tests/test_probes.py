@@ -58,6 +58,12 @@ def test_the_logistic_fit_is_scikit_learns(classes: int) -> None:
     assert found(x).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("method", ["adamw", "logistic"])
+def test_one_class_is_nothing_to_tell_apart(method: probes.Method) -> None:
+    with pytest.raises(DataError, match="at least two classes"):
+        probes.fit(torch.randn(5, 3), torch.zeros(5, dtype=torch.long), 1, method=method)
+
+
 def test_a_class_without_rows_is_refused() -> None:
     x, y = clouds()
     with pytest.raises(DataError, match="needs rows of every class") as told:

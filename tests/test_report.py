@@ -77,7 +77,9 @@ def sample(name: str, **changes: Any) -> Row:
         "prompt": "<|im_start|>system",
         "options": ["red", "blue"],
     }
-    return one | {"picture": f"samples/{name}.png", "counterfactual": other | {"outcomes": outcomes}} | changes
+    one |= {"picture": f"samples/{name}.png"}
+    pair = {"clean": dict(one), "counterfactual": other, "outcomes": outcomes}
+    return one | {"pairs": {"last_token": pair}} | changes
 
 
 def study_record(*sets: str, **changes: Any) -> Row:
@@ -224,7 +226,7 @@ def test_text_never_reaches_the_page_raw(tmp_path: Path) -> None:
     record = study_record("squares", command=HOSTILE, skipped=[{"set": name, "measurement": name, "reason": name}])
     record["sets"][0] |= {"title": name, "note": name}
     record["sets"][0]["sample"] |= {"question": question, "options": [name], "answer": name, "prompt": name}
-    record["sets"][0]["sample"]["counterfactual"]["outcomes"] = {"clean": name}
+    record["sets"][0]["sample"]["pairs"]["last_token"]["outcomes"] = {"clean": name}
     record["model"] |= {"name": name, "family": '" onload="x'}
     record["jobs"][0]["name"] = record["contracts"][0]["detail"] = name
     rows = behaviour_rows("squares") + behaviour_rows(name)
@@ -295,7 +297,7 @@ def test_photographs_put_to_a_built_in_model_are_noted(tmp_path: Path, name: str
 def test_pictures_outside_the_folder_are_not_taken(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "private.png")
     record = study_record("squares")
-    record["sets"][0]["sample"] |= {"picture": "../private.png", "counterfactual": None}
+    record["sets"][0]["sample"] |= {"picture": "../private.png", "pairs": {}}
     html = page_of(write_study(tmp_path / "s", record, behaviour_rows("squares")))
     assert "data:image" not in html and "no picture stored" in html
 

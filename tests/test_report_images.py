@@ -155,6 +155,7 @@ def test_both_axes_are_compared_with_holms_correction(tmp_path: Path) -> None:
         axes_row("shapes", "intact", 0.03, -0.1),
         axes_row("objects", "intact", 0.02, 0.01),
         axes_row("pairs", "intact", None, omitted=True, rows=4),
+        axes_row("grid", "intact", 0.0001, -0.0003, low=-0.0004, high=-0.0002),  # too small to matter
         axes_row("squares", "removed", 0.04),
     ]
     rows = [*BOTH, *image_rows(vision="removed", tokens="objects")]
@@ -165,8 +166,8 @@ def test_both_axes_are_compared_with_holms_correction(tmp_path: Path) -> None:
     assert "Objects object tokens 24 0.310 0.300 0.010 [-0.030, 0.050] 0.020 0.040" in intact
     assert "Pairs object tokens 4 omitted omitted" in intact
     assert (
-        "On this model that is borne out for Squares; contradicted for Shapes; not shown for Objects; omitted for "
-        "Pairs."
+        "On this model that is borne out for Squares; contradicted for Shapes; not shown for Objects and "
+        "Grid; omitted for Pairs."
     ) in intact
     assert "0.040 0.040 The paper holds" in removed  # one comparison: nothing to correct
     assert "On this model that is borne out for Squares." in removed
@@ -209,7 +210,7 @@ def test_a_recorded_reversed_row_is_shown(tmp_path: Path) -> None:
     record["jobs"] = [{"name": "imageinterchange/squares", "kind": "imageinterchange", "set": "squares"}]
     folder = write_images(tmp_path / "s", BOTH, jobs=record["jobs"])
     assert "Counterfactual." not in section_of(page_of(folder), "image_interchange")  # that of another measurement
-    record["sets"][0]["sample"]["counterfactual"]["outcomes"] = {"clean": "red", "flipped": "blue"}
+    record["sets"][0]["sample"]["pairs"]["last_token"]["outcomes"] = {"clean": "red", "flipped": "blue"}
     folder = write_images(tmp_path / "t", BOTH, jobs=record["jobs"], sets=record["sets"])
     said = words(section_of(page_of(folder), "image_interchange"))
     assert "Counterfactual. Answer: black" in said

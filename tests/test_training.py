@@ -18,7 +18,7 @@ from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
-from backsight.training import questions, roads
+from backsight.training import places, questions, roads
 from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.recipes import PLAIN, RECIPES
@@ -38,9 +38,10 @@ def little(seed: int) -> tuple[Any, Any]:
 LITTLE = Recipe(
     "little", little, PRESETS["qwen2-vl"],
     (
+        Stage("order", 3, {"shapes": 1.0}, images=2, warmup=1, taught="places"),
         Stage("first", 6, {"squares": 1.0}, images=4, warmup=2),
         Stage("second", 4, {"objects": 0.5, "scattered": 0.5}, images=3, warmup=2, textured=0.5),
-        Stage("third", 2, {"placed": 0.5, "placed_squares": 0.5}, images=2, warmup=1),
+        Stage("third", 2, {"placed": 0.5, "placed_squares": 0.5}, images=2, warmup=1, fresh=True),
     ),
     SYSTEM, save_every=2,
 )  # fmt: skip
@@ -90,6 +91,38 @@ def test_packed_questions_have_the_logits_of_questions_asked_alone(build: Any) -
     ]
     assert together.shape == (14, model.config.get_text_config().vocab_size)
     torch.testing.assert_close(together, torch.stack(alone), atol=1e-4, rtol=0)
+
+
+def test_places_are_taught_to_the_vision_encoder_alone(tmp_path: Path) -> None:
+    recipe = replace(LITTLE, stages=LITTLE.stages[:1])
+    before, after = little(0)[0].state_dict(), train(recipe, tmp_path)[0].state_dict()
+    moved = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
+    assert moved and all(name.startswith("model.visual.") for name in moved)
+
+
+def test_places_by_hand() -> None:
+    layout = PRESETS["qwen2-vl"]
+    (asked,) = questions.batch("squares", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
+    assert asked.row is not None
+    axis, boxes = asked.row
+    assert boxes == layout.boxes(axis)
+    found = places.labels([asked], layout).reshape(12, 12)
+    first = 0 if axis == "horizontal" else 3
+    for number, box in enumerate(boxes):
+        top, left = int(box.top) // 28, int(box.left) // 28
+        assert (found[top : top + 2, left : left + 2] == first + number).all()
+    assert (found >= 0).sum() == 12
+    (free,) = questions.batch("placed", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
+    with pytest.raises(UsageError, match="Places are taught on rows of three"):
+        places.labels([free], layout)
+
+
+def test_a_fresh_stage_begins_from_the_stored_weights(tmp_path: Path) -> None:
+    last = Stage("last", 1, {"squares": 1.0}, images=2, rate=0.0, fresh=True)
+    whole, _ = train(LITTLE, tmp_path / "a")
+    stored, _ = train(replace(LITTLE, stages=(*LITTLE.stages, last)), tmp_path / "b")
+    assert torch.equal(weights(stored), weights(whole).to(torch.bfloat16).float())
+    assert not torch.equal(weights(stored), weights(whole))
 
 
 def test_the_block_mask_by_hand() -> None:

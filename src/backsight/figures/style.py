@@ -36,6 +36,7 @@ TITLES = {  # of suites whose names are not words
     "tabletop_b": "Tabletop B",
     "tabletop_a_captions": "Tabletop A, captions",
     "tabletop_b_captions": "Tabletop B, captions",
+    "all": "All suites together",
 }
 NO_METADATA: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 

@@ -11,16 +11,23 @@ from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import mean_over_images
 from backsight.tables import Table
 
+ALL = "all"
+
 
 def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Accuracy, corrected failures and broken right answers of the scored half, by suite, form and directions.
 
+    Where there are several suites, those of `ALL` are all of them together.
     `random` is the mean over the draws, at the alpha chosen for the probes. `oracle` takes the alpha that does best on
     the scored half itself: it shows what there is to gain, not what one would get.
     """
     expect(rows, "amplify")
     found: list[dict[str, Any]] = []
-    for (suite,), group in groups(rows.frame[rows.frame["part"] == "score"], ["suite"]):
+    scored = rows.frame[rows.frame["part"] == "score"]
+    parts: list[tuple[Any, pd.DataFrame]] = [(suite, group) for (suite,), group in groups(scored, ["suite"])]
+    if len(parts) > 1:
+        parts = [(ALL, scored), *parts]
+    for suite, group in parts:
         plain = group[group["directions"] == "none"].set_index("example_id")["correct"].astype(bool)
         common = {"suite": suite, "questions": len(plain), "failures": int((~plain).sum())}
         before = group[group["directions"] == "none"]

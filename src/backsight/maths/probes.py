@@ -32,8 +32,13 @@ def fit(features: Tensor, labels: Tensor, classes: int, *, method: Method = "ada
     """A probe of features (row, d_model) with labels (row,) in 0 .. classes - 1.
 
     `adamw` is what the authors ran: AdamW at 1e-3, weight decay 1e-4, 200 epochs of the full batch. `logistic` is
-    scikit-learn's logistic regression on standardised features. DataError where a class has no rows.
+    scikit-learn's logistic regression on standardised features. DataError where a class has no rows, or is the only.
     """
+    if classes < 2:
+        raise DataError(
+            "A probe needs at least two classes", got=f"{len(labels)} rows, all of one class",
+            do="give pictures of things at several places",
+        )  # fmt: skip
     missing = sorted(set(range(classes)) - set(labels.tolist()))
     if missing:
         raise DataError(

@@ -187,8 +187,8 @@ AXES = (
 )
 CLAIM = "The paper holds that vertical rows strengthen the order that the language model makes (section 5.3.2)."
 CLAIM_RULE = (
-    "Borne out, or contradicted, is a difference whose interval is wholly on that side of zero and whose p is "
-    "below .05 after Holm's correction; not shown does not say that there is none."
+    "Borne out, or contradicted, is a difference of at least .01 whose interval is wholly on that side of zero and "
+    "whose p is below .05 after Holm's correction; not shown does not say that there is none."
 )
 
 PROBES_CAPTION = (

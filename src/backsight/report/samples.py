@@ -16,32 +16,31 @@ WORDS = OUTCOME_WORDS | {"flipped": FLIP_WORDS["flipped"]}
 def sample(study: Study, of: Mapping[str, Any], *, counterfactual: str = "") -> Sample | None:
     """What was asked of a set; None where the record has no sample.
 
-    `counterfactual` is an outcome, "ordinal" or "flipped": a recorded counterfactual that has it is shown beside.
+    `counterfactual` is an outcome, "ordinal" or "flipped": a recorded pair that has it is shown in the sample's place.
     """
     one = mapping(of.get("sample"))
-    other = mapping(one.get("counterfactual"))
     if not one:
         return None
-    facts = [("Question", text(one.get("question"))), ("System sentence", text(one.get("system")) or "none")]
-    options = texts(one.get("options"))
-    facts += [("Options", ", ".join(options))] if options else []
-    pictures = [Picture(study.picture(one.get("picture")), f"Answer: {text(one.get('answer'))}")]
-    if counterfactual and counterfactual in mapping(other.get("outcomes")):
-        answers = f"Answer: {text(other.get('answer'))}"
+    recorded = mapping(one.get("pairs")).values() if counterfactual else ()
+    pair = next((p for p in map(mapping, recorded) if counterfactual in mapping(p.get("outcomes"))), None)
+    shown = mapping(pair.get("clean")) if pair else one
+    question, system = text(shown.get("question")), ("System sentence", text(shown.get("system")) or "none")
+    options = [("Options", ", ".join(found))] if (found := texts(shown.get("options"))) else []
+    picture = Picture(study.picture(shown.get("picture")), f"Answer: {text(shown.get('answer'))}")
+    if pair:
+        other = mapping(pair.get("counterfactual"))
+        asked = [("Clean question", question), ("Counterfactual question", text(other.get("question")))]
+        facts = [*asked, system, *options, *_outcomes(mapping(pair.get("outcomes")))]
+        caption = f"Counterfactual. Answer: {text(other.get('answer'))}"
         pictures = [
-            Picture(pictures[0].uri, f"Clean. {pictures[0].caption}"),
-            Picture(study.picture(other.get("picture")), f"Counterfactual. {answers}"),
-        ]
-        facts = [
-            ("Clean question", facts[0][1]),
-            ("Counterfactual question", text(other.get("question"))),
-            *facts[1:],
-        ]
-        facts += _outcomes(mapping(other.get("outcomes")))
+            Picture(picture.uri, f"Clean. {picture.caption}"), Picture(study.picture(other.get("picture")), caption),
+        ]  # fmt: skip
+    else:
+        facts, pictures = [("Question", question), system, *options], [picture]
     counts = [counted(of[key], key[:-1]) for key in ("examples", "images") if isinstance(of.get(key), int)]
     about = " ".join(filter(None, (f"{', '.join(counts)}." if counts else "", text(of.get("note")))))
     title = study.titles.get(text(of.get("name")), text(of.get("name")))
-    return Sample(title, about, tuple(facts), text(one.get("prompt")), tuple(pictures))
+    return Sample(title, about, tuple(facts), text(shown.get("prompt")), tuple(pictures))
 
 
 def _outcomes(outcomes: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from backsight.errors import UsageError
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
 from backsight.stimuli import arrangements, rows, scattered, tabletop
+from backsight.stimuli.degraded import degraded
 from backsight.stimuli.layouts import PRESETS, Layout
 
 DEFAULT = PRESETS["qwen2-vl"]
@@ -74,6 +75,17 @@ def grid(grid: TokenGrid | Layout | None = None, side: int = 2, *, count: int = 
     return arrangements.grid(layout_for(grid), side, count=count, seed=seed)
 
 
+def hard(grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
+    """Questions at which models fail, for repairs: degraded Squares, Pairs on textured ground (prompt A), Tabletop.
+
+    160 of the first, 300 of the second and 60 of either set of the third.
+    """
+    damaged = degraded(squares(grid, seed=seed), seed=seed).limit(160)
+    textured = pairs_textured(grid, scenes=300, seed=seed).where(lambda e: e.tags["prompt"] == "A")
+    scenes = [*tabletop_a(grid, sets=15, seed=seed), *tabletop_b(grid, sets=15, seed=seed)]
+    return ExampleSet("hard", (*damaged, *textured, *scenes))
+
+
 SUITES: dict[str, Callable[..., ExampleSet]] = {
     "squares": squares,
     "shapes": shapes,
@@ -85,6 +97,7 @@ SUITES: dict[str, Callable[..., ExampleSet]] = {
     "grid_3x3": partial(grid, side=3),
     "tabletop_a": tabletop_a,
     "tabletop_b": tabletop_b,
+    "hard": hard,
 }
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ import torch
 from backsight.errors import DataError
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import questions, roads
+from backsight.training import places, questions, roads
 from backsight.training.packing import Packed, Packer
 
 Name = TypeVar("Name", bound=str)
@@ -35,6 +35,7 @@ class Stage:
     after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `roads` gives the share
     of the steps on which a road for position is closed (`training.roads`). A `fresh` stage begins from the weights as
     they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model gives.
+    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's place (`training.places`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Stage:
     horizon: int | None = None
     roads: Mapping[roads.Road, float] = field(default_factory=lambda: {"plain": 1.0})
     fresh: bool = False
+    taught: Literal["answers", "places"] = "answers"
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,20 @@ def train(
     model, processor = recipe.build(recipe.seed)
     model.train()
     packer = Packer(model, processor, recipe.system)
-    optimizer = _optimizer(model)
+    width = model.get_input_embeddings().embedding_dim
+    reader = places.reader(width, recipe.seed) if any(s.taught == "places" for s in recipe.stages) else None
+    learner = _Learner(model, reader, packer)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
-    first_stage, first_step = _resume(saved, recipe, model, optimizer)
+    first_stage, first_step = _resume(saved, recipe, learner)
     started, since = time.monotonic(), _Means()
     for number, stage in enumerate(recipe.stages[first_stage:], first_stage):
         last = min(stage.steps, max_steps or stage.steps)
         begin = first_step if number == first_stage else 0
         if stage.fresh and begin == 0:
-            _round(model)
-            optimizer = _optimizer(model)
+            learner.store()
         for step in range(begin, last):
-            figures = _step(recipe, number, step, model, packer, optimizer)
+            figures = _step(recipe, number, step, learner)
             figures["seconds"] = time.monotonic() - started
             if progress is not None:
                 progress(stage.name, step + 1, last, figures)
@@ -105,19 +108,48 @@ def train(
                 with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                     log.write(json.dumps(entry) + "\n")
             if (step + 1) % recipe.save_every == 0 or step + 1 == last:
-                _save(saved, recipe, model, optimizer, number, step + 1)
+                _save(saved, recipe, learner, number, step + 1)
     return model.eval(), processor
 
 
-def _optimizer(model: Any) -> torch.optim.AdamW:
-    return torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+class _Learner:
+    """What learns: the model, the read-out of places where a recipe has one, and their optimiser."""
 
+    def __init__(self, model: Any, reader: torch.nn.Linear | None, packer: Packer) -> None:
+        self.model, self.reader, self.packer = model, reader, packer
+        self.optimizer = self._new_optimizer()
 
-def _round(model: Any) -> None:
-    """Round all weights to what bfloat16 holds."""
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.copy_(weight.to(torch.bfloat16))
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        weights = [*self.model.parameters(), *(self.reader.parameters() if self.reader is not None else ())]
+        return torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+
+    def store(self) -> None:
+        """Round all weights to what bfloat16 holds, and begin with a new optimiser."""
+        with torch.no_grad():
+            for weight in self.model.parameters():
+                weight.copy_(weight.to(torch.bfloat16))
+        self.optimizer = self._new_optimizer()
+
+    def learn(self, loss: torch.Tensor, rate: float) -> None:
+        """One step down the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a checkpoint needs of it."""
+        reader = {} if self.reader is None else {"reader": self.reader.state_dict()}
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | reader
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.reader is not None:
+            self.reader.load_state_dict(state["reader"])
 
 
 class _Means:
@@ -141,31 +173,27 @@ class _Means:
         }
 
 
-def _step(recipe: Recipe, number: int, step: int, model: Any, packer: Packer, optimizer: Any) -> dict[str, Any]:
+def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str, Any]:
     stage = recipe.stages[number]
     key = (recipe.seed, number, step)
     kind = _drawn(stage.mixture, np.random.default_rng([*key, 1]))
     rng = np.random.default_rng([*key, 3])
-    road = _drawn(stage.roads, rng)
     asked = questions.batch(
         kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
     )
-    packed = packer.pack(asked)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(stage, step)
-    logits = answer_logits(model, replace(packed, inputs=roads.inputs(model, packed, road, rng)))
-    loss = torch.nn.functional.cross_entropy(logits, packed.answers)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    right = (logits.argmax(-1) == packed.answers).float()
-    return {
-        "kind": kind if road == "plain" else f"{kind}, {road}",
-        "loss": float(loss.detach()),
-        "accuracy": float(right.mean()),
-        "rate": optimizer.param_groups[0]["lr"],
-    }
+    packed, model = learner.packer.pack(asked), learner.model
+    if stage.taught == "places":
+        assert learner.reader is not None
+        logits, answers = places.read(model, learner.reader, packed, places.labels(asked, recipe.layout))
+        named = f"{kind}, places"
+    else:
+        road = _drawn(stage.roads, rng)
+        logits = answer_logits(model, replace(packed, inputs=roads.inputs(model, packed, road, rng)))
+        answers, named = packed.answers, kind if road == "plain" else f"{kind}, {road}"
+    loss, rate = torch.nn.functional.cross_entropy(logits, answers), learning_rate(stage, step)
+    learner.learn(loss, rate)
+    right = (logits.argmax(-1) == answers).float()
+    return {"kind": named, "loss": float(loss.detach()), "accuracy": float(right.mean()), "rate": rate}
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:
@@ -180,19 +208,13 @@ def answer_logits(model: Any, packed: Packed) -> torch.Tensor:
     return result
 
 
-def _save(path: Path, recipe: Recipe, model: Any, optimizer: Any, stage: int, step: int) -> None:
-    state = {
-        "recipe": _identity(recipe),
-        "stage": stage,
-        "step": step,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
+def _save(path: Path, recipe: Recipe, learner: _Learner, stage: int, step: int) -> None:
+    state = {"recipe": _identity(recipe), "stage": stage, "step": step, **learner.state()}
     with replacing(path) as part:
         torch.save(state, part)
 
 
-def _resume(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> tuple[int, int]:
+def _resume(path: Path, recipe: Recipe, learner: _Learner) -> tuple[int, int]:
     if not path.exists():
         return 0, 0
     state = torch.load(path, weights_only=True)
@@ -200,8 +222,7 @@ def _resume(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> tuple[int
         raise DataError(
             "The checkpoint belongs to another recipe", where=path, do="give another folder, or remove this one"
         )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    learner.take(state)
     return int(state["stage"]), int(state["step"])
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from backsight.grid import Box
 from backsight.stimuli import object_pictures, rows, scattered, things
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import (
@@ -45,10 +46,11 @@ SQUARE_NAMES = tuple(f"{color} square" for color in rows.COLORS)
 
 @dataclass(frozen=True)
 class Asked:
-    """A picture with its questions, each with its answer."""
+    """A picture with its questions, each with its answer; of a row of three also its axis and boxes, in order."""
 
     image: Image.Image
     questions: tuple[tuple[str, str], ...]
+    row: tuple[Axis, tuple[Box, ...]] | None = None
 
 
 def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: float) -> Asked:
@@ -69,7 +71,7 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
             asked.append((row_question(suite, direction, names[1]), answer))
     asked += [(EXTREME[suite].format(place=place), name) for place, name in zip(PLACES[axis], names, strict=True)]
     asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
-    return Asked(render(scene), tuple(asked))
+    return Asked(render(scene), tuple(asked), (axis, tuple(figure.box for figure in scene.named)))
 
 
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from backsight.report.sections.images import backup, image_interchange
 from backsight.report.sections.interchange import interchange
 from backsight.report.sections.positions import positions
 from backsight.report.sections.probes import probes
+from backsight.report.sections.published import published
 from backsight.report.sections.roads import roads
 
 SECTIONS: Mapping[str, Callable[[Study], Part | None]] = {
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, Callable[[Study], Part | None]] = {
     "backup": backup,
     "positions": positions,
     "amplification": amplification,
+    "published": published,
 }
 FIRST = "roads"
 

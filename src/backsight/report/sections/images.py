@@ -22,6 +22,7 @@ from backsight.tables import Table
 Row = dict[str, Any]
 COLUMNS = {"clean": "Clean answer", "flipped": "Flipped answer"}
 LEVEL = 0.05  # of Holm's p, below which a difference counts as shown
+LEAST = 0.01  # a difference of probability nearer to zero than this is none that matters, whatever its p
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,8 @@ def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) 
         shown = p is not None and p < LEVEL
         found = (
             "omitted for" if row["omitted"]
-            else "borne out for" if shown and row["low"] > 0
-            else "contradicted for" if shown and row["high"] < 0
+            else "borne out for" if shown and row["low"] > 0 and row["difference"] >= LEAST
+            else "contradicted for" if shown and row["high"] < 0 and row["difference"] <= -LEAST
             else "not shown for"
         )  # fmt: skip
         tokens: str = row["tokens"]
