@@ -20,7 +20,7 @@ from backsight.examples import Example, MemoryPicture
 from backsight.models import replay
 from backsight.models.findings import Finding
 from backsight.models.grid_contract import grid
-from backsight.models.sites import SITES, Edit, SiteName
+from backsight.models.sites import Edit, SiteName
 
 if TYPE_CHECKING:
     from backsight.models.prompts import Batch
@@ -60,7 +60,7 @@ def all_of(vlm: VLM) -> list[Finding]:
         "logits equal a plain call": lambda: parity(vlm, batch, plain),
         "sites are transformers' hidden states": lambda: residuals(vlm, batch),
         "identity edits change nothing": lambda: identity(vlm, same, plain),
-        "edits change the logits": lambda: changes(vlm, batch, same, plain, SITES),
+        "edits change the logits": lambda: changes(vlm, batch, same, plain, vlm.parts.sites),
         "edits act at their layer": lambda: layers(vlm, batch),
         "edits act at their positions": lambda: positions(vlm, batch),
         "replay equals the whole forward": lambda: replays(vlm, batch, plain),
@@ -136,7 +136,7 @@ def residuals(vlm: VLM, batch: Batch) -> Finding:
 def _identically_edited(vlm: VLM, batch: Batch) -> Tensor | BacksightError:
     """Next-token logits under an edit that changes nothing, at every site and layer at once."""
     try:
-        with vlm.editing(*(Edit(site, torch.clone) for site in SITES)):
+        with vlm.editing(*(Edit(site, torch.clone) for site in vlm.parts.sites)):
             return vlm.forward(batch)
     except BacksightError as error:
         return error

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from backsight.errors import EditError, UsageError
+from backsight.errors import EditError, ModelError, UsageError
 from backsight.models.families import Family
 
 SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores"]
@@ -160,9 +160,23 @@ class Parts:
         except AttributeError:  # one level deeper in some releases
             path = family.vision_blocks.replace("vision_tower.", "vision_tower.vision_model.")
             blocks = list(model.get_submodule(path).children())
+        told = model.config.vision_config  # type: ignore[union-attr]
+        depth = next(
+            (int(n) for name in ("depth", "num_hidden_layers") if (n := getattr(told, name, None)) is not None), 0
+        )
+        if len(blocks) != depth:
+            raise ModelError(
+                "The vision encoder's blocks are not where they are looked for", where=family.vision_blocks,
+                got=f"{len(blocks)} of {depth}",
+            )  # fmt: skip
         return cls(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)  # type: ignore[arg-type]
 
     def count(self, site: SiteName) -> int:
         """How many layers a site has: L + 1 for resid_pre, L for the other decoder sites."""
         sizes = {"resid_pre": len(self.layers) + 1, "image_embeds": 1, "vision": len(self.vision_blocks)}
         return sizes.get(site, len(self.layers))
+
+    @property
+    def sites(self) -> tuple[SiteName, ...]:
+        """The sites that this model has: a vision encoder may be without blocks."""
+        return tuple(site for site in SITES if self.count(site))

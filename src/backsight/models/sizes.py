@@ -38,8 +38,9 @@ class Stack:
 class Sizes:
     """One sample, the largest of some. `patches` enter the vision encoder and `image_tokens` leave it.
 
-    `inputs` are the bytes of what a model is called with and of the opened picture, `item` the bytes of one number,
-    `masks` how many kinds of layer have a mask of their own, `injected` after how many blocks vision features are added.
+    `inputs` are the bytes of what a model is called with, `opened` those of the opened picture and `item` of one
+    number. `masks` says how many kinds of layer have a mask of their own, `injected` after how many blocks vision
+    features are added.
     """
 
     text: Stack
@@ -49,6 +50,7 @@ class Sizes:
     patches: int
     vocabulary: int
     inputs: int
+    opened: int
     item: int
     masks: int
     injected: int
@@ -76,8 +78,8 @@ def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
         image_tokens=int(batch.image_mask.sum()),
         patches=vlm.prompter.patches(largest),
         vocabulary=int(config.vocab_size),
-        # Pixels stand in memory as the processor's array, in a batch, and in the model's dtype.
-        inputs=3 * made + 3 * max(width * height for width, height in shown),
+        inputs=made,
+        opened=3 * max(width * height for width, height in shown),
         item=torch.finfo(vlm.dtype).bits // 8,
         masks=len(set(getattr(config, "layer_types", None) or ["all"])),
         injected=len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())) if vlm.family.deepstack

@@ -106,7 +106,11 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
-    stages = [f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)})" for s in recipe.stages]
+    taught = {"answers": "", "places": ", places taught to the vision encoder"}
+    stages = [
+        f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{taught[s.taught]})"
+        for s in recipe.stages
+    ]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
@@ -115,19 +119,22 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
         "stored": f"bfloat16 safetensors, {size / 2**20:.1f} MiB; run in float32",
         "recipe": f"`{command}`, seed {recipe.seed}; stages: " + "; ".join(stages),
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
-        "held back": _held_back(recipe),
+        "held back": _held_back(recipe, vlm),
         "time": f"{sum(_runs(lines)) / 60:.0f} minutes of training on the machine that made it, in {len(_runs(lines))} "
         "run(s), each going on from the last one's checkpoint",
         "measured by": f"`{command}`, which measures what it stored",
     }
 
 
-def _held_back(recipe: Recipe) -> str:
+def _held_back(recipe: Recipe, vlm: VLM) -> str:
     """Which roads for position were closed in training, or that none was."""
-    roads = [", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in recipe.stages]
-    if all(set(s.roads) == {"plain"} for s in recipe.stages):
+    if not vlm.parts.count("vision"):
+        return "the vision encoder has no blocks: an image token sees its own pixels only"
+    stages = [s for s in recipe.stages if s.taught == "answers"]
+    if all(set(s.roads) == {"plain"} for s in stages):
         return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
-    return "roads for position were closed in training: " + "; ".join(roads)
+    said = [f"{s.name}: " + ", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in stages]
+    return f"share of the steps with each road for position (training/roads.py): {'; '.join(said)}"
 
 
 def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:
