@@ -62,9 +62,10 @@ def test_a_study_leaves_tables_marks_samples_and_its_record(whole: Path) -> None
     record = json.loads((whole / "study.json").read_text())
     assert record["finished"] is True
     assert [job["name"] for job in record["jobs"]] == ["behaviour/squares", "interchange/squares"]
-    assert {p.name for p in (whole / "samples").iterdir()} == {"squares.png", "squares.counterfactual.png"}
+    shown = {f"squares.last_token.{side}.png" for side in ("clean", "counterfactual")}
+    assert {p.name for p in (whole / "samples").iterdir()} == {"squares.png", *shown}
     assert {p.name for p in (whole / "jobs").iterdir()} == {
-        "study.identity.json", "behaviour.squares.json", "interchange.squares.json",
+        "study.identity.json", "study.memory.json", "behaviour.squares.json", "interchange.squares.json",
     }  # fmt: skip
 
 
@@ -294,7 +295,7 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     assert kinds["squares"] == set(ROWS)
     assert kinds["pairs"] == kinds["jittered_shapes"] == {"behaviour"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
-    assert kinds["degraded_squares"] == {"behaviour", "amplify"}
+    assert kinds["degraded_squares"] == kinds["tabletop_a"] == {"behaviour"} and kinds["hard"] == {"amplify"}
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {

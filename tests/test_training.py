@@ -104,14 +104,15 @@ def test_places_by_hand() -> None:
     layout = PRESETS["qwen2-vl"]
     (asked,) = questions.batch("squares", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
     assert asked.row is not None
-    axis, boxes = asked.row
-    assert boxes == layout.boxes(axis)
-    found = places.labels([asked], layout).reshape(12, 12)
+    axis, things = asked.row
+    assert tuple(box for _, box in things) == layout.boxes(axis)
+    found = places.labels([asked], layout).reshape(12, 12, 2)
     first = 0 if axis == "horizontal" else 3
-    for number, box in enumerate(boxes):
+    for number, (name, box) in enumerate(things):
         top, left = int(box.top) // 28, int(box.left) // 28
-        assert (found[top : top + 2, left : left + 2] == first + number).all()
-    assert (found >= 0).sum() == 12
+        inside = found[top : top + 2, left : left + 2].reshape(4, 2).tolist()
+        assert inside == [[first + number, places.NAMES.index(name)]] * 4
+    assert (found[:, :, 0] >= 0).sum() == 12
     (free,) = questions.batch("placed", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
     with pytest.raises(UsageError, match="Places are taught on rows of three"):
         places.labels([free], layout)

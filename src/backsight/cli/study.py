@@ -30,15 +30,21 @@ def study(
     dtype: Dtype = None,
     device: Device = None,
     max_pixels: MaxPixels = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Cap of weights and a batch, as 8GiB. Default: 60 % of what is free, and weights."),
+    ] = None,
 ) -> None:
     """Examine one model and write one report."""
     from backsight.studies import Options, Study, default_sets, terminal
+    from backsight.studies.memory import size_of
     from backsight.studies.store import holds_study
 
     console = open_console()
+    room = None if memory is None else size_of(memory)
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
     extra = _own_sets(data, photos, whatsup)
-    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels)
+    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room)
     vlm = open_model(model, dtype, device, max_pixels)
     sets, skipped = default_sets(vlm, seed=seed)
     joined, unfit = _composites(vlm, whatsup, seed)

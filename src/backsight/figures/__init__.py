@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from backsight.errors import UsageError
 from backsight.figures.amplification import amplify_summary
 from backsight.figures.behaviour import behaviour_summary
+from backsight.figures.comparison import compare
 from backsight.figures.image_interchange import FLIP_WORDS, image_interchange_summary
 from backsight.figures.interchange import OUTCOME_WORDS, interchange_summary
 from backsight.figures.position_budget import position_budget
@@ -33,6 +34,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "probe_maps": probe_maps,
     "amplify_summary": amplify_summary,
     "position_budget": position_budget,
+    "compare": compare,
 }
 
 

@@ -18,7 +18,7 @@ from backsight.maths.intervals import Interval, mean_over_images
 Better = Literal["more", "less"]
 Moved = Literal["better", "worse", "no"]
 
-ROUNDING = 1e-6  # a difference of a sample below it is float32's rounding, and counts as none
+ROUNDING = 1e-5  # a sample's difference below it is float32's rounding in another batch, and counts as none
 EXACT = 13  # images with a difference, up to which every pattern of signs is tried (8,192)
 DRAWS = 19_999  # random patterns of signs beyond that; the smallest p-value is then 1 / 20,000
 CHUNK = 1_000  # patterns at a time
@@ -63,9 +63,9 @@ def sign_flips(differences: ArrayLike, images: ArrayLike, *, seed: int = 0) -> f
     _, index = np.unique(np.asarray(images), return_inverse=True)
     sums = np.bincount(index, weights=np.asarray(differences, dtype=float))
     sums = sums[sums != 0]
-    reached = abs(float(sums.sum())) * (1 - 1e-9)  # totals that are equal but for rounding count as equal
+    reached = abs(sums.sum()) - 1e-9 * np.abs(sums).sum()  # totals that are equal but for rounding count as equal
     if len(sums) <= EXACT:
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums)))).reshape(-1, len(sums))
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums)))).reshape(2 ** len(sums), len(sums))
         return float((np.abs(signs @ sums) >= reached).mean())
     rng = np.random.default_rng(seed)
     sizes = [min(CHUNK, DRAWS - start) for start in range(0, DRAWS, CHUNK)]
@@ -75,7 +75,7 @@ def sign_flips(differences: ArrayLike, images: ArrayLike, *, seed: int = 0) -> f
 
 def _signs(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float64]:
     """Random signs (draw, image)."""
-    return 1.0 - 2.0 * rng.integers(0, 2, (draws, images), dtype=np.int8)
+    return np.where(rng.integers(0, 2, (draws, images), dtype=bool), 1.0, -1.0)
 
 
 def moved(difference: Interval, better: Better) -> Moved:

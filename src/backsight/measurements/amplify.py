@@ -19,14 +19,16 @@ from backsight import schemas, stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import edits
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
-from backsight.stimuli.arrangements import Grid
+from backsight.stimuli.arrangements import Grid, by_arrangement
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
+FITTED = 16  # pictures at a time that `directions` takes through the vision encoder
 FORMS: tuple[Form, ...] = ("projected", "printed")
 
 
@@ -68,6 +70,23 @@ class Amplify(Measurement):
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
         again = len(FORMS) * (len(self.alphas) + self.draws / 2)
         return len(samples) * (1 + again * (1 - vlm.vision_share))
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """Two recordings, the amplified embeddings, and the fullest pass: a forward or a replay."""
+        sizes = memory.of(vlm, samples)
+        values = 6 * memory.states(sizes, deep=False)
+        return 2 * memory.recorded(sizes) + values + max(memory.forward(sizes), memory.replayed(sizes))
+
+    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+        """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
+        where that is more than one sample of the rest."""
+        assert isinstance(samples, ExampleSet)
+        shown = self._shown(vlm, samples.split(0.5, seed=self.seed)[0])
+        sizes = memory.of(vlm, shown)
+        kinds = by_arrangement(shown).values()
+        features = 4 * max(memory.marked(vlm, found) for found in kinds) * sizes.text.width * memory.FLOAT
+        seen = memory.pictures(sizes, min(FITTED, max(map(len, kinds))))
+        return features + max(0, seen - self.bytes_each(vlm, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both halves; `part` says which, `chosen` marks the alpha that the first half chose."""

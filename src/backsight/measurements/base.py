@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from backsight.examples import ExampleSet, Pair, PairSet
+from backsight.measurements import memory
 from backsight.models.vlm import VLM
 from backsight.tables import Schema, Table
 
@@ -51,6 +52,18 @@ class Measurement(ABC):
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """An estimate of the forward equivalents that the samples take."""
         return float(len(samples))
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """The bytes that one sample of a batch of `batch` takes at most, beside the weights.
+
+        Enough for one recorded forward of a sample, of both sides of a pair; a measurement that keeps more says so.
+        """
+        sizes = memory.of(vlm, samples)
+        return (1 if self.pair_kind is None else 2) * (memory.forward(sizes) + memory.recorded(sizes))
+
+    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+        """The bytes that are held whatever the batch, such as the features that a probe is fitted on."""
+        return 0
 
     def plan(self, samples: Samples) -> list[list[int]]:
         """Indices of the samples that each call of `rows` gets."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples, batches
 from backsight.models import answers
 from backsight.models.vlm import VLM
@@ -46,6 +47,18 @@ class Behaviour(Measurement):
         each = sum(1 + (0 if vlm.options(e.options) else len(e.options)) for e in samples)
         asked = [len(_distinct([samples[i].blank() for i in b])[0]) for b in batches(samples, self.batch)]
         return float(each) * (1 + (sum(asked) / len(samples) if self.gray else 0))
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """A forward; where options are sequences, one with an option behind the prompt and logits at every position."""
+        assert isinstance(samples, ExampleSet)
+        sizes = memory.of(vlm, samples)
+        asked = {option for e in samples if vlm.options(e.options) is None for option in e.options}
+        if not asked:
+            return memory.forward(sizes)
+        longest = max(len(vlm.tokenizer.encode(option, add_special_tokens=False)) for option in asked)
+        whole = sizes.longer(longest)
+        scores = 2 * longest * sizes.vocabulary * memory.FLOAT
+        return memory.logits(sizes) + memory.forward(whole) + memory.logits(whole, whole.tokens) + scores
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Two rows an example, picture and gray, or one without `gray`."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.regions import Region, Tokens, outer, regions
 from backsight.measurements.roads import removed
@@ -71,6 +72,17 @@ class ImageInterchange(Measurement):
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """Two forwards a pair, and from each layer on what the swapped tokens reach."""
         return len(samples) * (2 + len(self.tokens) * (1 - vlm.vision_share) * (vlm.n_layers + 1) / 2)
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """The recordings of both runs, the logits of all layers, and the fullest pass: a forward, a replay with its
+        states, or under removal the vision encoder over its pictures."""
+        sizes = memory.of(vlm, samples)
+        states = 3 * memory.states(sizes, deep=False)
+        passes = [memory.forward(sizes), memory.replayed(sizes) + memory.logits(sizes, vlm.n_layers + 2)]
+        if self.vision == "removed":
+            alone = memory.pictures(sizes, memory.without_order(vlm, memory.sides(samples), self.batch))
+            passes.append(alone // self.batch)
+        return 2 * memory.recorded(sizes) + states + max(passes)
 
     def rows(self, vlm: VLM, samples: Sequence[Pair]) -> list[Row]:
         """L + 1 rows a kept pair and set of tokens, one row a set for a dropped pair."""

@@ -18,6 +18,7 @@ from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.maths.summaries import OUTCOMES
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.vlm import VLM
@@ -68,6 +69,16 @@ class Interchange(Measurement):
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """Two forwards a pair, and the growing batch on top: about 2 + (L + 1) / 2T."""
         return 2.1 * len(samples)
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """The clean run's recording, the other run's last states, the logits of all layers, and the fullest pass: a
+        forward, or the sweep, which replays whole prompts where others see the last position."""
+        sizes = memory.of(vlm, samples)
+        layers = vlm.n_layers + 1
+        states = 2 * layers * sizes.text.width * sizes.item
+        sweep = max(memory.swept(sizes), memory.replayed(sizes))
+        kept = memory.recorded(sizes) + states + memory.logits(sizes)
+        return kept + max(memory.forward(sizes), sweep + 2 * memory.logits(sizes, layers))
 
     def rows(self, vlm: VLM, samples: Sequence[Pair]) -> list[Row]:
         """L + 1 rows a kept pair, one row a dropped one."""

@@ -8,13 +8,18 @@ the fullest moment of one block, so it does not depend on the machine. The model
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from backsight.errors import StudyError
-from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.examples import Example, ExampleSet, Pair, PairSet, PlainPicture
+from backsight.grid import TokenGrid
 from backsight.models.sizes import Sizes, Stack, sizes
+from backsight.stimuli.alone import alone
+from backsight.stimuli.arrangements import labelled
 
 if TYPE_CHECKING:
     from backsight.measurements.base import Measurement
@@ -27,9 +32,13 @@ FLOAT = 4  # bytes of a number where a model computes in float32 whatever its dt
 
 
 def of(vlm: VLM, samples: Iterable[Example | Pair]) -> Sizes:
-    """The sizes of the largest of some samples, both sides of pairs among them."""
-    sides = ((s.clean, s.counterfactual) if isinstance(s, Pair) else (s,) for s in samples)
-    return sizes(vlm, (example for side in sides for example in side))
+    """The sizes of the largest of some samples."""
+    return sizes(vlm, sides(samples))
+
+
+def sides(samples: Iterable[Example | Pair]) -> list[Example]:
+    """Some examples, and both sides of pairs among them."""
+    return [e for s in samples for e in ((s.clean, s.counterfactual) if isinstance(s, Pair) else (s,))]
 
 
 def block(stack: Stack, rows: int, keys: int, item: int) -> int:
@@ -48,6 +57,16 @@ def mask(s: Sizes, rows: int) -> int:
     return s.masks * rows * s.tokens * (2 * s.item + 3)
 
 
+def prepared(s: Sizes) -> int:
+    """One picture and its pixels on their way in: as opened, as the processor's arrays, and in the model's dtype."""
+    return s.opened + 3 * s.inputs * FLOAT // s.item
+
+
+def pictures(s: Sizes, count: int) -> int:
+    """The vision encoder over `count` pictures, and the embeddings that it returns."""
+    return count * (max(prepared(s), s.inputs + seen(s)) + 2 * states(s, deep=False))
+
+
 def seen(s: Sizes) -> int:
     """The vision encoder and the projector over one picture."""
     entered = s.patches * (2 * s.vision.width * s.item + 4 * s.vision.head * FLOAT)
@@ -60,12 +79,12 @@ def forward(s: Sizes) -> int:
     entered = s.tokens * (3 * s.text.width * s.item + 2 * s.text.head * FLOAT + 64) + mask(s, s.tokens)
     features = (1 + s.injected) * s.image_tokens * s.text.width * s.item
     run = max(seen(s), features + block(s.text, s.tokens, s.tokens, s.item))
-    return s.inputs + entered + run + logits(s)
+    return max(prepared(s), s.inputs + entered + run + logits(s))
 
 
 def logits(s: Sizes, rows: int = 1) -> int:
-    """Next-token logits of some rows, twice over."""
-    return 2 * rows * s.vocabulary * max(s.item, FLOAT)
+    """Next-token logits of some rows."""
+    return rows * s.vocabulary * s.item
 
 
 def recorded(s: Sizes) -> int:
@@ -97,31 +116,52 @@ def states(s: Sizes, *, deep: bool) -> int:
     return s.image_tokens * ((s.text.layers + 2) * s.text.width + s.vision.layers * s.vision.width) * s.item
 
 
-def fitting(measurement: Measurement, vlm: VLM, samples: Samples, room: int) -> int:
-    """How many samples a batch of a measurement can have in `room` bytes beside the weights; 0 where none fits."""
-    left = room - measurement.bytes_held(vlm, samples)
-    return max(0, left // max(1, measurement.bytes_each(vlm, samples)))
+def marked(vlm: VLM, pictures: Iterable[Example]) -> int:
+    """How many tokens of some pictures of rows or grids show a thing."""
+    grid = grids(vlm)
+    return sum(int((labelled(e, grid(e.picture.size))[0] >= 0).sum()) for e in pictures)
+
+
+def without_order(vlm: VLM, examples: Iterable[Example], batch: int) -> int:
+    """The pictures that removal takes the embeddings of a batch from: three things alone and the empty ground of each
+    row, and fewer where rows share them."""
+    grid, shown = grids(vlm), set()
+    for example in {e.image_id: e for e in examples}.values():
+        found, empty = alone(example, grid(example.picture.size).cell)
+        shown |= {empty.id, *(one.picture.id for one in found)}
+    return min(4 * batch, len(shown))
+
+
+def grids(vlm: VLM) -> Callable[[tuple[int, int]], TokenGrid]:
+    """The token grid of a picture of some size (width, height); each size is looked up once."""
+    return cache(lambda size: vlm.grid_of(PlainPicture(size)))
+
+
+def needed(measurement: Measurement, vlm: VLM, samples: Samples) -> int:
+    """The bytes that a measurement takes with a batch of its own, beside the weights."""
+    count = measurement.batch if measurement.whole else min(measurement.batch, len(samples))
+    return measurement.bytes_held(vlm, samples) + count * measurement.bytes_each(vlm, samples)
 
 
 def within(measurement: M, vlm: VLM, samples: Samples, room: int) -> M:
-    """The measurement with the largest batch that fits into `room` bytes beside the weights, and never a larger one
-    than its own. StudyError where not even one sample fits.
+    """The measurement with the largest batch, at most its own, that fits into `room` bytes beside the weights.
 
-    Where all samples fit into one batch it is left as it is, so that its tables do not tell the machine's memory.
+    Where its own fits it is left as it is, so that its table does not tell how much memory there was. StudyError where
+    not even one sample fits.
     """
-    count = fitting(measurement, vlm, samples, room)
-    wanted = measurement.batch if measurement.whole else min(measurement.batch, len(samples))
-    if count >= wanted:
+    if needed(measurement, vlm, samples) <= room:
         return measurement
-    if count < 1:
+    one = needed(replace(measurement, batch=1), vlm, samples)
+    if one > room:
         raise StudyError(
             "Not even one sample of this measurement fits into the memory that it is given",
             where=f"{type(measurement).__name__} of {samples.name}",
-            got=f"{said(measurement.bytes_held(vlm, samples) + measurement.bytes_each(vlm, samples))} are needed, "
-            f"{said(room)} are there",
+            got=f"{said(one)} are needed, {said(room)} are there",
             do="give more memory, smaller pictures or a smaller dtype",
         )
-    return replace(measurement, batch=count)
+    sizes = range(1, measurement.batch)
+    count = bisect_right(sizes, room, key=lambda batch: needed(replace(measurement, batch=batch), vlm, samples))
+    return replace(measurement, batch=max(1, count))
 
 
 def said(size: int) -> str:

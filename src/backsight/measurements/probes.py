@@ -20,6 +20,7 @@ from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import probes
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.sites import SiteName
@@ -79,6 +80,24 @@ class Probes(Measurement):
         """One forward a picture, three where shifted rows are shown beside."""
         assert isinstance(samples, ExampleSet)
         return float(sum(len(p) * (1.5 if self.deep else vlm.vision_share) for p in by_arrangement(samples).values()))
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """One pass with the states of all sites, and those of the batch before it."""
+        sizes = memory.of(vlm, samples)
+        states = memory.states(sizes, deep=self.deep)
+        if not self.deep:
+            return memory.pictures(sizes, 1) + states
+        patches = sizes.vision.layers * sizes.patches * sizes.vision.width * sizes.item
+        return memory.forward(sizes) + patches + 2 * states
+
+    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+        """The object tokens' states of all sites that a probe is fitted on, and four times over those of one site."""
+        assert isinstance(samples, ExampleSet)
+        sizes = memory.of(vlm, samples)
+        kinds = by_arrangement(samples).values()
+        most = max(memory.marked(vlm, split(pictures, self.seed)[0]) for pictures in kinds)
+        of_all = memory.states(sizes, deep=self.deep) // sizes.image_tokens
+        return most * (of_all + 4 * max(sizes.text.width, sizes.vision.width) * memory.FLOAT)
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of every test picture at every site and layer; shifted rows have `shown` shifted."""

@@ -21,6 +21,7 @@ from torch import Tensor
 from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, embeds, replay
 from backsight.models.prompts import Batch
@@ -64,6 +65,16 @@ class Roads(Measurement):
         """Each condition of both questions runs the language model from the first image token on."""
         conditions = 1 + self.shuffles + 1 + vlm.family.cells_alone
         return len(samples) * (2 + 2 * (1 - vlm.vision_share) * (conditions - 1) + vlm.vision_share)
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """The recordings of both questions with their logits, each condition's embeddings, and the fullest pass: a
+        forward, a replay, or the vision encoder over the pictures of removal."""
+        assert isinstance(samples, ExampleSet)
+        sizes = memory.of(vlm, [*samples, *(control(e) for e in samples)])
+        values = (self.shuffles + 3) * memory.states(sizes, deep=False)
+        kept = 2 * memory.recorded(sizes) + values + 2 * memory.logits(sizes, self.shuffles + 3)
+        alone = memory.pictures(sizes, memory.without_order(vlm, samples, self.batch)) // self.batch
+        return kept + max(memory.forward(sizes), memory.replayed(sizes), alone)
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both questions about each picture under every condition."""

@@ -62,10 +62,9 @@ class Sizes:
 
 def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
     """The sizes of the largest of some examples."""
-    asked, shown = {}, {}
-    for example in examples:
-        asked.setdefault((example.question, example.system), example)
-        shown.setdefault(example.picture.size, example.picture)
+    given = list(examples)
+    asked = {(e.question, e.system): e for e in given}
+    shown = {e.picture.size for e in given}
     longest = max(asked.values(), key=lambda e: len(vlm.tokenizer.encode(vlm.prompter.text(e.question, e.system))))
     largest = max(shown, key=lambda size: (vlm.prompter.patches(size), size[0] * size[1]))
     batch = vlm.prepare([replace(longest, picture=PlainPicture(largest))])

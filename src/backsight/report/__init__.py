@@ -6,8 +6,10 @@ any time. The page asks nothing of the network: figures are inline, pictures are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -24,17 +26,21 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     page = build_page(read_study(folder))
+    return write_page(folder, "report.html.j2", {field.name: getattr(page, field.name) for field in fields(page)})
+
+
+def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:
+    """Write report.html into a folder: a template with its content and the style of all pages; the page's path."""
     loader = PackageLoader("backsight.report", "templates")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     css, _, _ = loader.get_source(environment, "report.css")
-    content = {field.name: getattr(page, field.name) for field in fields(page)}
-    html = environment.get_template("report.html.j2").render(css=Markup(css), **content)
+    html = environment.get_template(template).render(css=Markup(css), **content)
     target = folder / "report.html"
     with replacing(target) as path:
         path.write_text(html, encoding="utf-8")
     return target
 
 
-__all__ = ["write_report"]
+__all__ = ["write_page", "write_report"]

@@ -81,7 +81,9 @@ def _facts(study: Study) -> tuple[tuple[str, str], ...]:
     pairs = [
         ("Started", text(data.get("started"))),
         ("Seed", text(data.get("seed"))),
-        ("Options", _joined(mapping(data.get("options")))),
+        ("Options", _joined({k: v for k, v in mapping(data.get("options")).items() if k != "memory"})),
+        ("Memory cap, for weights and a batch", text(mapping(data.get("memory")).get("cap"))),
+        ("Batches that the cap made smaller", _smaller(study)),
         ("Model's fingerprint", text(model.get("fingerprint"))),
         ("Attention", text(model.get("attention"))),
         ("Accuracy on the model's card", _joined(measured)),
@@ -90,6 +92,11 @@ def _facts(study: Study) -> tuple[tuple[str, str], ...]:
         ("Machine", _joined({key: value for key, value in machine.items() if key != "memory_peak_mib"})),
     ]
     return tuple((name, value) for name, value in pairs if value)
+
+
+def _smaller(study: Study) -> str:
+    sizes = ((text(job.get("name")), number(job.get("batch")), number(job.get("own_batch"))) for job in study.jobs)
+    return ", ".join(f"{name} {batch:.0f} of {own:.0f}" for name, batch, own in sizes if batch and own and batch < own)
 
 
 def _joined(values: Mapping[str, Any]) -> str:

@@ -106,7 +106,7 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
-    taught = {"answers": "", "places": ", places taught to the vision encoder"}
+    taught = {"answers": "", "places": ", only places, to the vision encoder", "both": ", with places"}
     stages = [
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{taught[s.taught]})"
         for s in recipe.stages
@@ -130,7 +130,7 @@ def _held_back(recipe: Recipe, vlm: VLM) -> str:
     """Which roads for position were closed in training, or that none was."""
     if not vlm.parts.count("vision"):
         return "the vision encoder has no blocks: an image token sees its own pixels only"
-    stages = [s for s in recipe.stages if s.taught == "answers"]
+    stages = [s for s in recipe.stages if s.taught != "places"]
     if all(set(s.roads) == {"plain"} for s in stages):
         return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
     said = [f"{s.name}: " + ", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in stages]

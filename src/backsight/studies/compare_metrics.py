@@ -28,8 +28,8 @@ class Metric:
     """How rows become values: `rows` keeps those that count and makes columns, `keys` name the metric by its values.
 
     `sample` is the column of the sample's id and `value` that of its value; rows of one sample are averaged. `layered`
-    takes the layer with the highest mean, each study its own. `better` says which way is better. Where `drawn` holds
-    the metric is one of the few of its set that a figure shows.
+    takes the layer with the highest mean over the samples compared, each study its own. `better` says which way is
+    better. Where `drawn` holds the metric is one of the few of its set that a figure shows.
     """
 
     family: str
@@ -45,14 +45,20 @@ class Metric:
 
 @dataclass(frozen=True)
 class Values:
-    """One metric of one study: `frame` is indexed by sample, with its columns value and image_id."""
+    """One metric of one study: `frame` has a row a sample and a column a layer, or the single column 0."""
 
     name: str
     metric: Metric
     set_name: str
     drawn: bool
-    layer: int | None
     frame: pd.DataFrame
+
+    def of(self, samples: pd.Index | None = None) -> tuple[int | None, pd.Series[float], pd.Index]:
+        """The layer with the highest mean over some samples, or all; each one's value there; each one's image."""
+        frame = self.frame if samples is None else self.frame.reindex(samples)
+        layer = int(str(frame.mean().idxmax()))  # of equals the first
+        images = frame.index.get_level_values("image_id").astype(str)
+        return layer if self.metric.layered else None, frame[layer], images
 
 
 def values(table: Table, set_name: str) -> Iterator[Values]:
@@ -75,14 +81,12 @@ def values(table: Table, set_name: str) -> Iterator[Values]:
 
 
 def _values(metric: Metric, name: str, set_name: str, drawn: bool, group: pd.DataFrame) -> Values:
-    layer = None
-    if metric.layered:
-        layer = int(group.groupby("layer")[metric.value].mean().astype(float).idxmax())  # of equals the first
-        group = group[group["layer"] == layer]
-    group = group.assign(value=group[metric.value].astype(float), image=group["image_id"])
     by = [metric.sample, "image_id", *metric.same]
-    found = group.groupby(by, sort=False, dropna=False).agg(value=("value", "mean"), image_id=("image", "first"))
-    return Values(name, metric, set_name, drawn, layer, found)
+    group = group.assign(
+        value=group[metric.value].astype(float), at=group["layer"].astype(int) if metric.layered else 0
+    )
+    frame = group.groupby([*by, "at"], dropna=False)["value"].mean().unstack("at")
+    return Values(name, metric, set_name, drawn, frame.dropna())
 
 
 def _answers(frame: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +113,7 @@ def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
         scored = frame[frame["part"] == "score"]
         plain = scored[scored["directions"] == "none"].set_index("example_id")["correct"].astype(bool)
         tried = scored[(scored["directions"] == "probe") & scored["chosen"].fillna(False)]
-        was_right = tried["example_id"].map(plain).fillna(False).astype(bool)
+        was_right = tried["example_id"].map(plain).astype(bool)
         mine = tried[was_right != failures]
         return mine.assign(corrected=mine["correct"].astype(float), broken=1 - mine["correct"].astype(float))
 

@@ -25,6 +25,7 @@ from backsight.studies.jobs import Skipped, reason
 
 JITTERED = 120
 DEGRADED = 120
+TABLETOP = 30  # sets of four pictures
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(),
@@ -35,13 +36,14 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ProbeMaps(most=240, method="logistic"),
     ImageInterchange(most=48),
     Backup(most=48),
-    Amplify(most=64),
+    Amplify(),
 )
 ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("squares", "shapes", "objects"), ROWS),
     **dict.fromkeys(("pairs", "pairs_textured", *(f"jittered_{s}" for s in SUITES)), ("behaviour",)),
-    "degraded_squares": ("behaviour", "amplify"),
+    **dict.fromkeys(("degraded_squares", "tabletop_a", "tabletop_b"), ("behaviour",)),
+    "hard": ("amplify",),
 }
 
 
@@ -49,11 +51,13 @@ def default_sets(vlm: VLM, *, seed: int = 0) -> tuple[list[ExampleSet], list[Ski
     """The generated suites for a model's own token grid, and those that do not fit it."""
     builders: dict[str, Callable[[], ExampleSet]] = {
         name: (lambda name=name: stimuli.build(name, vlm.grid, seed=seed))  # type: ignore[misc]
-        for name in ("squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs")
+        for name in ("squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard")
     }
     builders["degraded_squares"] = lambda: stimuli.degraded(
         stimuli.squares(vlm.grid, seed=seed).limit(DEGRADED), seed=seed
     )
+    for which in ("tabletop_a", "tabletop_b"):
+        builders[which] = lambda which=which: stimuli.SUITES[which](vlm.grid, sets=TABLETOP, seed=seed)  # type: ignore[misc]
     builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
     for suite in SUITES:
         builders[f"jittered_{suite}"] = lambda suite=suite: stimuli.jittered(  # type: ignore[misc]
@@ -78,6 +82,7 @@ NOTES: Mapping[str, str] = {
     "grid_2x2": "Four coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
     "grid_3x3": "Nine coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
     "degraded_squares": "Squares with noise or at low contrast, so that there are failures to repair.",
+    "hard": "Degraded Squares, Pairs on textured ground and Tabletop, so that there are failures to repair.",
     "jittered_squares": "Squares with place, size and shade drawn afresh, of triples that built-in models never saw.",
     "jittered_shapes": "Shapes with place, size and shade drawn afresh, of triples that built-in models never saw.",
     "jittered_objects": "Objects with place, size and shade drawn afresh, of triples that built-in models never saw.",

@@ -79,7 +79,7 @@ def enough_memory(vlm: VLM, job: Job) -> Iterator[None]:
             "The memory of the device does not hold a batch of this job",
             where=f"{job.name}, {job.measurement.batch} samples a batch, {vlm.device}",
             got=str(error).split("\n")[0],
-            do="give --max-pixels, --dtype bfloat16 or another --device; what is finished is kept",
+            do="give --memory, --max-pixels, --dtype bfloat16 or another --device; what is finished is kept",
         ) from error
 
 

@@ -17,6 +17,7 @@ from backsight.maths.roads import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
+from backsight.studies import memory
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
 from backsight.studies.record import describe_model, machine
@@ -29,7 +30,10 @@ QUICK = 48
 
 @dataclass(frozen=True)
 class Options:
-    """What a study was asked for, beside model and folder. `quick` is a limit of 48 samples a job."""
+    """What a study was asked for, beside model and folder. `quick` is a limit of 48 samples a job.
+
+    `memory` is the most bytes that weights and a batch may take; what None stands for is told in `studies/memory.py`.
+    """
 
     seed: int = 0
     quick: bool = False
@@ -37,6 +41,7 @@ class Options:
     limit: int | None = None
     dtype: str | None = None
     max_pixels: int | None = None
+    memory: int | None = None
 
     @property
     def effective_limit(self) -> int | None:
@@ -78,8 +83,22 @@ class Study:
                 got=said or "no measurement takes these sets",
                 do="give a model that knows the words, or other sets (--only, --data)",
             )
+        self._size()
         self.store = Store(self.folder, self._identity())
+        with self.store.writing("the memory cap"):
+            self.store.write_json(self.folder / memory.NOTE, asdict(self.cap))
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def _size(self) -> None:
+        """Give the jobs batches that fit under the memory cap; `own_batches` are those that they had."""
+        self.cap = memory.cap(self.vlm, self.options.memory, memory.noted(self.folder))
+        self.own_batches = {job.name: job.measurement.batch for job in self.jobs}
+        self.jobs = memory.sized(self.vlm, self.jobs, self.cap)
+
+    def smaller_batches(self) -> dict[str, tuple[int, int]]:
+        """Batch and the measurement's own batch of each job, where the memory cap makes it smaller."""
+        used = {job.name: (job.measurement.batch, self.own_batches[job.name]) for job in self.jobs}
+        return {name: (batch, own) for name, (batch, own) in used.items() if batch < own}
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -93,14 +112,18 @@ class Study:
 
     def forward_equivalents(self) -> float:
         """An estimate of what is to be run, in forward equivalents; finished jobs cost nothing."""
-        left = [j for j in self.jobs if self.store.finished(j.table, j.key(self.vlm)) is None]
-        return sum(j.measurement.cost(self.vlm, j.samples) for j in left)
+        return sum(j.measurement.cost(self.vlm, j.samples) for j in self.left())
+
+    def left(self) -> list[Job]:
+        """The jobs that are not finished."""
+        return [j for j in self.jobs if self.store.finished(j.table, j.key(self.vlm)) is None]
 
     def seconds_each(self) -> float:
         """Seconds a forward equivalent, from one warm batch of the first job's samples."""
         if not self.forward_equivalents():
             return 0.0
-        samples = [s.clean if isinstance(s, Pair) else s for s in self.jobs[0].samples[:16]]
+        most = memory.forwards(self.vlm, self.jobs[0].samples, self.cap)
+        samples = [s.clean if isinstance(s, Pair) else s for s in self.jobs[0].samples[: min(16, most)]]
         with enough_memory(self.vlm, self.jobs[0]):
             self.vlm.forward(self.vlm.prepare(samples))
             start = time.monotonic()
@@ -135,6 +158,7 @@ class Study:
                     "model": describe_model(vlm, self.options.dtype),
                     "versions": versions(),
                     "machine": machine(),
+                    "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
                     "contracts": [asdict(f) for f in vlm.findings],
                     "sets": described,
                     "jobs": [self._job(d) for d in done],
@@ -155,6 +179,8 @@ class Study:
             "measurement": repr(job.measurement),
             "key": job.key(self.vlm),
             "samples": len(job.samples),
+            "batch": job.measurement.batch,
+            "own_batch": self.own_batches[job.name],
             "seconds": round(done.seconds, 3),
             "forward_equivalents": round(done.forward_equivalents, 3),
             "tables": [job.table],
@@ -163,13 +189,10 @@ class Study:
     def _describe(self, examples: ExampleSet) -> dict[str, Any]:
         """What a reader must see of a set: a sample picture, the exact prompt, a counterfactual where there is one."""
         stem = file_stem(examples.name)
-        sample = self._sample(examples[0], stem) | {"counterfactual": None}
-        pairs = next((job.samples for job in self.jobs if job.set_name == examples.name and job.of_pairs), ())
-        for pair in pairs[:1]:
-            assert isinstance(pair, Pair)
-            sample = self._sample(pair.clean, stem)
-            other = self._sample(pair.counterfactual, f"{stem}.counterfactual")
-            sample["counterfactual"] = other | {"outcomes": dict(pair.outcomes)}
+        jobs = [job for job in self.jobs if job.set_name == examples.name]
+        first = {str(job.measurement.pair_kind): job.samples[0] for job in jobs if job.of_pairs}
+        pairs = {kind: self._pair(pair, f"{stem}.{kind}") for kind, pair in first.items() if isinstance(pair, Pair)}
+        sample = self._sample(examples[0], stem) | {"pairs": pairs}
         return {
             "name": examples.name,
             "title": suite_title(examples.name),
@@ -178,6 +201,12 @@ class Study:
             "images": len({e.image_id for e in examples}),
             "sample": sample,
         }
+
+    def _pair(self, pair: Pair, stem: str) -> dict[str, Any]:
+        """Both sides of a counterfactual pair and what each outcome answers."""
+        sides = {"clean": pair.clean, "counterfactual": pair.counterfactual}
+        shown = {side: self._sample(example, f"{stem}.{side}") for side, example in sides.items()}
+        return shown | {"outcomes": dict(pair.outcomes)}
 
     def _sample(self, example: Example, stem: str) -> dict[str, Any]:
         folder = self.folder / "samples"

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backsight.studies import memory
 from backsight.studies.record import machine
 from backsight.studies.study import Study
 
@@ -23,12 +24,18 @@ def announce(console: Console, made: Study) -> None:
         console.print(
             f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False, soft_wrap=True
         )
+    console.print(f"memory cap: {made.cap}, for the weights and a batch", soft_wrap=True)
+    for name, (batch, own) in made.smaller_batches().items():
+        console.print(f"smaller batch: {name}: {batch} samples, not {own}", markup=False, soft_wrap=True)
+    warning = memory.short(made.vlm, made.left())
+    if warning is not None:
+        console.print(f"warning: {warning}", style="bold", markup=False, soft_wrap=True)
     left, each = made.forward_equivalents(), made.seconds_each()
     found = machine()
-    memory = f"memory about {found['memory_peak_mib'] * 1.15:.0f} MiB"
+    taken = f"memory about {found['memory_peak_mib'] * 1.15:.0f} MiB"
     if made.vlm.device.type == "cuda":
-        memory += f", on the GPU {found['gpu_memory_peak_mib'] * 1.15:.0f} MiB"
-    console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {memory}", soft_wrap=True)
+        taken += f", on the GPU {found['gpu_memory_peak_mib'] * 1.15:.0f} MiB"
+    console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {taken}", soft_wrap=True)
 
 
 def bar() -> Progress:

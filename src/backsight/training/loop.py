@@ -35,7 +35,8 @@ class Stage:
     after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `roads` gives the share
     of the steps on which a road for position is closed (`training.roads`). A `fresh` stage begins from the weights as
     they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model gives.
-    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's place (`training.places`).
+    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's place (`training.places`),
+    and `both` where that goes on while the answers are learned.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Stage:
     horizon: int | None = None
     roads: Mapping[roads.Road, float] = field(default_factory=lambda: {"plain": 1.0})
     fresh: bool = False
-    taught: Literal["answers", "places"] = "answers"
+    taught: Literal["answers", "places", "both"] = "answers"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def train(
     model.train()
     packer = Packer(model, processor, recipe.system)
     width = model.get_input_embeddings().embedding_dim
-    reader = places.reader(width, recipe.seed) if any(s.taught == "places" for s in recipe.stages) else None
+    reader = places.reader(width, recipe.seed) if any(s.taught != "answers" for s in recipe.stages) else None
     learner = _Learner(model, reader, packer)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
@@ -182,18 +183,21 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
         kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
     )
     packed, model = learner.packer.pack(asked), learner.model
-    if stage.taught == "places":
+    losses, named = [], str(kind)
+    if stage.taught != "answers":
         assert learner.reader is not None
-        logits, answers = places.read(model, learner.reader, packed, places.labels(asked, recipe.layout))
+        loss, right = places.read(model, learner.reader, packed, places.labels(asked, recipe.layout))
+        losses.append(loss)
         named = f"{kind}, places"
-    else:
+    if stage.taught != "places":
         road = _drawn(stage.roads, rng)
         logits = answer_logits(model, replace(packed, inputs=roads.inputs(model, packed, road, rng)))
-        answers, named = packed.answers, kind if road == "plain" else f"{kind}, {road}"
-    loss, rate = torch.nn.functional.cross_entropy(logits, answers), learning_rate(stage, step)
-    learner.learn(loss, rate)
-    right = (logits.argmax(-1) == answers).float()
-    return {"kind": named, "loss": float(loss.detach()), "accuracy": float(right.mean()), "rate": rate}
+        losses.append(torch.nn.functional.cross_entropy(logits, packed.answers))
+        right = (logits.argmax(-1) == packed.answers).float()
+        named = kind if road == "plain" else f"{kind}, {road}"
+    rate = learning_rate(stage, step)
+    learner.learn(torch.stack(losses).sum(), rate)
+    return {"kind": named, "loss": float(losses[-1].detach()), "accuracy": float(right.mean()), "rate": rate}
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:

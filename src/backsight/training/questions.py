@@ -46,11 +46,11 @@ SQUARE_NAMES = tuple(f"{color} square" for color in rows.COLORS)
 
 @dataclass(frozen=True)
 class Asked:
-    """A picture with its questions, each with its answer; of a row of three also its axis and boxes, in order."""
+    """A picture with its questions, each with its answer; of a row of three also its axis, names and boxes."""
 
     image: Image.Image
     questions: tuple[tuple[str, str], ...]
-    row: tuple[Axis, tuple[Box, ...]] | None = None
+    row: tuple[Axis, tuple[tuple[str, Box], ...]] | None = None
 
 
 def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: float) -> Asked:
@@ -71,7 +71,7 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
             asked.append((row_question(suite, direction, names[1]), answer))
     asked += [(EXTREME[suite].format(place=place), name) for place, name in zip(PLACES[axis], names, strict=True)]
     asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
-    return Asked(render(scene), tuple(asked), (axis, tuple(figure.box for figure in scene.named)))
+    return Asked(render(scene), tuple(asked), (axis, tuple((f.name, f.box) for f in scene.named)))
 
 
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:

@@ -1,0 +1,264 @@
+"""The page of a comparison: what moved against the baseline, by how much, and what could not be compared.
+
+All words and numbers are decided here; the template only loops and escapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from backsight.figures.comparison import FAMILY_WORDS
+from backsight.figures.style import counted
+from backsight.maths.comparison import DRAWS, EXACT, ROUNDING
+from backsight.maths.grouping import SMALLEST
+from backsight.maths.intervals import RESAMPLES
+from backsight.report import pictures, write_page
+from backsight.report.content import Grid
+from backsight.report.reading import mapping, number, text
+from backsight.report.wording import decimal, listed, p_value, unbroken, whole_percent, with_interval
+from backsight.studies.compare import Comparison
+from backsight.studies.compare_reading import Finished
+
+Row = dict[str, Any]
+ALPHA = 0.05
+MOST = 5  # metrics that the opening names, those of whole sets before their parts
+FILES = (("compare.json", "every number, JSON"), ("tables/compare.csv", "csv"), ("tables/compare.parquet", "parquet"))
+CAPTION = (
+    "Difference from the baseline over the samples that both studies have, with its 95 % interval: right of the line "
+    "is more, left is less. Filled where the interval lies wholly on one side of zero. Drawn are metrics of whole "
+    "sets; accuracy is that among the options. The tables have all others."
+)
+METHOD = (
+    "A sample is shared where both studies have it with the same id, the same picture and the same question or answer. "
+    f"Where at least {SMALLEST} samples of at least two images are shared, the difference is the mean over them of the "
+    "study's value less the baseline's. Where fewer are, the two means stand beside each other, each with its own "
+    f"interval, and nothing is tested. Metrics of fewer than {SMALLEST} samples are omitted.",
+    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked several times. "
+    "They have no width where all images differ alike. p is that of Fisher's paired randomisation test, two-sided, "
+    f"with images as its units: every pattern of signs up to {EXACT} images that differ, {DRAWS:,} random ones beyond. "
+    "Holm's correction is over all paired metrics of a study. Whether a metric is called better or worse, and whether "
+    f"--fail-if-worse fails, goes by its interval alone. Differences of a sample below {ROUNDING:g} count as none.",
+    "Interchanges and probes are those of the layer with the highest mean over the samples compared, each study's own: "
+    "the probability of the ordinal answer at the last token, of the flipped answer for image tokens, and the share of "
+    "object tokens given their place. Of pairs, those count that both runs of a model answer right.",
+    "Corrected is the share of failures that amplification turns right, broken that of right answers that it turns "
+    "wrong: paired are the questions that both models fail without it, or that both answer right.",
+)  # fmt: skip
+LIMITS = (
+    "Intervals are not corrected for their number: of a hundred metrics that did not move, about five have an interval "
+    "that lies off zero. Holm's p-values are.",
+    "Metrics overlap: a set and its directions, or two read-outs, are of the same answers.",
+    "Of interchanges and probes more is called better, as more of the place is there; a model may answer as well with "
+    "less.",
+    "Where a model answers only part of the pairs right, the interchanges compare the pairs that both models answer "
+    "right, which are no random ones.",
+    "The interval is over images. It says how the difference would vary over other pictures of the same kind, not over "
+    "another run of the training.",
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One study beside the baseline."""
+
+    anchor: str
+    title: str
+    lead: str
+    moved: tuple[str, ...]
+    tables: tuple[Grid, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole page."""
+
+    title: str
+    parts: tuple[Part, ...]
+    gate: tuple[str, ...]
+    notes: tuple[str, ...]
+    figure: pictures.FigureView | None
+    verdicts: Grid | None
+    studies: Grid
+    method: tuple[str, ...]
+    limits: tuple[str, ...]
+    command: str
+    files: tuple[tuple[str, str], ...]
+
+
+def write_comparison(made: Comparison, folder: Path) -> Path:
+    """Write figures/compare.svg and report.html into a folder that holds the comparison; the page's path."""
+    page = _page(made, folder)
+    return write_page(folder, "compare.html.j2", {field.name: getattr(page, field.name) for field in fields(page)})
+
+
+def _page(made: Comparison, folder: Path) -> Page:
+    others = made.studies[1:]
+    against = others[0].name if len(others) == 1 else f"{len(others)} studies"
+    return Page(
+        title=f"{against} against {made.baseline.name}",
+        parts=tuple(_part(made, study, index) for index, study in enumerate(others)),
+        gate=_gate(made),
+        notes=made.notes,
+        figure=_figure(made, folder),
+        verdicts=_verdicts(made.studies),
+        studies=_studies(made.studies),
+        method=METHOD,
+        limits=LIMITS,
+        command=made.command,
+        files=FILES,
+    )
+
+
+def _figure(made: Comparison, folder: Path) -> pictures.FigureView | None:
+    if not any(row["drawn"] and row["how"] == "paired" for row in made.rows):
+        (folder / "figures" / "compare.svg").unlink(missing_ok=True)  # of an earlier comparison
+        return None
+    return pictures.figure(folder, "compare", made.table(), label="Paired differences", caption=CAPTION)
+
+
+def _part(made: Comparison, study: Finished, index: int) -> Part:
+    rows = made.of(study)
+    paired = [row for row in rows if row["how"] == "paired"]
+    off = sorted((row for row in paired if row["moved"] != "no"), key=lambda row: -abs(row["difference"]))
+    tables = [_paired("What moved", off, made.baseline.name, study.name)] if off else []
+    for family in dict.fromkeys(row["family"] for row in paired):
+        of = [row for row in paired if row["family"] == family]
+        heading = f"{FAMILY_WORDS.get(family, family)}: {counted(len(of), 'paired metric')}"
+        tables.append(_paired(heading, of, made.baseline.name, study.name, folded=True))
+    tables += _not_paired(rows, made.baseline, study)
+    title = f"{study.name} against {made.baseline.name}"
+    first = sorted(off, key=lambda row: not row["drawn"])[:MOST]
+    return Part(f"study-{index + 1}", title, _lead(study.name, paired), tuple(map(worded, first)), tuple(tables))
+
+
+def _lead(name: str, paired: Sequence[Row]) -> str:
+    """How many metrics moved."""
+    if not paired:
+        return f"{name}: no metric could be compared paired."
+    ways = {way: sum(row["moved"] == way for row in paired) for way in ("worse", "better")}
+    differ = sum(row["p_holm"] < ALPHA for row in paired)
+    return (
+        f"{name}: of {counted(len(paired), 'paired metric')} {ways['worse']} worse, {ways['better']} better, by 95 % "
+        f"intervals off zero; {differ} with p < {ALPHA:g} by Holm's correction."
+    )
+
+
+def worded(row: Row) -> str:
+    """A paired row in words: the metric, what became of it, its interval and how many."""
+    counts = f"{counted(row['shared'], 'sample')}, {counted(row['images'], 'image')}"
+    return f"{row['metric']}: {row['moved']} by {signed(row)}, {counts}"
+
+
+def signed(row: Row) -> str:
+    """A row's difference and the ends of its interval, with their signs."""
+    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def _gate(made: Comparison) -> tuple[str, ...]:
+    """What was asked not to be worse, and what came of it."""
+    gate = made.gate
+    if not gate.asked:
+        return ()
+    came = f"failed: {counted(len(gate.worse), 'metric')} worse" if gate.worse else "passed"
+    found = [f"Asked to fail if worse: {listed(gate.asked)}. It {came}."]
+    return (*found, *(f"Not judged: {said}." for said in gate.left_out()))
+
+
+def _paired(heading: str, rows: Sequence[Row], baseline: str, study: str, *, folded: bool = False) -> Grid:
+    layers = any(row["layer"] is not None for row in rows)
+    lines = []
+    for row in rows:
+        at = f"{row['layer_baseline']}, {row['layer']}" if row["layer"] is not None else "–"
+        lines.append((
+            row["metric"], unbroken("" if row["moved"] == "no" else row["moved"]), decimal(row["baseline"]),
+            decimal(row["value"]), signed(row), p_value(row["p_value"]), p_value(row["p_holm"]),
+            f"{_shared(row)} ({row['images']})", *([at] if layers else []),
+        ))  # fmt: skip
+    columns = ("Metric", "", baseline, study, "Difference", "p", "Holm", "n (images)")
+    partly = any(row["shared"] < max(row["samples_baseline"], row["samples"]) for row in rows)
+    note = "n is the number of samples shared, of how many the baseline and the study have." if partly else ""
+    return Grid(heading, (*columns, *(["Layers"] if layers else [])), tuple(lines), words=2, folded=folded, note=note)
+
+
+def _shared(row: Row) -> str:
+    """The number of shared samples; where either study has more, of how many each."""
+    whole = (row["samples_baseline"], row["samples"])
+    return str(row["shared"]) if set(whole) == {row["shared"]} else f"{row['shared']} of {whole[0]}, {whole[1]}"
+
+
+def _not_paired(rows: Sequence[Row], baseline: Finished, study: Finished) -> list[Grid]:
+    """What both studies have with other samples, what is too little, and what only one of them has."""
+    found = []
+    unpaired = [row for row in rows if row["how"] == "unpaired"]
+    if unpaired:
+        columns = ("Metric", baseline.name, study.name, "Difference of the means", "Shared samples")
+        note = "These are of other samples in each study: the intervals are each study's own, and nothing is tested."
+        sides = [(_side(row, "baseline"), _side(row, "value"), decimal(row["difference"])) for row in unpaired]
+        of = tuple((row["metric"], *side, _shared(row)) for row, side in zip(unpaired, sides, strict=True))
+        found.append(Grid("Unpaired", columns, of, note=note))
+    omitted = tuple((row["metric"], _shared(row)) for row in rows if row["how"] == "omitted")
+    if omitted:
+        found.append(Grid("Omitted: too few samples", ("Metric", "Shared samples"), omitted, folded=True))
+    for how, one, column in (("baseline", baseline, "baseline"), ("study", study, "value")):
+        mine = [row for row in rows if row["how"] == how]
+        if mine:
+            alone = tuple((row["metric"], _side(row, column), _count(row)) for row in mine)
+            heading = f"Only in {one.name}: {counted(len(mine), 'metric')}"
+            found.append(Grid(heading, ("Metric", one.name, "Samples"), alone, folded=True))
+    return found
+
+
+def _side(row: Row, column: str) -> str:
+    if row[column] is None:
+        return "omitted"
+    return with_interval(row[column], row[f"{column}_low"], row[f"{column}_high"])
+
+
+def _count(row: Row) -> str:
+    return str(max(row["samples_baseline"], row["samples"]))
+
+
+def _verdicts(studies: Sequence[Finished]) -> Grid | None:
+    """Each study's verdict on where the order comes from; None where no study has one."""
+    if not any(mapping(study.record.get("verdict")) for study in studies):
+        return None
+    lines = []
+    for study in studies:
+        verdict = mapping(study.record.get("verdict"))
+        asked = number(mapping(verdict.get("accuracy")).get("n"))
+        shares = (_share(verdict.get(key)) for key in ("accuracy", "vision_suffices", "language_suffices"))
+        source = text(verdict.get("source")) or "none"
+        count = "–" if asked is None else f"{asked:.0f}"
+        lines.append((study.name, source, text(verdict.get("suite")), *shares, count))
+    columns = ("Study", "Source", "Set", "Accuracy of two", "Vision suffices", "Language suffices", "Questions")
+    note = (
+        "Vision suffices is the share of the accuracy above chance that is left with shuffled image tokens, language "
+        "suffices that after removal, with 95 % intervals. The rule stands in each study's report."
+    )
+    return Grid("Where the order comes from", columns, tuple(lines), words=3, note=note)
+
+
+def _share(value: object) -> str:
+    numbers = [number(mapping(value).get(key)) for key in ("value", "low", "high")]
+    there = [one for one in numbers if one is not None]
+    return whole_percent(there[0], there[1], there[2]) if len(there) == 3 else "–"
+
+
+def _studies(studies: Sequence[Finished]) -> Grid:
+    """What was compared: a column a study."""
+    facts: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+        ("Folder", lambda said: said["folder"]),
+        ("Model", lambda said: said["model"]["name"]),
+        ("Fingerprint", lambda said: said["model"]["fingerprint"]),
+        ("Dtype", lambda said: said["model"]["dtype"]),
+        ("Seed", lambda said: said["seed"]),
+        ("Limit", lambda said: said["options"]["limit"]),
+        ("Quick", lambda said: said["options"]["quick"]),
+        ("Backsight", lambda said: said["backsight"]),
+    ]
+    said = [study.summary() for study in studies]
+    lines = tuple((name, *(text(get(one)) or "–" for one in said)) for name, get in facts)
+    return Grid("", ("", *(study.name for study in studies)), lines, words=1 + len(studies))

@@ -1,0 +1,233 @@
+"""Finished studies side by side: the first is the baseline, and each other is compared with it, metric by metric.
+
+Paired where at least `SMALLEST` samples are shared; elsewhere the two means stand beside each other with an interval
+each. Nothing but the studies' folders is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import backsight
+from backsight import schemas
+from backsight.errors import DataError, StudyError, UsageError
+from backsight.maths import comparison
+from backsight.maths.grouping import SMALLEST
+from backsight.maths.intervals import holm
+from backsight.studies.compare_metrics import Values
+from backsight.studies.compare_reading import Finished, notes, read
+from backsight.tables import Table, replacing
+
+FORMAT = 1  # of compare.json
+RECORD = "compare.json"
+FIRST = 3  # metrics that a message names
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What was asked not to be worse: the METRICs, the rows that are worse, and the rows that it could not judge."""
+
+    asked: tuple[str, ...] = ()
+    worse: tuple[Row, ...] = ()
+    not_judged: tuple[Row, ...] = ()
+
+    def left_out(self) -> list[str]:
+        """What could not be judged, in words: a line a study and reason, with the first metrics by name."""
+        found: dict[str, list[str]] = {}
+        for row in self.not_judged:
+            alone = row["how"] in ("baseline", "study")
+            reason = "that only one of the studies has" if alone else "with too few shared samples"
+            found.setdefault(f"of {row['study']} {reason}", []).append(row["metric"])
+        return [
+            f"{len(names)} asked for {of}: {', '.join(names[:FIRST])}{', ...' if names[FIRST:] else ''}"
+            for of, names in found.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Studies, the baseline first; a row a study and metric under `schemas.COMPARE`; notes on how the runs differ."""
+
+    studies: tuple[Finished, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    gate: Gate = Gate()
+    command: str = ""
+
+    @property
+    def baseline(self) -> Finished:
+        return self.studies[0]
+
+    def of(self, study: Finished) -> list[Row]:
+        """The rows of one study."""
+        return [row for row in self.rows if row["study"] == study.name]
+
+    def table(self) -> Table:
+        """All rows as a table."""
+        made = {"backsight": backsight.__version__, "baseline": self.baseline.name, "command": self.command}
+        return Table.of(schemas.COMPARE, self.rows, made)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All there is, as it stands in compare.json."""
+        return {
+            "format": FORMAT,
+            "backsight": backsight.__version__,
+            "command": self.command,
+            "baseline": self.baseline.name,
+            "studies": [study.summary() for study in self.studies],
+            "notes": list(self.notes),
+            "comparisons": [
+                {"study": study.name, "metrics": [{k: row[k] for k in row if k != "study"} for row in self.of(study)]}
+                for study in self.studies[1:]
+            ],
+            "not_compared": {study.name: list(study.not_compared) for study in self.studies},
+            "fail_if_worse": {
+                "asked": list(self.gate.asked),
+                "worse": [[row["study"], row["metric"]] for row in self.gate.worse],
+                "not_judged": [[row["study"], row["metric"]] for row in self.gate.not_judged],
+            },
+        }  # fmt: skip
+
+    def gated(self, asked: Sequence[str]) -> Comparison:
+        """The comparison with its gate.
+
+        A METRIC is a metric's name or a leading part of it, up to a slash. UsageError where one names nothing that is
+        compared paired in each comparison.
+        """
+        worse: dict[tuple[str, str], Row] = {}
+        not_judged: dict[tuple[str, str], Row] = {}
+        for name in dict.fromkeys(asked):
+            for study in self.studies[1:]:
+                matched = [row for row in self.of(study) if matches(name, row["metric"])]
+                if not any(row["how"] == "paired" for row in matched):
+                    raise self._unmatched(name, study, matched)
+                worse |= {(study.name, row["metric"]): row for row in matched if row["moved"] == "worse"}
+                not_judged |= {(study.name, row["metric"]): row for row in matched if row["how"] != "paired"}
+        return replace(self, gate=Gate(tuple(asked), tuple(worse.values()), tuple(not_judged.values())))
+
+    def _unmatched(self, name: str, study: Finished, matched: Sequence[Row]) -> UsageError:
+        paired = [{row["metric"] for row in self.of(one) if row["how"] == "paired"} for one in self.studies[1:]]
+        known = [row["metric"] for row in self.of(study) if all(row["metric"] in names for names in paired)]
+        families = dict.fromkeys(metric.split("/")[0] for metric in known)
+        do = f"choose from: {', '.join([*families, *known])}" if known else "no metric is compared paired"
+        if not matched:
+            return UsageError("--fail-if-worse names no metric of these studies", got=name, do=do)
+        said = "; ".join([f"{row['metric']}: {why(row)}" for row in matched[:FIRST]] + ["..."] * bool(matched[FIRST:]))
+        what = "--fail-if-worse names a metric that cannot be compared paired"
+        return UsageError(what, where=f"{study.name} against {self.baseline.name}", got=said, do=do)
+
+
+def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
+    """The comparison of the studies in `folders` with the first of them. DataError where one has nothing in common."""
+    studies = read(folders)
+    baseline = studies[0]
+    rows: list[Row] = []
+    for study in studies[1:]:
+        found = [
+            _row(study.name, name, baseline.values.get(name), study.values.get(name))
+            for name in dict.fromkeys((*baseline.values, *study.values))
+        ]
+        if not any(row["how"] in ("paired", "unpaired", "omitted") for row in found):
+            raise DataError(
+                "Two studies have no metric in common", where=f"{baseline.folder} and {study.folder}",
+                got=f"{len(baseline.values)} and {len(study.values)} metrics, all different",
+                do="make both studies with the same sets (--only, --data)",
+            )  # fmt: skip
+        _correct(found)
+        rows += found
+    said = dict.fromkeys(note for study in studies[1:] for note in notes(baseline, study))
+    return Comparison(tuple(studies), tuple(rows), tuple(said), command=command)
+
+
+def matches(asked: str, metric: str) -> bool:
+    """Whether a metric is the one asked for, or of the family or part of it that is."""
+    return bool(asked) and (metric == asked or metric.startswith(f"{asked.rstrip('/')}/"))
+
+
+def why(row: Row) -> str:
+    """Why a metric is not compared paired, in words."""
+    if row["how"] in ("baseline", "study"):
+        return "only one of the studies has it"
+    counts = f"{row['samples_baseline']} and {row['samples']} samples, {row['shared']} shared"
+    return f"{counts}, at least {SMALLEST} of two images are needed"
+
+
+def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
+    """A metric of the baseline, of the study, or of both."""
+    here = two or one
+    assert here is not None
+    row: Row = dict.fromkeys(schemas.COMPARE.columns)
+    row |= {"study": study, "metric": name, "family": here.metric.family, "set": here.set_name}
+    row |= {"better": here.metric.better, "drawn": here.drawn, "shared": 0, "images": 0}
+    row |= {"samples_baseline": len(one.frame) if one else 0, "samples": len(two.frame) if two else 0}
+    if two is None:
+        return row | {"how": "baseline"} | _alone("baseline", here)
+    if one is None:
+        return row | {"how": "study"} | _alone("value", here)
+    shared = one.frame.index.intersection(two.frame.index)
+    row |= {"shared": len(shared), "images": shared.get_level_values("image_id").nunique()}
+    if row["shared"] < SMALLEST or row["images"] < 2:
+        if min(row["samples_baseline"], row["samples"]) < SMALLEST:
+            return row | {"how": "omitted"}
+        row |= {"how": "unpaired"} | _alone("baseline", one) | _alone("value", two)
+        return row | {"difference": row["value"] - row["baseline"]}
+    (layer_baseline, first, images), (layer, second, _) = one.of(shared), two.of(shared)
+    found = comparison.paired(first, second, images)
+    mean, low, high, kind = found.difference
+    return row | {
+        "how": "paired", "layer_baseline": layer_baseline, "layer": layer, "baseline": found.first,
+        "value": found.second, "difference": mean, "low": low, "high": high, "interval": kind,
+        "p_value": found.p_value, "moved": comparison.moved(found.difference, here.metric.better),
+    }  # fmt: skip
+
+
+def _alone(column: str, found: Values) -> Row:
+    """One study's mean with its interval; omitted below the smallest number."""
+    if len(found.frame) < SMALLEST:
+        return {}
+    layer, values, images = found.of()
+    mean, low, high, _ = comparison.alone(values, images)
+    at = "layer_baseline" if column == "baseline" else "layer"
+    return {column: mean, f"{column}_low": low, f"{column}_high": high, at: layer}
+
+
+def _correct(rows: Sequence[Row]) -> None:
+    """Holm's correction over all paired metrics of one comparison."""
+    paired = [row for row in rows if row["how"] == "paired"]
+    for row, value in zip(paired, holm([row["p_value"] for row in paired]), strict=True):
+        row["p_holm"] = value
+
+
+def holds_comparison(folder: Path) -> bool:
+    """Whether a folder holds a comparison; StudyError where it can hold none: a file, or other things are in it."""
+    do = "give an empty or a new folder as --out"
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise StudyError("The output folder is a file", where=folder, do=do)
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if isinstance(found, dict) and "comparisons" in found:
+            return True
+    except (FileNotFoundError, ValueError):
+        pass
+    others = [path.name for path in folder.iterdir() if path.suffix != ".part"]
+    if others:
+        got = ", ".join(sorted(others)[:5])
+        raise StudyError("The output folder is not empty and holds no comparison", where=folder, got=got, do=do)
+    return False
+
+
+def write(made: Comparison, folder: Path) -> None:
+    """compare.json, which claims the folder, and tables/compare.{parquet,csv}."""
+    holds_comparison(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / RECORD) as path:
+        text = json.dumps(made.as_dict(), indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+    made.table().write(folder / "tables", "compare")
