@@ -61,7 +61,7 @@ PLAIN = Recipe(
         ),
         Stage(
             "tabletop",
-            1600,
+            1000,
             {**FEWER_ROWS, "placed": 0.05, "scattered": 0.23, "tabletop": 0.25, "composites": 0.15},
             rate=1e-3,
             floor=0.02,
