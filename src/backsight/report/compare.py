@@ -50,6 +50,8 @@ METHOD = (
 LIMITS = (
     "Intervals are not corrected for their number: of a hundred metrics that did not move, about five have an interval "
     "that lies off zero. Holm's p-values are.",
+    "Where few images differ the bootstrap's interval is too narrow: four images lost and none won put it below zero, "
+    "while p is 0.125.",
     "Metrics overlap: a set and its directions, or two read-outs, are of the same answers.",
     "Of interchanges and probes more is called better, as more of the place is there; a model may answer as well with "
     "less.",

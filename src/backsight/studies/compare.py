@@ -44,7 +44,8 @@ class Gate:
             reason = "that only one of the studies has" if alone else "with too few shared samples"
             found.setdefault(f"of {row['study']} {reason}", []).append(row["metric"])
         return [
-            f"{len(names)} asked for {of}: {', '.join(names[:FIRST])}{', ...' if names[FIRST:] else ''}"
+            f"{len(names)} asked for {of}: {', '.join(names[:FIRST])}"
+            + (f" and {len(names) - FIRST} more" if names[FIRST:] else "")
             for of, names in found.items()
         ]
 

@@ -24,6 +24,7 @@ from backsight.training.packing import Packed
 from backsight.training.questions import Asked
 
 PLACES = 6  # first to last of a horizontal row, first to last of a vertical one
+KEPT = 0.3  # weight of the names, which only have to stay readable
 NAMES = (*rows.COLORS, *object_pictures.NAMES)
 
 
@@ -53,5 +54,5 @@ def read(model: Any, head: torch.nn.Linear, packed: Packed, wanted: Tensor) -> t
     on = wanted[:, 0] >= 0
     place, name = head(states[on]).split([PLACES, len(NAMES)], dim=1)
     entropy = torch.nn.functional.cross_entropy
-    loss = entropy(place, wanted[on, 0]) + entropy(name, wanted[on, 1])
+    loss = entropy(place, wanted[on, 0]) + KEPT * entropy(name, wanted[on, 1])
     return loss, (place.argmax(-1) == wanted[on, 0]).float()
