@@ -317,6 +317,7 @@ AMPLIFY = Schema(
         "correct": "bool",
         "p_answer": "float",
         "chosen": "bool",  # the alpha that the first half chose
+        "probe": "float",  # accuracy of the probes whose directions these are, on pictures they were not fitted on
     },
     "Answers with order amplified, one row a question, form, kind of directions, draw and alpha",
 )
@@ -339,6 +340,7 @@ AMPLIFY_SUMMARY = Schema(
         "broken": "float",  # share of the right answers
         "broken_low": "float",
         "broken_high": "float",
+        "probe": "float",  # accuracy of the probes on pictures they were not fitted on
         "omitted": "bool",  # fewer failures than the stated smallest number: no shares of them
     },
     "What amplification corrects and breaks on pictures that alpha was not chosen on, with 95 % intervals",

@@ -30,6 +30,7 @@ def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     for suite, group in parts:
         plain = group[group["directions"] == "none"].set_index("example_id")["correct"].astype(bool)
         common = {"suite": suite, "questions": len(plain), "failures": int((~plain).sum())}
+        common |= {"probe": float(group["probe"].iloc[0])}
         before = group[group["directions"] == "none"]
         found.append(common | {"form": None, "directions": "none", "alpha": 0.0} | _numbers(before, plain, smallest))
         for (form,), of in groups(group[group["form"].notna()], ["form"]):

@@ -25,7 +25,13 @@ def shifted(states: Tensor, directions: Tensor, alpha: float) -> Tensor:
 
 
 def random_directions(like: Tensor, seed: int) -> Tensor:
-    """As many Gaussian directions of unit length as `like` (direction, d_model) has: the control that was run."""
-    drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
-    unit: Tensor = drawn / drawn.norm(dim=-1, keepdim=True)
-    return unit.to(like.device)
+    """`like` (direction, d_model) turned into a subspace drawn at random: the same lengths, angles and sum's length.
+
+    The authors drew independent Gaussian directions of unit length, which change a state more than directions do that
+    lean on each other; so the control would differ in strength as well.
+    """
+    drawn = torch.randn(like.shape[::-1], generator=torch.Generator().manual_seed(seed))
+    _, triangle = torch.linalg.qr(like.detach().cpu().float().T)
+    basis, _ = torch.linalg.qr(drawn)
+    turned: Tensor = (basis @ triangle).T
+    return turned.to(like.device)

@@ -41,11 +41,16 @@ def mean_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0, sha
     mean = float(value.mean())
     if np.ptp(sums / counts) == 0:
         if shares and mean in (0.0, 1.0):
-            wilson = stats.binomtest(round(mean * len(sums)), len(sums)).proportion_ci(LEVEL, method="wilson")
-            return Interval(mean, float(wilson.low), float(wilson.high), "wilson")
+            return Interval(mean, *wilson(mean, len(sums)), "wilson")
         return Interval(mean, mean, mean, "none")
     low, high = _bootstrap(sums, counts, seed)
     return Interval(mean, low, high, "bootstrap")
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `count` independent samples."""
+    found = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int) -> tuple[float, float]:

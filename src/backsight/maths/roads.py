@@ -18,12 +18,12 @@ from scipy import stats
 
 from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
-from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images
+from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images, wilson
 from backsight.tables import Table
 
 Source = Literal["vision", "language", "both", "cannot tell"]
 CHANCE = 0.5
-TINY = 1e-9  # in place of an accuracy exactly at chance: the share is then as good as unbounded
+TINY = 1e-9  # in place of an accuracy exactly at chance in a resample: the share is then as good as unbounded
 BOUND = 0.5  # a road suffices when more than half of the accuracy above chance goes by it alone
 
 RULE = (
@@ -31,9 +31,10 @@ RULE = (
     "vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - .5); language_suffices = (accuracy "
     "after removal - .5) / (accuracy - .5); 95 % bootstrap intervals over images. The verdict is `vision`, `language` "
     "or `both` where that one's or both intervals lie wholly above one half, and for a single one the other's wholly "
-    "below. It is `cannot tell` where the accuracy's interval is not wholly above one half, where neither of these "
-    "holds, or where the control question, which place has no part in, is answered above chance and loses half or "
-    "more of that under the edit that the verdict rests on (its interval not wholly above one half)."
+    f"below. It is `cannot tell` where fewer than {SMALLEST} pictures were asked about, where the accuracy's interval "
+    "is not wholly above one half, where neither of these holds, or where the control question, which place has no "
+    "part in, is answered above chance and loses half or more of that under the edit that the verdict rests on (its "
+    "interval not wholly above one half)."
 )
 
 
@@ -131,24 +132,27 @@ def verdict(rows: Table) -> Verdict:
     order, asked = frame[frame["asked"] == "order"], frame[frame["asked"] == "control"]
     plain = order[order["condition"] == "plain"]
     accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
-    shares = {c: share(order, c) for c in ("shuffled", "removed", "cells") if (order["condition"] == c).any()}
-    control = _control(asked)
-    source, reason = _decide(accuracy, shares, control)
-    if source != "cannot tell" and len(asked) == 0:
-        reason += "; the model could not be asked the control question"
+    shares, control = _shares(order), _shares(asked)
+    pictures = plain["image_id"].nunique()
+    if pictures < SMALLEST:
+        source, reason = "cannot tell", f"{pictures} pictures were asked about, fewer than {SMALLEST}"
+    else:
+        source, reason = _decide(accuracy, shares, control)
+    if source != "cannot tell" and not control:
+        reason += (
+            "; the model does not answer the control question above chance" if len(asked)
+            else "; the model could not be asked the control question"
+        )  # fmt: skip
     return Verdict(
         source, reason, str(frame["suite"].iloc[0]), accuracy, plain["example_id"].nunique(),
         shares.get("shuffled"), shares.get("removed"), shares.get("cells"), tuple(control.items()),
     )  # fmt: skip
 
 
-def _control(asked: pd.DataFrame) -> dict[str, Share]:
-    """Shares of the control question by condition; empty where it was not asked or not answered above chance."""
-    plain = asked[asked["condition"] == "plain"]
-    able = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
-    if not able.low > CHANCE:
-        return {}
-    return {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
+def _shares(asked: pd.DataFrame) -> dict[str, Share]:
+    """Shares of a question by condition; empty where it was not asked, or not answered above chance."""
+    found = {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
+    return {condition: one for condition, one in found.items() if one is not None}
 
 
 def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Share]) -> tuple[Source, str]:
@@ -170,8 +174,16 @@ def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Sha
     return "cannot tell", f"{said}: not wholly on one side of one half"
 
 
-def share(group: pd.DataFrame, condition: str) -> Share:
-    """(accuracy under a condition - .5) / (accuracy - .5), between two, with a bootstrap interval over images."""
+def share(group: pd.DataFrame, condition: str) -> Share | None:
+    """(accuracy under a condition - .5) / (accuracy - .5), between two, with a bootstrap interval over images.
+
+    None where the accuracy's own interval is not wholly above one half: there is nothing to have a share of. Where
+    every image scores alike the bootstrap has no width, and Wilson's interval of the closed accuracy takes its place.
+    """
+    plain = group[group["condition"] == "plain"]
+    accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
+    if not accuracy.low > CHANCE:
+        return None
     sums = [sums_and_counts for _, sums_and_counts in _by_image(group, condition)]
     closed_sum, closed_n, plain_sum, plain_n = np.array(sums, dtype=float).T
 
@@ -184,9 +196,10 @@ def share(group: pd.DataFrame, condition: str) -> Share:
 
     data = (closed_sum, closed_n, plain_sum, plain_n)
     value, count = float(ratio(*data)), int(plain_n.sum())
-    flat = np.ptp(closed_sum / closed_n) == 0 and np.ptp(plain_sum / plain_n) == 0
-    if flat:
-        return Share(value, value, value, count)
+    if np.ptp(closed_sum / closed_n) == 0 and np.ptp(plain_sum / plain_n) == 0:
+        low, high = wilson(float(closed_sum.sum() / closed_n.sum()), len(sums))
+        above = accuracy.mean - CHANCE
+        return Share(value, (low - CHANCE) / above, (high - CHANCE) / above, count)
     drawn = stats.bootstrap(
         data, ratio, paired=True, vectorized=True, n_resamples=RESAMPLES, confidence_level=LEVEL,
         method="percentile", rng=np.random.default_rng(0),

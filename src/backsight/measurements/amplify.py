@@ -1,9 +1,9 @@
 """What amplification repairs and what it breaks, with alpha chosen on other pictures than it is scored on.
 
-Probe directions are fitted on the pictures of the first half where those are rows of three, else on clean Squares
-drawn for the model's grid; alpha is chosen on the first half too, and the second half is scored: with the probes'
-directions, and with random ones at the same alpha (Dual Mechanisms, 5.4 and table 3, which chose alpha on the very
-failures that it scored).
+Probe directions are fitted on the pictures of the first half where all of them show three things in a row, else on
+jittered Squares drawn for the model's grid, of which none is asked about; alpha is chosen on the first half too, and
+the second half is scored: with the probes' directions, and with the same directions turned at random, at the same alpha
+(Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored).
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from torch import Tensor
 from backsight import schemas, stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.maths import edits
+from backsight.maths import edits, probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.stimuli.arrangements import Grid, by_arrangement
-from backsight.stimuli.rows import Row as Row3
+from backsight.stimuli.suites import layout_for
 from backsight.tables import Schema
 
 FITTED = 16  # pictures at a time that `directions` takes through the vision encoder
+FEWEST = 8  # pictures of a kind that a probe is fitted on
+SHOWN = 240  # jittered Squares, where the samples show no rows of three
 FORMS: tuple[Form, ...] = ("projected", "printed")
 
 
@@ -42,6 +44,7 @@ class Amplify(Measurement):
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
     seed: int = 0
+    method: probes.Method = "logistic"
 
     def __post_init__(self) -> None:
         wrong = [alpha for alpha in self.alphas if not 0 < alpha <= LARGEST]
@@ -65,6 +68,7 @@ class Amplify(Measurement):
         answers.check(vlm.tokenizer, replace_scoring(samples))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on one half and score the other", got=len(samples))
+        layout_for(vlm.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
@@ -91,7 +95,7 @@ class Amplify(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both halves; `part` says which, `chosen` marks the alpha that the first half chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(0.5, seed=self.seed)
-        found = directions(vlm, self._shown(vlm, first), self.seed)
+        found, probe = directions(vlm, self._shown(vlm, first), self.seed, method=self.method)
         rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
         for form in FORMS:
             tried = [(Amplified(found, alpha, form), "probe", 0, alpha) for alpha in self.alphas]
@@ -103,13 +107,15 @@ class Amplify(Measurement):
             ]
             made = chosen_on + list(self._tried(vlm, second, "score", form, [*tried, *random]))
             rows += [row | {"chosen": row["alpha"] == best} for row in made]
-        return rows
+        return [row | {"probe": probe} for row in rows]
 
     def _shown(self, vlm: VLM, first: ExampleSet) -> ExampleSet:
         """What the probes are fitted on."""
-        if all(isinstance(e.source, Row3) for e in first):
-            return first
-        return stimuli.squares(vlm.grid, seed=self.seed)
+        try:
+            enough = min(map(len, by_arrangement(first).values())) >= FEWEST
+        except CannotAnswer:
+            enough = False
+        return first if enough else stimuli.jittered(vlm.grid, suite="squares", count=SHOWN, seed=self.seed)
 
     def _plain(self, vlm: VLM, examples: ExampleSet, part: str) -> Iterator[Row]:
         for batch in self._batches(examples):

@@ -25,7 +25,8 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
-from backsight.stimuli.arrangements import Grid, arrangement, by_arrangement, labelled, places, shifted, split
+from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
+from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
 Place = tuple[SiteName, int]
@@ -106,7 +107,7 @@ class Probes(Measurement):
             train, test = split(pictures, self.seed)
             fitted = self._fit(vlm, train)
             found += self._scored(vlm, test, fitted, kind, "standard")
-            if self.deep and kind != "grid" and not isinstance(test[0].source, Grid):
+            if self.deep and all(isinstance(e.source, Row3) for e in test):
                 moved = [m for e in test for m in _shifted(vlm, e)]
                 found += self._scored(vlm, moved, fitted, kind, "shifted", asked=test)
         return found

@@ -78,9 +78,12 @@ def _fit(shares: list[Any], chosen: Any, columns: int, move: Callable[[int, int]
 
 
 def _with_cell(image: Image.Image, box: Box) -> Image.Image:
-    """The picture with noise in one cell."""
+    """The picture with noise in one cell, around the ground's gray.
+
+    Noise of full contrast is nothing that a small trained encoder has seen: all of its tokens may answer to it.
+    """
     width, height = max(1, round(box.width)), max(1, round(box.height))
-    noise = np.random.default_rng(2).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    noise = np.random.default_rng(2).integers(64, 193, (height, width, 3), dtype=np.uint8)
     image.paste(Image.fromarray(noise), (round(box.left), round(box.top)))
     return image
 

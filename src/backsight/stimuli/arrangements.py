@@ -111,7 +111,10 @@ def places(example: Example) -> tuple[Box, ...]:
         return tuple(f.box for f in example.source.scene.figures)
     boxes = tuple(example.boxes.values())
     if len(boxes) == 3 and example.direction in ("left", "right", "above", "below"):
-        return boxes
+        axis = 0 if rows.axis_of(cast(Direction, example.direction)) == "horizontal" else 1
+        first, middle, last = (box.center[axis] for box in boxes)
+        if first < middle < last:
+            return boxes
     raise CannotAnswer("A probe of places needs rows or grids of things", got=f"the suite {example.suite}")
 
 

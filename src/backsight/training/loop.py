@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -231,6 +231,6 @@ def _resume(path: Path, recipe: Recipe, learner: _Learner) -> tuple[int, int]:
 
 
 def _identity(recipe: Recipe) -> str:
-    closed = [dict(s.roads) for s in recipe.stages if set(s.roads) != {"plain"}]
-    stages = [(s.name, dict(s.mixture), s.images) for s in recipe.stages]
-    return repr((recipe.name, recipe.seed, recipe.layout, stages, *closed))
+    """All that a step depends on but the architecture, which is checked when the weights are loaded."""
+    stages = [{**asdict(stage), "mixture": dict(stage.mixture), "roads": dict(stage.roads)} for stage in recipe.stages]
+    return repr((recipe.name, recipe.seed, recipe.layout, stages))

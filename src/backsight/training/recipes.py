@@ -110,10 +110,10 @@ def known(name: str, *stages: Stage, depth: int = 3) -> Recipe:
 # Shuffled from its first step, a model stalls (LOG.md). So its vision encoder is taught order first, by itself, and is
 # kept to it while the language model learns to read it.
 ORDER = Stage("order", 400, {"squares": 1.0}, rate=4e-3, floor=0.3, warmup=50, images=24, taught="places", horizon=800)
-CLOSED = Stage("closed", 1400, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, taught="both")
+CLOSED = Stage("closed", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, taught="both")
 
 VISION = known("vision", ORDER, replace(CLOSED, roads={"shuffled": 1.0}))
-LANGUAGE = known("language", replace(CLOSED, name="squares", taught="answers"), depth=0)
-BOTH = known("both", ORDER, replace(CLOSED, steps=1800, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3}))
+LANGUAGE = known("language", replace(CLOSED, name="squares", steps=1200, taught="answers"), depth=0)
+BOTH = known("both", ORDER, replace(CLOSED, steps=1100, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3}))
 
 RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH)}
