@@ -51,10 +51,13 @@ def test_amplification_does_not_depend_on_the_length_of_a_direction(seed: int, a
     torch.testing.assert_close(edits.amplified(states, axis, 0.0), states)
 
 
-def test_random_directions_are_of_unit_length_and_repeat() -> None:
-    one, again, other = (edits.random_directions(torch.zeros(6, 40), seed) for seed in (1, 1, 2))
-    torch.testing.assert_close(one.norm(dim=1), torch.ones(6))
+def test_random_directions_have_the_lengths_and_angles_of_the_given_ones_and_repeat() -> None:
+    like = torch.randn(6, 40, generator=torch.Generator().manual_seed(0)) + 1
+    like[5] = like[4]  # directions may lean on each other wholly
+    one, again, other = (edits.random_directions(like, seed) for seed in (1, 1, 2))
+    torch.testing.assert_close(one @ one.T, like @ like.T, atol=1e-3, rtol=1e-4)
     assert torch.equal(one, again) and not torch.equal(one, other)
+    assert (one @ like.T).abs().max() < 0.8 * (like @ like.T).abs().max()  # elsewhere
 
 
 @pytest.mark.parametrize("form", ["projected", "printed"])
@@ -115,7 +118,8 @@ def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
         assert {(r["draw"], r["alpha"]) for r in mine if r["directions"] == "random"} == {(0, best), (1, best)}
     # One row against a plain edited forward.
     first, _ = samples.split(0.5, seed=0)
-    found = directions(vlm, first)
+    found, accuracy = directions(vlm, first)
+    assert {r["probe"] for r in rows} == {accuracy}
     row = next(r for r in rows if r["part"] == "score" and r["form"] == "printed" and r["alpha"] == 4.0)
     example = next(e for e in samples if e.id == row["example_id"])
     with vlm.editing(Edit("image_embeds", lambda e: edits.shifted(e, found, 4.0))):
@@ -161,6 +165,7 @@ def test_the_summary_by_hand() -> None:
             "example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "direction": "left", "ground": None,
             "part": part, "form": None if kind == "none" else "projected", "directions": kind, "draw": draw,
             "alpha": alpha, "choice": "x", "correct": correct, "p_answer": 0.5, "chosen": alpha == 4.0,
+                "probe": 0.75,
         }  # fmt: skip
 
     rows = [row(n, "none", 0.0, n < 12) for n in range(20)]

@@ -129,7 +129,7 @@ def test_amplification_of_composites(tmp_path: Path) -> None:
         row |= {"questions": 32, "failures": 12, "accuracy": value, "low": value - 0.1, "high": value + 0.1}
         for name in ("corrected", "broken"):
             row |= {name: value / 2 if form else None, f"{name}_low": form and 0.2, f"{name}_high": form and 0.4}
-        rows.append(row | {"omitted": False})
+        rows.append(row | {"probe": 0.9, "omitted": False})
     Table.of(schemas.AMPLIFY_SUMMARY, rows).write(folder / "tables", "amplify_summary")
     said = section(page_of(folder))
     assert "composites none Accuracy 0.9 0.625 (n=2148) 0.600 [0.500, 0.700] (n=32)" in said

@@ -31,7 +31,7 @@ def amplified(**changes: Any) -> Table:
         row |= {"questions": 100, "failures": 40, "accuracy": 0.6 if form is None else 0.84, "low": 0.5, "high": 0.9}
         for name, value in (("corrected", corrected), ("broken", broken)):
             row |= {name: value, f"{name}_low": value and value - 0.05, f"{name}_high": value and value + 0.05}
-        rows.append(row | {"omitted": False} | (changes if form else {}))
+        rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form else {}))
     return Table.of(schemas.AMPLIFY_SUMMARY, rows)
 
 
@@ -51,6 +51,7 @@ def test_what_is_corrected_stands_beside_what_is_broken_and_beside_chance(tmp_pa
         "20.0 % and 0.0 %); accuracy 60.0 % before, 84.0 % after"
     ) in said
     assert "0.750 [0.700, 0.800] 0.100 [0.050, 0.150]" in said
+    assert "fewer than 100 failures" in said and "as run probes 4 0.900 100 40" in said
     assert (tmp_path / "figures" / "amplification.svg").is_file()
 
 

@@ -153,6 +153,7 @@ GOOD = dict(control_plain=1.0, control_shuffled=1.0, control_removed=1.0)
 def test_a_share_by_hand() -> None:
     table = rows(order_plain=0.9, order_shuffled=0.7)
     found = share(table.frame, "shuffled")
+    assert found is not None
     assert found.value == pytest.approx((0.7 - 0.5) / (0.9 - 0.5)) and found.n == 40
     assert found.low < found.value < found.high
     # The same with a plain loop over resampled pictures.
@@ -188,7 +189,7 @@ def test_a_share_by_hand() -> None:
         (
             dict(order_plain=1, order_shuffled=1, order_removed=0.5, **dict.fromkeys(GOOD, 0.5)),
             "vision",  # a control that the model cannot answer shows nothing
-            "shuffled, 1.00",
+            "does not answer the control question above chance",
         ),
         (dict(order_plain=1, order_shuffled=1, order_removed=0.5), "vision", "could not be asked the control question"),
     ],
@@ -198,9 +199,24 @@ def test_the_rule_case_by_case(right: dict[str, float], source: str, said: str) 
     assert (found.source, said in found.reason) == (source, True), found.reason
     stored = found.as_dict()
     assert stored["source"] == source and stored["accuracy"]["n"] == 40
-    assert stored["vision_suffices"]["value"] == pytest.approx(
-        (right["order_shuffled"] - BOUND) / (right["order_plain"] - 0.5)
-    )
+    if right["order_plain"] < 0.6:  # not above chance: there is nothing to have a share of
+        assert stored["vision_suffices"] is None and stored["language_suffices"] is None
+    else:
+        expected = (right["order_shuffled"] - BOUND) / (right["order_plain"] - 0.5)
+        assert stored["vision_suffices"]["value"] == pytest.approx(expected)
+
+
+def test_a_handful_of_pictures_has_no_verdict() -> None:
+    few = rows(order_plain=1, order_shuffled=1, order_removed=1, **GOOD)
+    few = Table(Roads.schema, few.frame[few.frame["image_id"].isin([f"i{n}" for n in range(9)])])
+    found = verdict(few)
+    assert found.source == "cannot tell" and "9 pictures were asked about, fewer than 10" in found.reason
+
+
+def test_where_all_pictures_score_alike_the_interval_is_wilsons() -> None:
+    found = share(rows(order_plain=1.0, order_shuffled=1.0).frame, "shuffled")
+    assert found is not None and found.value == found.high == 1.0
+    assert found.low == pytest.approx(2 * (0.9124 - 0.5), abs=1e-3)  # Wilson's lower end of 40 of 40 is .9124
 
 
 def test_the_summary_by_hand() -> None:

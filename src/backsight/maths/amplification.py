@@ -12,6 +12,7 @@ from backsight.maths.intervals import mean_over_images
 from backsight.tables import Table
 
 ALL = "all"
+ENOUGH = 100  # failures, below which a share of them says little
 
 
 def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:

@@ -134,8 +134,9 @@ def verdict(rows: Table) -> Verdict:
     accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
     shares, control = _shares(order), _shares(asked)
     pictures = plain["image_id"].nunique()
+    source: Source = "cannot tell"
     if pictures < SMALLEST:
-        source, reason = "cannot tell", f"{pictures} pictures were asked about, fewer than {SMALLEST}"
+        reason = f"{pictures} pictures were asked about, fewer than {SMALLEST}"
     else:
         source, reason = _decide(accuracy, shares, control)
     if source != "cannot tell" and not control:

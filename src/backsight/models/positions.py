@@ -18,6 +18,9 @@ from backsight.tables import Table
 Axis = Literal["row", "column"]
 
 
+PLAIN = ("default", "linear", "mrope", "axial")  # kinds of rotary positions whose frequencies the settings give
+
+
 @dataclass(frozen=True)
 class Turn:
     """One rotary frequency that an axis is given: `step` positions a cell, `frequency` radians a position."""
@@ -33,7 +36,8 @@ class Turn:
 def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
     """Radians a cell and over the grid (cells - 1 of them), for every frequency that rows and columns are given.
 
-    A part without rotary positions (SigLIP's table of places) has no rows.
+    A part without rotary positions (SigLIP's table of places) has no rows, nor has one whose frequencies are scaled in
+    another way than linearly (yarn, llama3 ...): what those turn by depends on more than their settings.
     """
     found = []
     for turn in (*_vision(config, family), *_language(config, family, columns)):
@@ -48,8 +52,15 @@ def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
     return Table.of(schemas.POSITION_BUDGET, found, {"family": family.name})
 
 
-def frequencies(parameters: dict[str, Any], size: int, default: float = 10_000.0) -> list[float]:
-    """Radians a position of each pair of features: base ** (-2 i / size), divided by a linear scaling factor."""
+def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 10_000.0) -> list[float]:
+    """Radians a position of each pair of features: base ** (-2 i / size), divided by a linear scaling factor.
+
+    None at all for any other scaling, or where a part of the features turns only.
+    """
+    parameters = parameters or {}
+    plain = parameters.get("rope_type", "default") in PLAIN and parameters.get("partial_rotary_factor", 1.0) == 1.0
+    if not plain:
+        return []
     base = float(parameters.get("rope_theta", default))
     factor = float(parameters.get("factor", 1.0)) if parameters.get("rope_type") == "linear" else 1.0
     return [base ** (-2 * i / size) / factor for i in range(size // 2)]
@@ -70,15 +81,16 @@ def _vision(config: Any, family: Family) -> Iterator[Turn]:
 def _language(config: Any, family: Family, columns: int) -> Iterator[Turn]:
     text = config.get_text_config()
     size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
-    parameters = text.rope_parameters
+    parameters = text.rope_parameters or {}
     if family.grid == "thw":
         given = frequencies(parameters, size)
-        for index, axis in enumerate(_sections(parameters, len(given))):
+        for index, axis in enumerate(_sections(parameters, len(given)) if given else ()):
             if axis != "time":
                 yield Turn("language", "all", axis, index, given[index], 1)  # type: ignore[arg-type]
         return
     # Places are counted in raster order: the next column is one place away, the next row a whole row of them.
-    kinds = {"all": parameters} if "rope_theta" in parameters else parameters
+    by_kind = bool(parameters) and all(isinstance(of, dict) for of in parameters.values())
+    kinds = parameters if by_kind else {"all": parameters}
     for layers, of in kinds.items():
         for index, frequency in enumerate(frequencies(of, size)):
             yield Turn("language", layers, "row", index, frequency, columns)

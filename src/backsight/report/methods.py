@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backsight.maths.amplification import ENOUGH
 from backsight.maths.intervals import RESAMPLES
 from backsight.maths.summaries import SMALLEST
 
@@ -249,12 +250,21 @@ AMPLIFICATION = (
     "along each direction on top; equation 3, as printed, adds alpha times the directions themselves (The Dual "
     "Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv 2603.22278: section 5.4, table 3).",
     "Alpha is chosen on one half of the pictures and scored on the other. The paper chose it on the failures that it "
-    "scored. The control draws Gaussian directions of unit length, ten times; its share is the mean over the draws.",
+    "scored. The control turns the directions into a subspace drawn at random, ten times, keeping their lengths and "
+    "angles; its share is the mean over the draws. The authors' control, independent directions of unit length, also "
+    "differs in how much it changes.",
+    "The probes are fitted on the first half where it shows three things in a row, else on jittered Squares of which "
+    "none is asked about; where pictures are composites, both halves may share half a photograph. Fitted by logistic "
+    "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing: what it did in the "
+    "authors' hands came from what their fit left of its random beginning.",
     f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws). Shares of fewer than {SMALLEST} "
     "failures or right answers are omitted.",
 )
 AMPLIFICATION_LIMITS = (
     "What is corrected counts only beside what is broken, and beside what random directions do.",
+    "Directions of probes that read no place from the embeddings (their accuracy is in the table) are no directions "
+    "of order.",
+    f"Fewer than {ENOUGH} failures say little: each one is a percent or more.",
     "The failures are those of these pictures; other failures may have other causes.",
 )
 

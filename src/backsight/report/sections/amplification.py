@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from backsight.figures.amplification import FORM_WORDS, KIND_WORDS
+from backsight.maths.amplification import ENOUGH
 from backsight.report import methods
 from backsight.report.content import Answer, Grid, Section, Statement
 from backsight.report.reading import Study
 from backsight.report.sections import common
-from backsight.report.wording import percent, unbroken, with_interval
+from backsight.report.wording import decimal, percent, unbroken, with_interval
 
 Row = dict[str, Any]
 
@@ -47,7 +48,8 @@ def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
         f"{_share(probe['broken'])} of the right answers at alpha {probe['alpha']:g} (random directions: "
         f"{percent(random['corrected'])} and {_share(random['broken'])}); {accuracy}"
     )
-    return Statement(text, "figure-amplification")
+    few = f"fewer than {ENOUGH} failures" if before["failures"] < ENOUGH else ""
+    return Statement(text, "figure-amplification", few)
 
 
 def _share(value: float | None) -> str:
@@ -66,10 +68,11 @@ def _table(study: Study, rows: list[Row]) -> Grid:
             for name in ("corrected", "broken")
         )  # fmt: skip
         accuracy = "omitted" if row["accuracy"] is None else with_interval(row["accuracy"], row["low"], row["high"])
-        lines.append((*start, str(row["questions"]), str(row["failures"]), accuracy, *shares))
+        probe = "–" if plain else decimal(row["probe"])
+        lines.append((*start, probe, str(row["questions"]), str(row["failures"]), accuracy, *shares))
     columns = (
-        "Suite", "Form", "Directions", "Alpha", "Questions", "Failures", "Accuracy", "Failures corrected",
-        "Right answers broken",
+        "Suite", "Form", "Directions", "Alpha", "Probes' accuracy", "Questions", "Failures", "Accuracy",
+        "Failures corrected", "Right answers broken",
     )  # fmt: skip
     heading = "On pictures that alpha was not chosen on"
     return Grid(heading, columns, tuple(lines), words=3, files=study.files("amplify_summary"))

@@ -47,8 +47,8 @@ METHOD = (
     "Accuracy after removal: this study takes the most probable of the options, the paper that of the whole "
     "vocabulary. It asks a part of the questions; under Roads is what was done.",
     "Amplification: this study chooses alpha on other pictures than it scores, asks the right answers again, and takes "
-    "the mean of several random directions at the probes' alpha. Its probes are fitted on Squares where the pictures "
-    "are composites; the paper's are fitted on What'sUp itself.",
+    "the mean of several random directions at the probes' alpha. Its probes are fitted by logistic regression on the "
+    "half of the composites that alpha is chosen on; the paper's by AdamW on What'sUp itself.",
     "Inside says that the figure lies in this study's 95 % interval, when half of its last printed digit is allowed "
     f"for on either side. Groups of fewer than {SMALLEST} are omitted.",
 )
