@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import unescape
 from itertools import product
 from pathlib import Path
@@ -173,10 +174,17 @@ def test_rounding_is_no_difference() -> None:
     [(-0.2, -0.1, "worse", "better"), (0.1, 0.2, "better", "worse"), (-0.1, 0.1, "no", "no"), (-0.1, 0.0, "no", "no"),
      (0.0, 0.1, "no", "no"), (0.0, 0.0, "no", "no"), (-1.0, -1.0, "worse", "better")],
 )  # fmt: skip
-def test_what_moved_goes_by_the_interval(low: float, high: float, more: str, less: str) -> None:
-    interval = Interval((low + high) / 2, low, high, "bootstrap")
-    assert comparison.moved(interval, "more") == more
-    assert comparison.moved(interval, "less") == less
+def test_what_moved_goes_by_the_interval_and_by_p(low: float, high: float, more: str, less: str) -> None:
+    found = comparison.Paired(12, 12, 1.0, 1.0, Interval((low + high) / 2, low, high, "bootstrap"), 0.049)
+    assert comparison.moved(found, "more") == more
+    assert comparison.moved(found, "less") == less
+    assert comparison.moved(replace(found, p_value=0.05), "more") == "no"
+
+
+def test_four_lost_of_twelve_are_not_shown() -> None:
+    found = comparison.paired([1.0] * 12, [0.0] * 4 + [1.0] * 8, np.arange(12))
+    assert found.difference.high < 0 and found.p_value == pytest.approx(0.125)
+    assert comparison.moved(found, "more") == "no"
 
 
 # What is compared.

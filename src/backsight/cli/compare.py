@@ -20,8 +20,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
-            help="Exit 1 where the 95 % interval of a paired difference lies wholly on the worse side of zero. A "
-            "metric as in compare.json, or the start of one: accuracy, accuracy/squares. Holm's p-values play no part.",
+            help="Exit 1 where a paired difference is for the worse: its 95 % interval on that side of zero, p < .05. "
+            "A metric as in compare.json, or the start of one: accuracy, accuracy/squares. Holm's p plays no part.",
         ),
     ] = None,
 ) -> None:

@@ -18,6 +18,7 @@ from backsight.maths.intervals import Interval, mean_over_images
 Better = Literal["more", "less"]
 Moved = Literal["better", "worse", "no"]
 
+LEVEL = 0.05  # of p, below which a difference is shown
 ROUNDING = 1e-5  # a sample's difference below it is float32's rounding in another batch, and counts as none
 EXACT = 13  # images with a difference, up to which every pattern of signs is tried (8,192)
 DRAWS = 19_999  # random patterns of signs beyond that; the smallest p-value is then 1 / 20,000
@@ -78,8 +79,13 @@ def _signs(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.floa
     return np.where(rng.integers(0, 2, (draws, images), dtype=bool), 1.0, -1.0)
 
 
-def moved(difference: Interval, better: Better) -> Moved:
-    """Whether the interval of a difference lies wholly on one side of zero, and whether that is for the worse."""
-    if difference.low <= 0 <= difference.high:
+def moved(found: Paired, better: Better) -> Moved:
+    """Whether a difference is shown, and whether it is for the worse.
+
+    It is where its interval lies wholly on one side of zero and p is below `LEVEL`: where few images differ the
+    interval alone is too ready (four lost of twelve and none won are wholly below zero, at p = .125).
+    """
+    difference = found.difference
+    if difference.low <= 0 <= difference.high or found.p_value >= LEVEL:
         return "no"
     return "better" if (difference.low > 0) == (better == "more") else "worse"

@@ -39,8 +39,9 @@ METHOD = (
     f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked several times. "
     "They have no width where all images differ alike. p is that of Fisher's paired randomisation test, two-sided, "
     f"with images as its units: every pattern of signs up to {EXACT} images that differ, {DRAWS:,} random ones beyond. "
-    "Holm's correction is over all paired metrics of a study. Whether a metric is called better or worse, and whether "
-    f"--fail-if-worse fails, goes by its interval alone. Differences of a sample below {ROUNDING:g} count as none.",
+    "Holm's correction is over all paired metrics of a study. A metric is called better or worse, and "
+    "--fail-if-worse fails, where the interval lies wholly on that side of zero and p is below .05. Differences of a "
+    f"sample below {ROUNDING:g} count as none.",
     "Interchanges and probes are those of the layer with the highest mean over the samples compared, each study's own: "
     "the probability of the ordinal answer at the last token, of the flipped answer for image tokens, and the share of "
     "object tokens given their place. Of pairs, those count that both runs of a model answer right.",

@@ -183,7 +183,7 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
     return row | {
         "how": "paired", "layer_baseline": layer_baseline, "layer": layer, "baseline": found.first,
         "value": found.second, "difference": mean, "low": low, "high": high, "interval": kind,
-        "p_value": found.p_value, "moved": comparison.moved(found.difference, here.metric.better),
+        "p_value": found.p_value, "moved": comparison.moved(found, here.metric.better),
     }  # fmt: skip
 
 
