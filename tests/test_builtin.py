@@ -1,4 +1,4 @@
-"""The built-in model: opened by the path of any checkpoint, small, and as able as its card says."""
+"""The built-in models of two families: opened by the path of any checkpoint, small, and as able as their cards say."""
 
 from __future__ import annotations
 
@@ -16,43 +16,54 @@ from backsight.models import contracts
 from backsight.models.loading import load
 from backsight.models.vlm import VLM
 
-FOLDER = Path(str(resources.files("backsight") / "builtin" / "plain"))
+BUILTIN = Path(str(resources.files("backsight") / "builtin"))
+FAMILIES = {"plain": "qwen2_vl", "gemma": "gemma3"}
+each = pytest.mark.parametrize("name", list(FAMILIES))
 
 
 @cache
+def model(name: str) -> VLM:
+    return load(f"builtin:{name}")
+
+
 def plain() -> VLM:
-    return load("builtin:plain")
+    return model("plain")
 
 
-def accuracies(examples: ExampleSet) -> dict[str, float]:
+def accuracies(name: str, examples: ExampleSet) -> dict[str, float]:
     """Accuracy from the picture by direction, and over all, restricted to the options."""
-    frame = Behaviour(batch=32, gray=False)(plain(), examples).frame
+    frame = Behaviour(batch=32, gray=False)(model(name), examples).frame
     right = frame.groupby("direction")["choice_correct"].mean()
     return {"all": float(frame["choice_correct"].mean())} | {str(k): float(v) for k, v in right.items()}
 
 
-def test_it_is_a_plain_checkpoint_of_at_most_8_mb() -> None:
-    names = {p.name for p in FOLDER.iterdir()}
+@each
+def test_it_is_a_plain_checkpoint_of_at_most_8_mb(name: str) -> None:
+    folder = BUILTIN / name
+    names = {p.name for p in folder.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "processor_config.json", "README.md"} <= names
-    assert sum(p.stat().st_size for p in FOLDER.iterdir()) <= 8_000_000
-    assert json.loads((FOLDER / "config.json").read_text())["dtype"] == "bfloat16"
+    assert sum(p.stat().st_size for p in folder.iterdir()) <= 8_000_000
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["dtype"], config["model_type"]) == ("bfloat16", FAMILIES[name])
     assert "torch_bin" not in " ".join(names) and not any(n.endswith((".bin", ".pt", ".py")) for n in names)
 
 
-def test_stock_transformers_opens_the_model() -> None:
-    from transformers import Qwen2VLForConditionalGeneration
+@each
+def test_stock_transformers_opens_the_model(name: str) -> None:
+    from transformers import AutoModelForImageTextToText
 
-    model = Qwen2VLForConditionalGeneration.from_pretrained(FOLDER, dtype="float32")
-    assert sum(p.numel() for p in model.parameters()) == plain().n_parameters
-
-
-def test_every_contract_holds() -> None:
-    assert [f"{f.name}: {f.detail}" for f in contracts.all_of(plain()) if not f.passed] == []
+    found = AutoModelForImageTextToText.from_pretrained(BUILTIN / name, dtype="float32")
+    assert sum(p.numel() for p in found.parameters()) == model(name).n_parameters
 
 
-def test_the_grid_is_the_papers() -> None:
-    grid = plain().grid
-    assert (grid.rows, grid.columns, grid.cell) == (12, 12, (28, 28))
+@each
+def test_every_contract_holds(name: str) -> None:
+    assert [f"{f.name}: {f.detail}" for f in contracts.all_of(model(name)) if not f.passed] == []
+
+
+def test_the_grids_are_the_papers() -> None:
+    found = {name: (vlm.grid.rows, vlm.grid.columns, vlm.grid.cell) for name in FAMILIES for vlm in [model(name)]}
+    assert found == {"plain": (12, 12, (28, 28)), "gemma": (16, 16, (56, 56))}
 
 
 @pytest.mark.slow
@@ -63,18 +74,20 @@ def test_pairs_with_each_prompt() -> None:
 
 
 @pytest.mark.slow
+@each
 @pytest.mark.parametrize("suite", ["squares", "shapes", "objects"])
-def test_exact_suites_in_each_direction(suite: str) -> None:
-    found = accuracies(stimuli.build(suite, plain().grid))
+def test_exact_suites_in_each_direction(name: str, suite: str) -> None:
+    found = accuracies(name, stimuli.build(suite, model(name).grid))
     assert set(found) == {"all", "left", "right", "above", "below"}
     assert min(found.values()) >= 0.98, found
 
 
 @pytest.mark.slow
+@each
 @pytest.mark.parametrize("suite", ["squares", "shapes", "objects"])
-def test_scenes_never_seen(suite: str) -> None:
+def test_scenes_never_seen(name: str, suite: str) -> None:
     """Held-out triples in jittered scenes; the card has all 1,000, a fifth of them is asked here."""
-    found = accuracies(stimuli.jittered(plain().grid, suite=suite, count=1000)[:200])  # type: ignore[arg-type]
+    found = accuracies(name, stimuli.jittered(model(name).grid, suite=suite, count=1000)[:200])  # type: ignore[arg-type]
     assert found["all"] >= 0.93, found
 
 
@@ -86,8 +99,13 @@ def test_it_looks_at_the_picture() -> None:
     assert gray < 0.35
 
 
-def test_the_card_names_its_command_and_its_accuracies() -> None:
-    card = (FOLDER / "README.md").read_text()
-    assert "backsight train-builtin plain" in card and "seed 0" in card
-    for suite in ("squares", "shapes", "objects", "jittered_squares", "pairs", "pairs_textured"):
+ROWS = ("squares", "shapes", "objects", "jittered_squares", "jittered_shapes", "jittered_objects")
+MEASURED = {"plain": (*ROWS, "pairs", "pairs_textured", "tabletop_a", "tabletop_b"), "gemma": ROWS}
+
+
+@each
+def test_the_card_names_its_command_and_its_accuracies(name: str) -> None:
+    card = (BUILTIN / name / "README.md").read_text()
+    assert f"backsight train-builtin {name}" in card and "seed 0" in card and "Verdict: **" in card
+    for suite in MEASURED[name]:
         assert f"| {suite} |" in card
