@@ -113,6 +113,7 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     ]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
+    runs = _runs(lines)
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
@@ -120,8 +121,8 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
         "recipe": f"`{command}`, seed {recipe.seed}; stages: " + "; ".join(stages),
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
         "held back": _held_back(recipe, vlm),
-        "time": f"{sum(_runs(lines)) / 60:.0f} minutes of training on the machine that made it, in {len(_runs(lines))} "
-        "run(s), each going on from the last one's checkpoint",
+        "time": f"{sum(runs) / 60:.0f} minutes of training on the machine that made it"
+        + (f", in {len(runs)} runs, each going on from the last one's checkpoint" if len(runs) > 1 else ""),
         "measured by": f"`{command}`, which measures what it stored",
     }
 

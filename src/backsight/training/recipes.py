@@ -114,6 +114,7 @@ CLOSED = Stage("closed", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12
 
 VISION = known("vision", ORDER, replace(CLOSED, roads={"shuffled": 1.0}))
 LANGUAGE = known("language", replace(CLOSED, name="squares", steps=1200, taught="answers"), depth=0)
-BOTH = known("both", ORDER, replace(CLOSED, steps=1100, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3}))
+THIRDS = replace(CLOSED, name="thirds", steps=1100, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3})
+BOTH = known("both", ORDER, THIRDS, replace(THIRDS, name="settling", steps=800, rate=1e-3))
 
 RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH)}
