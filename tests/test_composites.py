@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +249,25 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
     assert example.boxes["table"][::2] == pytest.approx((left * 1.5, right * 1.5))
     top = notes["data/controlled_images/lamp_right_of_table.jpeg"]["boxes"]["lamp"][1]
     assert example.boxes["lamp"].top == pytest.approx(top)
+
+
+@pytest.mark.slow
+def test_a_whole_study_of_composites(tmp_path: Path) -> None:
+    """The paper's whole setting: behaviour, both interchanges, probes and amplification; closed roads do not apply."""
+    from backsight.models.small import tiny
+    from backsight.models.vlm import VLM
+    from backsight.studies import Options, Study
+    from backsight.training.questions import corpus
+
+    vlm = VLM(*tiny("qwen2_vl", corpus()))
+    folder = tabletop.write(tmp_path / "drawn", size=(112, 112), sets=("a",), scenes=1)
+    made = composites.load(folder, vlm.grid.size, names=lambda _: True)
+    few = replace(made, items=made.items[:40])
+    study = Study(vlm, [few], tmp_path / "study", Options())
+    kinds = {"behaviour", "interchange", "probes", "probemaps", "imageinterchange", "amplify"}
+    assert {job.kind for job in study.jobs} == kinds
+    study.run()
+    record = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert record["finished"] and record["verdict"] is None
+    shown = study.store.read_table("probes.tabletop_composites").frame["shown"]
+    assert set(shown) == {"standard"}  # photographs cannot be shifted

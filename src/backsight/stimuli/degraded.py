@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,8 @@ from backsight.examples import Example, ExampleSet, Picture
 
 Damage = Literal["noise", "contrast"]
 # Standard deviation of the noise in levels of 255; share of the contrast that is left, around middle gray.
-STRENGTHS: dict[Damage, tuple[float, ...]] = {"noise": (40, 80, 120), "contrast": (0.4, 0.2, 0.1)}
+STRENGTHS: Mapping[Damage, tuple[float, ...]] = {"noise": (40, 80, 120), "contrast": (0.4, 0.2, 0.1)}
+STRONG: Mapping[Damage, tuple[float, ...]] = {"noise": (80, 120), "contrast": (0.2, 0.1)}
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,11 @@ class DegradedPicture(Picture):
         return Image.fromarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8))
 
 
-def degraded(examples: ExampleSet, *, seed: int = 0) -> ExampleSet:
+def degraded(
+    examples: ExampleSet, *, seed: int = 0, strengths: Mapping[Damage, tuple[float, ...]] = STRENGTHS
+) -> ExampleSet:
     """The same questions about degraded pictures, each picture with one damage and strength drawn for it."""
-    choices = [(damage, strength) for damage, found in STRENGTHS.items() for strength in found]
+    choices = [(damage, strength) for damage, found in strengths.items() for strength in found]
     items: list[Example] = []
     for example in examples:
         damage, strength = choices[zlib.crc32(f"{seed}:{example.image_id}".encode()) % len(choices)]

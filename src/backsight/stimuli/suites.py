@@ -10,7 +10,7 @@ from backsight.errors import UsageError
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
 from backsight.stimuli import arrangements, rows, scattered, tabletop
-from backsight.stimuli.degraded import degraded
+from backsight.stimuli.degraded import STRONG, degraded
 from backsight.stimuli.layouts import PRESETS, Layout
 
 DEFAULT = PRESETS["qwen2-vl"]
@@ -76,13 +76,13 @@ def grid(grid: TokenGrid | Layout | None = None, side: int = 2, *, count: int = 
 
 
 def hard(grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
-    """Questions at which models fail, for repairs: degraded Squares, Pairs on textured ground (prompt A), Tabletop.
+    """Questions at which models fail, for repairs: degraded Squares, Pairs on textured ground (prompt A), Tabletop A.
 
-    160 of the first, 300 of the second and 60 of either set of the third.
+    240 of the first, badly degraded, 240 of the second and 60 of the third.
     """
-    damaged = degraded(squares(grid, seed=seed), seed=seed).limit(160)
-    textured = pairs_textured(grid, scenes=300, seed=seed).where(lambda e: e.tags["prompt"] == "A")
-    scenes = [*tabletop_a(grid, sets=15, seed=seed), *tabletop_b(grid, sets=15, seed=seed)]
+    damaged = degraded(squares(grid, seed=seed), seed=seed, strengths=STRONG).limit(240)
+    textured = pairs_textured(grid, scenes=240, seed=seed).where(lambda e: e.tags["prompt"] == "A")
+    scenes = tabletop_a(grid, sets=15, seed=seed)
     return ExampleSet("hard", (*damaged, *textured, *scenes))
 
 
