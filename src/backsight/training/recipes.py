@@ -117,6 +117,7 @@ VISION = known("vision", ORDER, SHUFFLED, replace(SHUFFLED, name="settling", ste
 ALONE = replace(CLOSED, name="squares", steps=1200, taught="answers")
 LANGUAGE = known("language", ALONE, replace(ALONE, name="settling", steps=800, rate=1.5e-3), depth=0)
 THIRDS = replace(CLOSED, name="thirds", steps=1100, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3})
-BOTH = known("both", ORDER, THIRDS, replace(THIRDS, name="settling", steps=800, rate=1e-3))
+SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
+BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))
 
 RECIPES: dict[str, Recipe] = {r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH)}
