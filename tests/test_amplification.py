@@ -102,7 +102,7 @@ def test_degraded_pictures_are_what_they_say() -> None:
 
 
 def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
-    samples = degraded(stimuli.squares().limit(24))
+    samples = degraded(stimuli.squares().limit(64))
     table = Amplify(alphas=(1.0, 4.0), draws=2)(vlm, samples)
     rows = table.rows()
     halves = {part: {r["image_id"] for r in rows if r["part"] == part} for part in ("choose", "score")}
