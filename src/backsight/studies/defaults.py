@@ -29,7 +29,7 @@ TABLETOP = 30  # sets of four pictures
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(),
-    Roads(most=80),
+    Roads(most=160),
     Interchange(most=100),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
     Probes(most=240, method="logistic"),
