@@ -77,7 +77,8 @@ def test_pairs_with_each_prompt() -> None:
 @each
 @pytest.mark.parametrize("suite", ["squares", "shapes", "objects"])
 def test_exact_suites_in_each_direction(name: str, suite: str) -> None:
-    found = accuracies(name, stimuli.build(suite, model(name).grid))
+    """All questions of plain, 240 a suite of gemma, whose pictures take longer; its card has all."""
+    found = accuracies(name, stimuli.build(suite, model(name).grid).limit(None if name == "plain" else 240))
     assert set(found) == {"all", "left", "right", "above", "below"}
     assert min(found.values()) >= 0.98, found
 
@@ -86,8 +87,9 @@ def test_exact_suites_in_each_direction(name: str, suite: str) -> None:
 @each
 @pytest.mark.parametrize("suite", ["squares", "shapes", "objects"])
 def test_scenes_never_seen(name: str, suite: str) -> None:
-    """Held-out triples in jittered scenes; the card has all 1,000, a fifth of them is asked here."""
-    found = accuracies(name, stimuli.jittered(model(name).grid, suite=suite, count=1000)[:200])  # type: ignore[arg-type]
+    """Held-out triples in jittered scenes; the card has all 1,000, a part of them is asked here."""
+    scenes = stimuli.jittered(model(name).grid, suite=suite, count=1000)  # type: ignore[arg-type]
+    found = accuracies(name, scenes[: 200 if name == "plain" else 100])
     assert found["all"] >= 0.93, found
 
 
