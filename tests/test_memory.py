@@ -89,7 +89,7 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Roads(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip

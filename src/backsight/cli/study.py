@@ -48,6 +48,8 @@ def study(
     vlm = open_model(model, dtype, device, max_pixels)
     sets, skipped = default_sets(vlm, seed=seed)
     joined, unfit = _composites(vlm, whatsup, seed)
+    given = {s.name for s in extra if s.name.startswith("tabletop")}  # scenes from a folder, in place of those drawn
+    sets = [s for s in sets if s.name not in given]
     made = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=command_line())
     terminal.announce(console, made)
     try:
