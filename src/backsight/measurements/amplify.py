@@ -24,7 +24,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
-from backsight.stimuli.arrangements import Grid, by_arrangement
+from backsight.stimuli.arrangements import Grid, by_arrangement, split
 from backsight.stimuli.suites import layout_for
 from backsight.tables import Schema
 
@@ -88,7 +88,8 @@ class Amplify(Measurement):
         shown = self._shown(vlm, samples.split(0.5, seed=self.seed)[0])
         sizes = memory.of(vlm, shown)
         kinds = by_arrangement(shown).values()
-        features = 4 * max(memory.marked(vlm, found) for found in kinds) * sizes.text.width * memory.FLOAT
+        most = max(memory.marked(vlm, split(found, self.seed)[0]) for found in kinds)
+        features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(FITTED, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(vlm, samples))
 
