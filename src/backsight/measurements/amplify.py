@@ -28,7 +28,6 @@ from backsight.stimuli.arrangements import Grid, by_arrangement, split
 from backsight.stimuli.suites import layout_for
 from backsight.tables import Schema
 
-FITTED = 16  # pictures at a time that `directions` takes through the vision encoder
 FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
 FORMS: tuple[Form, ...] = ("projected", "printed")
@@ -90,13 +89,13 @@ class Amplify(Measurement):
         kinds = by_arrangement(shown).values()
         most = max(memory.marked(vlm, split(found, self.seed)[0]) for found in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
-        seen = memory.pictures(sizes, min(FITTED, max(map(len, kinds))))
+        seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(vlm, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both halves; `part` says which, `chosen` marks the alpha that the first half chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(0.5, seed=self.seed)
-        found, probe = directions(vlm, self._shown(vlm, first), self.seed, method=self.method)
+        found, probe = directions(vlm, self._shown(vlm, first), self.seed, self.batch, method=self.method)
         rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
         for form in FORMS:
             tried = [(Amplified(found, alpha, form), "probe", 0, alpha) for alpha in self.alphas]
