@@ -78,10 +78,10 @@ def grid(grid: TokenGrid | Layout | None = None, side: int = 2, *, count: int = 
 def hard(grid: TokenGrid | Layout | None = None, *, seed: int = 0) -> ExampleSet:
     """Questions at which models fail, for repairs: degraded Squares, Pairs on textured ground (prompt A), Tabletop A.
 
-    240 of the first, badly degraded, 240 of the second and 60 of the third.
+    400 of the first, badly degraded, 160 of the second and 60 of the third.
     """
-    damaged = degraded(squares(grid, seed=seed), seed=seed, strengths=STRONG).limit(240)
-    textured = pairs_textured(grid, scenes=240, seed=seed).where(lambda e: e.tags["prompt"] == "A")
+    damaged = degraded(squares(grid, seed=seed), seed=seed, strengths=STRONG).limit(400)
+    textured = pairs_textured(grid, scenes=160, seed=seed).where(lambda e: e.tags["prompt"] == "A")
     scenes = tabletop_a(grid, sets=15, seed=seed)
     return ExampleSet("hard", (*damaged, *textured, *scenes))
 

@@ -1,0 +1,229 @@
+"""What is paired at all, and what each metric compares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from backsight import schemas
+from backsight.maths.intervals import holm
+from backsight.studies.compare import compare
+from backsight.studies.compare_metrics import KINDS
+from backsight.tables import Schema, Table
+
+from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, probes, roads, sweep, two
+
+
+def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:
+    made = compare(pair)
+    row = by_metric(made)[ALL]
+    assert row["how"] == "paired" and row["study"] == "tuned"
+    assert (row["samples_baseline"], row["samples"], row["shared"], row["images"]) == (24, 24, 24, 12)
+    assert (row["baseline"], row["value"], row["difference"]) == (1.0, pytest.approx(16 / 24), pytest.approx(-8 / 24))
+    assert row["low"] < row["difference"] < row["high"] < 0 and row["interval"] == "bootstrap"
+    assert row["moved"] == "worse" and row["better"] == "more"
+    # Totals of seven pictures, -1 six times and -2 once, all of one sign: two of 2^7 patterns.
+    assert row["p_value"] == 2 / 128
+    left, right = (by_metric(made)[f"accuracy/squares/{side}/options"] for side in ("left", "right"))
+    assert (left["difference"], right["difference"]) == (pytest.approx(-7 / 12), pytest.approx(-1 / 12))
+    assert right["moved"] == "no"  # one picture of twelve: the interval reaches zero
+
+
+def test_holm_corrects_over_all_paired_metrics_of_a_study(pair: list[Path], tmp_path: Path) -> None:
+    pair.append(make(tmp_path / "same", {"behaviour/squares": answers(BASE)}))
+    made = compare(pair)
+    for study in made.studies[1:]:
+        rows = made.of(study)
+        assert len(rows) == 6  # all, left and right, by two read-outs
+        assert [row["p_holm"] for row in rows] == holm([row["p_value"] for row in rows])
+    assert by_metric(compare(pair[:2]))[ALL]["p_holm"] == 6 * 2 / 128
+    assert {row["p_holm"] for row in made.of(made.studies[2])} == {1.0}
+
+
+def test_read_outs_and_prompts_are_metrics_of_their_own(tmp_path: Path) -> None:
+    def asked(right: Sequence[int]) -> Table:
+        table = answers(right, free=[0] * 24)
+        frame = table.frame.assign(prompt="A")
+        return Table(schemas.BEHAVIOUR, frame)
+
+    made = compare(two(tmp_path, {"behaviour/pairs": asked(BASE)}, {"behaviour/pairs": asked(TUNED)}))
+    rows = by_metric(made)
+    assert rows["accuracy/pairs/all/A/options"]["difference"] == pytest.approx(-8 / 24)
+    assert rows["accuracy/pairs/all/A/free"]["difference"] == 0.0
+    assert [m for m, row in rows.items() if row["drawn"]] == ["accuracy/pairs/all/A/options"]
+
+
+def test_what_a_read_out_does_not_score_is_left_out(tmp_path: Path) -> None:
+    table = answers(BASE)
+    table.frame["free_correct"] = None
+    scored = Table(schemas.BEHAVIOUR, table.frame.astype({"free_correct": "boolean"}))
+    made = compare(two(tmp_path, {"behaviour/squares": scored}, {"behaviour/squares": scored}))
+    assert {metric.rsplit("/", 1)[1] for metric in by_metric(made)} == {"options"}
+
+
+def test_only_shared_samples_are_paired(tmp_path: Path) -> None:
+    """Base has 24 questions, tuned the first 14: the means are over the 14."""
+    made = compare(two(tmp_path, {"b/squares": answers(TUNED)}, {"b/squares": answers(BASE[:14])}))
+    row = by_metric(made)[ALL]
+    assert row["how"] == "paired"
+    assert (row["samples_baseline"], row["samples"], row["shared"], row["images"]) == (24, 14, 14, 7)
+    assert (row["baseline"], row["value"]) == (pytest.approx(6 / 14), 1.0)
+    assert row["moved"] == "better"
+
+
+def test_the_order_of_rows_plays_no_part(tmp_path: Path, pair: list[Path]) -> None:
+    turned = answers(TUNED)
+    shuffled = Table(turned.schema, turned.frame.sample(frac=1, random_state=1).reset_index(drop=True))
+    again = make(tmp_path / "again" / "tuned", {"behaviour/squares": shuffled})
+    one, other = (by_metric(compare([pair[0], folder]))[ALL] for folder in (pair[1], again))
+    assert one == other
+
+
+@pytest.mark.parametrize("column", ["image_id", "question", "answer"])
+def test_equal_ids_of_other_content_are_not_paired(tmp_path: Path, column: str) -> None:
+    """Ids repeat between seeds while pictures and questions are others."""
+    other = answers(TUNED)
+    frame = other.frame.assign(**{column: other.frame[column] + "-other"})
+    made = compare(two(tmp_path, {"b/squares": answers(BASE)}, {"b/squares": Table(other.schema, frame)}))
+    row = by_metric(made)[ALL]
+    assert (row["how"], row["shared"]) == ("unpaired", 0)
+    assert (row["baseline"], row["value"], row["difference"]) == (1.0, pytest.approx(16 / 24), pytest.approx(-8 / 24))
+    assert row["baseline_low"] == pytest.approx(12 / (12 + 1.959964**2)) and row["baseline_high"] == 1.0  # Wilson's
+    assert row["value_low"] < 16 / 24 < row["value_high"]
+    assert row["low"] is row["high"] is row["p_value"] is row["p_holm"] is row["moved"] is None
+
+
+def test_a_handful_is_omitted_and_few_shared_ones_are_not_paired(tmp_path: Path) -> None:
+    made = compare(two(tmp_path, {"b/squares": answers(BASE[:8])}, {"b/squares": answers(BASE)}))
+    row = by_metric(made)[ALL]
+    assert (row["how"], row["shared"], row["baseline"], row["difference"]) == ("omitted", 8, None, None)
+    base, tuned = answers(BASE), answers(TUNED)
+    ids = tuned.frame["example_id"].str.slice(1).astype(int)
+    frame = tuned.frame.assign(
+        example_id=[f"e{n + 16}" for n in ids], image_id=[f"i{(n + 16) // 2}-seed0" for n in ids]
+    )
+    made = compare(two(tmp_path / "b", {"b/squares": base}, {"b/squares": Table(tuned.schema, frame)}))
+    row = by_metric(made)[ALL]
+    assert (row["how"], row["shared"], row["images"]) == ("unpaired", 8, 4)
+
+
+def test_one_image_has_no_interval_and_is_not_paired(tmp_path: Path) -> None:
+    tables = [{"b/squares": answers(right, per_image=24)} for right in (BASE, [0] * 24)]
+    row = by_metric(compare(two(tmp_path, *tables)))[ALL]
+    assert (row["how"], row["shared"], row["images"]) == ("unpaired", 24, 1)
+
+
+def test_what_one_study_alone_has_is_listed(tmp_path: Path) -> None:
+    one = {"b/squares": answers(BASE), "b/shapes": answers(TUNED)}
+    rows = by_metric(compare(two(tmp_path, one, {"b/squares": answers(BASE), "b/objects": answers(BASE[:4])})))
+    shapes, objects = rows["accuracy/shapes/all/options"], rows["accuracy/objects/all/options"]
+    assert (shapes["how"], shapes["samples_baseline"], shapes["samples"]) == ("baseline", 24, 0)
+    assert (shapes["baseline"], shapes["value"]) == (pytest.approx(16 / 24), None)
+    assert (objects["how"], objects["samples"], objects["value"]) == ("study", 4, None)  # too few for a number
+
+
+def test_roads_are_compared_by_condition_and_shuffles_are_averaged(tmp_path: Path) -> None:
+    """Each question is one sample, whatever the number of shuffles."""
+    base = roads([1] * 12, [[1] * 12, [0] * 12])
+    tuned = roads([0] * 6 + [1] * 6, [[1] * 12, [1] * 12])
+    rows = by_metric(compare(two(tmp_path, {"roads/squares": base}, {"roads/squares": tuned})))
+    assert rows.keys() == {f"roads/squares/{one}/order" for one in ("plain", "removed", "shuffled")}
+    assert rows["roads/squares/removed/order"]["difference"] == -0.5
+    shuffled = rows["roads/squares/shuffled/order"]
+    assert (shuffled["shared"], shuffled["baseline"], shuffled["difference"]) == (12, 0.5, 0.5)
+    assert shuffled["interval"] == "none" and shuffled["moved"] == "better"  # all pictures differ alike
+
+
+def test_interchanges_are_those_of_each_studys_best_layer(tmp_path: Path) -> None:
+    moved = {"tokens": "objects", "vision": "removed"}
+    base = {
+        "interchange/squares": sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75, 2: 0.5}),
+        "backup/squares": sweep(schemas.IMAGE_INTERCHANGE, "p_flipped", {0: 0.5, 1: 0.5}, **moved),
+    }
+    tuned = {
+        "interchange/squares": sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.2, 2: 0.5}, dropped=2),
+        "backup/squares": sweep(schemas.IMAGE_INTERCHANGE, "p_flipped", {0: 0.0, 1: 1.0}, **moved),
+    }  # fmt: skip
+    rows = by_metric(compare(two(tmp_path, base, tuned)))
+    last = rows["interchange/squares/ordinal"]
+    assert (last["layer_baseline"], last["layer"], last["difference"]) == (1, 2, -0.25)
+    assert (last["samples_baseline"], last["samples"], last["shared"]) == (12, 10, 10)
+    backup = rows["image_interchange/squares/objects/removed"]
+    assert (backup["layer_baseline"], backup["layer"], backup["difference"]) == (0, 1, 0.5)  # of equals the first
+
+
+def test_the_layer_is_the_best_over_the_shared_samples(tmp_path: Path) -> None:
+    """One model's answers to 12 pairs and to 36: over all 36 another layer is best, over the shared ones the same."""
+    few = sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75})
+    more = sweep(schemas.INTERCHANGE, "p_ordinal", {0: 1.0, 1: 0.25}, pairs=36)
+    mine = more.frame["pair_id"].isin(few.frame["pair_id"])
+    both = Table.concat([few, Table(more.schema, more.frame[~mine])])
+    row = by_metric(compare(two(tmp_path, {"i/squares": few}, {"i/squares": both})))["interchange/squares/ordinal"]
+    assert (row["samples"], row["shared"], row["layer_baseline"], row["layer"]) == (36, 12, 1, 1)
+    assert (row["difference"], row["baseline"], row["value"]) == (0.0, 0.75, 0.75)
+
+
+def test_probes_are_compared_by_site_at_the_best_layer(tmp_path: Path) -> None:
+    base = probes({("image_embeds", 0): 0.5, ("resid_pre", 0): 0.5, ("resid_pre", 3): 1.0})
+    tuned = probes({("image_embeds", 0): 0.75, ("resid_pre", 0): 1.0, ("resid_pre", 3): 0.5})
+    rows = by_metric(compare(two(tmp_path, {"probes/squares": base}, {"probes/squares": tuned})))
+    embeds = rows["probes/squares/horizontal/image_embeds"]
+    deep = rows["probes/squares/horizontal/resid_pre"]
+    assert (embeds["difference"], embeds["shared"]) == (0.25, 11)
+    assert (deep["difference"], deep["layer_baseline"], deep["layer"]) == (0.0, 3, 0)
+
+
+def test_amplification_is_compared_on_what_both_fail_or_both_answer(tmp_path: Path) -> None:
+    """40 questions: both fail 0-11, base alone fails 12-15, both answer 16-39. Less broken is better."""
+    base = amplified([0] * 16 + [1] * 24, [1] * 16 + [1] * 24)
+    tuned = amplified([0] * 12 + [1] * 28, [0] * 9 + [1] * 3 + [1] * 4 + [0] * 12 + [1] * 12)
+    rows = by_metric(compare(two(tmp_path, {"amplify/degraded": base}, {"amplify/degraded": tuned})))
+    corrected, broken = rows["corrected/degraded/projected"], rows["broken/degraded/projected"]
+    assert (corrected["samples_baseline"], corrected["samples"], corrected["shared"]) == (16, 12, 12)
+    assert (corrected["difference"], corrected["moved"], corrected["better"]) == (-0.75, "worse", "more")
+    assert (broken["samples_baseline"], broken["samples"], broken["shared"]) == (24, 28, 24)
+    assert (broken["difference"], broken["moved"], broken["better"]) == (0.5, "worse", "less")
+    assert rows.keys() == {"corrected/degraded/projected", "broken/degraded/projected"}
+
+
+def test_every_kind_of_table_with_samples_is_registered_under_its_schema() -> None:
+    assert all(schema.name == name and metrics for name, (schema, metrics) in KINDS.items())
+    for schema, metrics in KINDS.values():
+        for metric in metrics:
+            assert {metric.sample, "image_id", *metric.same} <= schema.columns.keys()
+
+
+def test_tables_of_other_schemas_are_named(tmp_path: Path) -> None:
+    own = filled(Schema("mine", {"example_id": "str"}), [{"example_id": "a"}])
+    tables = {"b/squares": answers(BASE), "promptlength/squares": own}
+    made = compare(two(tmp_path, tables, {"b/squares": answers(BASE)})).as_dict()
+    assert made["not_compared"] == {"base": ["promptlength/squares"], "tuned": []}
+
+
+def test_how_the_runs_differ_is_noted(tmp_path: Path) -> None:
+    tables = {"b/squares": answers(BASE)}
+    folders = two(
+        tmp_path, tables, tables, seed=3, versions={"torch": "2.14.0"}, backsight="0.2.0",
+        options={"limit": 40, "quick": False}, measured={"b/squares": {"measurement": "M(gray=False)"}},
+        model={"name": "m", "fingerprint": "x", "dtype": "bfloat16", "grid": {"rows": 6, "cell": [28, 28]}},
+    )  # fmt: skip
+    assert compare(folders).notes == (
+        "Seed: 0 in base, 3 in tuned.",
+        "Limit: none in base, 40 in tuned.",
+        "Dtype: float32 in base, bfloat16 in tuned.",
+        "Grid: none in base, rows 6 cell 28 x 28 in tuned.",
+        "Backsight: 0.1.0 in base, 0.2.0 in tuned.",
+        "torch: 2.13.0 in base, 2.14.0 in tuned.",
+        "Measured with other parameters in tuned: b/squares.",
+    )
+    same = make(tmp_path / "same", tables, model=json.loads((folders[0] / "study.json").read_text())["model"])
+    assert compare([folders[0], same]).notes == ("base and same are studies of the same weights.",)
+
+
+def test_folders_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
+    tables = {"b/squares": answers(BASE)}
+    folders = [make(tmp_path / name / "out", tables) for name in ("one", "two")]
+    assert [study.name for study in compare(folders).studies] == [str(folder) for folder in folders]
