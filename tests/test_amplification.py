@@ -131,9 +131,9 @@ def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
 def test_several_suites_are_also_counted_together(vlm: VLM) -> None:
     samples = stimuli.build("hard", vlm.grid)
     counts = Counter(e.suite for e in samples)
-    assert counts == {"degraded_squares": 240, "pairs_textured": 240, "tabletop_a": 60}
+    assert counts == {"degraded_squares": 400, "pairs_textured": 160, "tabletop_a": 60}
     assert {e.tags["prompt"] for e in samples if e.suite == "pairs_textured"} == {"A"}
-    few = ExampleSet("hard", (*samples.items[:30], *samples.items[240:270]))
+    few = ExampleSet("hard", (*samples.items[:30], *samples.items[400:430]))
     rows = Amplify(alphas=(4.0,), draws=1)(vlm, few)
     summary = {(r["suite"], r["form"], r["directions"]): r for r in amplify_summary(rows, smallest=1).rows()}
     assert {suite for suite, _, _ in summary} == {"all", "degraded_squares", "pairs_textured"}

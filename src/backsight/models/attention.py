@@ -1,8 +1,9 @@
 """An attention function of our own, registered beside those of transformers.
 
-It exists for two reasons. Replay needs every mask explicit and 4-D; sdpa with mask None and fewer queries than keys
-goes causal on the wrong keys. And an edit of the scores must stand between them and the softmax. Edits are keyed by
-the attention module, never by an index in a global.
+It exists for three reasons. Replay needs every mask explicit and 4-D; sdpa with mask None and fewer queries than keys
+goes causal on the wrong keys. An edit of the scores must stand between them and the softmax. And relevance through
+attention needs the weights behind it as a part of the graph. All are keyed by the attention module, never by an index
+in a global.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from transformers.masking_utils import eager_mask
 
 NAME = "backsight"
 ScoreFunction = Callable[[Tensor], Tensor]
+WeightWatcher = Callable[[Tensor], None]
 _SCORES: WeakKeyDictionary[nn.Module, ScoreFunction] = WeakKeyDictionary()
+_WATCHERS: WeakKeyDictionary[nn.Module, WeightWatcher] = WeakKeyDictionary()
 
 
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with an explicit mask; where the module's scores are edited, computed step by step.
+    """Attention with an explicit mask; where scores are edited or weights are watched, computed step by step.
 
     Shapes: query (batch, head, query, head_dim); key, value (batch, key_value_head, key, head_dim).
     """
-    edit = _SCORES.get(module)
+    edit, watcher = _SCORES.get(module), _WATCHERS.get(module)
     softcap = kwargs.get("softcap")
-    if edit is None and softcap is None:
+    if edit is None and watcher is None and softcap is None:
         output, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return output, weights
     groups = query.shape[1] // key.shape[1]
@@ -46,6 +49,8 @@ def attend(
     if attention_mask is not None:
         scores = scores + attention_mask
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(query.dtype)
+    if watcher is not None:
+        watcher(weights)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
@@ -54,16 +59,24 @@ AttentionMaskInterface.register(NAME, eager_mask)
 
 
 @contextmanager
-def explicit(model: Any, *, scores: dict[nn.Module, ScoreFunction] | None = None) -> Iterator[None]:
+def explicit(
+    model: Any,
+    *,
+    scores: dict[nn.Module, ScoreFunction] | None = None,
+    weights: dict[nn.Module, WeightWatcher] | None = None,
+) -> Iterator[None]:
     """Let the language model attend through `attend`; its own implementation is put back on exit.
 
-    An eager model has explicit masks already and keeps its attention, unless scores are edited.
+    `weights` watch the attention (batch, head, query, key) behind the softmax. An eager model has explicit masks
+    already and keeps its attention, unless scores are edited or weights are watched.
     """
     text = model.config.get_text_config()
     before = text._attn_implementation
-    switch = before != NAME and (before != "eager" or bool(scores))
+    switch = before != NAME and (before != "eager" or bool(scores) or bool(weights))
     added = [module for module in scores or {} if module not in _SCORES]
+    watched = [module for module in weights or {} if module not in _WATCHERS]
     _SCORES.update(scores or {})
+    _WATCHERS.update(weights or {})
     if switch:
         model.set_attn_implementation({"text_config": NAME})
     try:
@@ -71,5 +84,7 @@ def explicit(model: Any, *, scores: dict[nn.Module, ScoreFunction] | None = None
     finally:
         for module in added:
             _SCORES.pop(module, None)
+        for module in watched:
+            _WATCHERS.pop(module, None)
         if switch:
             model.set_attn_implementation({"text_config": before})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +19,22 @@ from backsight.errors import EditError, UsageError
 from backsight.models import attention
 from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
 
+GradFrom = int | Literal["vision"] | None
+
 
 @dataclass
 class Recording:
     """What was seen at some sites in the latest call of the model: `recording["resid_pre", 3]`.
 
     Values are (batch, position, d_model) for "all" positions, else the selected rows (row, d_model) in batch-major
-    order. With `grad_from`, the residual stream before that layer is a leaf: gradients stop there.
+    order. With `grad_from`, the residual stream before that layer is a leaf, or with "vision" what the last block of
+    the vision encoder gives: gradients stop there.
     """
 
     sites: tuple[SiteName, ...]
     layers: frozenset[int] | None
     positions: Positions
-    grad_from: int | None
+    grad_from: GradFrom
     values: dict[tuple[SiteName, int], Tensor] = field(default_factory=dict)
 
     def __getitem__(self, key: tuple[SiteName, int]) -> Tensor:
@@ -63,13 +66,15 @@ class Hooks:
 
     @contextmanager
     def recording(
-        self, *sites: SiteName, layers: Sequence[int] | None, positions: Positions, grad_from: int | None
+        self, *sites: SiteName, layers: Sequence[int] | None, positions: Positions, grad_from: GradFrom
     ) -> Iterator[Recording]:
         """Record `sites` in every call of the model inside the context."""
         for site in sites:
             if site not in SITES:
                 raise UsageError("There is no such site", got=site, do=f"choose from: {', '.join(SITES)}")
             self._check_layers(site, layers)
+        if grad_from == "vision" and not self.parts.vision_blocks:
+            raise UsageError("The vision encoder has no blocks to take gradients from", got=grad_from)
         made = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
         self.recordings.append(made)
         try:
@@ -201,9 +206,10 @@ class Hooks:
         for edit in self.edits:
             if edit.at(site, layer) and (call.past == 0 or edit.decoded):
                 value = self._edited(edit, value, call)
-        for recording in self.recordings:
-            if site == "resid_pre" and recording.grad_from == layer and call.past == 0:
-                value = value.detach().requires_grad_(True)
+        ends = site == "vision" and layer == len(self.parts.vision_blocks) - 1
+        leaf: GradFrom = layer if site == "resid_pre" else "vision" if ends else None
+        if leaf is not None and call.past == 0 and any(r.grad_from == leaf for r in self.recordings):
+            value = value.detach().requires_grad_(True)
         for recording in self.recordings:
             if recording.wants(site, layer) and call.past == 0:
                 mask = None if site == "vision" else self._mask(recording.positions, site, value, call)

@@ -130,6 +130,63 @@ class Trace:
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
+    def onward(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The residual stream before block `layer` and each later one, and the next-token logits (batch, vocabulary).
+
+        All positions run, on keys and values of their own, from `hidden` (batch, position, d_model): where that wants
+        gradients, all that comes back is in their graph.
+        """
+        self._refuse_edits()
+        states = [hidden]
+        with torch.set_grad_enabled(hidden.requires_grad), attention.explicit(self.vlm.model):
+            for index in range(layer, len(self.blocks)):
+                hidden = self._run(index, hidden, self.blocks[index].kwargs, None)
+                extra = self.added[index]
+                hidden = hidden if extra is None else hidden + extra
+                states.append(hidden)
+            self._charge((len(self.blocks) - layer) * self.final.shape[1])
+            return states[:-1], self.vlm.logits(hidden[:, -1])
+
+    def unseen(self, hidden: Tensor) -> Tensor:
+        """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
+
+        In every block attention to them is cut for all positions but themselves.
+        """
+        self._refuse_edits()
+        hidden = hidden.to(self.final.device)
+        columns = hidden.any(0).nonzero().flatten()
+        low = torch.finfo(self.blocks[0].mask.dtype).min
+        state, rows, computed = self.final[:, :0], columns[:0], 0
+        with torch.no_grad(), attention.explicit(self.vlm.model):
+            for index, call in enumerate(self.blocks):
+                seen = (self._sees(index, columns) & hidden[:, None, columns]).any(2).any(0)
+                reached = self.reach(index, rows) if len(rows) else rows
+                reached = torch.unique(torch.cat([seen.nonzero().flatten(), reached]))
+                if len(reached) == 0:
+                    continue
+                before = self.resid_pre(index).index_select(1, reached)
+                if len(rows):
+                    before[:, torch.searchsorted(reached, rows)] = state
+                kwargs = call.cut(reached)
+                cut = hidden[:, None, :] & (torch.arange(hidden.shape[1], device=hidden.device) != reached[:, None])
+                kwargs["attention_mask"] = kwargs["attention_mask"].masked_fill(cut[:, None], low)
+                state, rows = self._run(index, before, kwargs, _Scatter(call, reached)), reached
+                extra = self.added[index]
+                state = state if extra is None else state + extra.index_select(1, rows)
+                computed += len(rows)
+        if len(rows) == 0 or int(rows[-1]) != self.final.shape[1] - 1:
+            return self.logits.clone()
+        self._charge(computed)
+        with torch.no_grad():
+            return self.vlm.logits(state[:, -1])
+
+    def _sees(self, index: int, keys: Tensor) -> Tensor:
+        """(batch, query, key), true where a position sees one of some others in a block; never for itself."""
+        mask = self.blocks[index].mask[:, 0][:, :, keys]
+        visible = mask > torch.finfo(mask.dtype).min / 2
+        others: Tensor = torch.arange(mask.shape[1], device=mask.device)[:, None] != keys
+        return visible & others
+
     def replaced(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
         """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
 

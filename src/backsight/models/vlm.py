@@ -23,7 +23,7 @@ from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
 from backsight.models import answers
 from backsight.models.families import FAMILIES, Family
-from backsight.models.hooks import Hooks, Recording
+from backsight.models.hooks import GradFrom, Hooks, Recording
 from backsight.models.prompts import Batch, Prompter
 from backsight.models.sites import Edit, Parts, Positions, SiteName
 
@@ -131,9 +131,10 @@ class VLM:
         *sites: SiteName,
         layers: Sequence[int] | None = None,
         positions: Positions = "all",
-        grad_from: int | None = None,
+        grad_from: GradFrom = None,
     ) -> AbstractContextManager[Recording]:
-        """Record sites in every call inside the context; `grad_from` keeps gradients from that layer's input on."""
+        """Record sites in every call inside the context; `grad_from` keeps gradients from that layer's input
+        on, or from the end of the vision encoder ("vision")."""
         return self.hooks.recording(*sites, layers=layers, positions=positions, grad_from=grad_from)
 
     def editing(self, *edits: Edit) -> AbstractContextManager[None]:

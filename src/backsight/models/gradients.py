@@ -1,0 +1,118 @@
+"""Gradients of a difference of logits, of two kinds of recording.
+
+`Upper` needs the last layers alone: it runs them again from a recorded residual stream, and the backward pass goes no
+deeper. `Whole` is a forward pass of its own with everything in the graph, from the vision encoder's last block on:
+attention weights of all layers, and what GradCAM is made of. A target is one scalar a sample, and samples of a batch
+do not see each other, so one backward pass of the sum serves the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from backsight.errors import CannotAnswer
+from backsight.models import attention
+
+if TYPE_CHECKING:
+    from backsight.models.prompts import Batch
+    from backsight.models.replay import Trace
+    from backsight.models.vlm import VLM
+
+Score = Callable[[Tensor], Tensor]  # next-token logits (batch, vocabulary) -> one number a sample (batch,)
+
+
+def layers_from_top(vlm: VLM, depth: int) -> list[int]:
+    """The layers -2 .. -(depth + 1) of CREG, highest first, as layers of resid_pre: -2 is the last block's input.
+
+    CannotAnswer where a model has not so many.
+    """
+    if depth > vlm.n_layers:
+        raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=vlm.n_layers)
+    return [vlm.n_layers - 1 - k for k in range(depth)]
+
+
+@dataclass(frozen=True)
+class Upper:
+    """The last `depth` layers of a recording, run again as a graph: `states` (batch, position, d_model), highest first,
+    and the next-token logits (batch, vocabulary)."""
+
+    trace: Trace
+    states: list[Tensor]
+    logits: Tensor
+
+    @classmethod
+    def of(cls, trace: Trace, depth: int) -> Upper:
+        """Run the last `depth` blocks of a recording with gradients."""
+        lowest = layers_from_top(trace.vlm, depth)[-1]
+        states, logits = trace.onward(lowest, trace.resid_pre(lowest).detach().clone().requires_grad_(True))
+        return cls(trace, states[::-1], logits)
+
+    def gradients(self, score: Score) -> list[Tensor]:
+        """The gradient of a score by each of the states, (batch, position, d_model), highest first."""
+        _charge(self.trace.vlm, len(self.trace.batch), len(self.states) / self.trace.vlm.n_layers)
+        return list(torch.autograd.grad(score(self.logits).sum(), self.states, retain_graph=True))
+
+
+def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
+    """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
+    found: list[list[Tensor]] = [[] for _ in scores]
+    share = (trace.vlm.n_layers - layer) / trace.vlm.n_layers
+    for point in points:
+        leaf = point.detach().requires_grad_(True)
+        _, logits = trace.onward(layer, leaf)
+        for number, score in enumerate(scores):
+            more = number + 1 < len(scores)
+            found[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
+            _charge(trace.vlm, len(trace.batch), share)
+    return found
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A forward pass as a graph: the language model's attention weights (batch, head, query, key) of every layer, what
+    the vision encoder's last block gives (None where it has no blocks), and the logits."""
+
+    vlm: VLM
+    batch: Batch
+    attentions: list[Tensor]
+    vision: Tensor | None
+    logits: Tensor
+
+    @classmethod
+    def of(cls, vlm: VLM, batch: Batch) -> Whole:
+        """One forward pass of a batch."""
+        seen: dict[int, Tensor] = {}
+        watchers = {layer.self_attn: _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
+        last = len(vlm.parts.vision_blocks) - 1
+        begin, sites = ("vision", ("vision",)) if last >= 0 else (0, ("resid_pre",))
+        with (
+            attention.explicit(vlm.model, weights=watchers),  # type: ignore[arg-type]
+            vlm.recording(*sites, layers=[max(last, 0)], grad_from=begin) as recording,  # type: ignore[arg-type]
+        ):
+            logits = vlm.forward(batch)
+        vision = recording["vision", last] if last >= 0 else None
+        return cls(vlm, batch, [seen[index] for index in range(vlm.n_layers)], vision, logits)
+
+    def gradients(self, score: Score) -> tuple[list[Tensor], Tensor | None]:
+        """The gradient of a score by the attention weights of each layer, and by the vision encoder's last output."""
+        _charge(self.vlm, len(self.batch), 1.0)
+        asked = [*self.attentions, *([] if self.vision is None else [self.vision])]
+        found = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
+        return found[: len(self.attentions)], None if self.vision is None else found[-1]
+
+
+def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
+    def watch(weights: Tensor) -> None:
+        seen[index] = weights
+
+    return watch
+
+
+def _charge(vlm: VLM, samples: int, share: float) -> None:
+    """A backward pass by states alone costs what its forward pass cost: the weights are frozen."""
+    vlm.forward_equivalents += samples * share
