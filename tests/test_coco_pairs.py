@@ -121,9 +121,11 @@ def test_each_rule_leaves_out_what_it_should(tmp_path: Path) -> None:
         "instances_used": 2,
         "ordered_pairs": 2,
         "relations": {"left": 1, "right": 1, "above": 0, "below": 0},
+        "balanced": {"left": 0, "right": 0, "above": 0, "below": 0},
         "rules": {
             "subject and reference of different categories": "the paper's",
             "centre displacement on one axis more than 1.5 times the other": "the paper's",
+            "300 questions, equally many of each relation": "the paper's, with balanced=300",
             "the only one of its category in the image (single instance)": "ours",
             "no crowd": "ours",
             "box sides of at least 24 px": "ours",
@@ -207,6 +209,34 @@ def test_limit_is_even_over_the_relations_and_always_the_same(tmp_path: Path) ->
     assert len(coco_pairs.load(root, limit=99)) == 6
 
 
+def test_balanced_has_exactly_as_many_of_each_relation(tmp_path: Path) -> None:
+    # Two left and two right, one above and one below: the rarest sets the number, where a limit fills up.
+    root = at(tmp_path, tiny([PERSON, DOG, KITE]))
+    for balanced in (4, 7, 8, 300):
+        found = coco_pairs.load(root, balanced=balanced)
+        assert Counter(e.direction for e in found) == {"left": 1, "right": 1, "above": 1, "below": 1}
+    assert Counter(e.direction for e in coco_pairs.load(root, limit=5))["above"] == 1
+    assert len(coco_pairs.load(root, limit=5)) == 5
+    assert coco_pairs.load(root, balanced=4) == coco_pairs.load(root, balanced=4)
+    drawn = {tuple(e.id for e in coco_pairs.load(root, balanced=4, seed=seed)) for seed in range(20)}
+    assert len(drawn) == 4  # two ways to choose the left one, two the right one
+    assert len(coco_pairs.load(root, balanced=4, limit=2)) == 2
+    assert dict(coco_pairs.audit(root).balanced) == {"left": 1, "right": 1, "above": 1, "below": 1}
+    assert ["of", "each,", "balanced", "to", "at", "most", "300", "in", "all", "1"] in [
+        line.split() for line in str(coco_pairs.audit(root)).splitlines()
+    ]
+
+
+def test_a_relation_that_nothing_stands_in_cannot_be_balanced(tmp_path: Path) -> None:
+    root = at(tmp_path, tiny([PERSON, DOG]))
+    with pytest.raises(DataError) as caught:
+        coco_pairs.load(root, balanced=300)
+    assert str(caught.value) == (
+        f"The pairs cannot be balanced: a relation has none\n  where: {root}\n"
+        "  got:   left 1, right 1, above 0, below 0\n  do:    leave out `balanced`, or give more photographs"
+    )
+
+
 def test_the_order_of_the_annotations_does_not_matter(tmp_path: Path) -> None:
     one = coco_pairs.load(at(tmp_path / "one", tiny([PERSON, DOG, KITE])))
     two = coco_pairs.load(at(tmp_path / "two", tiny([KITE, PERSON, DOG])))
@@ -227,6 +257,10 @@ def test_the_sample_holds_188_pairs() -> None:
     assert sum(audit.left_out.values()) + audit.instances_used == 711
     assert audit.images_without_pairs == 70 - len({e.image_id for e in examples})
     assert Counter(e.direction for e in coco_pairs.load(SAMPLE, limit=100)) == dict.fromkeys(expected, 25)
+    for balanced, of_each in ((100, 25), (103, 25), (300, 33)):
+        found = coco_pairs.load(SAMPLE, balanced=balanced)
+        assert Counter(e.direction for e in found) == dict.fromkeys(expected, of_each)
+    assert dict(audit.balanced) == dict.fromkeys(expected, 33)
 
 
 @on_the_sample
@@ -393,6 +427,7 @@ def test_no_pair_is_an_error_for_load_alone(tmp_path: Path) -> None:
         ({"ratio": float("nan")}, "A displacement ratio below 1"),
         ({"min_side": -1}, "The smallest side of a box cannot be negative"),
         ({"limit": 0}, "A limit keeps at least one question"),
+        ({"balanced": 3}, "A balanced set has at least one question of each relation"),
     ],
 )
 def test_options_out_of_range(tmp_path: Path, options: dict[str, Any], what: str) -> None:

@@ -47,6 +47,27 @@ def mean_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0, sha
     return Interval(mean, low, high, "bootstrap")
 
 
+def means_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0) -> list[Interval]:
+    """As `mean_over_images` for each column of `values` (sample, column), with the same draws of images for all.
+
+    It is one matrix product where scipy's bootstrap, whose draws these are, takes a call a column.
+    """
+    value = np.asarray(values, dtype=float)
+    _, index = np.unique(np.asarray(images), return_inverse=True)
+    counts = np.bincount(index).astype(float)
+    sums = np.stack([np.bincount(index, weights=column) for column in value.T], 1)
+    drawn = np.random.default_rng(seed).integers(0, len(counts), (RESAMPLES, len(counts)))
+    times = np.stack([np.bincount(row, minlength=len(counts)) for row in drawn]).astype(float)
+    resampled = times @ sums / (times @ counts)[:, None]
+    low, high = np.percentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    flat = np.ptp(sums / counts[:, None], axis=0) == 0
+    means = value.mean(0)
+    return [
+        Interval(float(m), float(m), float(m), "none") if f else Interval(float(m), float(a), float(b), "bootstrap")
+        for m, a, b, f in zip(means, low, high, flat, strict=True)
+    ]
+
+
 def wilson(share: float, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of `count` independent samples."""
     found = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, method="wilson")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from backsight.maths.amplification import amplify_summary
 from backsight.maths.behaviour import behaviour_summary
+from backsight.maths.creg import creg_pairs, creg_summary
 from backsight.maths.grouping import SMALLEST, spans
 from backsight.maths.interchange import (
     OUTCOMES,
@@ -31,12 +32,14 @@ SUMMARIES: dict[str, Callable[..., Table]] = {
     "roads": roads_summary,
     "probes": probes_summary,
     "amplify": amplify_summary,
+    "creg": creg_summary,
 }
 # What else is made of rows of a schema: by the new table's name, whether it is made of the summary, and how.
 FURTHER: dict[str, dict[str, tuple[bool, Callable[[Table], Table]]]] = {
     "behaviour": {"whatsup_summary": (False, whatsup_summary)},
     "interchange": {"order_layers": (True, order_layers)},
     "image_interchange": {"flip_layers": (True, flip_layers), "axes": (False, axes)},
+    "creg": {"creg_pairs": (False, creg_pairs)},
 }
 
 __all__ = [
@@ -47,6 +50,8 @@ __all__ = [
     "amplify_summary",
     "axes",
     "behaviour_summary",
+    "creg_pairs",
+    "creg_summary",
     "flip_layers",
     "image_interchange_summary",
     "interchange_summary",

@@ -3,6 +3,7 @@
 from backsight.measurements.amplify import Amplify
 from backsight.measurements.base import Measurement, batches, measure
 from backsight.measurements.behaviour import Behaviour
+from backsight.measurements.creg import Creg
 from backsight.measurements.image_interchange import Backup, ImageInterchange
 from backsight.measurements.interchange import Interchange
 from backsight.measurements.probes import ProbeMaps, Probes
@@ -10,7 +11,7 @@ from backsight.measurements.roads import Roads
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
     kind.__name__.lower(): kind
-    for kind in (Behaviour, Roads, Interchange, ImageInterchange, Backup, Probes, ProbeMaps, Amplify)
+    for kind in (Behaviour, Roads, Interchange, ImageInterchange, Backup, Probes, ProbeMaps, Amplify, Creg)
 }
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Amplify",
     "Backup",
     "Behaviour",
+    "Creg",
     "ImageInterchange",
     "Interchange",
     "Measurement",

@@ -1,0 +1,274 @@
+"""Relevance of image tokens for an answer, by CREG and by its rivals, for a batch of questions.
+
+One recording serves all methods that need the last layers only; attention rollout, Chefer's relevance and GradCAM share
+a second one. A target says whose logit is explained: the answer's (`truth`) or that of the model's own choice
+(`prediction`). Contrastive methods subtract the strongest competing logit (CREG, equation 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Example
+from backsight.maths import saliency
+from backsight.measurements import memory
+from backsight.models import embeds, gradients, replay
+from backsight.models.prompts import Batch
+from backsight.models.sizes import Sizes
+from backsight.models.vlm import VLM
+
+Target = Literal["truth", "prediction"]
+TARGETS: tuple[Target, ...] = ("truth", "prediction")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method needs recorded, whether it is contrastive, and whether it has a target at all.
+
+    `upper` are the last layers as a graph, `path` the line from zero to the state before the last block, `whole` a
+    forward pass as a graph.
+    """
+
+    needs: Literal["upper", "path", "whole"]
+    contrastive: bool = False
+    targeted: bool = True
+
+
+METHODS: dict[str, Method] = {
+    "creg": Method("upper", contrastive=True),
+    "creg_meant_weights": Method("upper", contrastive=True),  # layers weighted by their unscaled maxima
+    "creg_by_maximum": Method("upper", contrastive=True),  # layers divided by their maximum, the minimum kept
+    "creg_plain": Method("upper"),  # not contrastive: table 5's "no contrastive"
+    "single_layer_contrastive": Method("upper", contrastive=True),  # table 5's ablation
+    "single_layer": Method("upper"),  # section 5.1's baseline: neither aggregation nor contrast
+    "gradient_norm": Method("upper"),
+    "integrated_gradients": Method("path"),  # textbook form
+    "integrated_magnitudes": Method("path"),  # appendix A.3: accumulated gradient magnitudes
+    "rollout": Method("whole", targeted=False),
+    "gradcam": Method("whole"),
+    "chefer": Method("whole"),
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a model answers to one question: logits of the options, its choice and the answer as places among them."""
+
+    scores: tuple[float, ...]
+    choice: int
+    answer: int
+
+    def of(self, target: Target) -> int:
+        """The option that a target explains."""
+        return self.answer if target == "truth" else self.choice
+
+    def rival(self, target: Target) -> int:
+        """The strongest competing option (CREG, equation 1)."""
+        order = sorted(range(len(self.scores)), key=lambda option: -self.scores[option])
+        return next(option for option in order if option != self.of(target))
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Relevance by method and target: one array (image_token,) a question, and why a method is missing.
+
+    A method without a target stands under `truth`.
+    """
+
+    chosen: list[Chosen]
+    relevance: dict[tuple[str, Target], list[Floats]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that have to be told apart: where every choice is the answer they are one."""
+        return TARGETS if any(one.choice != one.answer for one in self.chosen) else ("truth",)
+
+    def complete(self) -> Maps:
+        """With the prediction's relevance where it is the truth's."""
+        if self.targets != TARGETS:
+            self.relevance.update(
+                {(m, "prediction"): value for (m, _), value in list(self.relevance.items()) if METHODS[m].targeted}
+            )
+        return self
+
+
+def check(vlm: VLM, options: set[tuple[str, ...]]) -> None:
+    """CannotAnswer where single tokens cannot tell the options of a question apart."""
+    for asked in options:
+        if vlm.options(asked) is None or len(asked) < 2:
+            raise CannotAnswer(
+                "Relevance explains a token, and single tokens cannot tell these options apart", got=asked
+            )
+
+
+def option_logits(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> Tensor:
+    """The logit of each option (option,): over its spellings, the logarithm of their summed exponentials."""
+    spelled = vlm.options(options)
+    if spelled is None:
+        raise UsageError("Single tokens cannot tell these options apart", got=options)
+    return torch.stack([torch.logsumexp(logits[ids].float(), 0) for ids in spelled])
+
+
+def maps(
+    vlm: VLM, batch: Batch, methods: Sequence[str] = tuple(METHODS), *, depth: int = 4, steps: int = 50,
+    trace: replay.Trace | None = None,
+) -> Maps:  # fmt: skip
+    """The relevance of every image token of a batch by some methods, for both targets.
+
+    `depth` layers from layer -2 down are aggregated, `steps` points of the path are taken (CREG, appendix A.3).
+    `trace` is a recording of the batch that is at hand.
+    """
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise UsageError("There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(METHODS)}")
+    wanted = {METHODS[name].needs for name in methods}
+    trace = trace if trace is not None else replay.record(vlm, batch)
+    found = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
+    if "upper" in wanted:
+        _upper(found, trace, [m for m in methods if METHODS[m].needs == "upper"], depth)
+    if "path" in wanted:
+        _path(found, trace, [m for m in methods if METHODS[m].needs == "path"], steps)
+    if "whole" in wanted:
+        _whole(found, vlm, batch, [m for m in methods if METHODS[m].needs == "whole"])
+    return found.complete()
+
+
+def _chosen(vlm: VLM, example: Example, logits: Tensor) -> Chosen:
+    scores = option_logits(vlm, logits, example.options)
+    return Chosen(tuple(scores.tolist()), int(scores.argmax()), example.options.index(example.answer))
+
+
+def score(vlm: VLM, batch: Batch, chosen: Sequence[Chosen], target: Target, contrastive: bool) -> gradients.Score:
+    """tau of each question from next-token logits: z_target, less the rival's where contrastive (equation 1)."""
+
+    def tau(logits: Tensor) -> Tensor:
+        taken = []
+        for example, one, row in zip(batch.examples, chosen, logits, strict=True):
+            z = option_logits(vlm, row, example.options)
+            taken.append(z[one.of(target)] - z[one.rival(target)] if contrastive else z[one.of(target)])
+        return torch.stack(taken)
+
+    return tau
+
+
+def _upper(found: Maps, trace: replay.Trace, methods: Sequence[str], depth: int) -> None:
+    vlm, batch = trace.vlm, trace.batch
+    upper = gradients.Upper.of(trace, depth)
+    states = [_by_sample(state.detach(), batch) for state in upper.states]
+    for contrastive in sorted({METHODS[m].contrastive for m in methods}):
+        for target in found.targets:
+            taken = upper.gradients(score(vlm, batch, found.chosen, target, contrastive))
+            slopes = [_by_sample(g, batch) for g in taken]
+            for method in (m for m in methods if METHODS[m].contrastive == contrastive):
+                found.relevance[method, target] = [
+                    _numbers(_from_layers(method, [g[i] for g in slopes], [h[i] for h in states]))
+                    for i in range(len(batch))
+                ]
+
+
+def _from_layers(method: str, slopes: Sequence[Tensor], states: Sequence[Tensor]) -> Tensor:
+    """One question's relevance (image_token,) from gradients and states of the layers, -2 first."""
+    if method == "gradient_norm":
+        return saliency.gradient_norm(slopes[0])
+    if method.startswith("single_layer"):
+        return saliency.gradient_times_state(slopes[0], states[0])
+    layers = torch.stack([saliency.gradient_times_state(g, h) for g, h in zip(slopes, states, strict=True)])
+    scale: saliency.Scale = "maximum" if method == "creg_by_maximum" else "minmax"
+    weights: saliency.LayerWeights = "meant" if method == "creg_meant_weights" else "printed"
+    return saliency.aggregated(layers, scale=scale, weights=weights)
+
+
+def _path(found: Maps, trace: replay.Trace, methods: Sequence[str], steps: int) -> None:
+    batch, layer = trace.batch, trace.vlm.n_layers - 1
+    state = trace.resid_pre(layer)
+    points = [point for _, point in saliency.path(state, steps)]
+    scores = [score(trace.vlm, batch, found.chosen, target, contrastive=False) for target in found.targets]
+    for target, taken in zip(found.targets, gradients.along_path(trace, layer, points, scores), strict=True):
+        for method in methods:
+            values = (
+                saliency.integrated(taken, state) if method == "integrated_gradients" else saliency.accumulated(taken)
+            )
+            found.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
+
+
+def _whole(found: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
+    whole = gradients.Whole.of(vlm, batch)
+    if "rollout" in methods:
+        rolled = saliency.rolled_out([a.detach() for a in whole.attentions])
+        found.relevance["rollout", "truth"] = [_numbers(v) for v in _by_sample(rolled, batch)]
+    for target in found.targets if {"gradcam", "chefer"} & set(methods) else ():
+        by_weights, by_vision = whole.gradients(score(vlm, batch, found.chosen, target, contrastive=False))
+        if "chefer" in methods:
+            through = saliency.through_attention([a.detach() for a in whole.attentions], by_weights)
+            found.relevance["chefer", target] = [_numbers(v) for v in _by_sample(through, batch)]
+        if "gradcam" in methods:
+            try:
+                found.relevance["gradcam", target] = _gradcam(vlm, batch, whole.vision, by_vision)
+            except CannotAnswer as error:
+                found.missing["gradcam"] = error.what
+
+
+def _gradcam(vlm: VLM, batch: Batch, activation: Tensor | None, gradient: Tensor | None) -> list[Floats]:
+    """GradCAM at the vision encoder's last block, each token the mean of its patches."""
+    if activation is None or gradient is None:
+        raise CannotAnswer("The vision encoder has no blocks that GradCAM could look at")
+    width = activation.shape[-1]
+    counts = [len(grid) for grid in batch.grids]
+    flat, slopes = activation.detach().reshape(-1, width), gradient.reshape(-1, width)
+    each = len(flat) // sum(counts)
+    parts = [n * each for n in counts]
+    cams = [saliency.gradcam(a, g) for a, g in zip(torch.split(flat, parts), torch.split(slopes, parts), strict=True)]
+    cam = torch.cat(cams).reshape(*activation.shape[:-1], 1)
+    return [_numbers(v) for v in torch.split(embeds.by_cell(vlm, cam, batch)[:, 0], counts)]
+
+
+def _by_sample(values: Tensor, batch: Batch) -> list[Tensor]:
+    """The image tokens' part of (batch, position, ...), one tensor (image_token, ...) a question."""
+    return [value[mask] for value, mask in zip(values, batch.image_mask, strict=True)]
+
+
+def _numbers(values: Tensor) -> Floats:
+    return values.detach().cpu().double().numpy()
+
+
+def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
+    """Forward equivalents of one question's maps for both targets, the recording among them.
+
+    As they are counted: a block costs its share of the language model's blocks, a backward pass what its forward did.
+    """
+    needs = {METHODS[name].needs for name in methods}
+    block = 1 / vlm.n_layers
+    contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
+    total = 1.0
+    if "upper" in needs:
+        total += (1 + len(TARGETS) * contrasts) * depth * block
+    if "path" in needs:
+        total += steps * (1 + len(TARGETS)) * block
+    if "whole" in needs:
+        backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
+        total += 1 + backward
+    return total
+
+
+def bytes_each(sizes: Sizes, depth: int) -> int:
+    """The bytes of one question: its recording, and the fuller of two graphs with their gradients.
+
+    The upper layers keep every activation of `depth` blocks, and a path one point after another; a whole forward keeps
+    those of all blocks of both halves, with the attention weights.
+    """
+    scores = sizes.text.heads * sizes.tokens**2 * memory.FLOAT
+    block = memory.block(sizes.text, sizes.tokens, sizes.tokens, sizes.item) + 4 * scores
+    upper = depth * 2 * block
+    whole = sizes.text.layers * 2 * block + memory.seen(sizes)
+    states = 2 * depth * sizes.tokens * sizes.text.width * sizes.item
+    return memory.recorded(sizes) + states + max(upper, whole)

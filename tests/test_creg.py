@@ -1,0 +1,253 @@
+"""CREG's rows and summaries: made of relevance that is checked elsewhere, by hand where they can be, and on models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from backsight import schemas, stimuli
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Example, ExampleSet, PlainPicture
+from backsight.grid import Box, TokenGrid
+from backsight.maths import compass
+from backsight.maths.creg import creg_pairs, creg_summary
+from backsight.maths.intervals import mean_over_images, means_over_images
+from backsight.measurements import Creg, creg, relevance
+from backsight.models.vlm import VLM
+from backsight.tables import Table
+
+Row = dict[str, Any]
+FAST = ("creg", "single_layer", "rollout", "gradcam")
+
+
+@pytest.fixture(scope="module")
+def pairs(tiny_vlm: VLM) -> ExampleSet:
+    """Twelve pictures, each asked with prompt A."""
+    return stimuli.pairs(tiny_vlm.grid, scenes=12).where(lambda e: e.tags["prompt"] == "A")
+
+
+@pytest.fixture(scope="module")
+def measured(tiny_vlm: VLM, pairs: ExampleSet) -> Table:
+    return Creg(methods=FAST, depth=3)(tiny_vlm, pairs)
+
+
+def asked(boxes: dict[str, Box], size: tuple[int, int] = (60, 60), **changes: Any) -> Example:
+    made = Example("e", PlainPicture(size), "Where?", ("1", "2", "3", "4"), "1", "pairs", "left", "cup", "hat", boxes)
+    return replace(made, **changes)
+
+
+def test_every_method_and_reference_has_a_row_under_every_projection(measured: Table, pairs: ExampleSet) -> None:
+    frame = measured.frame
+    each = frame.groupby("example_id").size()
+    targeted = 2 * (len(FAST) - 1) + 1
+    assert len(each) == len(pairs)
+    assert set(each) == {(targeted + len(creg.REFERENCES)) * len(creg.PROJECTIONS)}
+    assert set(frame["method"]) == {*FAST, *creg.REFERENCES}
+    assert frame[frame["method"] == "rollout"]["target"].isna().all()
+    assert frame["refused"].isna().all()
+
+
+def test_references_are_what_they_are_called(measured: Table) -> None:
+    frame = measured.frame[measured.frame["projection"] == "default"].set_index("method")
+    assert (frame.loc["geometry", "dae"] == 0).all() and (frame.loc["geometry", "ea"] == 1).all()
+    assert (frame.loc["random_sector", "dae"] == 90).all()
+    assert frame.loc["point_at_subject", "dae"].max() < 45
+    assert frame.loc["constant", "dae"].mean() > frame.loc["point_at_subject", "dae"].mean()
+    assert frame.loc["random_relevance", "dae"].std() > 0
+
+
+def test_a_row_is_the_projection_of_the_relevance(tiny_vlm: VLM, measured: Table, pairs: ExampleSet) -> None:
+    example = pairs[3]
+    maps = relevance.maps(tiny_vlm, tiny_vlm.prepare([example]), ["creg"], depth=3)
+    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
+    for name in ("default", "beyond kept, reference dropped", "16 sectors"):
+        grid = tiny_vlm.grid_of(example.picture)
+        weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[name])
+        for target in relevance.TARGETS:
+            shares = compass.compass(maps.relevance["creg", target][0], weights)
+            wanted = {"example_id": example.id, "method": "creg", "target": target, "projection": name}
+            (row,) = [r for r in measured.rows() if wanted.items() <= r.items()]
+            assert row["dae"] == compass.alignment_error(shares, compass.direction(reference, subject))
+            assert row["ea"] == compass.edge_accuracy(shares, row["true"])
+            assert row["peak"] == compass.sector_centers(len(shares))[shares.argmax()]
+
+
+def test_the_prediction_is_explained_where_it_is_wrong(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """With random weights some answers are wrong: there the two targets' relevance differs, elsewhere it is one."""
+    made = relevance.maps(tiny_vlm, tiny_vlm.prepare(pairs.items), ["creg_plain", "chefer"], depth=3)
+    right = [one.choice == one.answer for one in made.chosen]
+    assert 0 < sum(right) < len(right)
+    for method in ("creg_plain", "chefer"):
+        both = zip(made.relevance[method, "truth"], made.relevance[method, "prediction"], strict=True)
+        assert [np.allclose(a, b, rtol=1e-5, atol=0) for a, b in both] == right
+
+
+def test_the_rival_is_the_strongest_other_option() -> None:
+    one = relevance.Chosen((0.1, 0.9, 0.4, 0.2), choice=1, answer=2)
+    assert (one.of("truth"), one.rival("truth")) == (2, 1)
+    assert (one.of("prediction"), one.rival("prediction")) == (1, 2)
+    right = relevance.Chosen((0.1, 0.9, 0.4, 0.2), choice=1, answer=1)
+    assert right.rival("truth") == right.rival("prediction") == 2
+
+
+def test_a_logit_of_several_spellings_is_that_of_their_sum(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """The softmax over the options' logits is the options' probabilities, renormalised."""
+    example = pairs[0]
+    logits = tiny_vlm.forward(tiny_vlm.prepare([example]))[0]
+    scores = relevance.option_logits(tiny_vlm, logits, example.options)
+    _, probabilities = tiny_vlm.choose(logits, example.options)
+    assert scores.softmax(0).numpy() == pytest.approx((probabilities / probabilities.sum()).numpy(), abs=1e-6)
+
+
+def test_the_cost_is_what_it_is_said_to_be(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """At most: where all answers of a batch are right one target is saved."""
+    for methods in (
+        ("creg",),
+        ("integrated_gradients",),
+        ("rollout",),
+        ("chefer", "gradcam"),
+        tuple(relevance.METHODS),
+    ):
+        measurement = Creg(methods=methods, depth=3, steps=4)
+        before = tiny_vlm.forward_equivalents
+        measurement(tiny_vlm, pairs)
+        spent = tiny_vlm.forward_equivalents - before
+        assert 0.5 * measurement.cost(tiny_vlm, pairs) < spent <= 1.15 * measurement.cost(tiny_vlm, pairs)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reason"),
+    [
+        ({"cup": Box(0, 0, 10, 10), "hat": Box(0, 0, 10, 10)}, "the same centre"),
+        ({"cup": Box(0, 0, 0, 10), "hat": Box(20, 20, 30, 30)}, "without area"),
+        ({"cup": Box(55, 0, 65, 10), "hat": Box(20, 20, 30, 30)}, "outside of the picture"),
+        ({"cup": Box(0, 0, 10, 10), "hat": Box(-9, 20, 30, 30)}, "outside of the picture"),
+    ],
+)
+def test_what_has_no_direction_is_refused_and_counted(tiny_vlm: VLM, boxes: dict[str, Box], reason: str) -> None:
+    bad = asked(boxes)
+    assert reason in str(creg.refusal(bad, tiny_vlm.grid_of(bad.picture)))
+    with pytest.raises(CannotAnswer, match="No sample of this set has a direction"):
+        Creg(methods=("creg",), depth=3)(tiny_vlm, ExampleSet("pairs", (bad,)))
+    good = asked({"cup": Box(0, 0, 10, 10), "hat": Box(40, 0, 50, 10)}, id="good")
+    rows = Creg(methods=("creg",), depth=3)(tiny_vlm, ExampleSet("pairs", (bad, good))).frame
+    assert rows[rows["example_id"] == "e"]["refused"].tolist() == [creg.refusal(bad, tiny_vlm.grid_of(bad.picture))]
+    assert rows[rows["example_id"] == "good"]["refused"].isna().all()
+
+
+def test_a_picture_of_one_cell_is_refused() -> None:
+    small = asked({"cup": Box(0, 0, 10, 10), "hat": Box(20, 20, 30, 30)}, size=(30, 30))
+    assert creg.refusal(small, TokenGrid.rectangle(1, 1, (30, 30))) == "the picture is one cell"
+
+
+def test_what_cannot_be_asked_is_said(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    with pytest.raises(UsageError, match="no such method"):
+        Creg(methods=("crag",))
+    with pytest.raises(UsageError, match="at least one layer"):
+        Creg(depth=0)
+    with pytest.raises(CannotAnswer, match="fewer layers"):
+        Creg(depth=9)(tiny_vlm, pairs)
+    shared = ExampleSet("pairs", (replace(pairs[0], options=("1", "1 and 2"), answer="1"),))
+    with pytest.raises(CannotAnswer, match="single tokens"):
+        Creg(depth=3)(tiny_vlm, shared)
+    unnamed = replace(pairs[0], reference=None)
+    assert not Creg().applies(ExampleSet("pairs", (unnamed,)))
+    with pytest.raises(CannotAnswer, match="without subject, reference"):
+        Creg(depth=3)(tiny_vlm, ExampleSet("pairs", (unnamed,)))
+
+
+def test_a_choice_names_a_direction_by_its_number_or_by_its_place() -> None:
+    boxes = {"cup": Box(0, 0, 10, 10), "hat": Box(40, 0, 50, 10), "key": Box(40, 30, 50, 40)}
+    numbered = asked(boxes)
+    assert [creg.chosen_direction(numbered, n) for n in "1234"] == [180, 0, 90, 270]
+    named = asked(boxes, options=("cup", "hat", "key", "pot"), answer="cup")
+    assert [creg.chosen_direction(named, n) for n in named.options] == [180, None, 270, None]
+
+
+# Summaries.
+
+
+def made(dae: dict[str, list[float | None]], **columns: list[Any]) -> Table:
+    """Rows of the default projection: `dae` by method, a question each; EA follows from it."""
+    rows: list[Row] = []
+    for method, values in dae.items():
+        for n, value in enumerate(values):
+            row: Row = dict.fromkeys(schemas.CREG.columns)
+            row |= {"example_id": f"e{n}", "image_id": f"i{n // 2}", "suite": "s", "direction": "left", "part": "rest"}
+            row |= {"method": method, "projection": "default", "dae": value, "correct": True}
+            row |= {
+                "ea": None if value is None else float(value <= 45),
+                "target": "truth" if method == "creg" else None,
+            }
+            rows.append(row | {name: given[n] for name, given in columns.items()})
+    return Table.of(schemas.CREG, rows)
+
+
+def by_method(table: Table, **wanted: str) -> dict[str, Row]:
+    chosen = {"samples": "all", "subset": "all", "projection": "default"} | wanted
+    return {r["method"]: r for r in table.rows() if chosen.items() <= r.items()}
+
+
+def test_a_summary_by_hand() -> None:
+    rows = made({"creg": [0, 90, 30, 60], "constant": [45, 90, 45, 90], "point_at_subject": [0, 10, 20, 10]})
+    row = by_method(creg_summary(rows, smallest=2))["creg"]
+    assert (row["dae"], row["ea"], row["dae_null"], row["ea_null"]) == (45, 0.5, 67.5, 0.5)
+    assert (row["dae_floor"], row["ea_floor"], row["dae_gain"], row["ea_gain"]) == (10, 1, 22.5, 0)
+    assert (row["questions"], row["images"], row["empty"], row["omitted"]) == (4, 2, 0, False)
+    assert row["dae_gain_low"] <= 22.5 <= row["dae_gain_high"]
+
+
+def test_null_and_floor_are_those_of_the_same_questions() -> None:
+    rows = made({"creg": [0, None, 30, None], "constant": [45, 90, 45, 90], "point_at_subject": [0, 10, None, 10]})
+    row = by_method(creg_summary(rows, smallest=2))["creg"]
+    assert (row["questions"], row["empty"], row["dae"], row["dae_null"], row["dae_floor"]) == (2, 2, 15, 45, 0)
+
+
+def test_right_and_wrong_answers_stand_apart_and_so_do_those_that_choices_are_made_on() -> None:
+    rows = made(
+        {"creg": [0, 90, 30, 60], "constant": [45, 90, 45, 90], "point_at_subject": [0, 10, 20, 10]},
+        correct=[True, True, False, False], part=["dev", "dev", "rest", "rest"],
+    )  # fmt: skip
+    summary = creg_summary(rows, smallest=2)
+    assert by_method(summary, subset="correct")["creg"]["dae"] == 45
+    assert by_method(summary, subset="incorrect")["creg"]["dae"] == 45
+    assert by_method(summary, samples="rest")["creg"]["dae_null"] == 67.5
+    assert by_method(summary)["creg"]["accuracy"] == 0.5
+    assert by_method(creg_summary(rows), subset="correct")["creg"]["omitted"]
+
+
+def test_a_method_that_cannot_be_had_is_listed(tiny_vlm: VLM) -> None:
+    rows = made({"creg": [0.0] * 10, "constant": [45.0] * 10, "point_at_subject": [0.0] * 10})
+    cannot = [dict.fromkeys(schemas.CREG.columns) | {"suite": "s", "method": "gradcam", "refused": "no blocks"}]
+    summary = creg_summary(Table.of(schemas.CREG, [*rows.rows(), *cannot]))
+    assert by_method(summary)["gradcam"]["omitted"] and by_method(summary)["gradcam"]["empty"] == 1
+
+
+def test_columns_share_the_draws_of_scipys_bootstrap() -> None:
+    rng = np.random.default_rng(3)
+    values, images = rng.random((40, 3)), rng.integers(0, 12, 40)
+    for column, found in zip(values.T, means_over_images(values, images), strict=True):
+        expected = mean_over_images(column, images, shares=False)
+        assert found.kind == expected.kind == "bootstrap"
+        assert found[:3] == pytest.approx(expected[:3])
+    flat = means_over_images(np.ones((4, 1)), [0, 0, 1, 1])[0]
+    assert flat == (1, 1, 1, "none")
+
+
+def test_methods_are_compared_in_pairs_with_holms_correction() -> None:
+    rng = np.random.default_rng(0)
+    values = {name: rng.uniform(0, 90, 24).tolist() for name in ("creg", "rollout", "constant", "point_at_subject")}
+    table = {(r["method"], r["other"]): r for r in creg_pairs(made(values)).rows()}
+    assert table.keys() == {("creg", "rollout"), ("creg", "constant"), ("rollout", "constant")}
+    row = table["creg", "rollout"]
+    difference = np.subtract(values["creg"], values["rollout"]).reshape(12, 2).mean(1)
+    assert row["difference"] == pytest.approx(difference.mean())
+    assert row["p_value"] == pytest.approx(stats.wilcoxon(difference).pvalue)
+    smallest = min(table.values(), key=lambda r: r["p_value"])
+    assert smallest["p_holm"] == pytest.approx(min(1, 3 * smallest["p_value"]))
+    assert (row["questions"], row["images"], row["omitted"]) == (24, 12, False)
+    assert creg_pairs(made({k: v[:4] for k, v in values.items()})).rows()[0]["omitted"]
