@@ -63,3 +63,16 @@ def whatsup(
 
     audit = photographs.audit(folder)
     typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
+
+
+@data_app.command("vsr")
+def vsr(
+    folder: Annotated[Path, typer.Argument(help="A folder in VSR's published form: random/, zeroshot/.")],
+    photos: Annotated[Path | None, typer.Option(help="The photographs and boxes: a folder in COCO's form.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What VSR's splits hold beside what CREG reports of them: rows left by each rule, classes by boxes and caption."""
+    from backsight.datasets import vsr as captions
+
+    audit = captions.audit(folder, photos=photos)
+    typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))

@@ -1,9 +1,9 @@
 """COCO-Pairs (CREG, section 5.1): where is one thing in a photograph relative to another?
 
 A question for each ordered pair of instances of different categories whose centres are apart along one axis
-by more than 1.5 times the other. So much is the paper's rule. Ours, so that a name stands for one thing that
-can be seen: a category occurs once in its photograph (single instance), not as a crowd, with box sides of at
-least 24 px. `audit` counts what each rule leaves out.
+by more than 1.5 times the other; the paper takes 300, 75 of each relation (`balanced=300`). So much is the paper's
+rule. Ours, so that a name stands for one thing that can be seen: a category occurs once in its photograph (single
+instance), not as a crowd, with box sides of at least 24 px. `audit` counts what each rule leaves out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from backsight.stimuli.relations import relation
 
 RATIO = 1.5
 MIN_SIDE = 24.0
+BALANCED = 300
 # In pixels: a box is kept by its edges; right minus left is the annotated width but for the last digits.
 ROUNDING = 1e-6
 PROMPT = "A"
@@ -42,7 +43,7 @@ class Audit:
 
     `left_out` counts instances, each under the first rule that it fails, in the order of the keys; with
     `instances_used` they add up to `instances`. `relations` counts the ordered pairs by where the subject is
-    relative to the reference. `rules` says whose each rule is.
+    relative to the reference, `balanced` those that `load` keeps with `balanced=300`. `rules` says whose each rule is.
     """
 
     images: int
@@ -53,6 +54,7 @@ class Audit:
     instances_used: int
     ordered_pairs: int
     relations: Mapping[str, int]
+    balanced: Mapping[str, int]
     rules: Mapping[str, str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,6 +71,7 @@ class Audit:
             ("  used", self.instances_used),
             ("ordered pairs", self.ordered_pairs),
             *((f"  {direction}", count) for direction, count in self.relations.items()),
+            (f"  of each, balanced to at most {BALANCED} in all", min(self.balanced.values())),
         ]
         width = max(len(label) for label, _ in lines)
         counts = [f"{label:<{width}}  {count:>6}" for label, count in lines]
@@ -101,11 +104,13 @@ def audit(root: Path, *, ratio: float = RATIO, min_side: float = MIN_SIDE) -> Au
         instances_used=used,
         ordered_pairs=relations.total(),
         relations={direction: relations[direction] for direction in DIRECTIONS},
+        balanced=dict.fromkeys(DIRECTIONS, _of_each(relations, BALANCED)),
         rules={
             "subject and reference of different categories": "the paper's",
             f"centre displacement on one axis more than {ratio:g} times the other": (
                 "the paper's" if ratio == RATIO else f"chosen here; the paper's is {RATIO:g}"
             ),
+            f"{BALANCED} questions, equally many of each relation": f"the paper's, with balanced={BALANCED}",
             "the only one of its category in the image (single instance)": "ours",
             "no crowd": "ours",
             f"box sides of at least {min_side:g} px": "ours",
@@ -113,14 +118,26 @@ def audit(root: Path, *, ratio: float = RATIO, min_side: float = MIN_SIDE) -> Au
     )
 
 
-def load(root: Path, *, limit: int | None = None, ratio: float = RATIO, min_side: float = MIN_SIDE) -> ExampleSet:
+def load(
+    root: Path,
+    *,
+    limit: int | None = None,
+    balanced: int | None = None,
+    ratio: float = RATIO,
+    min_side: float = MIN_SIDE,
+    seed: int = 0,
+) -> ExampleSet:
     """CREG's prompt A about every ordered pair, by image id and then by name.
 
-    `limit` keeps at most so many questions, evenly over the four relations and always the same. UsageError
-    where there is no folder or an option is out of range; DataError for annotations or photographs that
-    cannot be used, and where no pair is left.
+    `limit` keeps at most so many questions, evenly over the four relations: where one has too few, more of the
+    others. `balanced` keeps at most so many with exactly as many of each relation (CREG: 300, 75 of each); the rarest
+    sets the number. Both always draw the same for a `seed`. UsageError where there is no folder or an option is out
+    of range; DataError for annotations or photographs that cannot be used, and where no pair is left, or none of a
+    relation that is to be balanced.
     """
     _check_options(ratio, min_side, limit)
+    if balanced is not None and balanced < len(DIRECTIONS):
+        raise UsageError("A balanced set has at least one question of each relation", got=balanced)
     items: list[Example] = []
     for photo in coco.read(root):
         if photo.path is not None:
@@ -134,7 +151,22 @@ def load(root: Path, *, limit: int | None = None, ratio: float = RATIO, min_side
             got=f"ratio {ratio:g}, box sides of at least {min_side:g} px",
             do="see what each rule leaves out: `backsight data coco-pairs DIR`",
         )
-    return ExampleSet("coco_pairs", tuple(items)).limit(limit)
+    examples = ExampleSet("coco_pairs", tuple(items))
+    if balanced is not None:
+        counts = Counter(example.direction for example in items)
+        of_each = _of_each(counts, balanced)
+        if not of_each:
+            got = ", ".join(f"{direction} {counts[direction]}" for direction in DIRECTIONS)
+            do = "leave out `balanced`, or give more photographs"
+            raise DataError("The pairs cannot be balanced: a relation has none", where=root, got=got, do=do)
+        # As no relation has fewer, an even draw has exactly so many of each.
+        examples = examples.limit(of_each * len(DIRECTIONS), seed)
+    return examples.limit(limit, seed)
+
+
+def _of_each(counts: Mapping[Any, int], balanced: int) -> int:
+    """How many questions of each relation a balanced set of at most `balanced` has."""
+    return min(balanced // len(DIRECTIONS), *(counts.get(direction, 0) for direction in DIRECTIONS))
 
 
 def _check_options(ratio: float, min_side: float, limit: int | None) -> None:

@@ -1,20 +1,26 @@
-"""VSR's files as they are published (Liu et al., 2023), read line by line: `random/` and `zeroshot/`, three files each.
+"""VSR's files as they are published (Liu et al., 2023), line by line, and the photographs that they are about.
 
-A line is a caption about a photograph, true or false. The lists of those who voted stand in it as texts ("[2, 9]").
-`subj` and `obj` stand in the zero-shot files alone, where the first letters of `subj` are cut off if they are t, h or
-e ("orse", "lephant", "ot dog"): the caption is read before them.
+`random/` and `zeroshot/` hold three files each. A line is a caption about a photograph of COCO, true or false. The
+lists of those who voted stand in it as texts ("[2, 9]"). `subj` and `obj` stand in the zero-shot files alone, where
+`subj` has lost its first letters if they are t, h or e ("orse", "lephant", "ot dog"): the caption is read before them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backsight.datasets import vsr_relations
+from backsight.datasets import coco, vsr_relations
+from backsight.datasets.coco_pairs import RATIO
 from backsight.datasets.files import stays_inside
 from backsight.datasets.lines import Line
+from backsight.datasets.vsr_relations import DIRECTIONAL, PAPER_RELATIONS, Match
 from backsight.errors import DataError, UsageError
+from backsight.grid import Box
+from backsight.stimuli.questions import Direction
+from backsight.stimuli.relations import relation
 
 KINDS = ("random", "zeroshot")
 PARTS = ("train", "dev", "test")
@@ -40,12 +46,52 @@ class Row:
     @property
     def names(self) -> tuple[str, str] | None:
         """Subject and reference as the caption says them, as the fields do where it does not, else None."""
-        return vsr_relations.names(self.caption, self.relation) or self.fields
+        return self.in_caption or self.fields
+
+    @property
+    def in_caption(self) -> tuple[str, str] | None:
+        """Subject and reference as the caption says them, None where it cannot be parsed."""
+        return vsr_relations.names(self.caption, self.relation)
 
     @property
     def disagrees(self) -> bool:
         """Whether the fields name other things than the caption."""
         return self.fields is not None and self.names != self.fields
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row and what is found for it, each None where what it needs is not there.
+
+    `subject` and `reference` are COCO's categories, `boxes` their boxes in `photo`, in pixels. `seen` is the clear
+    relation of the boxes, `said` the direction of the caption.
+    """
+
+    row: Row
+    subject: str | None
+    reference: str | None
+    photo: coco.Photo | None
+    boxes: tuple[Box, Box] | None
+    seen: Direction | None
+    said: Direction | None
+
+
+FIVE = "relation one of five"
+# What must be true of a row, one after the other: a step counts the rows that pass it and all before it.
+STEPS: Mapping[str, Callable[[Candidate], bool]] = {
+    "positives": lambda c: c.row.true,
+    "names known": lambda c: c.row.names is not None,
+    "names matched": lambda c: c.subject is not None and c.reference is not None,
+    "relation directional": lambda c: c.row.relation in DIRECTIONAL,
+    FIVE: lambda c: c.row.relation in PAPER_RELATIONS,
+    "photograph at hand": lambda c: c.photo is not None,
+    "one instance each, no crowd": lambda c: c.boxes is not None,
+    # Boxes outside of their picture are refused where they are read.
+    "boxes valid": lambda c: c.boxes is not None and all(min(box.width, box.height) > 0 for box in c.boxes),
+    "geometry clear": lambda c: c.seen is not None,
+    "geometry agrees with the caption": lambda c: c.seen == c.said,
+}
+OF_WORDS = tuple(STEPS)[:5]
 
 
 def files(root: Path) -> dict[str, Path]:
@@ -75,9 +121,8 @@ def read(path: Path) -> tuple[Row, ...]:
     except OSError as error:
         raise DataError("The file cannot be read", where=path, got=error.strerror or error) from error
     except ValueError as error:
-        raise DataError(
-            "The file is not text in UTF-8", where=path, got=error, do="fetch it again, or save it as UTF-8"
-        ) from error
+        do = "fetch it again, or save it as UTF-8"
+        raise DataError("The file is not text in UTF-8", where=path, got=error, do=do) from error
     # Not splitlines: it would also cut at separators that JSON allows within a text.
     lines = [(f"{path}:{number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     rows = tuple(_row(Line.parse(where, line)) for where, line in lines)
@@ -88,6 +133,40 @@ def read(path: Path) -> tuple[Row, ...]:
             got = f"{row.caption!r} about {row.image}, as in {before}"
             raise DataError("A caption occurs twice", where=row.where, got=got, do="keep one of the two lines")
     return rows
+
+
+def at_hand(root: Path) -> dict[str, coco.Photo]:
+    """The photographs of a folder in COCO's form that are there, by file name."""
+    found: dict[str, coco.Photo] = {}
+    for photo in coco.read(root):
+        if photo.path is not None and found.setdefault(photo.path.name, photo) is not photo:
+            raise DataError(
+                "Two photographs have one file name, by which VSR knows them",
+                where=root,
+                got=f"images {found[photo.path.name].id} and {photo.id}, {photo.path.name}",
+                do="keep one of the two",
+            )
+    return found
+
+
+def join(row: Row, photos: Mapping[str, coco.Photo], match: Match) -> Candidate:
+    """A row with what its names and its photograph lead to."""
+    photo = photos.get(row.image)
+    subject, reference = (vsr_relations.category(name, match) for name in row.names or ("", ""))
+    boxes = None
+    # Of two things of one category nothing tells which is the subject.
+    if photo is not None and subject and reference and subject != reference:
+        one, other = _single(photo.instances, subject), _single(photo.instances, reference)
+        boxes = (one, other) if one and other else None
+    seen = None if boxes is None else relation(*boxes, ratio=RATIO)
+    said = vsr_relations.direction(row.relation, row.frame)
+    return Candidate(row, subject, reference, photo, boxes, seen, said)
+
+
+def _single(instances: Iterable[coco.Instance], category: str) -> Box | None:
+    """The box of the only instance of a category, None where there are more or none, or it is a crowd."""
+    found = [instance for instance in instances if instance.category == category]
+    return found[0].box if len(found) == 1 and not found[0].crowd else None
 
 
 def _row(line: Line) -> Row:
@@ -116,7 +195,7 @@ def _frame(line: Line) -> int | None:
     if frame is None:
         return None
     if type(frame) not in (int, float) or frame not in (0, 1, 2):
-        raise line.wrong(f"A {column} is not known", repr(frame), "write 0, 1, 2 or null")
+        raise line.wrong(f"The column {column!r} holds no known frame", repr(frame)[:120], "write 0, 1, 2 or null")
     return int(frame)
 
 

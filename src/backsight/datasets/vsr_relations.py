@@ -21,7 +21,7 @@ Match = Literal["exact", "substring"]
 
 VIEWER = 1
 # With the label true, these give 240, 121 and 828 rows of the random split, as in CREG's table 7. CREG does not name
-# them; they were found by trying, and no other rule that it states or suggests gives the three numbers.
+# them: they are inferred from the three counts, which the rule that it states does not give.
 PAPER_RELATIONS = ("above", "below", "on top of", "under", "on")
 
 _NOWHERE = (
