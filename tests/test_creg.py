@@ -45,7 +45,7 @@ def test_every_method_and_reference_has_a_row_under_every_projection(measured: T
     each = frame.groupby("example_id").size()
     targeted = 2 * (len(FAST) - 1) + 1
     assert len(each) == len(pairs)
-    assert set(each) == {(targeted + len(creg.REFERENCES)) * len(creg.PROJECTIONS)}
+    assert set(each) == {(targeted + len(creg.REFERENCES)) * (len(creg.PROJECTIONS) + 2)}
     assert set(frame["method"]) == {*FAST, *creg.REFERENCES}
     assert frame[frame["method"] == "rollout"]["target"].isna().all()
     assert frame["refused"].isna().all()
@@ -74,6 +74,19 @@ def test_a_row_is_the_projection_of_the_relevance(tiny_vlm: VLM, measured: Table
             assert row["dae"] == compass.alignment_error(shares, compass.direction(reference, subject))
             assert row["ea"] == compass.edge_accuracy(shares, row["true"])
             assert row["peak"] == compass.sector_centers(len(shares))[shares.argmax()]
+
+
+def test_the_same_relevance_is_seen_from_elsewhere_too(tiny_vlm: VLM, measured: Table, pairs: ExampleSet) -> None:
+    """From a point at random the subject's own cell still points at the subject; swapped, the reference is looked for."""
+    frame = measured.frame.set_index("projection")
+    floor = frame[frame["method"] == "point_at_subject"]
+    assert floor.loc["random centre", "dae"].max() < 45
+    turned = compass.apart(floor.loc["swapped", "true"].to_numpy() - floor.loc["default", "true"].to_numpy(), 0)
+    assert turned == pytest.approx(180)
+    seen = {name: box for name, _, box, _ in creg.views(pairs[0], tiny_vlm.grid_of(pairs[0].picture))}
+    width, height = pairs[0].picture.size
+    x, y = seen["random centre"].center
+    assert 0 <= x <= width and 0 <= y <= height and (x, y) != seen["default"].center
 
 
 def test_the_prediction_is_explained_where_it_is_wrong(tiny_vlm: VLM, pairs: ExampleSet) -> None:

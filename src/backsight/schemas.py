@@ -375,12 +375,13 @@ CREG = Schema(
         "correct": "bool",
         "method": "str",
         "target": "str",  # truth, prediction; missing where a method has none
-        "projection": "str",  # a name of measurements.creg.PROJECTIONS
+        "projection": "str",  # an option of the projection, or another centre: measurements.creg.views
         "sectors": "int",
-        "true": "float",  # degrees from the reference to the subject
+        "true": "float",  # degrees from the centre to what is looked for: from reference to subject
         "chosen": "float",  # degrees of the direction that the model's choice names, where it names one
         "peak": "float",  # degrees, the first one where several are tied
         "tied": "int",  # how many sectors share the peak
+        "share": "float",  # of the evidence in the peak's sector
         "dae": "float",  # degrees between peak and true direction; missing where the compass is empty
         "ea": "float",
         "dae_chosen": "float",  # degrees between peak and chosen direction

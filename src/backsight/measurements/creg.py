@@ -9,7 +9,7 @@ its box, and the true direction itself, which no projection made.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ import numpy as np
 from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.grid import TokenGrid
+from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats, Projection
 from backsight.measurements import memory, relevance
@@ -38,6 +38,9 @@ PROJECTIONS: dict[str, Projection] = {
     "4 sectors": Projection(sectors=4),
     "16 sectors": Projection(sectors=16),
 }
+# The same relevance seen from elsewhere: evidence for a relation belongs to its reference, a lit subject is seen from
+# anywhere.
+ELSEWHERE, SWAPPED = "random centre", "swapped"
 NULL, FLOOR, RANDOM, BOX, SECTOR, ORACLE = (
     "constant", "point_at_subject", "random_relevance", "subject_box", "random_sector", "geometry",
 )  # fmt: skip
@@ -155,12 +158,10 @@ def sample_rows(
     example: Example, grid: TokenGrid, chosen: relevance.Chosen, shown: dict[tuple[str, relevance.Target], Floats]
 ) -> list[Row]:
     """The rows of one question: every method and reference under every projection."""
-    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    true = compass.direction(reference, subject)
+    subject = example.boxes[str(example.subject)]
     answered = chosen_direction(example, example.options[chosen.choice])
     common = _common(example) | {
-        "choice": example.options[chosen.choice], "correct": chosen.choice == chosen.answer, "true": true,
-        "chosen": answered,
+        "choice": example.options[chosen.choice], "correct": chosen.choice == chosen.answer, "chosen": answered,
     }  # fmt: skip
     drawn = np.random.default_rng(zlib.crc32(example.id.encode())).random((DRAWS, len(grid)))
     single = {NULL: np.ones(len(grid)), FLOOR: compass.point(grid, subject), BOX: compass.inside(grid, subject)}
@@ -168,18 +169,35 @@ def sample_rows(
     keys += [(name, None) for name in single]
     stacked = np.stack([*shown.values(), *single.values()])
     found = []
-    for name, projection in PROJECTIONS.items():
-        place = common | {"projection": name, "sectors": projection.sectors}
-        weights = compass.sector_weights(grid, reference, subject, projection)
+    for name, projection, center, toward in views(example, grid):
+        true = compass.direction(center, toward)
+        place = common | {"projection": name, "sectors": projection.sectors, "true": true}
+        weights = compass.sector_weights(grid, center, toward, projection)
         for (method, target), scored in zip(keys, directions(stacked, weights, true, answered), strict=True):
             found.append(place | {"method": method, "target": target} | scored)
         found.append(place | {"method": RANDOM} | _mean(directions(drawn, weights, true, answered)))
         every = np.eye(projection.sectors)
         found.append(place | {"method": SECTOR} | _mean(directions(every, every, true, answered)))
-        exact = {"peak": true, "tied": 1, "dae": 0.0, "ea": 1.0}
-        toward = None if answered is None else float(compass.apart(true, answered))
-        found.append(place | {"method": ORACLE} | exact | {"dae_chosen": toward})
+        exact = {"peak": true, "tied": 1, "share": None, "dae": 0.0, "ea": 1.0}
+        named = None if answered is None else float(compass.apart(true, answered))
+        found.append(place | {"method": ORACLE} | exact | {"dae_chosen": named})
     return found
+
+
+def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, Box, Box]]:
+    """The names and options under which relevance is projected, the box it is seen from, and the one looked for.
+
+    First the question's own reference and subject under every option. Then, by the default, from a point drawn in the
+    picture towards the subject, and from the subject towards the reference.
+    """
+    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
+    for name, projection in PROJECTIONS.items():
+        yield name, projection, reference, subject
+    rng = np.random.default_rng(zlib.crc32(f"centre:{example.id}".encode()))
+    x, y = rng.uniform((0, 0), grid.size)
+    half = reference.width / 2, reference.height / 2
+    yield ELSEWHERE, PROJECTIONS[DEFAULT], Box(x - half[0], y - half[1], x + half[0], y + half[1]), subject
+    yield SWAPPED, PROJECTIONS[DEFAULT], subject, reference
 
 
 def directions(maps: Floats, weights: Floats, true: float, answered: float | None) -> list[Row]:
@@ -189,13 +207,14 @@ def directions(maps: Floats, weights: Floats, true: float, answered: float | Non
         try:
             shares = compass.compass(map_, weights)
         except CannotAnswer:
-            found.append({"peak": None, "tied": 0, "dae": None, "ea": None, "dae_chosen": None})
+            found.append({"peak": None, "tied": 0, "share": None, "dae": None, "ea": None, "dae_chosen": None})
             continue
         tied = compass.peaks(shares)
         found.append(
             {
                 "peak": float(compass.sector_centers(len(shares))[tied[0]]),
                 "tied": len(tied),
+                "share": float(shares[tied[0]]),
                 "dae": compass.alignment_error(shares, true),
                 "ea": compass.edge_accuracy(shares, true),
                 "dae_chosen": None if answered is None else compass.alignment_error(shares, answered),
@@ -211,7 +230,7 @@ def _mean(rows: Sequence[Row]) -> Row:
         name: float(np.mean([row[name] for row in full])) if full and full[0][name] is not None else None
         for name in ("dae", "ea", "dae_chosen")
     }
-    return {"peak": None, "tied": 0} | means
+    return {"peak": None, "tied": 0, "share": None} | means
 
 
 def _common(example: Example) -> Row:
