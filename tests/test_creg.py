@@ -77,7 +77,7 @@ def test_a_row_is_the_projection_of_the_relevance(tiny_vlm: VLM, measured: Table
 
 
 def test_the_same_relevance_is_seen_from_elsewhere_too(tiny_vlm: VLM, measured: Table, pairs: ExampleSet) -> None:
-    """From a point at random the subject's own cell still points at the subject; swapped, the reference is looked for."""
+    """From a point at random the subject's cell still points at it; swapped, the reference is looked for."""
     frame = measured.frame.set_index("projection")
     floor = frame[frame["method"] == "point_at_subject"]
     assert floor.loc["random centre", "dae"].max() < 45

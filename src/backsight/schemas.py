@@ -446,6 +446,179 @@ CREG_PAIRS = Schema(
     "Direction of relevance, every method against every other, paired",
 )
 
+OCCLUSION = Schema(
+    "occlusion",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "prompt": "str",
+        "direction": "str",
+        "part": "str",  # dev, rest
+        "refused": "str",  # why a sample has no direction, in its single row
+        "variant": "str",  # what is hidden and by what; missing where nothing is
+        "sector": "float",  # degrees of the middle of the hidden sector; missing where nothing is hidden
+        "true": "float",
+        "area": "float",  # share of the picture, or of the image tokens, that is hidden
+        "answer": "str",
+        "choice": "str",
+        "log_p": "float",  # of the answer among the options, natural logarithm
+        "log_p_vocabulary": "float",  # over the whole vocabulary
+    },
+    "Answers with one compass sector hidden, one row a question, variant and sector",
+)
+
+OCCLUSION_SUMMARY = Schema(
+    "occlusion_summary",
+    {
+        "suite": "str",
+        "prompt": "str",
+        "variant": "str",
+        "over": "str",  # options, vocabulary: what log p is over
+        "sector": "str",  # true: the sector that the subject lies in; indicated: a method's own peak
+        "method": "str",  # missing for the true sector, which is the same for every method
+        "target": "str",
+        "questions": "int",
+        "images": "int",
+        "change": "float",  # of log p with the sector hidden
+        "change_opposite": "float",
+        "change_adjacent": "float",  # the mean of its two neighbours
+        "score": "float",  # COS: change_opposite - change
+        "low": "float",
+        "high": "float",
+        "against_adjacent": "float",  # change_adjacent - change
+        "adjacent_low": "float",
+        "adjacent_high": "float",
+        "omitted": "bool",
+    },
+    "Causal occlusion scores, of the true sector and of the one that a method indicates, with 95 % intervals",
+)
+
+KNOCKOUT = Schema(
+    "knockout",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "prompt": "str",
+        "direction": "str",
+        "form": "str",  # attention: cut to the token; embedding: that of the empty picture
+        "correct": "bool",
+        "method": "str",  # knockout is the tokens' effects themselves
+        "true": "float",
+        "correlation": "float",  # Spearman's, with the absolute effects of the tokens
+        "angle": "float",  # degrees between the peaks of both compasses; missing where one is empty
+        "dae": "float",
+        "ea": "float",
+    },
+    "Relevance beside the causal effect of every image token, one row a question, form and method",
+)
+
+KNOCKOUT_SUMMARY = Schema(
+    "knockout_summary",
+    {
+        "suite": "str",
+        "prompt": "str",
+        "form": "str",
+        "method": "str",
+        "questions": "int",
+        "images": "int",
+        "correlation": "float",
+        "correlation_low": "float",
+        "correlation_high": "float",
+        "angle": "float",
+        "angle_low": "float",
+        "angle_high": "float",
+        "angle_null": "float",  # of constant relevance on the same questions
+        "angle_gain": "float",  # angle_null - angle, paired
+        "gain_low": "float",
+        "gain_high": "float",
+        "dae": "float",
+        "ea": "float",
+        "omitted": "bool",
+    },
+    "Methods beside the causal effect of every image token, with 95 % intervals",
+)
+
+FLIP = Schema(
+    "flip",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "prompt": "str",
+        "direction": "str",
+        "method": "str",
+        "target": "str",
+        "sector": "float",  # degrees
+        "share": "float",
+        "share_mirrored": "float",  # of the mirrored picture's compass, turned back
+    },
+    "The compass beside that of the mirrored picture, one row a question, method and sector",
+)
+
+FLIP_SUMMARY = Schema(
+    "flip_summary",
+    {
+        "suite": "str",
+        "prompt": "str",
+        "method": "str",
+        "target": "str",
+        "questions": "int",
+        "images": "int",
+        "r": "float",  # Pearson's over the sectors of a question, the mean over questions
+        "low": "float",
+        "high": "float",
+        "r_pooled": "float",  # over all sectors of all questions
+        "r_null": "float",  # of constant relevance on the same questions
+        "r_pooled_null": "float",
+        "omitted": "bool",
+    },
+    "How far the compass turns in a mirror, with 95 % intervals",
+)
+
+MOVED = Schema(
+    "moved",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "prompt": "str",
+        "direction": "str",
+        "method": "str",
+        "target": "str",
+        "turned": "float",  # degrees that the subject moved around the reference
+        "followed": "float",  # degrees between the turn of the compass's peak and that of the subject
+        "dae": "float",
+        "dae_moved": "float",
+    },
+    "The compass with the subject put elsewhere, one row a question and method",
+)
+
+MOVED_SUMMARY = Schema(
+    "moved_summary",
+    {
+        "suite": "str",
+        "prompt": "str",
+        "method": "str",
+        "target": "str",
+        "questions": "int",
+        "images": "int",
+        "turned": "float",
+        "followed": "float",
+        "low": "float",
+        "high": "float",
+        "followed_null": "float",  # of constant relevance on the same questions
+        "gain": "float",  # followed_null - followed, paired
+        "gain_low": "float",
+        "gain_high": "float",
+        "dae": "float",
+        "dae_moved": "float",
+        "omitted": "bool",
+    },
+    "Whether the compass follows the subject, with 95 % intervals",
+)
+
 COMPARE = Schema(
     "compare",
     {

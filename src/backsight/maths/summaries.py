@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from backsight.maths.amplification import amplify_summary
 from backsight.maths.behaviour import behaviour_summary
+from backsight.maths.controls import flip_summary, knockout_summary, moved_summary
 from backsight.maths.creg import creg_pairs, creg_summary
 from backsight.maths.grouping import SMALLEST, spans
 from backsight.maths.interchange import (
@@ -20,6 +21,7 @@ from backsight.maths.interchange import (
     interchange_summary,
     order_layers,
 )
+from backsight.maths.occlusion import occlusion_summary
 from backsight.maths.probing import probes_summary
 from backsight.maths.roads import roads_summary
 from backsight.maths.whatsup import whatsup_summary
@@ -33,6 +35,9 @@ SUMMARIES: dict[str, Callable[..., Table]] = {
     "probes": probes_summary,
     "amplify": amplify_summary,
     "creg": creg_summary,
+    "knockout": knockout_summary,
+    "flip": flip_summary,
+    "moved": moved_summary,
 }
 # What else is made of rows of a schema: by the new table's name, whether it is made of the summary, and how.
 FURTHER: dict[str, dict[str, tuple[bool, Callable[[Table], Table]]]] = {
@@ -41,9 +46,14 @@ FURTHER: dict[str, dict[str, tuple[bool, Callable[[Table], Table]]]] = {
     "image_interchange": {"flip_layers": (True, flip_layers), "axes": (False, axes)},
     "creg": {"creg_pairs": (False, creg_pairs)},
 }
+# What is made of the rows of two schemas, the second of which may be missing.
+JOINED: dict[str, tuple[str, str, Callable[[Table, Table | None], Table]]] = {
+    "occlusion_summary": ("occlusion", "creg", occlusion_summary),
+}
 
 __all__ = [
     "FURTHER",
+    "JOINED",
     "OUTCOMES",
     "SMALLEST",
     "SUMMARIES",
@@ -53,8 +63,12 @@ __all__ = [
     "creg_pairs",
     "creg_summary",
     "flip_layers",
+    "flip_summary",
     "image_interchange_summary",
     "interchange_summary",
+    "knockout_summary",
+    "moved_summary",
+    "occlusion_summary",
     "order_layers",
     "probes_summary",
     "roads_summary",

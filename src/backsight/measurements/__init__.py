@@ -6,12 +6,29 @@ from backsight.measurements.behaviour import Behaviour
 from backsight.measurements.creg import Creg
 from backsight.measurements.image_interchange import Backup, ImageInterchange
 from backsight.measurements.interchange import Interchange
+from backsight.measurements.knockout import Knockout
+from backsight.measurements.mirror import Flip, Moved
+from backsight.measurements.occlusion import Occlusion
 from backsight.measurements.probes import ProbeMaps, Probes
 from backsight.measurements.roads import Roads
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
     kind.__name__.lower(): kind
-    for kind in (Behaviour, Roads, Interchange, ImageInterchange, Backup, Probes, ProbeMaps, Amplify, Creg)
+    for kind in (
+        Behaviour,
+        Roads,
+        Interchange,
+        ImageInterchange,
+        Backup,
+        Probes,
+        ProbeMaps,
+        Amplify,
+        Creg,
+        Occlusion,
+        Knockout,
+        Flip,
+        Moved,
+    )
 }
 
 __all__ = [
@@ -20,9 +37,13 @@ __all__ = [
     "Backup",
     "Behaviour",
     "Creg",
+    "Flip",
     "ImageInterchange",
     "Interchange",
+    "Knockout",
     "Measurement",
+    "Moved",
+    "Occlusion",
     "ProbeMaps",
     "Probes",
     "Roads",

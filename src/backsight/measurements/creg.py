@@ -233,9 +233,13 @@ def _mean(rows: Sequence[Row]) -> Row:
     return {"peak": None, "tied": 0, "share": None} | means
 
 
-def _common(example: Example) -> Row:
+def told(example: Example) -> Row:
+    """The columns that say which question a row is about."""
     return {
         "example_id": example.id, "image_id": example.image_id, "suite": example.suite,
-        "prompt": example.tags.get("prompt"), "direction": example.direction, "part": part_of(example.image_id),
-        "answer": example.answer,
+        "prompt": example.tags.get("prompt"), "direction": example.direction,
     }  # fmt: skip
+
+
+def _common(example: Example) -> Row:
+    return told(example) | {"part": part_of(example.image_id), "answer": example.answer}

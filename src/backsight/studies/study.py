@@ -242,6 +242,18 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
                 store.write_table(name, made)
             else:
                 store.drop_table(name)
+    for name, (first, second, join) in summaries.JOINED.items():
+        one, other = (_rows(store, jobs, kind) for kind in (first, second))
+        if one is None:
+            store.drop_table(name)
+        else:
+            store.write_table(name, join(one, other))
+
+
+def _rows(store: Store, jobs: Sequence[Job], kind: str) -> Table | None:
+    """The rows of all jobs of one schema; None without such a job."""
+    found = [store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind]
+    return Table.concat(found) if found else None
 
 
 def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:

@@ -1,0 +1,170 @@
+"""Token knockout: the causal effect of every image token, and which method of relevance comes near it.
+
+Only small models allow it: each image token is taken away in turn, and the change of the contrastive logit difference
+(CREG, equation 1) is the token's effect. It is taken away in two ways: attention to it is cut for all other positions
+in every block, or its embedding is that of the empty picture. The absolute effects are relevance like any other: they
+have a compass, and every method is compared with them token by token and by direction.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from backsight import schemas
+from backsight.errors import CannotAnswer
+from backsight.examples import Example, Picture, PlainPicture
+from backsight.grid import TokenGrid
+from backsight.maths import compass
+from backsight.maths.compass import Floats
+from backsight.measurements import creg, memory, relevance
+from backsight.measurements.base import Row, Samples
+from backsight.measurements.relevance import Target
+from backsight.models import embeds, replay
+from backsight.models.gradients import Score
+from backsight.models.vlm import VLM
+from backsight.stimuli.render import ScenePicture
+from backsight.tables import Schema
+
+Form = Literal["attention", "embedding"]
+FORMS: tuple[Form, ...] = ("attention", "embedding")
+KNOCKOUT = "knockout"
+
+
+@dataclass(frozen=True)
+class Knockout(creg.Creg):
+    """Agreement of every method with the effects of the tokens, one row a question, form, method.
+
+    `target` says whose logit's effects are taken; methods are those for the same target. The method `knockout` is the
+    effects themselves.
+    """
+
+    schema: ClassVar[Schema] = schemas.KNOCKOUT
+
+    target: Target = "prediction"
+    batch: int = 16
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """As for Creg; CannotAnswer also where vision features enter between the decoder's blocks."""
+        super().check(vlm, samples)
+        if vlm.family.deepstack:
+            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
+        tokens = len(vlm.grid)
+        return super().cost(vlm, samples) + len(samples) * len(FORMS) * tokens * 0.6
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """What the methods take, and a replay."""
+        return super().bytes_each(vlm, samples) + memory.replayed(memory.of(vlm, samples))
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """The rows of one batch; samples without a direction have none."""
+        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
+        asked = [e for e in samples if creg.refusal(e, grids[e.id]) is None]
+        if not asked:
+            return []
+        batch = vlm.prepare(asked)
+        trace = replay.record(vlm, batch)
+        maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps, trace=trace)
+        score = relevance.score(vlm, batch, maps.chosen, self.target, contrastive=True)
+        found: list[Row] = []
+        for form in FORMS:
+            effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
+            for number, example in enumerate(asked):
+                shown = {m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or m == "rollout"}
+                rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
+                chosen = maps.chosen[number]
+                of = {"form": form, "correct": chosen.choice == chosen.answer}
+                found += [dict.fromkeys(self.schema.columns) | creg.told(example) | of | row for row in rows]
+        return found
+
+
+def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]:
+    """How much the score falls with each image token taken away, one tensor (image_token,) an example.
+
+    One replay a token for the whole batch, of the positions that it can reach.
+    """
+    batch, vlm = trace.batch, trace.vlm
+    base = score(trace.logits)
+    counts = [len(grid) for grid in batch.grids]
+    empty = _empty(vlm, batch.examples) if form == "embedding" else None
+    places = [batch.image_mask[row].nonzero().flatten() for row in range(len(batch))]
+    found = torch.zeros(len(batch), max(counts), device=base.device)
+    for token in range(max(counts)):
+        mask = torch.zeros_like(batch.image_mask)
+        rows = [row for row, count in enumerate(counts) if token < count]
+        for row in rows:
+            mask[row, places[row][token]] = True
+        if empty is None:
+            logits = trace.unseen(mask)
+        else:
+            logits = trace.replaced(0, mask, torch.stack([empty[row][token] for row in rows]))
+        found[:, token] = base - score(logits)
+    return [values[:count] for values, count in zip(found, counts, strict=True)]
+
+
+def _empty(vlm: VLM, examples: Sequence[Example]) -> list[Tensor]:
+    """The image embeddings (image_token, d_model) of each question's empty picture."""
+    return embeds.of_pictures(vlm, [empty_picture(e) for e in examples])
+
+
+def empty_picture(example: Example) -> Picture:
+    """The ground of a drawn scene without its figures; of anything else a uniform gray picture."""
+    picture = example.picture
+    if isinstance(picture, ScenePicture):
+        return ScenePicture(picture.scene.with_figures(()), picture.assets)
+    return PlainPicture(picture.size)
+
+
+def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats]) -> Iterator[Row]:
+    """Each method's and reference's agreement with the effects (image_token,) of one question."""
+    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
+    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[creg.DEFAULT])
+    true = compass.direction(reference, subject)
+    drawn = np.random.default_rng(zlib.crc32(example.id.encode())).random(len(grid))
+    others = {
+        KNOCKOUT: effects,
+        creg.NULL: np.ones(len(grid)),
+        creg.RANDOM: drawn,
+        creg.FLOOR: compass.point(grid, subject),
+        creg.BOX: compass.inside(grid, subject),
+    }
+    own = _shares(effects, weights)
+    for method, values in {**others, **shown}.items():
+        shares = _shares(values, weights)
+        row: Row = {"method": method, "true": true, "correlation": _correlation(values, effects)}
+        if shares is not None:
+            row["dae"] = compass.alignment_error(shares, true)
+            row["ea"] = compass.edge_accuracy(shares, true)
+        if shares is not None and own is not None:
+            row["angle"] = between(shares, own)
+        yield row
+
+
+def _shares(values: Floats, weights: Floats) -> Floats | None:
+    try:
+        return compass.compass(values, weights)
+    except CannotAnswer:
+        return None
+
+
+def between(one: Floats, other: Floats) -> float:
+    """The angle between two compasses' peaks in degrees; the mean over the sectors that are tied there."""
+    centers = compass.sector_centers(len(other))
+    return float(np.mean([compass.alignment_error(one, centers[peak]) for peak in compass.peaks(other)]))
+
+
+def _correlation(one: Floats, other: Floats) -> float | None:
+    """Spearman's rank correlation over tokens; None where one side is the same everywhere."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(stats.spearmanr(one, other).statistic)

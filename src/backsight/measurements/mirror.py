@@ -1,0 +1,223 @@
+"""Two things that evidence for a relation must do: turn in a mirror, and follow the subject.
+
+`Flip` mirrors a picture with its boxes and asks the same question, whose answer then is the mirrored one: the compass
+should be the mirror image (CREG, section 6.1). `Moved` puts the subject of a drawn scene elsewhere and leaves all else:
+the compass should turn as far as the subject did.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from backsight import schemas
+from backsight.errors import CannotAnswer
+from backsight.examples import Example, ExampleSet
+from backsight.grid import Box, TokenGrid
+from backsight.maths import compass
+from backsight.maths.compass import Floats
+from backsight.measurements import creg, relevance
+from backsight.measurements.base import Row, Samples
+from backsight.models.vlm import VLM
+from backsight.pictures import Picture
+from backsight.stimuli.questions import NUMBER, OPPOSITE, Direction
+from backsight.stimuli.relations import overlaps, relation
+from backsight.stimuli.render import ScenePicture
+from backsight.stimuli.scattered import RATIO
+from backsight.tables import Schema
+
+MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
+TRIES = 60  # places that are drawn for a moved subject
+FAR = 60.0  # degrees that a moved subject must have turned at least
+
+
+@dataclass(frozen=True)
+class MirroredPicture(Picture):
+    """A picture with left and right exchanged."""
+
+    original: Picture
+
+    @property
+    def id(self) -> str:
+        return f"{self.original.id}-mirrored"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.original.size
+
+    def open(self) -> Image.Image:
+        return ImageOps.mirror(self.original.open())
+
+
+def mirrored(example: Example) -> Example:
+    """The question about the mirrored picture, with boxes and answer mirrored; the words stay."""
+    width = example.picture.size[0]
+    direction = example.direction
+    return replace(
+        example,
+        id=f"{example.id}-mirrored",
+        picture=MirroredPicture(example.picture),
+        boxes={name: Box(width - b.right, b.top, width - b.left, b.bottom) for name, b in example.boxes.items()},
+        answer=MIRRORED.get(example.answer, example.answer),
+        direction=OPPOSITE[direction] if direction in ("left", "right") else direction,  # type: ignore[index]
+        source=None,
+    )
+
+
+def asks_where(samples: Samples) -> bool:
+    """Whether these are questions of where a subject is relative to a reference, answered by a number."""
+    numbers = set(NUMBER.values())
+    return isinstance(samples, ExampleSet) and all(creg.has_relation(e) and set(e.options) <= numbers for e in samples)
+
+
+class _OfRelations(creg.Creg):
+    """What both measurements share: they take CREG's questions and two recordings a question."""
+
+    def applies(self, samples: Samples) -> bool:
+        """Questions of where a subject is relative to a reference, answered by a number."""
+        return asks_where(samples)
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """As for Creg; CannotAnswer where the question is another one."""
+        super().check(vlm, samples)
+        if not asks_where(samples):
+            raise CannotAnswer("The answer to these questions has no mirror image", got=samples.name)
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """Twice that of Creg."""
+        return 2 * super().cost(vlm, samples)
+
+    def compasses(self, vlm: VLM, examples: Sequence[Example]) -> list[dict[tuple[str, str | None], Floats]]:
+        """The compass of each question by method and target, the layout null among them; empty ones are left out."""
+        batch = vlm.prepare(examples)
+        maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps)
+        found: list[dict[tuple[str, str | None], Floats]] = []
+        for number, (example, grid) in enumerate(zip(examples, batch.grids, strict=True)):
+            weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[creg.DEFAULT])
+            shown: dict[tuple[str, str | None], Floats] = {
+                (m, t if relevance.METHODS[m].targeted else None): v[number] for (m, t), v in maps.relevance.items()
+            }
+            shown[creg.NULL, None] = np.ones(len(grid))
+            found.append({})
+            for key, values in shown.items():
+                try:
+                    found[-1][key] = compass.compass(values, weights)
+                except CannotAnswer:
+                    continue
+        return found
+
+
+@dataclass(frozen=True)
+class Flip(_OfRelations):
+    """The compass of a picture and that of its mirror image turned back, one row a question, method, target, sector.
+
+    The target is mirrored too: the truth is the mirrored answer, the prediction what the model says of the mirrored
+    picture.
+    """
+
+    schema: ClassVar[Schema] = schemas.FLIP
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """The rows of one batch; a sample without a direction has none."""
+        asked = _asked(vlm, samples)
+        if not asked:
+            return []
+        pairs = zip(asked, self.compasses(vlm, asked), self.compasses(vlm, [mirrored(e) for e in asked]), strict=True)
+        return [
+            creg.told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
+            | {"share": float(share), "share_mirrored": float(back)}
+            for example, plain, flipped in pairs
+            for key in plain.keys() & flipped.keys()
+            for angle, share, back in zip(
+                compass.sector_centers(len(plain[key])), plain[key], compass.mirrored(flipped[key]), strict=True
+            )
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Moved(_OfRelations):
+    """How far the compass turns when the subject is put elsewhere, one row a question, method and target.
+
+    Drawn scenes only. The new place is drawn; it lies in a clear relation, at least 60 degrees further round.
+    """
+
+    schema: ClassVar[Schema] = schemas.MOVED
+
+    def applies(self, samples: Samples) -> bool:
+        """Questions of where a subject is in a drawn scene."""
+        drawn = isinstance(samples, ExampleSet) and all(isinstance(e.picture, ScenePicture) for e in samples)
+        return drawn and asks_where(samples)
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """As for Creg; CannotAnswer where the pictures are not drawn scenes."""
+        super().check(vlm, samples)
+        if not self.applies(samples):
+            raise CannotAnswer("A subject can only be moved in a drawn scene", got=samples.name)
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """The rows of one batch; a subject that found no other place has none."""
+        pairs = [(e, other) for e in _asked(vlm, samples) if (other := moved(e)) is not None]
+        if not pairs:
+            return []
+        both = [self.compasses(vlm, [pair[side] for pair in pairs]) for side in (0, 1)]
+        found = []
+        for (example, other), before, after in zip(pairs, *both, strict=True):
+            start, end = (compass.direction(*_boxes(e)) for e in (example, other))
+            for key in [k for k in before if k in after]:
+                found.append(
+                    creg.told(example)
+                    | {"method": key[0], "target": key[1], "turned": float(compass.apart(start, end))}
+                    | {"followed": _followed(before[key], after[key], (end - start) % 360)}
+                    | {"dae": compass.alignment_error(before[key], start)}
+                    | {"dae_moved": compass.alignment_error(after[key], end)}
+                )
+        return found
+
+
+def moved(example: Example) -> Example | None:
+    """The question about a scene whose subject stands elsewhere; None where no such place is found."""
+    picture = example.picture
+    assert isinstance(picture, ScenePicture)
+    scene = picture.scene
+    subject, reference = (next(f for f in scene.named if f.name == n) for n in (example.subject, example.reference))
+    rng = np.random.default_rng(zlib.crc32(f"moved:{example.id}".encode()))
+    width, height = scene.size
+    others = [f.box for f in scene.figures if f is not subject]
+    start = compass.direction(reference.box, subject.box)
+    for _ in range(TRIES):
+        x = int(rng.integers(0, round(width - subject.box.width) + 1))
+        y = int(rng.integers(0, round(height - subject.box.height) + 1))
+        box = Box(x, y, x + subject.box.width, y + subject.box.height)
+        found: Direction | None = relation(box, reference.box, ratio=RATIO)
+        if found is None or any(overlaps(box, other, gap=2) for other in others):
+            continue
+        if compass.apart(compass.direction(reference.box, box), start) < FAR:
+            continue
+        figures = tuple(replace(f, box=box) if f is subject else f for f in scene.figures)
+        return replace(
+            example, id=f"{example.id}-moved", picture=replace(picture, scene=scene.with_figures(figures)),
+            boxes={**example.boxes, subject.name: box}, answer=NUMBER[found], direction=found, source=None,
+        )  # fmt: skip
+    return None
+
+
+def _followed(before: Floats, after: Floats, turn: float) -> float:
+    """The angle between the turn of a compass's peak and that of the subject; the mean over tied sectors."""
+    centers = compass.sector_centers(len(before))
+    return float(np.mean([compass.alignment_error(after, (centers[p] + turn) % 360) for p in compass.peaks(before)]))
+
+
+def _boxes(example: Example) -> tuple[Box, Box]:
+    return example.boxes[str(example.reference)], example.boxes[str(example.subject)]
+
+
+def _asked(vlm: VLM, samples: Sequence[Example]) -> list[Example]:
+    grids: dict[tuple[int, int], TokenGrid] = {}
+    for example in samples:
+        grids.setdefault(example.picture.size, vlm.grid_of(example.picture))
+    return [e for e in samples if creg.refusal(e, grids[e.picture.size]) is None]

@@ -1,0 +1,185 @@
+"""Causal occlusion: what hiding one compass sector does to the answer (CREG, section 4, equation 8, and table 4).
+
+Every sector is hidden in turn. So the paper's score of the true sector (COS-true: it describes a sample, and is the
+same for every method) and the score of the sector that a method itself indicates (COS-indicated: it ranks methods) are
+read from one table (`maths/occlusion.py`). What the paper leaves open is varied on a share of the pictures.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backsight import schemas
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Example, ExampleSet
+from backsight.maths import compass
+from backsight.measurements import memory, relevance
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.creg import has_relation, part_of, refusal, told
+from backsight.models import answers, replay
+from backsight.models.vlm import VLM
+from backsight.stimuli.occluded import Fill, OccludedPicture, Sectors
+from backsight.tables import Schema
+
+SECTORS = 8
+HIDDEN = 0.5  # a token counts as hidden where at least so much of its cell is
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the paper leaves open about an occlusion: `tokens` hides image tokens from all others and fills nothing."""
+
+    fill: Fill | Literal["tokens"] = "gray"
+    reach: Literal["edge", "r_max"] = "edge"
+    spared: bool = False
+    matched: bool = False
+
+
+VARIANTS: dict[str, Variant] = {
+    "gray": Variant(),
+    "mean colour": Variant("mean"),
+    "blur": Variant("blur"),
+    "noise": Variant("noise"),
+    "tokens": Variant("tokens"),
+    "gray, up to r_max": Variant(reach="r_max"),
+    "gray, boxes spared": Variant(spared=True),
+    "gray, equal areas": Variant(matched=True),
+}
+
+
+@dataclass(frozen=True)
+class Occlusion(Measurement):
+    """log p of the answer with each sector hidden, one row a question, variant and sector, and one with none hidden.
+
+    The first variant is taken on all pictures, the others on the share `varied` of them, chosen by the picture alone.
+    """
+
+    schema: ClassVar[Schema] = schemas.OCCLUSION
+
+    varied: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.varied <= 1:
+            raise UsageError("A share of the pictures lies between 0 and 1", got=self.varied)
+
+    def applies(self, samples: Samples) -> bool:
+        """Questions that name a direction, a subject and a reference with their boxes."""
+        return isinstance(samples, ExampleSet) and all(has_relation(e) for e in samples)
+
+    def check(self, vlm: VLM, samples: Samples) -> None:
+        """CannotAnswer where options are no single tokens or no sample has a direction."""
+        if not isinstance(samples, ExampleSet):
+            raise UsageError("Occlusion takes an example set, not pairs", got=samples.name)
+        without = [e.id for e in samples if not has_relation(e)]
+        if without:
+            raise CannotAnswer("A question without subject, reference or a box of theirs", got=without[:3])
+        relevance.check(vlm, {e.options for e in samples})
+        if all(refusal(e, vlm.grid_of(e.picture)) for e in samples):
+            raise CannotAnswer("No sample of this set has a direction")
+
+    def cost(self, vlm: VLM, samples: Samples) -> float:
+        """A forward a sector and variant; hidden tokens cost a replay instead."""
+        assert isinstance(samples, ExampleSet)
+        varied = sum(self._varied(e) for e in samples)
+        return len(samples) * (1 + SECTORS) + varied * (1 + SECTORS * (len(VARIANTS) - 1))
+
+    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+        """A recording and the fuller of a forward and a replay."""
+        sizes = memory.of(vlm, samples)
+        return memory.recorded(sizes) + max(memory.forward(sizes), memory.replayed(sizes))
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """The rows of one batch; a sample without a direction has one row that says why."""
+        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
+        refused = {e.id: reason for e in samples if (reason := refusal(e, grids[e.id])) is not None}
+        found = [_row(e, None, None, None) | {"refused": refused[e.id]} for e in samples if e.id in refused]
+        asked = [e for e in samples if e.id not in refused]
+        if asked:
+            logits = vlm.forward(vlm.prepare(asked))
+            found += [_row(e, None, None, z, vlm) for e, z in zip(asked, logits, strict=True)]
+        for number, (name, variant) in enumerate(VARIANTS.items()):
+            some = [e for e in asked if number == 0 or self._varied(e)]
+            if some:
+                made = _tokens(vlm, name, some) if variant.fill == "tokens" else self._filled(vlm, name, variant, some)
+                found += made
+        return found
+
+    def _varied(self, example: Example) -> bool:
+        return zlib.crc32(f"varied:{example.image_id}".encode()) % 1000 < 1000 * self.varied
+
+    def _filled(self, vlm: VLM, name: str, variant: Variant, examples: Sequence[Example]) -> Iterator[Row]:
+        assert variant.fill != "tokens"
+        for sector in range(SECTORS):
+            shown = [_sectors(e, variant) for e in examples]
+            hidden = [
+                replace(e, picture=OccludedPicture(e.picture, s, sector, variant.fill))
+                for e, s in zip(examples, shown, strict=True)
+            ]
+            logits = vlm.forward(vlm.prepare(hidden))
+            for example, sectors, scores in zip(examples, shown, logits, strict=True):
+                area = float(sectors.masks()[sector].mean())
+                yield _row(example, name, sector, scores, vlm) | {"area": area}
+
+
+def _tokens(vlm: VLM, name: str, examples: Sequence[Example]) -> Iterator[Row]:
+    """Each sector's image tokens seen by no other position."""
+    batch = vlm.prepare(examples)
+    trace = replay.record(vlm, batch)
+    shares = [
+        np.stack([_covered(mask, grid.box) for mask in _sectors(e, Variant()).masks()])
+        for e, grid in zip(examples, batch.grids, strict=True)
+    ]
+    for sector in range(SECTORS):
+        hidden = torch.zeros_like(batch.image_mask)
+        for row, share in enumerate(shares):
+            places = batch.image_mask[row].nonzero().flatten()
+            hidden[row, places[torch.from_numpy(share[sector] >= HIDDEN).to(places.device)]] = True
+        for example, share, scores in zip(examples, shares, trace.unseen(hidden), strict=True):
+            yield _row(example, name, sector, scores, vlm) | {"area": float((share[sector] >= HIDDEN).mean())}
+
+
+def _covered(mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]], boxes: compass.Floats) -> compass.Floats:
+    """The share of each token's box (image_token, 4) that a mask of pixels covers."""
+    rounded = boxes.round().astype(int)
+    return np.array([mask[b[1] : b[3], b[0] : b[2]].mean() if b[3] > b[1] and b[2] > b[0] else 0.0 for b in rounded])
+
+
+def _sectors(example: Example, variant: Variant) -> Sectors:
+    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
+    apart = float(np.hypot(*np.subtract(subject.center, reference.center)))
+    return Sectors(
+        example.picture.size,
+        reference.center,
+        SECTORS,
+        reach=compass.Projection().reach * apart if variant.reach == "r_max" else None,
+        spared=(subject, reference) if variant.spared else (),
+        matched=variant.matched,
+    )
+
+
+def _row(
+    example: Example, variant: str | None, sector: int | None, logits: Tensor | None, vlm: VLM | None = None
+) -> Row:
+    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
+    row: Row = dict.fromkeys(schemas.OCCLUSION.columns) | told(example) | {
+        "part": part_of(example.image_id), "variant": variant,
+        "sector": None if sector is None else 360.0 / SECTORS * sector,
+    }  # fmt: skip
+    if logits is None or vlm is None:
+        return row
+    spelled = vlm.options(example.options)
+    assert spelled is not None
+    scores = answers.option_probabilities(logits, spelled).double()
+    p = scores[example.options.index(example.answer)]
+    return row | {
+        "true": compass.direction(reference, subject),
+        "log_p": float((p / scores.sum()).log()), "log_p_vocabulary": float(p.log()),
+        "choice": example.options[int(scores.argmax())], "answer": example.answer,
+    }  # fmt: skip
