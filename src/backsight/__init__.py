@@ -26,6 +26,7 @@ _WHERE = {
     "Interchange": "backsight.measurements",
     "measure": "backsight.measurements",
     "plot": "backsight.figures",
+    "explain": "backsight.measurements.explain",
     "BacksightError": "backsight.errors",
 }
 _PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "repairs", "report", "stimuli", "studies")
@@ -45,6 +46,7 @@ __all__ = [
     "Table",
     "TokenGrid",
     "datasets",
+    "explain",
     "figures",
     "load",
     "maths",

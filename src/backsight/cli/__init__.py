@@ -10,11 +10,11 @@ import sys
 
 import typer
 
-from backsight.cli import compare, data, study, training
+from backsight.cli import compare, data, explain, study, training
 from backsight.cli.shared import app
 from backsight.errors import BacksightError
 
-__all__ = ["app", "compare", "data", "main", "study", "training"]
+__all__ = ["app", "compare", "data", "explain", "main", "study", "training"]
 
 INTERRUPTED = 130  # how typer leaves on Ctrl-C
 

@@ -132,7 +132,7 @@ class Flip(_OfRelations):
             creg.told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
             | {"share": float(share), "share_mirrored": float(back)}
             for example, plain, flipped in pairs
-            for key in plain.keys() & flipped.keys()
+            for key in [k for k in plain if k in flipped]
             for angle, share, back in zip(
                 compass.sector_centers(len(plain[key])), plain[key], compass.mirrored(flipped[key]), strict=True
             )
