@@ -24,8 +24,12 @@ def study(
         list[str] | None, typer.Option(help="A measurement, a set, or both as in behaviour/squares.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples a job.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="So many samples a job where a set has them, as 300 for CREG's tables.")
+    ] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
+    vsr: Annotated[Path | None, typer.Option(help="VSR's annotations: adds VSR, with the boxes of --photos.")] = None,
     whatsup: Annotated[list[Path] | None, typer.Option(help="What'sUp as published: its sets and composites.")] = None,
     dtype: Dtype = None,
     device: Device = None,
@@ -43,8 +47,8 @@ def study(
     console = open_console()
     room = None if memory is None else size_of(memory)
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
-    extra = _own_sets(data, photos, whatsup)
-    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room)
+    extra = _own_sets(data, photos, whatsup, vsr)
+    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples)
     vlm = open_model(model, dtype, device, max_pixels)
     sets, skipped = default_sets(vlm, seed=seed)
     joined, unfit = _composites(vlm, whatsup, seed)
@@ -108,19 +112,28 @@ def _report(folder: Path) -> Path:
         ) from error
 
 
-def _own_sets(data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None) -> list[Any]:
+def _own_sets(
+    data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None
+) -> list[Any]:  # fmt: skip
     from backsight.datasets import coco_pairs, folder
+    from backsight.datasets import vsr as relations
     from backsight.datasets import whatsup as photographs
     from backsight.errors import UsageError
 
     forms = [(path, "with metadata.jsonl and pictures") for path in data or []]
     forms += [(photos, "in COCO's form")] if photos else []
     forms += [(path, "in What'sUp's published form") for path in whatsup or []]
+    forms += [(vsr, "with VSR's annotations")] if vsr else []
+    if vsr and not photos:
+        raise UsageError(
+            "VSR has no boxes of its own", got="--vsr without --photos", do="give COCO's folder as --photos"
+        )
     for path, form in forms:
         if not path.is_dir():
             raise UsageError("There is no such folder", where=path, do=f"give a folder {form}")
     found: list[Any] = [folder.load(path) for path in data or []]
     found += [coco_pairs.load(photos)] if photos else []
+    found += [relations.load(vsr, photos=photos)] if vsr and photos else []
     return found + [examples for path in whatsup or [] for examples in photographs.load(path)]
 
 

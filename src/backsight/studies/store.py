@@ -47,7 +47,14 @@ class Store:
                 "The folder belongs to another study", where=self.folder, got=said, do="give another --out"
             )
         with self.writing("the output folder"):
-            for place in (self.jobs, self.tables, self.folder / "samples", self.folder / "figures", self.folder):
+            for place in (
+                self.jobs,
+                self.tables,
+                self.folder / "samples",
+                self.folder / "figures",
+                self.folder / "gallery",
+                self.folder,
+            ):
                 for path in place.glob(".*.part"):  # left by a kill in the middle of a write
                     path.unlink(missing_ok=True)
 

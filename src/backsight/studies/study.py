@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from backsight.maths.roads import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
-from backsight.studies import memory
+from backsight.studies import gallery, memory
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
 from backsight.studies.record import describe_model, machine
@@ -32,6 +32,7 @@ QUICK = 48
 class Options:
     """What a study was asked for, beside model and folder. `quick` is a limit of 48 samples a job.
 
+    `samples` stands in for each measurement's own largest number of samples; `limit` can only lower it.
     `memory` is the most bytes that weights and a batch may take; what None stands for is told in `studies/memory.py`.
     """
 
@@ -42,6 +43,7 @@ class Options:
     dtype: str | None = None
     max_pixels: int | None = None
     memory: int | None = None
+    samples: int | None = None
 
     @property
     def effective_limit(self) -> int | None:
@@ -70,6 +72,8 @@ class Study:
         kinds = [kind_of(m) for m in self.measurements]
         if len(set(kinds)) < len(kinds):
             raise StudyError("Two measurements of a study are of one kind", got=sorted(kinds), do="run two studies")
+        if self.options.samples is not None:
+            self.measurements = [replace(m, most=self.options.samples) for m in self.measurements]
         self.jobs: list[Job]
         self.jobs, self.skipped = plan(
             self.vlm, self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit,
@@ -107,6 +111,7 @@ class Study:
             "dtype": str(self.vlm.dtype).removeprefix("torch."),
             "seed": self.options.seed,
             "limit": self.options.effective_limit,
+            "samples": self.options.samples,
             "max_pixels": self.options.max_pixels,
         }
 
@@ -138,6 +143,8 @@ class Study:
         self.store.write_table(
             "position_budget", positions.budget(self.vlm.model.config, self.vlm.family, grid.rows, grid.columns)
         )
+        with self.store.writing("the gallery"):
+            self.shown = gallery.make(self.vlm, self.store, self.jobs)
         with self.store.writing("the sample pictures"):
             described = [self._describe(s) for s in self.sets if any(j.set_name == s.name for j in self.jobs)]
         self._write(done, described)
@@ -161,6 +168,7 @@ class Study:
                     "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
                     "contracts": [asdict(f) for f in vlm.findings],
                     "sets": described,
+                    "gallery": self.shown,
                     "jobs": [self._job(d) for d in done],
                     "verdict": judge(self.store, self.jobs),
                     "skipped": [

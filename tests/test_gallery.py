@@ -1,0 +1,104 @@
+"""The gallery: what its rule takes, and what a study leaves of it; and the studies that CREG's tables are made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from backsight import stimuli
+from backsight.errors import UsageError
+from backsight.examples import ExampleSet
+from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
+from backsight.models.vlm import VLM
+from backsight.studies import Options, Study
+from backsight.studies.gallery import RULES, chosen
+
+from .conftest import Command
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    common = {"method": "creg", "target": "prediction", "projection": "default", "tied": 1}
+    return pd.DataFrame([common | row for row in rows])
+
+
+def test_the_rule_by_hand() -> None:
+    rows = frame(
+        [
+            {"example_id": "a", "share": 0.5, "dae": 10.0},
+            {"example_id": "b", "share": 0.7, "dae": 20.0},
+            {"example_id": "c", "share": 0.9, "dae": 30.0},
+            {"example_id": "d", "share": 0.2, "dae": 60.0},
+            {"example_id": "e", "share": 0.6, "dae": 100.0},
+            {"example_id": "f", "share": 0.8, "dae": 170.0},
+            {"example_id": "g", "share": 0.99, "dae": 0.0, "tied": 2},
+            {"example_id": "h", "share": 0.99, "dae": 0.0, "target": "truth"},
+            {"example_id": "i", "share": 0.99, "dae": 0.0, "projection": "4 sectors"},
+        ]
+    )
+    assert chosen(rows) == {"strong": "b", "diffuse": "d", "wrong": "f"}
+
+
+def test_no_picture_is_shown_twice_and_a_rule_may_find_none() -> None:
+    rows = frame([{"example_id": "a", "share": 0.5, "dae": 10.0}])
+    assert chosen(rows) == {"strong": "a"}
+    assert chosen(frame([{"example_id": "a", "share": None, "dae": None}])) == {}
+
+
+@pytest.fixture(scope="module")
+def study(tiny_vlm: VLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of all of CREG's measurements on twelve drawn pictures."""
+    pairs = stimuli.pairs(tiny_vlm.grid, scenes=12).where(lambda e: e.tags["prompt"] == "A")
+    methods = ("creg", "rollout")
+    measurements = (
+        Creg(methods=methods), Occlusion(varied=0.2), Knockout(methods=methods), Flip(methods=methods),
+        Moved(methods=methods),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("study") / "out"
+    return Study(tiny_vlm, [pairs], folder, Options(), measurements).run()
+
+
+def test_a_study_leaves_its_gallery(study: Path) -> None:
+    data = json.loads((study / "study.json").read_text())
+    assert data["gallery"] and {shown["rule"] for shown in data["gallery"]} <= RULES.keys()
+    for shown in data["gallery"]:
+        written = json.loads((study / f"{shown['file']}.json").read_text())
+        assert written["method"] == "creg" and shown["sentence"] and len(written["relevance"]) == 36
+        for ending in ("svg", "narrow.svg"):
+            assert "</svg>" in (study / f"{shown['file']}.{ending}").read_text()
+
+
+def test_a_study_leaves_every_table_of_creg(study: Path) -> None:
+    found = {path.stem for path in (study / "tables").glob("*.parquet")}
+    assert found >= {
+        "creg_summary", "creg_pairs", "occlusion_summary", "knockout_summary", "flip_summary", "moved_summary",
+    }  # fmt: skip
+    scores = pd.read_parquet(study / "tables" / "occlusion_summary.parquet")
+    assert {"creg", "rollout", "constant"} <= set(scores["method"].dropna())
+
+
+def test_the_number_of_samples_can_be_raised(tiny_vlm: VLM, tmp_path: Path) -> None:
+    pairs = stimuli.pairs(tiny_vlm.grid, scenes=12)
+    measurements = (Creg(most=8), Occlusion(most=4))
+    for options, expected in (
+        (Options(), {"creg": 8, "occlusion": 4}),
+        (Options(samples=20), {"creg": 20, "occlusion": 20}),
+        (Options(samples=20, limit=6), {"creg": 6, "occlusion": 6}),
+    ):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        made = Study(tiny_vlm, [pairs], folder, options, measurements)
+        assert {job.kind: len(job.samples) for job in made.jobs} == expected
+
+
+def test_vsr_wants_cocos_boxes(command: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    found = command("study", tiny_checkpoint, "--out", tmp_path / "o", "--vsr", tmp_path)
+    assert found.code == UsageError.exit_code and "no boxes of its own" in found.err
+
+
+def test_only_questions_with_a_relation_are_asked_for_their_direction() -> None:
+    squares = stimuli.squares().limit(4)
+    assert Creg().applies(squares) and Knockout().applies(squares) and not Flip().applies(squares)
+    assert not Creg().applies(ExampleSet("grid", stimuli.grid(side=2, count=4).items))
