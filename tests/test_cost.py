@@ -1,4 +1,4 @@
-"""The cost of a last-token sweep, in FLOPs, held to a count by hand."""
+"""The cost of sweeps and of relevance, in FLOPs, held to counts by hand and to their limits."""
 
 from __future__ import annotations
 
@@ -65,3 +65,32 @@ def test_an_image_sweep_stays_under_its_limit(bench: ModuleType) -> None:
     for row in benchmark("image_sweep").measure(6, 128, 1, 1):
         assert 2 < row["language_forward_equivalents"] <= row["limit"], row["sets"]
         assert row["largest_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_relevance_stays_under_its_limits(bench: ModuleType) -> None:
+    """On 28 blocks, every sample with two targets; the counts that measurements state are no smaller."""
+    made = benchmark("relevance")
+    vlm = bench.shape(28, 128)
+    batch = made.asked(vlm, 185, 1)
+    spent = made.counted(vlm, batch)
+    for name, limit in made.LIMITS.items():
+        assert 1 < spent[name] <= limit
+        stated = made.relevance.cost(vlm, made.PARTS[name], depth=4, steps=50)
+        assert spent[name] <= 1.1 * stated
+
+
+def test_relevance_is_captums(bench: ModuleType) -> None:
+    """What the benchmark times are the same numbers."""
+    made = benchmark("relevance")
+    vlm = bench.shape(6, 128)
+    batch = made.asked(vlm, 185, 1)
+    ours = made.relevance.maps(vlm, batch, ["single_layer_contrastive", "integrated_gradients"], steps=6)
+    image = batch.image_mask[0]
+    products = made.captum_creg(vlm, batch, [5])
+    paths = made.captum_path(vlm, batch, 5, 6)
+    for number, target in enumerate(made.relevance.TARGETS):
+        expected = products[number][0].sum(-1).abs()[image].numpy()
+        assert ours.relevance["single_layer_contrastive", target][0] == pytest.approx(expected, abs=1e-4)
+        expected = paths[number][0].sum(-1).abs()[image].numpy()
+        assert ours.relevance["integrated_gradients", target][0] == pytest.approx(expected, abs=1e-4)
