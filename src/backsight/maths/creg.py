@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from backsight import schemas
@@ -16,6 +18,7 @@ from backsight.tables import Table
 
 NULL, FLOOR, DEFAULT = "constant", "point_at_subject", "default"
 METRICS = ("dae", "ea")
+APART = ("point_at_subject", "subject_box", "random_sector", "geometry")  # references that are no rivals
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval
 FIGURES = (*(f"{name}{end}" for name in ("dae", "ea", "dae_gain", "ea_gain") for end in ("", "_low", "_high")), *BARE)
 Row = dict[str, Any]
@@ -89,49 +92,54 @@ def _figures(full: pd.DataFrame) -> Row:
     return found
 
 
-def _key(frame: pd.DataFrame) -> pd.Series[str]:
-    """Method and target in one word, so that references and methods stand side by side as columns."""
-    return frame["method"].where(frame["target"].isna(), frame["method"] + ":" + frame["target"].astype(str))
-
-
 def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Every method's DAE less every other's, on the questions for which both have a compass, default projection.
+    """Every method's DAE less every other's for the same target, default projection, where both have a compass.
 
-    Wilcoxon's signed-rank test over images, with Holm's correction over all pairs of a suite and prompt. References
-    take part by their layout null and by random relevance.
+    Methods without a target, the layout null and random relevance stand beside both targets. Wilcoxon's signed-rank
+    test over images (its normal form, as angles tie), with Holm's correction over all pairs of a suite, prompt and
+    target.
     """
     expect(rows, "creg")
     found: list[Row] = []
     frame = rows.frame
-    frame = frame[(frame["projection"] == DEFAULT) & (frame["part"] == "rest")]
+    frame = frame[(frame["projection"] == DEFAULT) & (frame["part"] == "rest") & ~frame["method"].isin(APART)]
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
-        table = group.pivot_table(index=["image_id", "example_id"], columns=_key(group), values="dae", sort=False)
-        names = [
-            n
-            for n in dict.fromkeys(_key(group))
-            if n in table and (":" in n or n in ("rollout", NULL, "random_relevance"))
-        ]
-        made = [_pair(table, one, other, smallest) for one, other in combinations(names, 2)]
-        tested = [row for row in made if row["p_value"] is not None]
-        for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
-            row["p_holm"] = p
-        found += [{"suite": suite, "prompt": prompt} | row for row in made]
+        for target in ("truth", "prediction"):
+            part = group[group["target"].isna() | (group["target"] == target)]
+            if not (part["target"] == target).any():
+                continue
+            found += [{"suite": suite, "prompt": prompt} | row for row in _pairs(part, target, smallest)]
     return Table.of(schemas.CREG_PAIRS, found, rows.provenance)
 
 
-def _pair(table: pd.DataFrame, one: str, other: str, smallest: int) -> Row:
-    both = table[[one, other]].dropna()
-    difference = both[one] - both[other]
-    images = both.index.get_level_values("image_id").astype(str)
-    names: Row = {}
-    for column, name in (("method", one), ("other", other)):
-        method, _, target = name.partition(":")
-        names |= {column: method, "target" if column == "method" else "other_target": target or None}
-    counted = names | {"questions": len(both), "images": images.nunique(), "p_value": None, "p_holm": None}
-    if len(both) < smallest:
+def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
+    """All pairs of the methods of one target."""
+    table = part.pivot_table(index=["image_id", "example_id"], columns="method", values="dae", sort=False)
+    names = [name for name in dict.fromkeys(part["method"]) if name in table]
+    targeted = set(part.loc[part["target"].notna(), "method"])
+    images = table.index.get_level_values("image_id").to_numpy().astype(str)
+    values = {name: table[name].to_numpy(dtype=float) for name in names}
+    made = []
+    for one, other in combinations(names, 2):
+        row = _pair(values[one] - values[other], images, smallest)
+        row |= {"method": one, "target": target if one in targeted else None}
+        made.append(row | {"other": other, "other_target": target if other in targeted else None})
+    tested = [row for row in made if row["p_value"] is not None]
+    for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
+        row["p_holm"] = p
+    return made
+
+
+def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: int) -> Row:
+    """The figures of one pair from the differences of all questions, missing where one side is."""
+    given = ~np.isnan(difference)
+    difference, images = difference[given], images[given]
+    counted: Row = {"questions": len(difference), "images": len(set(images.tolist())), "p_value": None, "p_holm": None}
+    if len(difference) < smallest:
         return counted | {"difference": None, "low": None, "high": None, "omitted": True}
-    interval = means_over_images(difference.to_numpy()[:, None], images)[0]
-    by_image = difference.groupby(images).mean()
-    p = 1.0 if not by_image.abs().max() > 0 else float(stats.wilcoxon(by_image).pvalue)
-    low, high = interval.low, interval.high
-    return counted | {"difference": interval.mean, "low": low, "high": high, "p_value": p, "omitted": False}
+    interval = means_over_images(difference[:, None], images)[0]
+    _, index = np.unique(images, return_inverse=True)
+    by_image = np.bincount(index, weights=difference) / np.bincount(index)
+    p = float(stats.wilcoxon(by_image, method="approx").pvalue) if np.abs(by_image).max() > 0 else 1.0
+    figures = {"difference": interval.mean, "low": interval.low, "high": interval.high}
+    return counted | figures | {"p_value": p, "omitted": False}

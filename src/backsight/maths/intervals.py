@@ -8,6 +8,7 @@ images takes its place and is named.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -56,8 +57,7 @@ def means_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0) ->
     _, index = np.unique(np.asarray(images), return_inverse=True)
     counts = np.bincount(index).astype(float)
     sums = np.stack([np.bincount(index, weights=column) for column in value.T], 1)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (RESAMPLES, len(counts)))
-    times = np.stack([np.bincount(row, minlength=len(counts)) for row in drawn]).astype(float)
+    times = _times_drawn(len(counts), seed)
     resampled = times @ sums / (times @ counts)[:, None]
     low, high = np.percentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     flat = np.ptp(sums / counts[:, None], axis=0) == 0
@@ -66,6 +66,14 @@ def means_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0) ->
         Interval(float(m), float(m), float(m), "none") if f else Interval(float(m), float(a), float(b), "bootstrap")
         for m, a, b, f in zip(means, low, high, flat, strict=True)
     ]
+
+
+@lru_cache(maxsize=64)
+def _times_drawn(images: int, seed: int) -> NDArray[np.float64]:
+    """How often each image is drawn in each resample, (resample, image), by the draws of scipy's bootstrap."""
+    drawn = np.random.default_rng(seed).integers(0, images, (RESAMPLES, images))
+    places = drawn + images * np.arange(RESAMPLES)[:, None]
+    return np.bincount(places.ravel(), minlength=RESAMPLES * images).reshape(RESAMPLES, images).astype(float)
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

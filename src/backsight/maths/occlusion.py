@@ -38,6 +38,7 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
     indicated = None if relevance is None else _peaks(relevance)
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         plain = group[group["variant"].isna()].set_index("example_id")
+        methods = list(_of(indicated, suite, prompt))
         for variant, hidden in group[group["variant"].notna()].groupby("variant", sort=False):
             for over, column in OVER.items():
                 place = {"suite": suite, "prompt": prompt, "variant": variant, "over": over}
@@ -46,7 +47,7 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
                 scored = _Changes(changes, plain["image_id"])
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
                 found.append(place | {"sector": "true"} | scored.row(true, smallest))
-                for names, peaks in _of(indicated, suite, prompt):
+                for names, peaks in methods:
                     found.append(place | {"sector": "indicated"} | scored.row(peaks, smallest) | names)
     return Table.of(schemas.OCCLUSION_SUMMARY, found, rows.provenance)
 
