@@ -1,4 +1,4 @@
-"""Published figures: the file against cells typed from the paper, what is wrong in it, and which names match."""
+"""Published figures: the file against cells typed from Dual Mechanisms, what is wrong in it, and which names match."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ QWEN, GEMMA = "Qwen/Qwen2-VL-7B-Instruct", "google/gemma-3-4b-it"
 THREE = ("squares", "shapes", "objects")
 COMPOSITES = "whatsup_composites"
 PAPER = "The Dual Mechanisms of Spatial Reasoning in Vision-Language Models"
+DUAL = [f for f in everything() if f.paper == PAPER]
 
 
 def cell(model: str, table: str, suite: str | None = None, direction: str | None = "all", **other: str) -> Published:
@@ -84,11 +85,11 @@ def test_settings_as_the_paper_prints_them(model: str, printed: list[str]) -> No
 
 
 def test_each_table_has_all_its_cells() -> None:
-    counts = Counter((f.table, f.model) for f in everything())
+    counts = Counter((f.table, f.model) for f in DUAL)
     each = {"1": 4, "2": 3, "3": 5, "4": 14, "5": 12, "6": 5}
     names = ("Qwen2-VL-7B-Instruct", "Gemma-3-4b-it")
     assert counts == {(table, name): count for table, count in each.items() for name in names}
-    assert len(everything()) == 86
+    assert len(DUAL) == 86
 
 
 def mean(model: str, table: str, suite: str) -> float:
@@ -148,7 +149,7 @@ def test_what_is_wrong_has_its_correction(where: tuple[str, str, str, str], prin
 def test_every_error_is_named_and_nothing_else() -> None:
     found = {
         (f.table, f.model, f.suite or f.metric, f.correction.value is not None)
-        for f in everything()
+        for f in DUAL
         if f.correction is not None
     }
     qwen, gemma = "Qwen2-VL-7B-Instruct", "Gemma-3-4b-it"
@@ -156,14 +157,12 @@ def test_every_error_is_named_and_nothing_else() -> None:
     expected |= {(table, model, COMPOSITES, True) for table in "134" for model in (qwen, gemma)}
     expected |= {("3", model, COMPOSITES, False) for model in (qwen, gemma)} | {("6", gemma, "strip_width", True)}
     assert found == expected
-    wrong = [f for f in everything() if f.table == "3" and f.condition != "none"]
+    wrong = [f for f in DUAL if f.table == "3" and f.condition != "none"]
     assert len(wrong) == 8 and all(f.correction and f.correction.value is None and f.best == "" for f in wrong)
     assert cell(GEMMA, "6", metric="strip_width").best == "5"
 
 
-@pytest.mark.parametrize(
-    "one", everything(), ids=lambda f: f"{f.table}-{f.model[0]}-{f.suite}-{f.direction}-{f.metric}"
-)
+@pytest.mark.parametrize("one", DUAL, ids=lambda f: f"{f.table}-{f.model[0]}-{f.suite}-{f.direction}-{f.metric}")
 def test_every_entry_is_well_formed(one: Published) -> None:
     assert one.paper and one.source and one.table.isdigit()
     assert one.suite is None or one.suite in SUITES or one.suite in TITLES
@@ -181,14 +180,19 @@ def test_the_file_has_a_line_for_each_figure_and_no_loose_ends() -> None:
     content = (resources.files("backsight.published") / "figures.json").read_text(encoding="utf-8")
     data = json.loads(content)
     assert sum(line.startswith('    {"paper": ') for line in content.splitlines()) == len(data["figures"])
-    assert {one["correction"]["reason"] for one in data["figures"] if "correction" in one} == set(data["reasons"])
-    assert {one["model"] for one in data["figures"]} == {one["name"] for one in data["models"]}
+    corrections = {one["correction"]["reason"] for one in data["figures"] if "correction" in one}
+    remarks = {name for one in data["figures"] for name in one.get("remarks", ())}
+    assert corrections | remarks == set(data["reasons"]) and not corrections & remarks
+    assert {one["model"] for one in data["figures"]} - {None} == {one["name"] for one in data["models"]}
+    assert all(one["remarks"] != [] for one in data["figures"] if "remarks" in one)
     assert {one["paper"] for one in data["figures"]} == set(data["papers"])
 
 
 def test_digits() -> None:
     assert [number(text) for text in ("0.60", "50.7%", "12×12", "4")] == [0.6, pytest.approx(0.507), 12, 4]
     assert [rounding(text) for text in ("0.60", "0.9", "50.7%", "4")] == pytest.approx([0.005, 0.05, 0.0005, 0.5])
+    assert [number(text) for text in (".458", "57.9°", "≈90°", "+0.417", "-0.476")] == [0.458, 57.9, 90, 0.417, -0.476]
+    assert [rounding(text) for text in (".458", "57.9°", "≈90°", "+0.417")] == pytest.approx([5e-4, 0.05, 0.5, 5e-4])
     with pytest.raises(ValueError, match="not a square"):
         number("12×13")
 
@@ -203,7 +207,10 @@ def test_digits() -> None:
         ("Qwen2-VL-7B-Instruct", "Qwen2-VL-7B-Instruct", True),
         ("a/b/gemma-3-4b-it", "Gemma-3-4b-it", True),
         ("/c/models--google--gemma-3-4b-it/snapshots/093f9f", "Gemma-3-4b-it", False),
-        ("Qwen/Qwen2-VL-2B-Instruct", None, False),
+        ("Qwen/Qwen2-VL-2B-Instruct", "Qwen2-VL-2B-Instruct", False),
+        ("/models/Qwen2-VL-2B-Instruct", "Qwen2-VL-2B-Instruct", True),
+        ("Qwen/Qwen2-VL-2B", None, False),
+        ("Qwen/Qwen2-VL-72B-Instruct", None, False),
         ("Qwen/Qwen2.5-VL-7B-Instruct", None, False),
         ("someone/Qwen2-VL-7B-Instruct", None, False),
         ("Qwen/Qwen2-VL-7B-Instruct-AWQ", None, False),

@@ -1,8 +1,10 @@
 """What papers print of a model, with what is known to be wrong in it.
 
-Every figure stands in one file, `figures.json`, one line each and as it is printed. So far these are tables 1 to 6 of
-*The Dual Mechanisms of Spatial Reasoning in Vision-Language Models* (arXiv 2603.22278v1). A correction says what is
-wrong and where that can be seen, and has a value where the authors' own code gives one.
+Every figure stands in one file, `figures.json`, one line each and as it is printed: tables 1 to 6 of *The Dual
+Mechanisms of Spatial Reasoning in Vision-Language Models* (arXiv 2603.22278v1), and tables 1 to 7 and sections 4, 6.1
+and 6.2 of *CREG: Compass Relational Evidence for Interpreting Spatial Reasoning in Vision-Language Models* (arXiv
+2603.20475v1). A correction says what is wrong and where that can be seen, and has a value where the authors' own code
+gives one; a remark leaves the figure as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from pathlib import PurePath
 from typing import Any
 
 FILE = "figures.json"
+KEYS = ("table", "model", "suite", "direction", "condition", "metric")
+OPTIONAL = ("row", "method", "target", "projection", "subset", "prompt", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,31 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Published:
-    """One figure of one table about one model.
+class Remark:
+    """What is known of a published figure that stands: how it was got, or what the paper does not say of it."""
 
-    `model` is the paper's name for it. `suite` and `direction` are named as in our tables; a setting has neither.
-    `condition` is picture, removed, none, random, probe or setting. `n` is the number of questions by the authors'
-    code, as the paper prints none.
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """One figure of one table, or of one section, about one model; `model` is None where it is about data alone.
+
+    `model` is the paper's name for it, `short` what the paper itself is called here. `suite` and `direction` are named
+    as in our tables; a setting has neither. `condition` is, in Dual Mechanisms, picture, removed, none, random, probe
+    or setting, and in CREG relevance, picture, occlusion, mirror, validation or audit. `n` is the number of questions:
+    as CREG prints it, and by the authors' code in Dual Mechanisms, which prints none.
+
+    For CREG, `row` is the paper's name of the line and `low` and `high` are the interval as printed; `method`,
+    `target`, `projection`, `subset` and `prompt` are named as in `creg_summary`, as far as the figure is of these.
     """
 
     paper: str
+    short: str
     source: str
     table: str
-    model: str
+    model: str | None
     suite: str | None
     direction: str | None
     condition: str
@@ -53,6 +70,15 @@ class Published:
     printed: str
     n: int | None
     correction: Correction | None
+    remarks: tuple[Remark, ...] = ()
+    row: str | None = None
+    method: str | None = None
+    target: str | None = None
+    projection: str | None = None
+    subset: str | None = None
+    prompt: str | None = None
+    low: str | None = None
+    high: str | None = None
 
     @property
     def value(self) -> float:
@@ -77,10 +103,14 @@ class Model:
 def figures(model_name: str, *, layers: int | None = None) -> list[Published]:
     """What is published of a model, in the order of the file; empty for a model that no paper measured.
 
-    `model_name` is what a study was given, and `match` says when it is a published model.
+    What a paper prints of its data alone comes with the papers that measured the model. `model_name` is what a study
+    was given, and `match` says when it is a published model.
     """
     found = match(model_name, layers=layers)
-    return [one for one in everything() if found is not None and one.model == found.name]
+    if found is None:
+        return []
+    papers = {one.paper for one in everything() if one.model == found.name}
+    return [one for one in everything() if one.paper in papers and one.model in (found.name, None)]
 
 
 def match(model_name: str, *, layers: int | None = None) -> Model | None:
@@ -127,7 +157,8 @@ def everything() -> tuple[Published, ...]:
 
 
 def number(printed: str) -> float:
-    """A figure as printed, as a number: "0.60" is .6, "50.7%" is .507, "2×2" is 2."""
+    """A figure as printed, as a number: "0.60" is .6, "50.7%" is .507, "2×2" is 2, "≈90°" is 90."""
+    printed = printed.removeprefix("≈").removesuffix("°")
     if printed.endswith("%"):
         return float(printed[:-1]) / 100
     first, _, second = printed.partition("×")
@@ -138,7 +169,7 @@ def number(printed: str) -> float:
 
 def rounding(printed: str) -> float:
     """Half of the last digit that is printed: "0.60" stands for .595 to .605, "50.7%" for .5065 to .5075."""
-    decimals = len(printed.rstrip("%").partition(".")[2]) + (2 if printed.endswith("%") else 0)
+    decimals = len(printed.rstrip("%°").partition(".")[2]) + (2 if printed.endswith("%") else 0)
     return 0.5 * 10.0**-decimals
 
 
@@ -148,10 +179,11 @@ def _published(one: dict[str, Any], data: dict[str, Any]) -> Published:
     if given is not None:
         reason = data["reasons"][given["reason"]]
         correction = Correction(given.get("value", ""), given.get("n"), reason["text"], reason["source"])
-    keys = ("table", "model", "suite", "direction", "condition", "metric")
+    remarks = tuple(Remark(**data["reasons"][name]) for name in one.get("remarks", ()))
+    named: dict[str, Any] = {key: one[key] for key in KEYS} | {key: one.get(key) for key in OPTIONAL}
+    named |= {key: paper[key] for key in ("short", "source")}
     return Published(
-        paper=paper["title"], source=paper["source"], printed=one["value"], n=one.get("n"), correction=correction,
-        **{key: one[key] for key in keys},
+        paper=paper["title"], printed=one["value"], n=one.get("n"), correction=correction, remarks=remarks, **named
     )  # fmt: skip
 
 
