@@ -16,7 +16,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet
 from backsight.maths import edits
 from backsight.maths.amplification import amplify_summary
-from backsight.measurements.amplify import Amplify
+from backsight.measurements.amplify import CHOOSING, Amplify
 from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
@@ -101,7 +101,7 @@ def test_degraded_pictures_are_what_they_say() -> None:
     assert made.name == "degraded_squares" and made[0].question == stimuli.squares().limit(60)[0].question
 
 
-def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
+def test_alpha_is_chosen_on_some_pictures_and_scored_on_the_others(vlm: VLM) -> None:
     samples = degraded(stimuli.squares().limit(64))
     table = Amplify(alphas=(1.0, 4.0), draws=2)(vlm, samples)
     rows = table.rows()
@@ -117,7 +117,7 @@ def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
         assert {r["alpha"] for r in mine if r["chosen"]} == {best}
         assert {(r["draw"], r["alpha"]) for r in mine if r["directions"] == "random"} == {(0, best), (1, best)}
     # One row against a plain edited forward.
-    first, _ = samples.split(0.5, seed=0)
+    first, _ = samples.split(CHOOSING, seed=0)
     found, accuracy = directions(vlm, first)
     assert {r["probe"] for r in rows} == {accuracy}
     row = next(r for r in rows if r["part"] == "score" and r["form"] == "printed" and r["alpha"] == 4.0)
@@ -131,9 +131,9 @@ def test_alpha_is_chosen_on_one_half_and_scored_on_the_other(vlm: VLM) -> None:
 def test_several_suites_are_also_counted_together(vlm: VLM) -> None:
     samples = stimuli.build("hard", vlm.grid)
     counts = Counter(e.suite for e in samples)
-    assert counts == {"degraded_squares": 400, "pairs_textured": 160, "tabletop_a": 60}
+    assert counts == {"degraded_squares": 260, "pairs_textured": 100, "tabletop_a": 40}
     assert {e.tags["prompt"] for e in samples if e.suite == "pairs_textured"} == {"A"}
-    few = ExampleSet("hard", (*samples.items[:30], *samples.items[400:430]))
+    few = ExampleSet("hard", (*samples.items[:30], *samples.items[260:290]))
     rows = Amplify(alphas=(4.0,), draws=1)(vlm, few)
     summary = {(r["suite"], r["form"], r["directions"]): r for r in amplify_summary(rows, smallest=1).rows()}
     assert {suite for suite, _, _ in summary} == {"all", "degraded_squares", "pairs_textured"}

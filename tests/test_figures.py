@@ -92,7 +92,7 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    known = r"behaviour, interchange, image_interchange, .*, amplify, behaviour_summary, .*, position_budget, compare$"
+    known = r"behaviour, interchange, image_interchange, .*, amplify, creg, .*, behaviour_summary, .*, compare$"
     with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 

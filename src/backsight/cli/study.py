@@ -50,7 +50,7 @@ def study(
     extra = _own_sets(data, photos, whatsup, vsr)
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples)
     vlm = open_model(model, dtype, device, max_pixels)
-    sets, skipped = default_sets(vlm, seed=seed)
+    sets, skipped = default_sets(vlm, seed=seed, asked=options.only)
     joined, unfit = _composites(vlm, whatsup, seed)
     given = {s.name for s in extra if s.name.startswith("tabletop")}  # scenes from a folder, in place of those drawn
     sets = [s for s in sets if s.name not in given]

@@ -15,6 +15,8 @@ from backsight.errors import UsageError
 from backsight.figures.amplification import amplify_summary
 from backsight.figures.behaviour import behaviour_summary
 from backsight.figures.comparison import compare
+from backsight.figures.controls import flip_summary, knockout_summary, moved_summary, occlusion_summary
+from backsight.figures.creg import creg_summary
 from backsight.figures.image_interchange import FLIP_WORDS, image_interchange_summary
 from backsight.figures.interchange import OUTCOME_WORDS, interchange_summary
 from backsight.figures.position_budget import position_budget
@@ -34,6 +36,11 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "probe_maps": probe_maps,
     "amplify_summary": amplify_summary,
     "position_budget": position_budget,
+    "creg_summary": creg_summary,
+    "knockout_summary": knockout_summary,
+    "occlusion_summary": occlusion_summary,
+    "moved_summary": moved_summary,
+    "flip_summary": flip_summary,
     "compare": compare,
 }
 

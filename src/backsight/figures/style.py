@@ -36,6 +36,10 @@ TITLES = {  # of suites whose names are not words
     "tabletop_b": "Tabletop B",
     "tabletop_a_captions": "Tabletop A, captions",
     "tabletop_b_captions": "Tabletop B, captions",
+    "pairs_a": "Pairs, prompt A",
+    "pairs_textured_a": "Pairs textured, prompt A",
+    "coco_pairs": "COCO-Pairs",
+    "vsr": "VSR",
     "all": "All suites together",
 }
 NO_METADATA: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}

@@ -16,11 +16,11 @@ ENOUGH = 100  # failures, below which a share of them says little
 
 
 def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Accuracy, corrected failures and broken right answers of the scored half, by suite, form and directions.
+    """Accuracy, corrected failures and broken right answers of the scored part, by suite, form and directions.
 
     Where there are several suites, those of `ALL` are all of them together.
     `random` is the mean over the draws, at the alpha chosen for the probes. `oracle` takes the alpha that does best on
-    the scored half itself: it shows what there is to gain, not what one would get.
+    the scored part itself: it shows what there is to gain, not what one would get.
     """
     expect(rows, "amplify")
     found: list[dict[str, Any]] = []

@@ -95,7 +95,8 @@ def _figures(full: pd.DataFrame) -> Row:
 def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Every method's DAE less every other's for the same target, default projection, where both have a compass.
 
-    Methods without a target, the layout null and random relevance stand beside both targets. Wilcoxon's signed-rank
+    Methods without a target, the layout null and random relevance stand beside both targets, and beside one another
+    once, with the truth's. Wilcoxon's signed-rank
     test over images (its normal form, as angles tie), with Holm's correction over all pairs of a suite, prompt and
     target.
     """
@@ -121,6 +122,8 @@ def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
     values = {name: table[name].to_numpy(dtype=float) for name in names}
     made = []
     for one, other in combinations(names, 2):
+        if target == "prediction" and not targeted & {one, other}:
+            continue
         row = _pair(values[one] - values[other], images, smallest)
         row |= {"method": one, "target": target if one in targeted else None}
         made.append(row | {"other": other, "other_target": target if other in targeted else None})

@@ -1,8 +1,8 @@
 """What amplification repairs and what it breaks, with alpha chosen on other pictures than it is scored on.
 
-Probe directions are fitted on the pictures of the first half where all of them show three things in a row, else on
-jittered Squares drawn for the model's grid, of which none is asked about; alpha is chosen on the first half too, and
-the second half is scored: with the probes' directions, and with the same directions turned at random, at the same alpha
+Probe directions are fitted on the pictures of the first part where all of them show three things in a row, else on
+jittered Squares drawn for the model's grid, of which none is asked about; alpha is chosen on the first part too, and
+the second part is scored: with the probes' directions, and with the same directions turned at random, at the same alpha
 (Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored).
 """
 
@@ -30,6 +30,7 @@ from backsight.tables import Schema
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
+CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 FORMS: tuple[Form, ...] = ("projected", "printed")
 
 
@@ -39,6 +40,7 @@ class Amplify(Measurement):
 
     schema: ClassVar[Schema] = schemas.AMPLIFY
     whole: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
@@ -66,12 +68,12 @@ class Amplify(Measurement):
             raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
         answers.check(vlm.tokenizer, replace_scoring(samples))
         if len({e.image_id for e in samples}) < 4:
-            raise CannotAnswer("Too few pictures to choose alpha on one half and score the other", got=len(samples))
+            raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
         layout_for(vlm.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
-        again = len(FORMS) * (len(self.alphas) + self.draws / 2)
+        again = len(FORMS) * (len(self.alphas) + self.draws * (1 - CHOOSING))
         return len(samples) * (1 + again * (1 - vlm.vision_share))
 
     def bytes_each(self, vlm: VLM, samples: Samples) -> int:
@@ -84,7 +86,7 @@ class Amplify(Measurement):
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(vlm, samples.split(0.5, seed=self.seed)[0])
+        shown = self._shown(vlm, samples.split(CHOOSING, seed=self.seed)[0])
         sizes = memory.of(vlm, shown)
         kinds = by_arrangement(shown).values()
         most = max(memory.marked(vlm, split(found, self.seed)[0]) for found in kinds)
@@ -93,8 +95,8 @@ class Amplify(Measurement):
         return features + max(0, seen - self.bytes_each(vlm, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
-        """Rows of both halves; `part` says which, `chosen` marks the alpha that the first half chose."""
-        first, second = ExampleSet("amplify", tuple(samples)).split(0.5, seed=self.seed)
+        """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
+        first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
         found, probe = directions(vlm, self._shown(vlm, first), self.seed, self.batch, method=self.method)
         rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
         for form in FORMS:

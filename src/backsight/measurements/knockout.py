@@ -19,7 +19,7 @@ from scipy import stats
 from torch import Tensor
 
 from backsight import schemas
-from backsight.errors import CannotAnswer
+from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, Picture, PlainPicture
 from backsight.grid import TokenGrid
 from backsight.maths import compass
@@ -49,7 +49,13 @@ class Knockout(creg.Creg):
     schema: ClassVar[Schema] = schemas.KNOCKOUT
 
     target: Target = "prediction"
+    forms: tuple[Form, ...] = FORMS
     batch: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.forms or set(self.forms) - set(FORMS):
+            raise UsageError("There is no such form of knockout", got=self.forms, do=f"choose from: {', '.join(FORMS)}")
 
     def check(self, vlm: VLM, samples: Samples) -> None:
         """As for Creg; CannotAnswer also where vision features enter between the decoder's blocks."""
@@ -60,7 +66,7 @@ class Knockout(creg.Creg):
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
         tokens = len(vlm.grid)
-        return super().cost(vlm, samples) + len(samples) * len(FORMS) * tokens * 0.6
+        return super().cost(vlm, samples) + len(samples) * len(self.forms) * tokens * 0.6
 
     def bytes_each(self, vlm: VLM, samples: Samples) -> int:
         """What the methods take, and a replay."""
@@ -77,7 +83,7 @@ class Knockout(creg.Creg):
         maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps, trace=trace)
         score = relevance.score(vlm, batch, maps.chosen, self.target, contrastive=True)
         found: list[Row] = []
-        for form in FORMS:
+        for form in self.forms:
             effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
             for number, example in enumerate(asked):
                 shown = {m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or m == "rollout"}

@@ -32,8 +32,14 @@ SUMMARIES = (
     "amplify_summary",
     "position_budget",
     "whatsup_summary",
+    "creg_summary",
+    "creg_pairs",
+    "knockout_summary",
+    "occlusion_summary",
+    "moved_summary",
+    "flip_summary",
 )
-PHOTOGRAPHS = {"coco_pairs", "whatsup_a", "whatsup_b", "whatsup_composites"}
+PHOTOGRAPHS = {"coco_pairs", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
 MAPS = "probe_maps"  # the schema of what jobs of the kind `probemaps` leave, one table a set
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 

@@ -15,7 +15,7 @@ from backsight.examples import Example, ExampleSet, Picture
 Damage = Literal["noise", "contrast"]
 # Standard deviation of the noise in levels of 255; share of the contrast that is left, around middle gray.
 STRENGTHS: Mapping[Damage, tuple[float, ...]] = {"noise": (40, 80, 120), "contrast": (0.4, 0.2, 0.1)}
-STRONG: Mapping[Damage, tuple[float, ...]] = {"noise": (160,), "contrast": (0.2, 0.1, 0.05)}
+STRONG: Mapping[Damage, tuple[float, ...]] = {"contrast": (0.1, 0.05)}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from backsight.report.reading import Study
 from backsight.report.sections.amplification import amplification
 from backsight.report.sections.behaviour import behaviour
 from backsight.report.sections.common import Part
+from backsight.report.sections.compass import compass
+from backsight.report.sections.compass_controls import causal
+from backsight.report.sections.gallery import gallery
 from backsight.report.sections.images import backup, image_interchange
 from backsight.report.sections.interchange import interchange
 from backsight.report.sections.positions import positions
@@ -26,6 +29,9 @@ SECTIONS: Mapping[str, Callable[[Study], Part | None]] = {
     "probes": probes,
     "image_interchange": image_interchange,
     "backup": backup,
+    "compass": compass,
+    "causal": causal,
+    "gallery": gallery,
     "positions": positions,
     "amplification": amplification,
     "published": published,

@@ -1,0 +1,182 @@
+"""The fixed words of the report on the compass of relevance: captions, what was done, what it does not show."""
+
+from __future__ import annotations
+
+from backsight.maths.grouping import SMALLEST
+from backsight.maths.intervals import RESAMPLES
+
+PAPER = "CREG: Compass Relational Evidence for Interpreting Spatial Reasoning in Vision-Language Models"
+
+CAPTION = (
+    "Angle between the peak of a method's compass and the true direction (DAE): the mean with its 95 % interval; less "
+    "is better. Dashed: constant relevance through the same projection, which is what the layout alone gives. Where a "
+    "method has no compass for some questions the line steps aside, as it is of the same questions. Dotted: all "
+    "relevance at the subject. Where both targets give the same there is one mark."
+)
+METHOD = (
+    "The relevance of each image token for an answer is projected on compass sectors around the reference: a cell's "
+    "angle as in equation 4, a Gaussian weight of its distance, and the share of each sector as in equation 5. DAE is "
+    "the angle between the middle of the strongest sector and the direction from the reference's centre to the "
+    "subject's (equation 6); EA is the share of questions where it is at most 45 degrees (equation 7). Source: "
+    f"{PAPER}, arXiv 2603.20475 v1, sections 3 and 4.",
+    "CREG explains the logit of an answer less that of its strongest rival (equation 1): of the right answer, or of "
+    "the model's choice. Relevance is |sum of gradient times state| at four layers from -2 down (equation 2), each "
+    "brought to 0 to 1, then weighted and added up (equation 3). As printed the weights are vacuous: each layer has "
+    "the maximum 1, so that all weigh the same. As meant, they come from the maxima before the scaling.",
+    "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
+    "layer is section 5.1's baseline, with neither layers nor contrast. Integrated gradients are in the textbook form, "
+    "times the state, and as accumulated gradient magnitudes (appendix A.3). Attention rollout explains no answer, so "
+    "it has no target. GradCAM is at the last block of the vision encoder. Chefer's relevance is not in the paper's "
+    "tables. The paper aims the baselines at the right answer alone; here they have both targets.",
+    "The paper's: 8 sectors, sigma of 0.6 times r_max, r_max of twice the distance of both centres (appendix A.3), "
+    "layers and contrast. This package's defaults, where the paper leaves it open: cells beyond r_max are dropped, "
+    "those of the reference's own box are kept, the one cell at the reference's centre, which has no direction, is "
+    "dropped, a cell stands at its centre, and a layer is scaled by minimum and maximum. Each is an option in the "
+    "tables. A cell on a border counts half for both sectors, and tied sectors count by their mean.",
+    "Layout: constant relevance. It is the null of every number here, on the very questions for which a method has a "
+    "compass; gain is its DAE less the method's, question by question. Floor: all relevance at the subject, which "
+    "sectors and cells keep from zero. Random relevance is the mean of 20 maps. The paper's random (91 degrees) is "
+    "what a sector drawn at random gives, and its oracle (0.0) is the true direction itself: no projection gives "
+    "either.",
+)
+INTERVALS = (
+    "Figures are of the questions that no choice was made on: a tenth of the pictures, drawn by the picture alone, is "
+    "for choices. The ablations are of all questions. Intervals hold 95 %: percentile bootstrap over pictures "
+    f"({RESAMPLES:,} draws), and those of a gain are paired. Methods in pairs: Wilcoxon's signed-rank test over "
+    "pictures, with Holm's correction over all pairs of a suite, prompt and target. Groups of fewer than "
+    f"{SMALLEST} questions are omitted."
+)
+LIMITS = (
+    "A compass that points at the subject does not show a relation: relevance that lights the subject points there "
+    "too. What is seen from a random centre, and with subject and reference swapped, stands in a table of its own.",
+    "A gain shows that relevance lies nearer to the subject's direction than the layout puts it, not that the answer "
+    "goes by it. That is what the causal checks ask.",
+    "No gain does not show that a method is wrong: what the answer goes by need not lie in the subject's direction. "
+    "With few questions the interval is wide.",
+    "Where all answers are right both targets are one, and nothing tells evidence for the truth from evidence for the "
+    "decision.",
+    "A peak is one sector of 45 degrees of relevance on whole cells; the rest of the compass does not count.",
+    "In rows of three the reference is in the middle and the subject at an end, so that the layout points nowhere. "
+    "Elsewhere the layout tells much, and more under some options than under others: compare methods under one.",
+    "The interval is over pictures, not over other words, other kinds of picture or another training of the model.",
+)
+METHODS_NOTE = (
+    "DAE, layout, floor and gain (on the layout) are in degrees. Layout and floor are of the same questions as the "
+    "method; empty counts those for which it has no compass. EA's intervals are in the file. Both: the two targets "
+    "give the same, as where every answer is right."
+)
+SUBSETS_NOTE = (
+    "Right and wrong are the model's answers. Lines to the choice give, on wrong answers, the angle to the direction "
+    "that the model's choice names: evidence for the decision comes nearer to it than to the truth, and nearer than "
+    "the layout does."
+)
+ABLATIONS_NOTE = (
+    "All questions, those for choices too, so that the first line may differ from the table above. The paper's are of "
+    "60 samples. The target is the model's choice."
+)
+PROJECTIONS_NOTE = (
+    "DAE in degrees, in brackets the layout's by the same option on the same questions. The target is the model's "
+    "choice. A lower DAE under an option means nothing where the layout's falls with it."
+)
+ELSEWHERE_NOTE = (
+    "DAE in degrees, in brackets the layout's; then the gain with its interval. Random centre: the same relevance seen "
+    "from a point drawn in the picture, the subject looked for. Swapped: seen from the subject, the reference looked "
+    "for. A gain from a random centre as large as from the reference says that the subject is lit, wherever one "
+    "looks from, and nothing of a relation."
+)
+PAIRS_NOTE = (
+    "Difference is the DAE of the first less that of the second, in degrees: below zero the first is nearer. Shown are "
+    "pairs of which the target is the model's choice or none, and Holm's correction is over them; those of the truth "
+    "are in the file."
+)
+PROMPTS_NOTE = (
+    "Prompts A, B and C are the paper's (table 6, of 30 samples). The last column is the part of the pictures that is "
+    "for choices."
+)
+
+KNOCKOUT_CAPTION = (
+    "Agreement with the causal effect of each image token, the mean with its 95 % interval; more is better. Left: rank "
+    "correlation over tokens. Right: how much nearer the compass comes to that of the effects than the layout's does, "
+    "so that zero is the layout. Filled: attention to the token is cut; hollow: its embedding is the empty picture's."
+)
+OCCLUSION_CAPTION = (
+    "Causal occlusion score: how much more the right answer loses with a sector hidden than with the opposite one "
+    "(filled), and than with its two neighbours (hollow); means with 95 % intervals. A method's sector is its own "
+    "peak. The true sector is the subject's own, the same for every method."
+)
+MOVED_CAPTION = (
+    "The subject is put elsewhere and all else is left: angle between the turn of the compass and that of the subject, "
+    "the mean with its 95 % interval; less is better. Dashed: what constant relevance gives."
+)
+FLIP_CAPTION = (
+    "Pearson's r between the compass and that of the mirrored picture, turned back: the mean over questions with its "
+    "95 % interval. Dashed: constant relevance, which turns with the boxes alone."
+)
+KNOCKOUT = (
+    "Knockout: each image token is taken away in turn, and the effect is how much the logit of the model's choice less "
+    "that of its strongest rival falls (equation 1). Either attention to the token is cut for all other positions in "
+    "every block, or its embedding is that of the empty picture. The size of the effects is relevance like any other: "
+    "methods are compared with it token by token (Spearman's rank correlation) and by the peaks of both compasses. "
+    "This check is not in the paper."
+)
+OCCLUSION = (
+    "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
+    "of log p of the right answer is read; COS is the change with the opposite sector hidden less that with the sector "
+    "itself hidden (equation 8, table 4). The paper says it in three ways: for the true sector (section 4, figure 2c), "
+    "which gives one number for all methods, and for the sector that a method indicates (section 5.4), which ranks "
+    "them. Where a method's peak is tied the question is left out for it. How far a sector reaches, whether the boxes "
+    "are spared, what fills it and what log p is over are left open by the paper: each is a variant, taken on a part "
+    "of the pictures."
+)
+FLIP = (
+    "Mirror: the picture is mirrored with its boxes, the same question asked, and the compass turned back (section "
+    "6.1, where r is -.065 over 60 samples). The target is mirrored too. Constant relevance on a symmetric grid has "
+    "r = 1, so that a high r is no merit by itself, and a low one says that relevance is not of the layout alone."
+)
+MOVED = (
+    "Moved: in drawn scenes the subject is put elsewhere, at least 60 degrees further round, and the turn of the "
+    "compass's peak is compared with that of the subject. This check is not in the paper."
+)
+CONTROL_INTERVALS = (
+    f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws); gains are paired. Groups of fewer "
+    f"than {SMALLEST} questions are omitted."
+)
+KNOCKOUT_LIMITS = (
+    "Tokens are taken away one at a time: what several tell together, or each by itself, has no effect there. A token "
+    "without attention, or with the empty picture's embedding, is nothing that the model was trained on.",
+    "A method may agree with the effects by lighting the subject: the subject's box, which knows nothing of the model, "
+    "stands beside.",
+)
+OCCLUSION_LIMITS = (
+    "The true sector holds the subject: that hiding it costs the answer more than hiding what lies across shows that "
+    "the subject is needed, not that its direction is. Against the neighbours is stricter, and so are spared boxes.",
+    "Gray is a picture that the model may not know, and larger sectors hide more: see the variants.",
+)
+FLIP_LIMITS = (
+    "A compass that turns in a mirror belongs to the picture; that does not show that the answer goes by it.",
+)
+MOVED_LIMITS = ("Relevance that lights the subject follows it, whether or not the answer goes by its direction.",)
+KNOCKOUT_NOTE = (
+    "Angle is between a method's peak and that of the effects, in degrees; layout is that of constant relevance on the "
+    "same questions, gain is on it, and rank is by gain. DAE is of the method's own compass on these questions. The "
+    "target is the model's choice. The effects' own DAE says how near to the true direction the effects themselves "
+    "point."
+)
+INDICATED_NOTE = (
+    "As above, for each method's own sector. The target is the model's choice. References indicate a sector without "
+    "knowing the model: a method has to score higher than the layout for its score to be its own."
+)
+TRUE_NOTE = (
+    "Changes are of log p of the right answer among the options, with the sector itself, the opposite one, and those "
+    "beside it (their mean) hidden. COS is against the opposite one, then against those beside. It is one number for "
+    "all methods: it says what a sample needs, and ranks none."
+)
+VARIANTS_NOTE = "Tokens: no other position sees the sector's image tokens, and nothing is filled."
+FLIP_NOTE = (
+    "r is the mean over questions, pooled is over all sectors of all questions; the layout's are beside. A compass "
+    "that is the same in every sector has no r."
+)
+MOVED_NOTE = (
+    "All in degrees. Off by is between the two turns, layout is constant relevance on the same questions, and gain is "
+    "how much more it is off. DAE is of the compass before and after the move."
+)
