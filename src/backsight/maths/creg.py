@@ -96,9 +96,8 @@ def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Every method's DAE less every other's for the same target, default projection, where both have a compass.
 
     Methods without a target, the layout null and random relevance stand beside both targets, and beside one another
-    once, with the truth's. Wilcoxon's signed-rank
-    test over images (its normal form, as angles tie), with Holm's correction over all pairs of a suite, prompt and
-    target.
+    once, with the truth's. Wilcoxon's signed-rank test over images (its normal form, as angles tie), with Holm's
+    correction over all pairs of a suite, prompt and target.
     """
     expect(rows, "creg")
     found: list[Row] = []
