@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from backsight.errors import UsageError
 from backsight.examples import ExampleSet
 from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
+from backsight.report import write_report
 from backsight.studies import Options, Study
 from backsight.studies.gallery import RULES, chosen
 
@@ -102,3 +105,23 @@ def test_only_questions_with_a_relation_are_asked_for_their_direction() -> None:
     squares = stimuli.squares().limit(4)
     assert Creg().applies(squares) and Knockout().applies(squares) and not Flip().applies(squares)
     assert not Creg().applies(ExampleSet("grid", stimuli.grid(side=2, count=4).items))
+
+
+def test_the_report_shows_the_gallery_with_its_rule(study: Path) -> None:
+    page = write_report(study).read_text(encoding="utf-8")
+    data = json.loads((study / "study.json").read_text())
+    assert "Answers explained" in page and "Nobody chose the pictures" in page
+    for shown in data["gallery"]:
+        assert f'id="figure-gallery-{Path(shown["file"]).name}"' in page
+        assert shown["said"] in unescape(page)
+
+
+def test_a_gallery_outside_of_the_study_is_not_read(study: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(study, tmp_path / "copied"))
+    for ending in ("svg", "narrow.svg"):
+        (tmp_path / f"elsewhere.{ending}").write_text("<svg>secret</svg>")
+    data = json.loads((copied / "study.json").read_text())
+    data["gallery"] = [{"file": "../elsewhere", "set": "pairs", "rule": "strong", "said": "x", "sentence": "y"}]
+    (copied / "study.json").write_text(json.dumps(data))
+    page = write_report(copied).read_text(encoding="utf-8")
+    assert "secret" not in page and "Answers explained" not in page

@@ -20,8 +20,10 @@ NULL, FLOOR, DEFAULT = "constant", "point_at_subject", "default"
 METRICS = ("dae", "ea")
 APART = ("point_at_subject", "subject_box", "random_sector", "geometry")  # references that are no rivals
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval
-FIGURES = (*(f"{name}{end}" for name in ("dae", "ea", "dae_gain", "ea_gain") for end in ("", "_low", "_high")), *BARE)
+DRAWN = ("dae", "ea", "dae_gain", "ea_gain")  # with one
+FIGURES = (*(f"{name}{end}" for name in DRAWN for end in ("", "_low", "_high")), *BARE)
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 
 
 def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
@@ -36,7 +38,7 @@ def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         place = {"suite": suite, "prompt": prompt}
         found += [place | row for row in _missing(group)]
-        asked = _beside(group[group["projection"].notna()])
+        asked = group[group["projection"].notna()]
         for samples, part in (("all", asked), ("rest", asked[asked["part"] == "rest"])):
             for projection, shown in part.groupby("projection", sort=False):
                 subsets = _subsets(shown) if projection == DEFAULT else iter([("all", shown)])
@@ -62,33 +64,65 @@ def _subsets(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "incorrect", frame[~right]
 
 
-def _beside(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with null and floor of the same question and projection as columns, and what is gained on the null."""
-    keys = ["example_id", "projection"]
-    for name, method in (("null", NULL), ("floor", FLOOR)):
-        of = frame[frame["method"] == method].set_index(keys)[list(METRICS)]
-        frame = frame.join(of.rename(columns={metric: f"{metric}_{name}" for metric in METRICS}), on=keys)
-    return frame.assign(dae_gain=frame["dae_null"] - frame["dae"], ea_gain=frame["ea"] - frame["ea_null"])
-
-
 def _methods(frame: pd.DataFrame, smallest: int) -> Iterator[Row]:
-    """The rows of all methods over the same questions."""
-    for values, part in groups(frame, ["method", "target"]):
-        full = part[part["dae"].notna()]
-        counted = dict(zip(("method", "target"), values, strict=True)) | {
-            "questions": len(full), "empty": len(part) - len(full), "images": full["image_id"].nunique(),
-            "accuracy": float(part["correct"].astype(float).mean()), "omitted": len(full) < smallest,
+    """The rows of all methods over the same questions, from matrices (question, method)."""
+    if len(frame) == 0:
+        return
+    question, ids = pd.factorize(frame["example_id"])
+    targets = frame["target"].astype(object).where(frame["target"].notna(), None)
+    pairs = list(zip(frame["method"], targets, strict=True))
+    names = list(dict.fromkeys(pairs))
+    method = np.array([names.index(pair) for pair in pairs])
+
+    def matrix(column: str) -> Floats:
+        found = np.full((len(ids), len(names)), np.nan)
+        found[question, method] = frame[column].to_numpy(dtype=float, na_value=np.nan)
+        return found
+
+    once = frame.drop_duplicates("example_id")
+    images, right = once["image_id"].to_numpy().astype(str), once["correct"].to_numpy(dtype=float)
+    values = {name: matrix(name) for name in (*METRICS, "dae_chosen")}
+    for metric, sign in (("dae", -1), ("ea", 1)):
+        for name, reference in (("null", NULL), ("floor", FLOOR)):
+            values[f"{metric}_{name}"] = values[metric][:, [names.index((reference, None))]]
+        values[f"{metric}_gain"] = sign * (values[metric] - values[f"{metric}_null"])
+    figures = _figures(values, images, smallest)
+    for place, (name, target) in enumerate(names):
+        full = ~np.isnan(values["dae"][:, place])
+        asked = np.zeros(len(ids), dtype=bool)
+        asked[question[method == place]] = True
+        yield dict.fromkeys(FIGURES) | figures.get(place, {}) | {
+            "method": name, "target": target, "questions": int(full.sum()), "empty": int((asked & ~full).sum()),
+            "images": len(set(images[full])), "accuracy": float(right[asked].mean()),
+            "omitted": int(full.sum()) < smallest,
         }  # fmt: skip
-        yield dict.fromkeys(FIGURES) | counted | ({} if counted["omitted"] else _figures(full))
 
 
-def _figures(full: pd.DataFrame) -> Row:
-    """Means of all columns, and intervals of the values and of the gains."""
-    drawn = [name for name in FIGURES if f"{name}_low" in FIGURES]
-    found: Row = {name: None if full[name].isna().all() else float(full[name].mean()) for name in BARE}
-    intervals = means_over_images(full[drawn].to_numpy(dtype=float), full["image_id"].astype(str))
-    for name, interval in zip(drawn, intervals, strict=True):
-        found |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int) -> dict[int, Row]:
+    """Means of all columns, and intervals of the values and of the gains, of each method with enough questions.
+
+    Methods with a compass on the same questions are drawn together.
+    """
+    full = ~np.isnan(values["dae"])
+    alike: dict[bytes, list[int]] = {}
+    for place, column in enumerate(full.T):
+        if column.sum() >= smallest:
+            alike.setdefault(column.tobytes(), []).append(place)
+    found: dict[int, Row] = {}
+    for places in alike.values():
+        given = full[:, places[0]]
+        columns = np.concatenate([values[name][given][:, places] for name in DRAWN], axis=1)
+        intervals = iter(means_over_images(columns, images[given]))
+        rows: list[Row] = [{} for _ in places]
+        for name in DRAWN:
+            for row in rows:
+                interval = next(intervals)
+                row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        for name in BARE:
+            for row, place in zip(rows, places, strict=True):
+                column = values[name][given, place if values[name].shape[1] > 1 else 0]
+                row[name] = None if np.isnan(column).all() else float(np.nanmean(column))
+        found |= dict(zip(places, rows, strict=True))
     return found
 
 
