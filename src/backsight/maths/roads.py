@@ -7,7 +7,6 @@ model was scored by it; `RULE` is its text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -185,8 +184,7 @@ def share(group: pd.DataFrame, condition: str) -> Share | None:
     accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
     if not accuracy.low > CHANCE:
         return None
-    sums = [sums_and_counts for _, sums_and_counts in _by_image(group, condition)]
-    closed_sum, closed_n, plain_sum, plain_n = np.array(sums, dtype=float).T
+    closed_sum, closed_n, plain_sum, plain_n = _by_image(group, condition).T
 
     def ratio(cs: Any, cn: Any, ps: Any, pn: Any, axis: int = -1) -> NDArray[np.float64]:
         above = ps.sum(axis) / pn.sum(axis) - CHANCE
@@ -198,7 +196,7 @@ def share(group: pd.DataFrame, condition: str) -> Share | None:
     data = (closed_sum, closed_n, plain_sum, plain_n)
     value, count = float(ratio(*data)), int(plain_n.sum())
     if np.ptp(closed_sum / closed_n) == 0 and np.ptp(plain_sum / plain_n) == 0:
-        low, high = wilson(float(closed_sum.sum() / closed_n.sum()), len(sums))
+        low, high = wilson(float(closed_sum.sum() / closed_n.sum()), len(closed_sum))
         above = accuracy.mean - CHANCE
         return Share(value, (low - CHANCE) / above, (high - CHANCE) / above, count)
     drawn = stats.bootstrap(
@@ -208,10 +206,10 @@ def share(group: pd.DataFrame, condition: str) -> Share | None:
     return Share(value, float(drawn.low), float(drawn.high), count)
 
 
-def _by_image(group: pd.DataFrame, condition: str) -> Iterator[tuple[str, tuple[float, int, float, int]]]:
-    """Right answers and questions under the condition and plain, image by image."""
-    for image, part in group.groupby("image_id", sort=True):
-        closed = part.loc[part["condition"] == condition, "correct_of_two"].astype(float)
-        plain = part.loc[part["condition"] == "plain", "correct_of_two"].astype(float)
-        if len(closed) and len(plain):
-            yield str(image), (closed.sum(), len(closed), plain.sum(), len(plain))
+def _by_image(group: pd.DataFrame, condition: str) -> NDArray[np.float64]:
+    """Right answers and questions under the condition and plain, (image, 4), of the images that have both."""
+    sides = []
+    for name in (condition, "plain"):
+        rows = group.loc[group["condition"] == name, ["image_id", "correct_of_two"]]
+        sides.append(rows.astype({"correct_of_two": float}).groupby("image_id")["correct_of_two"].agg(["sum", "count"]))
+    return sides[0].join(sides[1], how="inner", rsuffix="_plain").to_numpy(dtype=float)
