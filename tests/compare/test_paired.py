@@ -227,3 +227,40 @@ def test_folders_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
     tables = {"b/squares": answers(BASE)}
     folders = [make(tmp_path / name / "out", tables) for name in ("one", "two")]
     assert [study.name for study in compare(folders).studies] == [str(folder) for folder in folders]
+
+
+def compasses(dae: Sequence[float], null: Sequence[float]) -> Table:
+    """Rows of CREG and of the layout, a question a picture."""
+    rows = []
+    for n, (own, layout) in enumerate(zip(dae, null, strict=True)):
+        common = {"example_id": f"e{n}", "image_id": f"i{n}", "answer": "1", "projection": "default", "prompt": "A"}
+        rows.append(common | {"method": "creg", "target": "prediction", "dae": own})
+        rows.append(common | {"method": "creg", "target": "prediction", "dae": 170.0, "projection": "4 sectors"})
+        rows.append(common | {"method": "constant", "dae": layout})
+    return filled(schemas.CREG, rows)
+
+
+def test_directions_of_evidence_are_compared_and_less_is_better(tmp_path: Path) -> None:
+    """CREG's table 2: the same questions put to two models."""
+    one = compasses([60.0 + n for n in range(12)], [50.0] * 12)
+    other = compasses([20.0 + n for n in range(12)], [50.0] * 12)
+    found = by_metric(compare(two(tmp_path, {"creg/pairs": one}, {"creg/pairs": other})))
+    row = found["dae/pairs/creg/prediction/A"]
+    assert (row["difference"], row["moved"], row["better"]) == (-40, "better", "less")
+    assert found["dae_gain/pairs/creg/prediction/A"]["difference"] == 40
+    assert not any("constant" in name for name in found)
+
+
+def test_agreement_with_the_tokens_effects_is_compared(tmp_path: Path) -> None:
+    def effects(correlation: float) -> Table:
+        common = {"form": "attention", "example_id": "", "image_id": ""}
+        rows = [
+            common | {"example_id": f"e{n}", "image_id": f"i{n}", "method": method, "correlation": value + n / 100}
+            for n in range(12)
+            for method, value in (("creg", correlation), ("knockout", 0.9))
+        ]
+        return filled(schemas.KNOCKOUT, rows)
+
+    found = by_metric(compare(two(tmp_path, {"k/pairs": effects(0.2)}, {"k/pairs": effects(0.5)})))
+    assert set(found) == {"knockout/pairs/attention/creg"}
+    assert found["knockout/pairs/attention/creg"]["difference"] == pytest.approx(0.3)

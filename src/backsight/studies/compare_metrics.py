@@ -15,6 +15,7 @@ import pandas as pd
 from backsight import schemas
 from backsight.errors import DataError
 from backsight.maths.comparison import Better
+from backsight.maths.creg import DEFAULT, NULL
 from backsight.maths.grouping import groups
 from backsight.tables import Schema, Table
 
@@ -120,6 +121,19 @@ def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return rows
 
 
+def _compass(frame: pd.DataFrame) -> pd.DataFrame:
+    """DAE of methods by the default projection, and what it gains on constant relevance on the same question."""
+    plain = frame[frame["projection"] == DEFAULT]
+    null = plain[plain["method"] == NULL].set_index("example_id")["dae"]
+    mine = plain[plain["target"].notna() | (plain["method"] == "rollout")]
+    return mine.assign(gain=mine["example_id"].map(null) - mine["dae"])
+
+
+def _effects(frame: pd.DataFrame) -> pd.DataFrame:
+    """Methods beside the effects of the tokens; the effects are no method, nor is what knows no relevance."""
+    return frame[~frame["method"].isin(("knockout", NULL, "random_relevance", "point_at_subject", "subject_box"))]
+
+
 KINDS: Mapping[str, tuple[Schema, tuple[Metric, ...]]] = {
     "behaviour": (
         schemas.BEHAVIOUR,
@@ -145,6 +159,20 @@ KINDS: Mapping[str, tuple[Schema, tuple[Metric, ...]]] = {
     "probes": (
         schemas.PROBES,
         (Metric("probes", "example_id", "objects", ("arrangement", "site"), rows=_standard, layered=True),),
+    ),
+    "creg": (
+        schemas.CREG,
+        (
+            Metric(
+                "dae", "example_id", "dae", ("method", "target", "prompt"), ("answer",), _compass, better="less",
+                drawn={"method": "creg", "target": "prediction"},
+            ),
+            Metric("dae_gain", "example_id", "gain", ("method", "target", "prompt"), ("answer",), _compass),
+        ),
+    ),
+    "knockout": (
+        schemas.KNOCKOUT,
+        (Metric("knockout", "example_id", "correlation", ("form", "method"), rows=_effects),),
     ),
     "amplify": (
         schemas.AMPLIFY,
