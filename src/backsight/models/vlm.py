@@ -60,6 +60,7 @@ class VLM:
         self.hooks = Hooks(model, self.parts, self.prompter.image_token_id)
         self.forward_equivalents = 0.0
         self._options: dict[tuple[str, ...], list[list[int]] | None] = {}
+        self._grids: dict[tuple[int, int], TokenGrid] = {}
         self.findings: list[Finding] = []
         if check:
             from backsight.models import contracts
@@ -110,9 +111,11 @@ class VLM:
         return self.grid_of(PlainPicture(self.prompter.native_size()))
 
     def grid_of(self, image: Picture | Image.Image | str | Path) -> TokenGrid:
-        """The token grid that this model lays over a picture."""
-        opened = as_picture(image).open()
-        return self.prompter.grid(opened.size, self.prompter.pixels([opened]), 0)
+        """The token grid that this model lays over a picture; it follows from the picture's size alone."""
+        size = as_picture(image).size
+        if size not in self._grids:
+            self._grids[size] = self.prompter.grid(size, self.prompter.pixels([PlainPicture(size).open()]), 0)
+        return self._grids[size]
 
     def prepare(self, examples: Sequence[Example]) -> Batch:
         """The input for a batch of examples, padded on the left."""
