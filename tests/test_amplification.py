@@ -128,6 +128,24 @@ def test_alpha_is_chosen_on_some_pictures_and_scored_on_the_others(vlm: VLM) -> 
     assert row["p_answer"] == pytest.approx(float(scores[example.options.index(example.answer)]), abs=1e-5)
 
 
+def test_draws_are_asked_in_turn(vlm: VLM) -> None:
+    """Every picture has a third of the draws, and each draw gives what it gives when all are asked."""
+    samples = degraded(stimuli.squares().limit(40))
+    every, turned = (Amplify(alphas=(4.0,), draws=3, every=n)(vlm, samples).rows() for n in (1, 3))
+    place = ("example_id", "form", "directions", "draw", "alpha")
+    whole = {tuple(r[p] for p in place): r["choice"] for r in every}
+    some = {tuple(r[p] for p in place): r["choice"] for r in turned}
+    assert some.items() <= whole.items()
+    draws: dict[str, set[int]] = {}
+    for row in turned:
+        if row["directions"] == "random":
+            draws.setdefault(row["image_id"], set()).add(row["draw"])
+    assert {len(found) for found in draws.values()} == {1} and set.union(*draws.values()) == {0, 1, 2}
+    for wrong in (0, 4):
+        with pytest.raises(UsageError, match="needs a random draw"):
+            Amplify(draws=3, every=wrong)
+
+
 def test_several_suites_are_also_counted_together(vlm: VLM) -> None:
     samples = stimuli.build("hard", vlm.grid)
     counts = Counter(e.suite for e in samples)

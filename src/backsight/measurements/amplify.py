@@ -36,7 +36,11 @@ FORMS: tuple[Form, ...] = ("projected", "printed")
 
 @dataclass(frozen=True)
 class Amplify(Measurement):
-    """Answers with image embeddings amplified, one row a question, form, kind of directions, draw and alpha."""
+    """Answers with image embeddings amplified, one row a question, form, kind of directions, draw and alpha.
+
+    Each random draw is asked about one in `every` pictures, the draws in turn: with 10 draws and 3, every picture has
+    three or four of them.
+    """
 
     schema: ClassVar[Schema] = schemas.AMPLIFY
     whole: ClassVar[bool] = True
@@ -44,6 +48,7 @@ class Amplify(Measurement):
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
+    every: int = 1
     seed: int = 0
     method: probes.Method = "logistic"
 
@@ -53,6 +58,8 @@ class Amplify(Measurement):
             raise UsageError("alpha is outside of its range", got=wrong or "no alpha", do=f"give 0 to {LARGEST:g}")
         if self.draws < 1:
             raise UsageError("The control needs at least one random draw", got=self.draws)
+        if not 1 <= self.every <= self.draws:
+            raise UsageError("Every picture needs a random draw", got=self.every, do=f"give 1 to {self.draws}")
 
     def applies(self, samples: Samples) -> bool:
         """Questions that name a direction."""
@@ -73,7 +80,7 @@ class Amplify(Measurement):
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
-        again = len(FORMS) * (len(self.alphas) + self.draws * (1 - CHOOSING))
+        again = len(FORMS) * (len(self.alphas) + self.draws / self.every * (1 - CHOOSING))
         return len(samples) * (1 + again * (1 - vlm.vision_share))
 
     def bytes_each(self, vlm: VLM, samples: Samples) -> int:
@@ -107,7 +114,9 @@ class Amplify(Measurement):
                 (Amplified(edits.random_directions(found, self.seed + n), best, form), "random", n, best)
                 for n in range(self.draws)
             ]
-            made = chosen_on + list(self._tried(vlm, second, "score", form, [*tried, *random]))
+            made = chosen_on
+            for turn, part in enumerate(_in_turn(second, self.every)):
+                made += self._tried(vlm, part, "score", form, [*tried, *random[turn :: self.every]])
             rows += [row | {"chosen": row["alpha"] == best} for row in made]
         return [row | {"probe": probe} for row in rows]
 
@@ -141,6 +150,12 @@ class Amplify(Measurement):
     def _batches(self, examples: ExampleSet) -> Iterator[list[Example]]:
         for start in range(0, len(examples), self.batch):
             yield list(examples.items[start : start + self.batch])
+
+
+def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:
+    """The examples in `count` parts by picture, the pictures dealt out in turn."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(e.image_id for e in examples))}
+    return [examples.where(lambda e, turn=turn: places[e.image_id] % count == turn) for turn in range(count)]  # type: ignore[misc]
 
 
 def replace_scoring(samples: ExampleSet) -> ExampleSet:

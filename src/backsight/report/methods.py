@@ -250,9 +250,9 @@ AMPLIFICATION = (
     "along each direction on top; equation 3, as printed, adds alpha times the directions themselves (The Dual "
     "Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv 2603.22278: section 5.4, table 3).",
     "Alpha is chosen on about a third of the pictures and scored on the others. The paper chose it on the failures "
-    "that it scored. The control turns the directions into a subspace drawn at random, ten times, keeping their lengths "
-    "and angles; its share is the mean over the draws. The authors' control, independent directions of unit length, also "
-    "differs in how much it changes.",
+    "that it scored. The control turns the directions into a subspace drawn at random, keeping their lengths and "
+    "angles. There are ten draws, and each is asked about every third picture; its share is the mean over all answers. "
+    "The authors' control, independent directions of unit length, also differs in how much it changes.",
     "The probes are fitted on the first part where it shows three things in a row, else on jittered Squares of which "
     "none is asked about; where pictures are composites, both parts may share half a photograph. Fitted by logistic "
     "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing: what it did in the "

@@ -30,24 +30,24 @@ from backsight.stimuli.rows import SUITES
 from backsight.studies.jobs import Skipped, reason
 
 JITTERED = 120
-DEGRADED = 120
+DEGRADED = 96
 TABLETOP = 30  # sets of four pictures
 CHEAP = tuple(name for name, method in RELEVANCE.items() if method.needs != "path")
 KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unless it is asked to
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes;
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
-    Behaviour(most=300),
-    Roads(most=128),
-    Interchange(most=80),
+    Behaviour(most=204),
+    Roads(most=100),
+    Interchange(most=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
-    Probes(most=192, method="logistic"),
-    ProbeMaps(most=192, method="logistic"),
+    Probes(most=144, method="logistic"),
+    ProbeMaps(most=144, method="logistic"),
     ImageInterchange(most=40),
     Backup(most=40),
-    Amplify(),
+    Amplify(every=3),
     Creg(most=36),
-    Occlusion(most=32, varied=0.4),
+    Occlusion(most=28, varied=0.4),
     Knockout(most=12, forms=("attention",)),
     # Without integrated gradients, which cost more than all the rest.
     Flip(most=24, methods=CHEAP),
