@@ -115,8 +115,10 @@ def test_the_sector_of_a_direction(sectors: int) -> None:
 
 
 def test_what_is_no_relevance_is_refused() -> None:
-    for wrong in (-1.0, float("nan")):
-        with pytest.raises(UsageError, match="at least 0"):
+    with pytest.raises(UsageError, match="at least 0"):
+        of([[-1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    for wrong in (float("nan"), float("inf")):
+        with pytest.raises(CannotAnswer, match="not finite"):
             of([[wrong, 0, 0], [0, 0, 0], [0, 0, 0]])
     with pytest.raises(CannotAnswer, match="empty"):
         of(np.zeros(9))

@@ -225,7 +225,7 @@ def test_right_and_wrong_answers_stand_apart_and_so_do_those_that_choices_are_ma
         {"creg": [0, 90, 30, 60], "constant": [45, 90, 45, 90], "point_at_subject": [0, 10, 20, 10]},
         correct=[True, True, False, False], part=["dev", "dev", "rest", "rest"],
     )  # fmt: skip
-    summary = creg_summary(rows, smallest=2)
+    summary = creg_summary(rows, smallest=1)
     assert by_method(summary, subset="correct")["creg"]["dae"] == 45
     assert by_method(summary, subset="incorrect")["creg"]["dae"] == 45
     assert by_method(summary, samples="rest")["creg"]["dae_null"] == 67.5

@@ -77,8 +77,8 @@ def pair_row(method: str, target: str | None, p: float | None, other: str = "con
     ("low", "high", "said"),
     [
         (5.0, 19.0, "the interval is above zero, so it points nearer than the layout alone"),
-        (-5.0, 9.0, "the interval is not above zero, so the layout alone explains as much"),
-        (0.0, 9.0, "the interval is not above zero, so the layout alone explains as much"),
+        (-5.0, 9.0, "the interval is not above zero, so a gain on the layout is not shown"),
+        (0.0, 9.0, "the interval is not above zero, so a gain on the layout is not shown"),
         (-19.0, -5.0, "the interval is below zero, so the layout alone points better"),
     ],
 )
@@ -148,7 +148,7 @@ def test_where_no_gain_is_above_zero_the_layout_explains_as_much(tmp_path: Path)
     worse = {("creg", "truth"): 44.0, ("creg", "prediction"): 49.0, ("rollout", None): 52.0}
     study = read_study(written(tmp_path / "s", creg_summary=direction_rows(dae=worse)))
     assert beaten_sentence(study, study.rows("creg_summary"), (), PLACE) == (
-        "On Pairs no method's gain has an interval above zero: the layout alone explains as much as any of them"
+        "On Pairs no method's gain has an interval above zero: that any points nearer than the layout is not shown"
     )
 
 

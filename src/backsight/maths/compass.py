@@ -128,9 +128,12 @@ def _shares(angle: Floats, sectors: int) -> Floats:
 def compass(relevance: Floats, weights: Floats) -> Floats:
     """The share of the evidence in each sector, (sector,), from relevance (image_token,) and `sector_weights`.
 
-    Equation 5. CannotAnswer where no evidence is left to be shared, as when all of it lies beyond r_max.
+    Equation 5. CannotAnswer where no evidence is left to be shared, as when all of it lies beyond r_max, or where
+    relevance is not finite, as half precision may make it.
     """
-    if (relevance < 0).any() or not np.isfinite(relevance).all():
+    if not np.isfinite(relevance).all():
+        raise CannotAnswer("Relevance is not finite")
+    if (relevance < 0).any():
         raise UsageError("Relevance is a number of at least 0 for each token", got=f"from {np.min(relevance):g}")
     mass = relevance @ weights
     total = mass.sum()

@@ -31,11 +31,12 @@ def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             row |= {"method": method, "questions": len(part), "images": part["image_id"].nunique()}
             row["omitted"] = len(part) < smallest
             if not row["omitted"]:
-                gained = part["example_id"].map(null) - part["angle"]
+                before = part["example_id"].map(null).where(part["angle"].notna())
+                gained = before - part["angle"]
                 row |= _named("correlation", _mean(part["correlation"], part), "correlation")
                 row |= _named("angle", _mean(part["angle"], part), "angle")
                 row |= _named("angle_gain", _mean(gained, part), "gain")
-                row["angle_null"] = _plain(part["example_id"].map(null))
+                row["angle_null"] = _plain(before)
                 row |= {"dae": _plain(part["dae"]), "ea": _plain(part["ea"])}
             found.append(row)
     return Table.of(schemas.KNOCKOUT_SUMMARY, found, rows.provenance)

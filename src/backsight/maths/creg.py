@@ -94,25 +94,27 @@ def _methods(frame: pd.DataFrame, smallest: int) -> Iterator[Row]:
         yield dict.fromkeys(FIGURES) | figures.get(place, {}) | {
             "method": name, "target": target, "questions": int(full.sum()), "empty": int((asked & ~full).sum()),
             "images": len(set(images[full])), "accuracy": float(right[asked].mean()),
-            "omitted": int(full.sum()) < smallest,
+            "omitted": len(set(images[full])) < smallest,
         }  # fmt: skip
 
 
 def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int) -> dict[int, Row]:
     """Means of all columns, and intervals of the values and of the gains, of each method with enough questions.
 
-    Methods with a compass on the same questions are drawn together.
+    Enough are `smallest` images: questions about one picture are one sample. Methods with a compass on the same
+    questions are drawn together.
     """
     full = ~np.isnan(values["dae"])
     alike: dict[bytes, list[int]] = {}
     for place, column in enumerate(full.T):
-        if column.sum() >= smallest:
+        if len(set(images[column])) >= smallest:
             alike.setdefault(column.tobytes(), []).append(place)
     found: dict[int, Row] = {}
     for places in alike.values():
         given = full[:, places[0]]
         columns = np.concatenate([values[name][given][:, places] for name in DRAWN], axis=1)
-        intervals = iter(means_over_images(columns, images[given]))
+        shares = [name == "ea" for name in DRAWN for _ in places]
+        intervals = iter(means_over_images(columns, images[given], shares=shares))
         rows: list[Row] = [{} for _ in places]
         for name in DRAWN:
             for row in rows:
@@ -129,9 +131,9 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
 def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Every method's DAE less every other's for the same target, default projection, where both have a compass.
 
-    Methods without a target, the layout null and random relevance stand beside both targets, and beside one another
-    once, with the truth's. Wilcoxon's signed-rank test over images (its normal form, as angles tie), with Holm's
-    correction over all pairs of a suite, prompt and target.
+    Methods without a target, the layout null and random relevance stand beside both targets: a pair of two of them has
+    a row in the truth's family and another in the prediction's. Wilcoxon's signed-rank test over images (its normal
+    form, as angles tie), with Holm's correction over each family of a suite and prompt.
     """
     expect(rows, "creg")
     found: list[Row] = []
@@ -155,8 +157,6 @@ def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
     values = {name: table[name].to_numpy(dtype=float) for name in names}
     made = []
     for one, other in combinations(names, 2):
-        if target == "prediction" and not targeted & {one, other}:
-            continue
         row = _pair(values[one] - values[other], images, smallest)
         row |= {"method": one, "target": target if one in targeted else None}
         made.append(row | {"other": other, "other_target": target if other in targeted else None})
@@ -171,7 +171,7 @@ def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: i
     given = ~np.isnan(difference)
     difference, images = difference[given], images[given]
     counted: Row = {"questions": len(difference), "images": len(set(images.tolist())), "p_value": None, "p_holm": None}
-    if len(difference) < smallest:
+    if counted["images"] < smallest:
         return counted | {"difference": None, "low": None, "high": None, "omitted": True}
     interval = means_over_images(difference[:, None], images)[0]
     _, index = np.unique(images, return_inverse=True)

@@ -48,10 +48,13 @@ def mean_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0, sha
     return Interval(mean, low, high, "bootstrap")
 
 
-def means_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0) -> list[Interval]:
+def means_over_images(
+    values: ArrayLike, images: ArrayLike, *, seed: int = 0, shares: Sequence[bool] | None = None
+) -> list[Interval]:
     """As `mean_over_images` for each column of `values` (sample, column), with the same draws of images for all.
 
-    It is one matrix product where scipy's bootstrap, whose draws these are, takes a call a column.
+    `shares` says of each column whether it holds shares. It is one matrix product where scipy's bootstrap, whose draws
+    these are, takes a call a column.
     """
     value = np.asarray(values, dtype=float)
     _, index = np.unique(np.asarray(images), return_inverse=True)
@@ -62,10 +65,15 @@ def means_over_images(values: ArrayLike, images: ArrayLike, *, seed: int = 0) ->
     low, high = np.percentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     flat = np.ptp(sums / counts[:, None], axis=0) == 0
     means = value.mean(0)
-    return [
-        Interval(float(m), float(m), float(m), "none") if f else Interval(float(m), float(a), float(b), "bootstrap")
-        for m, a, b, f in zip(means, low, high, flat, strict=True)
-    ]
+    found = []
+    for column, mean in enumerate(means.tolist()):
+        if not flat[column]:
+            found.append(Interval(mean, float(low[column]), float(high[column]), "bootstrap"))
+        elif shares is not None and shares[column] and mean in (0.0, 1.0):
+            found.append(Interval(mean, *wilson(mean, len(counts)), "wilson"))
+        else:
+            found.append(Interval(mean, mean, mean, "none"))
+    return found
 
 
 @lru_cache(maxsize=64)

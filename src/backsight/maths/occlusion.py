@@ -64,7 +64,7 @@ class _Changes:
         values = self.changes.loc[chosen.index].to_numpy(dtype=float)
         images = self.images.loc[chosen.index].astype(str)
         counted: Row = {"method": None, "target": None, "questions": len(chosen), "images": images.nunique()}
-        if len(chosen) < smallest:
+        if images.nunique() < smallest:
             return dict.fromkeys(FIGURES) | counted | {"omitted": True}
         at, count = chosen.to_numpy(), values.shape[1]
         rows = np.arange(len(at))

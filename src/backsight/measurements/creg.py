@@ -172,8 +172,9 @@ def sample_rows(
     for name, projection, center, toward in views(example, grid):
         true = compass.direction(center, toward)
         place = common | {"projection": name, "sectors": projection.sectors, "true": true}
+        maps = stacked if toward == subject else _looking_for(stacked, grid, toward)
         weights = compass.sector_weights(grid, center, toward, projection)
-        for (method, target), scored in zip(keys, directions(stacked, weights, true, answered), strict=True):
+        for (method, target), scored in zip(keys, directions(maps, weights, true, answered), strict=True):
             found.append(place | {"method": method, "target": target} | scored)
         found.append(place | {"method": RANDOM} | _mean(directions(drawn, weights, true, answered)))
         every = np.eye(projection.sectors)
@@ -182,6 +183,11 @@ def sample_rows(
         named = None if answered is None else float(compass.apart(true, answered))
         found.append(place | {"method": ORACLE} | exact | {"dae_chosen": named})
     return found
+
+
+def _looking_for(maps: Floats, grid: TokenGrid, box: Box) -> Floats:
+    """The maps with floor and box, their last two, of another thing than the subject."""
+    return np.stack([*maps[:-2], compass.point(grid, box), compass.inside(grid, box)])
 
 
 def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, Box, Box]]:

@@ -23,6 +23,7 @@ from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, NUMBER, Direct
 from backsight.stimuli.relations import relation
 
 Named = tuple[str, Sequence[float]]  # a name, and left, top, width, height in pixels
+DEPTH = 4  # layers that CREG aggregates
 METHODS = (*relevance.METHODS, KNOCKOUT)
 
 
@@ -67,7 +68,9 @@ def question(
     )  # fmt: skip
 
 
-def explained(vlm: VLM, example: Example, method: str = "creg", target: Target = "prediction") -> Explanation:
+def explained(
+    vlm: VLM, example: Example, method: str = "creg", target: Target = "prediction", *, depth: int = DEPTH
+) -> Explanation:  # fmt: skip
     """The explanation of one question with a subject and a reference; CannotAnswer where it cannot be given."""
     grid = vlm.grid_of(example.picture)
     reason = creg.refusal(example, grid)
@@ -81,7 +84,7 @@ def explained(vlm: VLM, example: Example, method: str = "creg", target: Target =
     batch = vlm.prepare([example])
     trace = replay.record(vlm, batch)
     shown = [method] if method in relevance.METHODS else ["creg"]
-    maps = relevance.maps(vlm, batch, shown, depth=min(4, vlm.n_layers), trace=trace)
+    maps = relevance.maps(vlm, batch, shown, depth=min(depth, vlm.n_layers), trace=trace)
     chosen = maps.chosen[0]
     if method == KNOCKOUT:
         score = relevance.score(vlm, batch, maps.chosen, target, contrastive=True)
@@ -131,14 +134,19 @@ def _error(shares: Floats, true: float) -> float | None:
 
 def _named(what: str, given: Named) -> tuple[str, Box]:
     """A name and its box by edges; UsageError that says what is wrong."""
-    name, box = given
+    try:
+        name, box = given
+        box = [float(edge) for edge in box]
+    except (TypeError, ValueError) as error:
+        do = "give a name and four numbers: (name, (x, y, width, height))"
+        raise UsageError(f"The {what} is not a name with a box", got=given, do=do) from error
     if not str(name).strip():
         raise UsageError(f"The {what} has no name", got=repr(name), do="give a name, as in the picture's question")
-    if len(box) != 4 or not all(np.isfinite(float(edge)) for edge in box):
+    if len(box) != 4 or not np.isfinite(box).all():
         raise UsageError(
             f"The {what}'s box is not four numbers", got=tuple(box), do="give x, y, width, height in pixels"
         )
-    x, y, width, height = (float(edge) for edge in box)
+    x, y, width, height = box
     if not (width > 0 and height > 0):
         raise UsageError(f"The {what}'s box has no area", got=tuple(box), do="give x, y, width, height in pixels")
     return str(name).strip(), Box(x, y, x + width, y + height)

@@ -195,21 +195,22 @@ def _path(found: Maps, trace: replay.Trace, methods: Sequence[str], steps: int) 
     scores = [score(trace.vlm, batch, found.chosen, target, contrastive=False) for target in found.targets]
     for target, taken in zip(found.targets, gradients.along_path(trace, layer, points, scores), strict=True):
         for method in methods:
-            values = (
-                saliency.integrated(taken, state) if method == "integrated_gradients" else saliency.accumulated(taken)
-            )
+            slopes = [g.float() for g in taken]
+            textbook = method == "integrated_gradients"
+            values = saliency.integrated(slopes, state.float()) if textbook else saliency.accumulated(slopes)
             found.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
 
 
 def _whole(found: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
     whole = gradients.Whole.of(vlm, batch)
     if "rollout" in methods:
-        rolled = saliency.rolled_out([a.detach() for a in whole.attentions])
+        rolled = saliency.rolled_out([a.detach().float() for a in whole.attentions])
         found.relevance["rollout", "truth"] = [_numbers(v) for v in _by_sample(rolled, batch)]
     for target in found.targets if {"gradcam", "chefer"} & set(methods) else ():
         by_weights, by_vision = whole.gradients(score(vlm, batch, found.chosen, target, contrastive=False))
         if "chefer" in methods:
-            through = saliency.through_attention([a.detach() for a in whole.attentions], by_weights)
+            weights = [a.detach().float() for a in whole.attentions]
+            through = saliency.through_attention(weights, [g.float() for g in by_weights])
             found.relevance["chefer", target] = [_numbers(v) for v in _by_sample(through, batch)]
         if "gradcam" in methods:
             try:
@@ -224,7 +225,7 @@ def _gradcam(vlm: VLM, batch: Batch, activation: Tensor | None, gradient: Tensor
         raise CannotAnswer("The vision encoder has no blocks that GradCAM could look at")
     width = activation.shape[-1]
     counts = [len(grid) for grid in batch.grids]
-    flat, slopes = activation.detach().reshape(-1, width), gradient.reshape(-1, width)
+    flat, slopes = activation.detach().reshape(-1, width).float(), gradient.reshape(-1, width).float()
     each = len(flat) // sum(counts)
     parts = [n * each for n in counts]
     cams = [saliency.gradcam(a, g) for a, g in zip(torch.split(flat, parts), torch.split(slopes, parts), strict=True)]
@@ -233,8 +234,8 @@ def _gradcam(vlm: VLM, batch: Batch, activation: Tensor | None, gradient: Tensor
 
 
 def _by_sample(values: Tensor, batch: Batch) -> list[Tensor]:
-    """The image tokens' part of (batch, position, ...), one tensor (image_token, ...) a question."""
-    return [value[mask] for value, mask in zip(values, batch.image_mask, strict=True)]
+    """The image tokens' part of (batch, position, ...), one tensor (image_token, ...) a question, in float32."""
+    return [value[mask].float() for value, mask in zip(values, batch.image_mask, strict=True)]
 
 
 def _numbers(values: Tensor) -> Floats:

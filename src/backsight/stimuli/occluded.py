@@ -20,6 +20,7 @@ from backsight.pictures import Picture
 
 Fill = Literal["gray", "mean", "blur", "noise"]
 GRAY = 128
+FEWEST = 0.02  # share of the picture
 BLUR = 0.08  # radius of the blur as a share of the picture's shorter side
 
 
@@ -29,8 +30,8 @@ class Sectors:
 
     Sector k of `count` is centred at k * 360 / count degrees, counted from the right and upwards; a pixel belongs to
     the sector that its centre lies in. `reach` is a length in pixels, None for the picture's edge. `spared` boxes
-    belong to no sector. `matched` keeps of every sector as many pixels as the smallest one that is not empty has, the
-    nearest first.
+    belong to no sector. `matched` keeps of every sector as many pixels as the smallest one has, the nearest first; what
+    holds less than a fiftieth of the picture is no measure for the others and is left as it is.
     """
 
     size: tuple[int, int]
@@ -61,7 +62,7 @@ def _masks(of: Sectors) -> NDArray[np.bool_]:
 
 def _nearest(masks: NDArray[np.bool_], distance: NDArray[np.float64]) -> NDArray[np.bool_]:
     areas = masks.sum((1, 2))
-    keep = int(areas[areas > 0].min(initial=masks[0].size))
+    keep = int(areas[areas >= FEWEST * masks[0].size].min(initial=masks[0].size))
     found = np.zeros_like(masks)
     for mask, kept in zip(masks, found, strict=True):
         places = np.flatnonzero(mask)

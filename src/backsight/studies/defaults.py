@@ -46,7 +46,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ImageInterchange(most=40),
     Backup(most=40),
     Amplify(every=3),
-    Creg(most=36),
+    Creg(most=44),
     Occlusion(most=28, varied=0.4),
     Knockout(most=12, forms=("attention",)),
     # Without integrated gradients, which cost more than all the rest.

@@ -18,7 +18,7 @@ from backsight.errors import CannotAnswer
 from backsight.examples import Example
 from backsight.figures import to_svg
 from backsight.measurements.creg import DEFAULT
-from backsight.measurements.explain import explained
+from backsight.measurements.explain import DEPTH, explained
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job, file_stem
 from backsight.studies.store import Store
@@ -43,7 +43,7 @@ def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         examples: dict[str, Example] = {e.id: e for e in job.samples if isinstance(e, Example)}
         for rule, name in chosen(rows).items():
             try:
-                found.append(_write(vlm, store.folder, job.set_name, rule, examples[name]))
+                found.append(_write(vlm, store.folder, job, rule, examples[name]))
             except CannotAnswer:
                 continue
     return found
@@ -63,8 +63,9 @@ def chosen(rows: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _write(vlm: VLM, folder: Path, set_name: str, rule: str, example: Example) -> dict[str, Any]:
-    made = explained(vlm, example, METHOD)
+def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dict[str, Any]:
+    set_name = job.set_name
+    made = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
     (folder / FOLDER).mkdir(exist_ok=True)
     stem = f"{FOLDER}/{file_stem(set_name)}-{rule}"
     salt = f"{set_name}-{rule}"

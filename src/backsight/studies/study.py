@@ -251,17 +251,16 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
             else:
                 store.drop_table(name)
     for name, (first, second, join) in summaries.JOINED.items():
-        one, other = (_rows(store, jobs, kind) for kind in (first, second))
-        if one is None:
-            store.drop_table(name)
+        one, other = (_by_set(store, jobs, kind) for kind in (first, second))
+        if one:
+            store.write_table(name, Table.concat([join(rows, other.get(of)) for of, rows in one.items()]))
         else:
-            store.write_table(name, join(one, other))
+            store.drop_table(name)
 
 
-def _rows(store: Store, jobs: Sequence[Job], kind: str) -> Table | None:
-    """The rows of all jobs of one schema; None without such a job."""
-    found = [store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind]
-    return Table.concat(found) if found else None
+def _by_set(store: Store, jobs: Sequence[Job], kind: str) -> dict[str, Table]:
+    """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
+    return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
 
 
 def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:

@@ -102,8 +102,10 @@ def degrees_between(value: float | None, low: float | None, high: float | None) 
     return f"{degrees(value)}{ends}"
 
 
-def said_degrees(value: float, low: float | None = None, high: float | None = None) -> str:
+def said_degrees(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """Degrees with their interval, for a sentence; spaces do not break."""
+    if value is None:
+        return "nowhere"
     ends = "" if low is None or high is None else f"\u00a0[{low:.1f},\u00a0{high:.1f}]"
     return f"{value:.1f}\u00b0{ends}"
 
@@ -136,7 +138,7 @@ def conclusion(row: Row) -> str:
         return "the interval is above zero, so it points nearer than the layout alone"
     if row["dae_gain_high"] < 0:
         return "the interval is below zero, so the layout alone points better"
-    return "the interval is not above zero, so the layout alone explains as much"
+    return "the interval is not above zero, so a gain on the layout is not shown"
 
 
 def leading(group: Group) -> Row | None:
@@ -247,7 +249,7 @@ def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], pla
     above = [row for row in given if row["dae_gain_low"] is not None and row["dae_gain_low"] > 0]
     on = f"On {place_words(study, place)}"
     if not above:
-        return f"{on} no method's gain has an interval above zero: the layout alone explains as much as any of them"
+        return f"{on} no method's gain has an interval above zero: that any points nearer than the layout is not shown"
     tested = {(r["method"], r["target"]): p for r in above if (p := _holm(pairs, place, r)) is not None}
     sure = [row for row in above if tested.get((row["method"], row["target"]), 1.0) < ALPHA]
     if sure:
