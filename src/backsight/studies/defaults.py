@@ -37,17 +37,17 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes;
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
-    Behaviour(most=204),
+    Behaviour(most=150),
     Roads(most=100),
     Interchange(most=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
-    Probes(most=144, method="logistic"),
-    ProbeMaps(most=144, method="logistic"),
+    Probes(most=112, method="logistic"),
+    ProbeMaps(most=112, method="logistic"),
     ImageInterchange(most=40),
     Backup(most=40),
     Amplify(every=3),
-    Creg(most=44),
-    Occlusion(most=28, varied=0.4),
+    Creg(most=42),
+    Occlusion(most=20, varied=0.5),
     Knockout(most=12, forms=("attention",)),
     # Without integrated gradients, which cost more than all the rest.
     Flip(most=24, methods=CHEAP),
