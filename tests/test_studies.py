@@ -12,14 +12,17 @@ import pytest
 from backsight import stimuli
 from backsight.errors import CannotAnswer, StudyError, UsageError
 from backsight.examples import Example, ExampleSet
+from backsight.grid import TokenGrid
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.loading import load
+from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.studies import Options, Skipped, Store, Study, default_sets, plan
 from backsight.studies import runner as running
 from backsight.studies.defaults import MEASUREMENTS, ROWS
 from backsight.studies.jobs import file_stem
 from backsight.tables import Table
+from backsight.training.questions import corpus
 
 SMALL = (Behaviour(batch=2), Interchange(batch=2))
 IDENTITY = {"model": "m", "seed": 0}
@@ -292,12 +295,26 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     sets, _ = default_sets(tiny_vlm)
     jobs, _ = plan(tiny_vlm, [s for s in sets if s.name != "objects"], MEASUREMENTS, limit=24)
     kinds = {name: {j.kind for j in jobs if j.set_name == name} for name in {j.set_name for j in jobs}}
-    assert kinds["squares"] == set(ROWS)
-    assert kinds["pairs"] == kinds["jittered_shapes"] == {"behaviour"}
+    assert kinds["squares"] == {*ROWS, "creg", "knockout"}
+    assert kinds["pairs"] == {"behaviour", "creg"} and kinds["jittered_shapes"] == {"behaviour"}
+    assert kinds["pairs_a"] == {"creg", "occlusion", "flip", "moved"} and kinds["pairs_textured_a"] == {"creg"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
     assert kinds["degraded_squares"] == kinds["tabletop_a"] == {"behaviour"} and kinds["hard"] == {"amplify"}
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
-        "behaviour", "roads", "probes", "probemaps", "amplify",
+        "behaviour", "roads", "probes", "probemaps", "amplify", "creg", "occlusion",
     }  # fmt: skip
+
+
+def test_tokens_are_taken_away_one_by_one_only_where_that_is_asked_for(tiny_vlm: VLM) -> None:
+    own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
+    for only, expected in (((), False), (("knockout",), True), (("knockout/mine",), True), (("mine",), False)):
+        jobs, _ = plan(tiny_vlm, [own], MEASUREMENTS, only=only)
+        assert ("knockout" in {j.kind for j in jobs}) == expected
+    wide = VLM(*tiny("qwen2_vl", corpus()))
+    wide.__dict__["grid"] = TokenGrid.rectangle(13, 13, (364, 364))
+    _, skipped = default_sets(wide)
+    assert any(s.measurement == "knockout" and "169 image tokens" in s.reason for s in skipped)
+    _, skipped = default_sets(wide, asked=("knockout",))
+    assert not any(s.measurement == "knockout" for s in skipped)

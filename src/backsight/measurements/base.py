@@ -23,7 +23,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Measurement(ABC):
-    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
+    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers. A `costly` one
+    is made of the sets that name it, and of others only where a study is asked for it by name.
 
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
     learns from all samples at once, so that `rows` gets them all and does its own batching. A study gives it at most
@@ -32,6 +33,7 @@ class Measurement(ABC):
 
     schema: ClassVar[Schema]
     version: ClassVar[int] = 1
+    costly: ClassVar[bool] = False
     pair_kind: ClassVar[str | None] = None
     whole: ClassVar[bool] = False
 

@@ -47,6 +47,7 @@ class Knockout(creg.Creg):
     """
 
     schema: ClassVar[Schema] = schemas.KNOCKOUT
+    costly: ClassVar[bool] = True
 
     target: Target = "prediction"
     forms: tuple[Form, ...] = FORMS

@@ -82,7 +82,7 @@ def plan(
         for measurement in measurements:
             kind = kind_of(measurement)
             try:
-                samples = _samples(examples, measurement, limit)
+                samples = _samples(examples, measurement, limit, only)
                 if samples is None or len(samples) == 0 or not measurement.applies(samples):
                     continue
                 measurement.check(vlm, samples)
@@ -103,8 +103,13 @@ def reason(error: CannotAnswer) -> str:
     return error.what + (f": {_said(error.got)}" if error.got else "")
 
 
-def _samples(examples: ExampleSet, measurement: Measurement, limit: int | None) -> Samples | None:
-    if examples.only and kind_of(measurement) not in examples.only:
+def _samples(
+    examples: ExampleSet, measurement: Measurement, limit: int | None, asked: Sequence[str]
+) -> Samples | None:  # fmt: skip
+    kind = kind_of(measurement)
+    if examples.only and kind not in examples.only:
+        return None
+    if measurement.costly and not examples.only and not any(name.split("/")[0] == kind for name in asked):
         return None
     most = min((n for n in (limit, measurement.most) if n is not None), default=None)
     if measurement.pair_kind is None:
