@@ -81,17 +81,9 @@ class Creg(Measurement):
 
     def check(self, vlm: VLM, samples: Samples) -> None:
         """CannotAnswer where options are no single tokens, layers too few, or no sample has a direction."""
-        if not isinstance(samples, ExampleSet):
-            raise UsageError("Relevance takes an example set, not pairs", got=samples.name)
-        without = [e.id for e in samples if not has_relation(e)]
-        if without:
-            raise CannotAnswer("A question without subject, reference or a box of theirs", got=without[:3])
-        relevance.check(vlm, {e.options for e in samples})
+        check_relations(vlm, samples)
         if self.depth > vlm.n_layers:
             raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=vlm.n_layers)
-        reasons = {refusal(e, vlm.grid_of(e.picture)) for e in samples}
-        if None not in reasons:
-            raise CannotAnswer("No sample of this set has a direction", got=sorted(filter(None, reasons)))
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """By what the methods need: see `relevance.cost`. At most: where choice and answer are one it is less."""
@@ -114,6 +106,20 @@ class Creg(Measurement):
                 found += sample_rows(example, grids[example.id], maps.chosen[number], shown)
                 found += [_common(example) | {"method": m, "refused": why} for m, why in maps.missing.items()]
         return [dict.fromkeys(self.schema.columns) | row for row in found]
+
+
+def check_relations(vlm: VLM, samples: Samples) -> None:
+    """CannotAnswer where questions name no subject and reference, single tokens cannot tell their options apart, or no
+    sample has a direction."""
+    if not isinstance(samples, ExampleSet):
+        raise UsageError("This measurement takes an example set, not pairs", got=samples.name)
+    without = [e.id for e in samples if not has_relation(e)]
+    if without:
+        raise CannotAnswer("A question without subject, reference or a box of theirs", got=without[:3])
+    relevance.check(vlm, {e.options for e in samples})
+    reasons = {refusal(e, vlm.grid_of(e.picture)) for e in samples}
+    if None not in reasons:
+        raise CannotAnswer("No sample of this set has a direction", got=sorted(filter(None, reasons)))
 
 
 def has_relation(example: Example) -> bool:

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from backsight import schemas
-from backsight.errors import CannotAnswer, UsageError
+from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import compass
-from backsight.measurements import memory, relevance
+from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.measurements.creg import has_relation, part_of, refusal, told
+from backsight.measurements.creg import check_relations, has_relation, part_of, refusal, told
 from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.stimuli.occluded import Fill, OccludedPicture, Sectors
@@ -75,14 +75,7 @@ class Occlusion(Measurement):
 
     def check(self, vlm: VLM, samples: Samples) -> None:
         """CannotAnswer where options are no single tokens or no sample has a direction."""
-        if not isinstance(samples, ExampleSet):
-            raise UsageError("Occlusion takes an example set, not pairs", got=samples.name)
-        without = [e.id for e in samples if not has_relation(e)]
-        if without:
-            raise CannotAnswer("A question without subject, reference or a box of theirs", got=without[:3])
-        relevance.check(vlm, {e.options for e in samples})
-        if all(refusal(e, vlm.grid_of(e.picture)) for e in samples):
-            raise CannotAnswer("No sample of this set has a direction")
+        check_relations(vlm, samples)
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """A forward a sector and variant; hidden tokens cost a replay instead."""
