@@ -28,10 +28,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# The seam's tests with the oldest supported transformers, in an environment of its own.
+# The seam's tests with the oldest supported torch and transformers, in an environment of its own.
 test-oldest: setup
 	$(MAKE) setup VENV=.venv-oldest
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check transformers==5.17.0
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check torch==2.11.0 transformers==5.17.0
 	.venv-oldest/bin/python -m pytest tests/seam
 
 bench: setup
