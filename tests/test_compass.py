@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backsight.datasets import coco_pairs
 from backsight.errors import CannotAnswer, GridError, UsageError
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass as maths
 from backsight.maths.compass import Projection
 
+SAMPLE = Path(__file__).parents[1].parent / "shared/data/coco-sample"
 GRID = TokenGrid.rectangle(3, 3, (30, 30))  # cells of 10 px; centres at 5, 15, 25
 MIDDLE = Box(10, 10, 20, 20)
 RIGHT = Box(20, 10, 30, 20)  # its centre is 10 px to the right of the middle's
@@ -214,3 +218,33 @@ def test_the_size_of_picture_and_relevance_plays_no_part(
     found = shares(factor * relevance, *larger, options, 60 * factor)
     assert found == pytest.approx(shares(*scene), abs=1e-9)
     assert found.sum() == pytest.approx(1) or found.sum() == 0
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample of COCO photographs is not at hand")
+@pytest.mark.parametrize(
+    ("options", "dae", "ea"),
+    [
+        ({}, 52.4, 0.610),
+        ({"beyond": "kept"}, None, None),
+        ({"reference": "dropped"}, None, None),
+    ],
+)
+def test_the_layout_of_real_photographs_scores_as_well_as_the_papers_method(
+    options: dict[str, Any], dae: float | None, ea: float | None
+) -> None:
+    """Constant relevance on COCO-Pairs, a grid of 24 x 24: CREG prints 55.5 degrees and .553 for its method there."""
+    found = []
+    for example in coco_pairs.load(SAMPLE):
+        reference, subject = (example.boxes[str(name)] for name in (example.reference, example.subject))
+        grid = TokenGrid.rectangle(24, 24, example.picture.size)
+        weights = maths.sector_weights(grid, reference, subject, Projection(**options))
+        true = maths.direction(reference, subject)
+        if weights.sum() > 0:
+            shares = maths.compass(np.ones(len(grid)), weights)
+            found.append((maths.alignment_error(shares, true), maths.edge_accuracy(shares, true)))
+    means = np.mean(found, axis=0)
+    assert means[0] < 55.5 and means[1] > 0.553
+    if dae is not None:
+        assert (
+            len(found) == 188 and means[0] == pytest.approx(dae, abs=0.05) and means[1] == pytest.approx(ea, abs=5e-4)
+        )
