@@ -21,6 +21,7 @@ from backsight.studies import Options, Skipped, Store, Study, default_sets, plan
 from backsight.studies import runner as running
 from backsight.studies.defaults import MEASUREMENTS, ROWS
 from backsight.studies.jobs import file_stem
+from backsight.studies.study import QUICK
 from backsight.tables import Table
 from backsight.training.questions import corpus
 
@@ -163,8 +164,8 @@ def test_a_folder_of_another_study_is_refused(tiny_vlm: VLM, whole: Path) -> Non
         study(tiny_vlm, whole, limit=4)
 
 
-@pytest.mark.parametrize(("quick", "limit", "found"), [(False, None, None), (True, None, 48), (False, 7, 7),
-                                                       (True, 7, 7), (True, 100, 48)])  # fmt: skip
+@pytest.mark.parametrize(("quick", "limit", "found"), [(False, None, None), (True, None, QUICK), (False, 7, 7),
+                                                       (True, 7, 7), (True, 100, QUICK)])  # fmt: skip
 def test_quick_and_limit_are_both_at_most(quick: bool, limit: int | None, found: int | None) -> None:
     assert Options(quick=quick, limit=limit).effective_limit == found
 
