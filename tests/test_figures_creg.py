@@ -6,6 +6,7 @@ The tables are made by hand; they serve the report's tests too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -101,17 +102,18 @@ def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
 
 
 def occlusion_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
-    """The true sector, and those of CREG and of the layout, in two variants and over both."""
+    """The true sector, and those of CREG and of the layout, in two variants, over both and of both."""
     rows: list[Row] = []
-    for variant in ("gray", "blur"):
-        for over in ("options", "vocabulary"):
-            for method, score in ((None, 0.4), ("creg", 0.3), ("constant", 0.35)):
-                row: Row = {"suite": suite, "prompt": None, "variant": variant, "over": over, "method": method}
-                row |= {"sector": "true" if method is None else "indicated", "questions": 30, "images": 30}
-                row |= {"target": "prediction" if method == "creg" else None, "change": -0.5}
-                row |= {"change_opposite": score - 0.5, "change_adjacent": -0.45, "against_adjacent": 0.05}
-                row |= {"score": score, "low": score - 0.1, "high": score + 0.1}
-                rows.append(row | {"adjacent_low": -0.05, "adjacent_high": 0.15, "omitted": False} | changes)
+    for variant, over, of in product(("gray", "blur"), ("options", "vocabulary"), ("truth", "prediction")):
+        for method, score in ((None, 0.4), ("creg", 0.3), ("constant", 0.35)):
+            row: Row = {"suite": suite, "prompt": None, "variant": variant, "over": over, "of": of, "method": method}
+            row |= {"sector": "true" if method is None else "indicated", "questions": 30, "images": 30}
+            row |= {"target": "prediction" if method == "creg" else None, "change": -0.5}
+            row |= {"change_opposite": score - 0.5, "change_adjacent": -0.45, "against_adjacent": 0.05}
+            row |= {"score": score, "low": score - 0.1, "high": score + 0.1}
+            gained = (score - 0.35, score - 0.5, score - 0.2, 30) if method == "creg" else (None,) * 4
+            row |= dict(zip(("gain", "gain_low", "gain_high", "gain_questions"), gained, strict=True))
+            rows.append(row | {"adjacent_low": -0.05, "adjacent_high": 0.15, "omitted": False} | changes)
     return rows
 
 

@@ -109,6 +109,11 @@ def test_a_row_is_the_models_answer_to_the_filled_picture(tiny_vlm: VLM, pairs: 
         p = float(scores[example.options.index(example.answer)])
         assert row["log_p_vocabulary"] == pytest.approx(np.log(p), abs=1e-3)
         assert row["log_p"] == pytest.approx(np.log(p / float(scores.sum())), abs=1e-3)
+        plain, _ = tiny_vlm.choose(tiny_vlm.forward(tiny_vlm.prepare([example]))[0], example.options)
+        chosen = float(scores[example.options.index(plain)])
+        assert plain != example.answer
+        assert row["log_p_chosen_vocabulary"] == pytest.approx(np.log(chosen), abs=1e-3)
+        assert row["log_p_chosen"] == pytest.approx(np.log(chosen / float(scores.sum())), abs=1e-3)
 
 
 def test_hidden_tokens_are_seen_by_none(tiny_vlm: VLM, pairs: ExampleSet) -> None:
@@ -145,24 +150,34 @@ def test_what_cannot_be_asked_is_said(tiny_vlm: VLM, pairs: ExampleSet) -> None:
 
 
 def made(changes: list[list[float]], true: float = 0.0) -> Table:
-    """Rows of the variant gray: log p falls from 0 by what is given for each of the eight sectors of a question."""
+    """Rows of the variant gray: log p falls by what is given for each of the eight sectors of a question.
+
+    That of the truth by as much among the options and twice as much in the vocabulary; that of the model's choice by
+    three and four times as much.
+    """
     rows: list[Row] = []
     for n, values in enumerate(changes):
         row: Row = dict.fromkeys(schemas.OCCLUSION.columns)
         row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "part": "rest", "true": true}
-        rows.append(row | {"log_p": -0.5, "log_p_vocabulary": -1.0})
+        start = {"log_p": -0.5, "log_p_vocabulary": -1.0, "log_p_chosen": -0.1, "log_p_chosen_vocabulary": -0.2}
+        rows.append(row | start)
         for sector, change in enumerate(values):
             hidden = {"variant": "gray", "sector": 45.0 * sector, "area": 0.1}
-            rows.append(row | hidden | {"log_p": -0.5 + change, "log_p_vocabulary": -1.0 + 2 * change})
+            rows.append(row | hidden | {n: v + k * change for k, (n, v) in enumerate(start.items(), 1)})
     return Table.of(schemas.OCCLUSION, rows)
 
 
-def relevance(peaks: list[float | None], tied: int = 1) -> Table:
+def _of_truth(summary: Table) -> list[Row]:
+    return [r for r in summary.rows() if (r["over"], r["of"]) == ("options", "truth")]
+
+
+def relevance(peaks: list[float | None], tied: int = 1, method: str = "creg") -> Table:
     """Rows of Creg of one method."""
     rows = []
     for n, peak in enumerate(peaks):
         row = dict.fromkeys(schemas.CREG.columns)
-        row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "method": "creg", "target": "truth"}
+        row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "method": method}
+        row["target"] = "truth" if method == "creg" else None
         rows.append(row | {"projection": "default", "sectors": 8, "peak": peak, "tied": tied})
     return Table.of(schemas.CREG, rows)
 
@@ -170,12 +185,16 @@ def relevance(peaks: list[float | None], tied: int = 1) -> Table:
 def test_the_papers_example_by_hand() -> None:
     """Section 4: a fall of .47 in the true sector and of .06 across give .41."""
     summary = occlusion_summary(made([[-0.47, -0.1, 0, 0, -0.06, 0, 0, -0.2]] * 3), smallest=2)
-    row = {r["over"]: r for r in summary.rows()}["options"]
+    rows = {(r["of"], r["over"]): r for r in summary.rows()}
+    row = rows["truth", "options"]
     assert row["sector"] == "true" and row["method"] is None
     assert (row["change"], row["change_opposite"]) == pytest.approx((-0.47, -0.06))
     assert row["score"] == pytest.approx(0.41)
     assert row["change_adjacent"] == pytest.approx(-0.15) and row["against_adjacent"] == pytest.approx(0.32)
-    assert {r["over"]: r["score"] for r in summary.rows()}["vocabulary"] == pytest.approx(0.82)
+    scores = {key: r["score"] for key, r in rows.items() if key != ("truth", "options")}
+    assert scores[("truth", "vocabulary")] == pytest.approx(0.82)
+    assert scores[("prediction", "options")] == pytest.approx(1.23)
+    assert scores[("prediction", "vocabulary")] == pytest.approx(1.64)
 
 
 def test_the_indicated_sector_is_the_methods_own_peak() -> None:
@@ -183,10 +202,23 @@ def test_the_indicated_sector_is_the_methods_own_peak() -> None:
     rows = {
         r["sector"]: r
         for r in occlusion_summary(made(changes), relevance([90.0] * 4), smallest=2).rows()
-        if r["over"] == "options"
+        if (r["over"], r["of"]) == ("options", "truth")
     }
     assert rows["true"]["score"] == pytest.approx(1.0)
     assert rows["indicated"]["score"] == pytest.approx(0.4) and rows["indicated"]["method"] == "creg"
+
+
+def test_a_method_stands_beside_the_layouts_own_sector_on_common_questions() -> None:
+    """CREG's sector costs .5, the layout's 1 on the first two questions; on the third only CREG has a peak."""
+    changes = [[-1.0, 0, -0.5, 0, 0, 0, 0, 0]] * 2 + [[-1.0, 0, -0.7, 0, 0, 0, 0, 0]]
+    own, plain = relevance([90.0] * 3), relevance([0.0, 0.0, None], method="constant")
+    found = occlusion_summary(made(changes), Table.of(schemas.CREG, own.rows() + plain.rows()), smallest=2)
+    rows = {r["method"]: r for r in _of_truth(found)}
+    assert rows["creg"]["score"] == pytest.approx(1.7 / 3) and rows["creg"]["questions"] == 3
+    assert rows["creg"]["gain"] == pytest.approx(-0.5) and rows["creg"]["gain_questions"] == 2
+    assert rows["constant"]["gain"] is None and rows[None]["gain"] is None
+    of_choice = [r["gain"] for r in found.rows() if r["method"] == "creg" and r["of"] == "prediction"]
+    assert of_choice == pytest.approx([-1.5, -2.0])
 
 
 def test_a_shared_peak_or_none_is_left_out() -> None:
@@ -201,7 +233,7 @@ def test_a_shared_peak_or_none_is_left_out() -> None:
 def test_scores_of_a_model_rank_methods_by_their_own_sectors(tiny_vlm: VLM, pairs: ExampleSet) -> None:
     hidden = Occlusion(varied=0.0)(tiny_vlm, pairs)
     shown = Creg(methods=("creg", "rollout"), depth=3)(tiny_vlm, pairs)
-    rows = [r for r in occlusion_summary(hidden, shown, smallest=2).rows() if r["over"] == "options"]
+    rows = _of_truth(occlusion_summary(hidden, shown, smallest=2))
     methods = [(r["method"], r["target"]) for r in rows]
     assert methods[0] == (None, None) and len(set(methods)) == len(methods)
     assert {("creg", "truth"), ("creg", "prediction"), ("rollout", None), ("constant", None)} <= set(methods)
@@ -214,6 +246,6 @@ def test_scores_of_a_model_rank_methods_by_their_own_sectors(tiny_vlm: VLM, pair
     same = [e for e, (peak, true_) in own.items() if peak is not None and sector_of(true_, 8) == sector_of(peak, 8)]
     assert len(same) >= 8
     kept = [Table.of(t.schema, [r for r in t.rows() if r["example_id"] in same]) for t in (hidden, shown)]
-    scores = [r for r in occlusion_summary(*kept, smallest=2).rows() if r["over"] == "options"]
+    scores = _of_truth(occlusion_summary(*kept, smallest=2))
     mine = {r["method"]: r["score"] for r in scores}
     assert mine["point_at_subject"] == pytest.approx(mine[None], abs=1e-9)

@@ -183,12 +183,12 @@ def occlusion(score: float = 0.4, **changes: Any) -> Row:
     row: Row = {"suite": "vsr", "prompt": "A", "variant": "gray", "over": "options", "sector": "true", "method": None}
     row |= {"target": None, "questions": 32, "images": 30, "change": -score - 0.05, "change_opposite": -0.05}
     row |= {"change_adjacent": -0.1, "score": score, "low": score - 0.1, "high": score + 0.1}
-    row |= {"against_adjacent": 0.1, "adjacent_low": 0.0, "adjacent_high": 0.2, "omitted": False}
-    return row | changes
+    row |= {"against_adjacent": 0.1, "adjacent_low": 0.0, "adjacent_high": 0.2, "omitted": False, "of": "truth"}
+    return dict.fromkeys(schemas.OCCLUSION_SUMMARY.columns) | row | changes
 
 
 def test_occlusion_is_of_the_true_sector(tmp_path: Path) -> None:
-    others = ({"over": "vocabulary"}, {"variant": "gray, up to r_max"},
+    others = ({"over": "vocabulary"}, {"of": "prediction"}, {"variant": "gray, up to r_max"},
               {"sector": "indicated", "method": "creg", "target": "truth"})  # fmt: skip
     rows = [occlusion(), *(occlusion(9.0, **other) for other in others)]
     html = page_of(study(tmp_path / "s", record(), [], occlusion=rows))

@@ -20,6 +20,7 @@ from backsight.tables import Table
 
 TRUE_SECTOR = "true_sector"  # stands for a method in the line of the sector that the subject lies in
 ITSELF = "knockout"
+WHOSE = {"prediction": "the model's choice", "truth": "the right answer"}
 ZERO: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8}
 Make = Callable[[Sequence[Row]], list[Line]]
 
@@ -76,26 +77,27 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
 
 
 def occlusion_summary(
-    table: Table, *, variant: str | None = None, over: str = "options", columns: int | None = None,
-    titles: Mapping[str, str] | None = None,
+    table: Table, *, variant: str | None = None, over: str = "options", of: str = "prediction",
+    columns: int | None = None, titles: Mapping[str, str] | None = None,
 ) -> Figure:  # fmt: skip
     """Causal occlusion scores of the true sector and of each method's own peak, one panel a suite and prompt.
 
     Filled: against the opposite sector; hollow: against the two neighbours. `variant` is the table's first one where
-    none is given; `over` is options or vocabulary. Methods explain the model's choice.
+    none is given; `over` is options or vocabulary; `of` is prediction or truth: whose log p, and what methods explain.
     """
     rows = _rows(table)
     present = list(dict.fromkeys(row["variant"] for row in rows))
     chosen = present[0] if variant is None else variant
-    for got, known in ((chosen, present), (over, list(dict.fromkeys(row["over"] for row in rows)))):
+    for name, got in (("variant", chosen), ("over", over), ("of", of)):
+        known = list(dict.fromkeys(row[name] for row in rows))
         if got not in known:
             raise UsageError("There is no such occlusion", got=got, do=f"choose from: {', '.join(known)}")
-    rows = [r for r in rows if r["variant"] == chosen and r["over"] == over and r["target"] != "truth"]
+    rows = [r for r in rows if (r["variant"], r["over"], r["of"]) == (chosen, over, of) and r["target"] in (None, of)]
     found, marks = [], []
     for (suite, prompt), group in creg.by_prompt(rows).items():
         lines = _scores(group)
         marks += [mark for line in lines for mark in line.marks]
-        found.append(_made(suite, prompt, group, lines, "COS, in log p of the answer", titles))
+        found.append(_made(suite, prompt, group, lines, f"COS, in log p of {WHOSE[of]}", titles))
     words = ((creg.FILLED, "against the opposite sector, 95 % interval"),
              (creg.HOLLOW, "against the two neighbours (hollow)"))  # fmt: skip
     entries = [*_legend(words, marks), *_legend([(creg.REFERENCE, "references")], marks)]

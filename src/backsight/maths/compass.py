@@ -143,6 +143,14 @@ def compass(relevance: Floats, weights: Floats) -> Floats:
     return shares
 
 
+def compass_or_none(relevance: Floats, weights: Floats) -> Floats | None:
+    """As `compass`; None where it is empty or relevance is not finite."""
+    try:
+        return compass(relevance, weights)
+    except CannotAnswer:
+        return None
+
+
 def mirrored(shares: Floats) -> Floats:
     """The compass of the scene seen in a mirror: left and right exchanged."""
     sectors = len(shares)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from backsight import schemas
 from backsight.maths.compass import sector_of
@@ -20,17 +21,26 @@ from backsight.maths.intervals import means_over_images
 from backsight.tables import Table
 
 DEFAULT = "default"
-OVER = {"options": "log_p", "vocabulary": "log_p_vocabulary"}
-FIGURES = ("change", "change_opposite", "change_adjacent", "score", "low", "high",
-           "against_adjacent", "adjacent_low", "adjacent_high")  # fmt: skip
+READ = {  # whose log p, over what: the column
+    ("truth", "options"): "log_p",
+    ("truth", "vocabulary"): "log_p_vocabulary",
+    ("prediction", "options"): "log_p_chosen",
+    ("prediction", "vocabulary"): "log_p_chosen_vocabulary",
+}
+NULL = "constant"
+SCORED = ("change", "change_opposite", "change_adjacent", "score", "low", "high",
+          "against_adjacent", "adjacent_low", "adjacent_high")  # fmt: skip
+GAINED = ("gain", "gain_low", "gain_high", "gain_questions")
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 
 
 def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: int = SMALLEST) -> Table:
     """Scores by suite, prompt, variant, read-out and sector, from rows of Occlusion and, for methods, those of Creg.
 
     A method's sector is its peak under the default projection; a question whose peak is shared by several sectors, or
-    whose compass is empty, is left out for that method.
+    whose compass is empty, is left out for that method. Every score is of log p of the truth and of the model's choice.
+    A method's gain is on the layout's own peak.
     """
     expect(rows, "occlusion")
     found: list[Row] = []
@@ -39,37 +49,34 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         plain = group[group["variant"].isna()].set_index("example_id")
         methods = list(_of(indicated, suite, prompt))
+        layout = next((peaks for names, peaks in methods if names["method"] == NULL), None)
         for variant, hidden in group[group["variant"].notna()].groupby("variant", sort=False):
-            for over, column in OVER.items():
-                place = {"suite": suite, "prompt": prompt, "variant": variant, "over": over}
+            for (of, over), column in READ.items():
+                place = {"suite": suite, "prompt": prompt, "variant": variant, "over": over, "of": of}
                 changes = hidden.pivot_table(index="example_id", columns="sector", values=column, sort=False)
                 changes = changes.sort_index(axis=1).sub(plain[column], axis=0).dropna()
-                scored = _Changes(changes, plain["image_id"])
+                scored = _Changes(changes, plain["image_id"], smallest)
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
-                found.append(place | {"sector": "true"} | scored.row(true, smallest))
+                found.append(place | {"sector": "true"} | scored.row(true))
                 for names, peaks in methods:
-                    found.append(place | {"sector": "indicated"} | scored.row(peaks, smallest) | names)
+                    gained = {} if layout is None or names["method"] == NULL else scored.gain(peaks, layout)
+                    found.append(place | {"sector": "indicated"} | scored.row(peaks) | names | gained)
     return Table.of(schemas.OCCLUSION_SUMMARY, found, rows.provenance)
 
 
 class _Changes:
     """Changes of log p of some questions, (question, sector)."""
 
-    def __init__(self, changes: pd.DataFrame, images: pd.Series[str]) -> None:
-        self.changes, self.images = changes, images
+    def __init__(self, changes: pd.DataFrame, images: pd.Series[str], smallest: int) -> None:
+        self.changes, self.images, self.smallest = changes, images, smallest
 
-    def row(self, sectors: pd.Series[int], smallest: int) -> Row:
+    def row(self, sectors: pd.Series[int]) -> Row:
         """The scores of one sector a question; `sectors` is indexed by example_id."""
-        chosen = sectors[sectors.index.isin(self.changes.index)].astype(int)
-        values = self.changes.loc[chosen.index].to_numpy(dtype=float)
-        images = self.images.loc[chosen.index].astype(str)
-        counted: Row = {"method": None, "target": None, "questions": len(chosen), "images": images.nunique()}
-        if images.nunique() < smallest:
-            return dict.fromkeys(FIGURES) | counted | {"omitted": True}
-        at, count = chosen.to_numpy(), values.shape[1]
-        rows = np.arange(len(at))
-        own, across = values[rows, at], values[rows, (at + count // 2) % count]
-        beside = (values[rows, (at + 1) % count] + values[rows, (at - 1) % count]) / 2
+        own, across, beside, images = self._at(sectors)
+        bare: Row = dict.fromkeys((*SCORED, *GAINED)) | {"method": None, "target": None}
+        counted = bare | {"questions": len(own), "images": len(set(images))}
+        if counted["images"] < self.smallest:
+            return counted | {"omitted": True}
         figures = np.stack([own, across, beside, across - own, beside - own], 1)
         change, opposite, adjacent, score, against = means_over_images(figures, images)
         return counted | {
@@ -77,6 +84,25 @@ class _Changes:
             "score": score.mean, "low": score.low, "high": score.high, "against_adjacent": against.mean,
             "adjacent_low": against.low, "adjacent_high": against.high, "omitted": False,
         }  # fmt: skip
+
+    def gain(self, sectors: pd.Series[int], layout: pd.Series[int]) -> Row:
+        """The score of a method's sectors less that of the layout's, on the questions that both have."""
+        same = sectors.index.intersection(layout.index, sort=False)
+        (own, across, _, images), (plain, beyond, *_) = self._at(sectors[same]), self._at(layout[same])
+        if len(set(images)) < self.smallest:
+            return {"gain_questions": len(own)}
+        gain = means_over_images(((across - own) - (beyond - plain))[:, None], images)[0]
+        return {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high, "gain_questions": len(own)}
+
+    def _at(self, sectors: pd.Series[int]) -> tuple[Floats, Floats, Floats, list[str]]:
+        """Of each question the change with its sector hidden, with the opposite one, the mean of both neighbours', and
+        its image."""
+        chosen = sectors[sectors.index.isin(self.changes.index)].astype(int)
+        values = self.changes.loc[chosen.index].to_numpy(dtype=float)
+        at, count, rows = chosen.to_numpy(), values.shape[1], np.arange(len(chosen))
+        beside = (values[rows, (at + 1) % count] + values[rows, (at - 1) % count]) / 2
+        images = self.images.loc[chosen.index].astype(str).tolist()
+        return values[rows, at], values[rows, (at + count // 2) % count], beside, images
 
 
 def _peaks(relevance: Table) -> pd.DataFrame:

@@ -216,9 +216,8 @@ def directions(maps: Floats, weights: Floats, true: float, answered: float | Non
     """Peak, DAE and EA of each of some maps (map, image_token) under one matrix of weights; missing where empty."""
     found: list[Row] = []
     for map_ in maps:
-        try:
-            shares = compass.compass(map_, weights)
-        except CannotAnswer:
+        shares = compass.compass_or_none(map_, weights)
+        if shares is None:
             found.append({"peak": None, "tied": 0, "share": None, "dae": None, "ea": None, "dae_chosen": None})
             continue
         tied = compass.peaks(shares)

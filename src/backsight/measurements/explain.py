@@ -104,7 +104,8 @@ def _made(
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[creg.DEFAULT])
     true = compass.direction(reference, subject)
-    own, null, floor = (_shares(v, weights) for v in (values, np.ones(len(grid)), compass.point(grid, subject)))
+    maps = (values, np.ones(len(grid)), compass.point(grid, subject))
+    own, null, floor = (compass.compass_or_none(map_, weights) for map_ in maps)
     cells = np.array(
         [box if kind == "cell" else (0.0, 0.0, 0.0, 0.0) for kind, box in zip(grid.kind, grid.box, strict=True)]
     )
@@ -113,23 +114,19 @@ def _made(
         picture=example.image, question=example.question, options=example.options, probabilities=probabilities,
         choice=example.options[choice], answer=example.answer, subject=str(example.subject), subject_box=subject,
         reference=str(example.reference), reference_box=reference, method=method, target=target, relevance=values,
-        cells=cells, compass=tuple(own.tolist()), null=tuple(null.tolist()), true=true,
-        peak=float(compass.sector_centers(len(own))[compass.peaks(own)[0]]) if len(own) else None,
+        cells=cells, compass=_listed(own), null=_listed(null), true=true,
+        peak=None if own is None else float(compass.sector_centers(len(own))[compass.peaks(own)[0]]),
         dae=_error(own, true), dae_null=_error(null, true), dae_floor=_error(floor, true), model=vlm.name,
         words=numbered if set(example.options) <= numbered.keys() else None,
     )  # fmt: skip
 
 
-def _shares(values: Floats, weights: Floats) -> Floats:
-    """The compass, or nothing where it is empty."""
-    try:
-        return compass.compass(values, weights)
-    except CannotAnswer:
-        return np.zeros(0)
+def _error(shares: Floats | None, true: float) -> float | None:
+    return None if shares is None else compass.alignment_error(shares, true)
 
 
-def _error(shares: Floats, true: float) -> float | None:
-    return compass.alignment_error(shares, true) if len(shares) else None
+def _listed(shares: Floats | None) -> tuple[float, ...]:
+    return () if shares is None else tuple(shares.tolist())
 
 
 def _named(what: str, given: Named) -> tuple[str, Box]:

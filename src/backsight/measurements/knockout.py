@@ -145,9 +145,9 @@ def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str
         creg.FLOOR: compass.point(grid, subject),
         creg.BOX: compass.inside(grid, subject),
     }
-    own = _shares(effects, weights)
+    own = compass.compass_or_none(effects, weights)
     for method, values in {**others, **shown}.items():
-        shares = _shares(values, weights)
+        shares = compass.compass_or_none(values, weights)
         row: Row = {"method": method, "true": true, "correlation": _correlation(values, effects)}
         if shares is not None:
             row["dae"] = compass.alignment_error(shares, true)
@@ -155,13 +155,6 @@ def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str
         if shares is not None and own is not None:
             row["angle"] = between(shares, own)
         yield row
-
-
-def _shares(values: Floats, weights: Floats) -> Floats | None:
-    try:
-        return compass.compass(values, weights)
-    except CannotAnswer:
-        return None
 
 
 def between(one: Floats, other: Floats) -> float:

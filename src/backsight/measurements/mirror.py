@@ -103,12 +103,8 @@ class _OfRelations(creg.Creg):
                 (m, t if relevance.METHODS[m].targeted else None): v[number] for (m, t), v in maps.relevance.items()
             }
             shown[creg.NULL, None] = np.ones(len(grid))
-            found.append({})
-            for key, values in shown.items():
-                try:
-                    found[-1][key] = compass.compass(values, weights)
-                except CannotAnswer:
-                    continue
+            made = {key: compass.compass_or_none(values, weights) for key, values in shown.items()}
+            found.append({key: shares for key, shares in made.items() if shares is not None})
         return found
 
 

@@ -8,7 +8,7 @@ read from one table (`maths/occlusion.py`). What the paper leaves open is varied
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -23,7 +23,7 @@ from backsight.maths import compass
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.creg import check_relations, has_relation, part_of, refusal, told
-from backsight.models import answers, replay
+from backsight.models import replay
 from backsight.models.vlm import VLM
 from backsight.stimuli.occluded import Fill, OccludedPicture, Sectors
 from backsight.tables import Schema
@@ -92,36 +92,42 @@ class Occlusion(Measurement):
         """The rows of one batch; a sample without a direction has one row that says why."""
         grids = {e.id: vlm.grid_of(e.picture) for e in samples}
         refused = {e.id: reason for e in samples if (reason := refusal(e, grids[e.id])) is not None}
-        found = [_row(e, None, None, None) | {"refused": refused[e.id]} for e in samples if e.id in refused]
+        found = [_row(e, None, None) | {"refused": refused[e.id]} for e in samples if e.id in refused]
         asked = [e for e in samples if e.id not in refused]
+        chosen: dict[str, str] = {}
         if asked:
             logits = vlm.forward(vlm.prepare(asked))
-            found += [_row(e, None, None, z, vlm) for e, z in zip(asked, logits, strict=True)]
+            chosen = {e.id: vlm.choose(z, e.options)[0] for e, z in zip(asked, logits, strict=True)}
+            found += [_row(e, None, None) | _scores(e, z, vlm, chosen) for e, z in zip(asked, logits, strict=True)]
         for number, (name, variant) in enumerate(VARIANTS.items()):
             some = [e for e in asked if number == 0 or self._varied(e)]
             if some:
-                made = _tokens(vlm, name, some) if variant.fill == "tokens" else self._filled(vlm, name, variant, some)
-                found += made
+                tokens = variant.fill == "tokens"
+                found += _tokens(vlm, name, some, chosen) if tokens else _filled(vlm, name, variant, some, chosen)
         return found
 
     def _varied(self, example: Example) -> bool:
         return zlib.crc32(f"varied:{example.image_id}".encode()) % 1000 < 1000 * self.varied
 
-    def _filled(self, vlm: VLM, name: str, variant: Variant, examples: Sequence[Example]) -> Iterator[Row]:
-        assert variant.fill != "tokens"
-        for sector in range(SECTORS):
-            shown = [_sectors(e, variant) for e in examples]
-            hidden = [
-                replace(e, picture=OccludedPicture(e.picture, s, sector, variant.fill))
-                for e, s in zip(examples, shown, strict=True)
-            ]
-            logits = vlm.forward(vlm.prepare(hidden))
-            for example, sectors, scores in zip(examples, shown, logits, strict=True):
-                area = float(sectors.masks()[sector].mean())
-                yield _row(example, name, sector, scores, vlm) | {"area": area}
+
+def _filled(
+    vlm: VLM, name: str, variant: Variant, examples: Sequence[Example], chosen: Mapping[str, str]
+) -> Iterator[Row]:  # fmt: skip
+    """Each sector of the pictures filled."""
+    assert variant.fill != "tokens"
+    shown = [_sectors(e, variant) for e in examples]
+    for sector in range(SECTORS):
+        hidden = [
+            replace(e, picture=OccludedPicture(e.picture, s, sector, variant.fill))
+            for e, s in zip(examples, shown, strict=True)
+        ]
+        logits = vlm.forward(vlm.prepare(hidden))
+        for example, sectors, z in zip(examples, shown, logits, strict=True):
+            area = float(sectors.masks()[sector].mean())
+            yield _row(example, name, sector) | _scores(example, z, vlm, chosen) | {"area": area}
 
 
-def _tokens(vlm: VLM, name: str, examples: Sequence[Example]) -> Iterator[Row]:
+def _tokens(vlm: VLM, name: str, examples: Sequence[Example], chosen: Mapping[str, str]) -> Iterator[Row]:
     """Each sector's image tokens seen by no other position."""
     batch = vlm.prepare(examples)
     trace = replay.record(vlm, batch)
@@ -134,8 +140,9 @@ def _tokens(vlm: VLM, name: str, examples: Sequence[Example]) -> Iterator[Row]:
         for row, share in enumerate(shares):
             places = batch.image_mask[row].nonzero().flatten()
             hidden[row, places[torch.from_numpy(share[sector] >= HIDDEN).to(places.device)]] = True
-        for example, share, scores in zip(examples, shares, trace.unseen(hidden), strict=True):
-            yield _row(example, name, sector, scores, vlm) | {"area": float((share[sector] >= HIDDEN).mean())}
+        for example, share, z in zip(examples, shares, trace.unseen(hidden), strict=True):
+            area = float((share[sector] >= HIDDEN).mean())
+            yield _row(example, name, sector) | _scores(example, z, vlm, chosen) | {"area": area}
 
 
 def _covered(mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]], boxes: compass.Floats) -> compass.Floats:
@@ -157,22 +164,25 @@ def _sectors(example: Example, variant: Variant) -> Sectors:
     )
 
 
-def _row(
-    example: Example, variant: str | None, sector: int | None, logits: Tensor | None, vlm: VLM | None = None
-) -> Row:
-    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    row: Row = dict.fromkeys(schemas.OCCLUSION.columns) | told(example) | {
+def _row(example: Example, variant: str | None, sector: int | None) -> Row:
+    return dict.fromkeys(schemas.OCCLUSION.columns) | told(example) | {
         "part": part_of(example.image_id), "variant": variant,
         "sector": None if sector is None else 360.0 / SECTORS * sector,
     }  # fmt: skip
-    if logits is None or vlm is None:
-        return row
+
+
+def _scores(example: Example, logits: Tensor, vlm: VLM, chosen: Mapping[str, str]) -> Row:
+    """log p of the right answer and of what the model chooses where nothing is hidden, by both read-outs."""
     spelled = vlm.options(example.options)
     assert spelled is not None
-    scores = answers.option_probabilities(logits, spelled).double()
-    p = scores[example.options.index(example.answer)]
-    return row | {
+    whole = torch.log_softmax(logits.double(), -1)
+    over = torch.stack([whole[list(ids)].logsumexp(0) for ids in spelled])
+    among = over - over.logsumexp(0)
+    true, own = (example.options.index(option) for option in (example.answer, chosen[example.id]))
+    reference, subject = example.boxes[str(example.reference)], example.boxes[str(example.subject)]
+    return {
         "true": compass.direction(reference, subject),
-        "log_p": float((p / scores.sum()).log()), "log_p_vocabulary": float(p.log()),
-        "choice": example.options[int(scores.argmax())], "answer": example.answer,
+        "log_p": float(among[true]), "log_p_vocabulary": float(over[true]),
+        "log_p_chosen": float(among[own]), "log_p_chosen_vocabulary": float(over[own]),
+        "choice": example.options[int(over.argmax())], "answer": example.answer,
     }  # fmt: skip

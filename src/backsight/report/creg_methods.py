@@ -100,7 +100,7 @@ KNOCKOUT_CAPTION = (
     "so that zero is the layout. Filled: attention to the token is cut; hollow: its embedding is the empty picture's."
 )
 OCCLUSION_CAPTION = (
-    "Causal occlusion score: how much more the right answer loses with a sector hidden than with the opposite one "
+    "Causal occlusion score: how much more the model's choice loses with a sector hidden than with the opposite one "
     "(filled), and than with its two neighbours (hollow); means with 95 % intervals. A method's sector is its own "
     "peak. The true sector is the subject's own, the same for every method."
 )
@@ -163,8 +163,10 @@ KNOCKOUT_NOTE = (
     "point."
 )
 INDICATED_NOTE = (
-    "As above, for each method's own sector. The target is the model's choice. References indicate a sector without "
-    "knowing the model: a method has to score higher than the layout for its score to be its own."
+    "As above, for each method's own sector, but of log p of the model's choice, which is the methods' target here; "
+    "scores of the right answer are in the file. References indicate a sector without knowing the model: a method has "
+    "to score higher than the layout for its score to be its own. Gain is by how much it does, paired, on the "
+    "questions where both have one peak."
 )
 TRUE_NOTE = (
     "Changes are of log p of the right answer among the options, with the sector itself, the opposite one, and those "

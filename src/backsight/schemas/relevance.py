@@ -108,6 +108,8 @@ OCCLUSION = Schema(
         "choice": "str",
         "log_p": "float",  # of the answer among the options, natural logarithm
         "log_p_vocabulary": "float",  # over the whole vocabulary
+        "log_p_chosen": "float",  # of what the model chooses where nothing is hidden, among the options
+        "log_p_chosen_vocabulary": "float",
     },
     "Answers with one compass sector hidden, one row a question, variant and sector",
 )
@@ -119,6 +121,7 @@ OCCLUSION_SUMMARY = Schema(
         "prompt": "str",
         "variant": "str",
         "over": "str",  # options, vocabulary: what log p is over
+        "of": "str",  # truth, prediction: whose log p; what the model chooses where nothing is hidden
         "sector": "str",  # true: the sector that the subject lies in; indicated: a method's own peak
         "method": "str",  # missing for the true sector, which is the same for every method
         "target": "str",
@@ -133,6 +136,10 @@ OCCLUSION_SUMMARY = Schema(
         "against_adjacent": "float",  # change_adjacent - change
         "adjacent_low": "float",
         "adjacent_high": "float",
+        "gain": "float",  # score less that of the layout's own peak, on the questions where both have one peak
+        "gain_low": "float",
+        "gain_high": "float",
+        "gain_questions": "int",
         "omitted": "bool",
     },
     "Causal occlusion scores, of the true sector and of the one that a method indicates, with 95 % intervals",

@@ -48,7 +48,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Amplify(every=3),
     Creg(most=42),
     Occlusion(most=20, varied=0.5),
-    Knockout(most=12, forms=("attention",)),
+    Knockout(most=12),
     # Without integrated gradients, which cost more than all the rest.
     Flip(most=24, methods=CHEAP),
     Moved(most=24, methods=CHEAP),

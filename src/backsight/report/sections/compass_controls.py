@@ -142,20 +142,25 @@ def _occlusion(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     plain = [row for row in rows if row["variant"] == variants[0] and row["over"] == "options"]
     columns = ("n", "Change", "Opposite", "Beside", "COS", "COS, beside")
-    true = [(*place_cells(study, (r["suite"], r["prompt"])), *_scores(r)) for r in plain if r["sector"] == "true"]
+    true = [
+        (*place_cells(study, (r["suite"], r["prompt"])), *_scores(r))
+        for r in plain
+        if (r["sector"], r["of"]) == ("true", TRUTH)
+    ]
     if true:
         yield Grid(
             "Occlusion of the true sector, as table 4", ("Suite", "Prompt", *columns), tuple(true), words=2,
             files=study.files("occlusion_summary"), note=methods.TRUE_NOTE,
         )  # fmt: skip
-    indicated = [row for row in plain if row["sector"] == "indicated" and row["target"] != TRUTH]
+    indicated = [r for r in plain if (r["sector"], r["of"]) == ("indicated", CHOICE) and r["target"] != TRUTH]
     made = {}
     for place, group in by_prompt(indicated).items():
         of = {row["method"]: row for row in group}
-        made[place] = [(short(method), *_scores(of[method])) for method in in_order(list(of))]
+        made[place] = [(short(method), *_scores(of[method]), _gain(of[method])) for method in in_order(list(of))]
     if made:
         title = "Occlusion of the sector that a method indicates"
-        yield from split(study, made, _first(indicated), title, (("Method",), columns), methods.INDICATED_NOTE)
+        numbers = (*columns, "Gain")
+        yield from split(study, made, _first(indicated), title, (("Method",), numbers), methods.INDICATED_NOTE)
     yield from _variants(study, rows, variants)
 
 
@@ -164,6 +169,11 @@ def _scores(row: Row) -> Cells:
         return str(row["questions"]), "–", "–", "–", said, "–"
     changes = (decimal(row[name]) for name in ("change", "change_opposite", "change_adjacent"))
     return str(row["questions"]), *changes, *_both(row)
+
+
+def _gain(row: Row) -> str:
+    """How much higher the score is than the layout's."""
+    return "–" if row["gain"] is None else with_interval(row["gain"], row["gain_low"], row["gain_high"])
 
 
 def _both(row: Row | None) -> Cells:
@@ -178,10 +188,10 @@ def _variants(study: Study, rows: Sequence[Row], variants: Sequence[str]) -> Ite
     """COS of the true sector and of CREG's under every variant, over the options and over the vocabulary."""
     lines = []
     for place, group in by_prompt(rows).items():
-        for sector, method, target, words in (("true", None, None, "true"), ("indicated", LEADING, CHOICE, "CREG's")):
+        for sector, method, of, words in (("true", None, TRUTH, "true"), ("indicated", LEADING, CHOICE, "CREG's")):
+            mine = [r for r in group if (r["sector"], r["method"], r["of"]) == (sector, method, of)]
             for variant in variants:
-                key = (sector, method, target, variant)
-                found = {r["over"]: r for r in group if (r["sector"], r["method"], r["target"], r["variant"]) == key}
+                found = {r["over"]: r for r in mine if r["variant"] == variant and r["target"] in (None, of)}
                 if found:
                     start = (*place_cells(study, place), words, unbroken(VARIANT_WORDS.get(variant, variant)))
                     count = str(max(row["questions"] for row in found.values()))

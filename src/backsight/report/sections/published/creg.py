@@ -228,7 +228,7 @@ def _ours(measured: Measured, one: Published) -> Ours:
         wanted |= {"direction": one.direction, "condition": "picture", "read_out": "options"}
         return _read(measured.row("behaviour", wanted, "not asked with this prompt"), "accuracy", "low", "high")
     if one.condition == "occlusion":
-        wanted |= {"variant": "gray", "over": "options", "sector": "true"}
+        wanted |= {"variant": "gray", "over": "options", "of": "truth", "sector": "true"}
         ends = ("low", "high") if one.metric == "score" else ("", "")
         return _read(measured.row("occlusion", wanted, "not asked with this prompt"), one.metric, *ends)
     if one.method is None:
