@@ -179,6 +179,10 @@ def test_a_choice_names_a_direction_by_its_number_or_by_its_place() -> None:
     assert [creg.chosen_direction(numbered, n) for n in "1234"] == [180, 0, 90, 270]
     named = asked(boxes, options=("cup", "hat", "key", "pot"), answer="cup")
     assert [creg.chosen_direction(named, n) for n in named.options] == [180, None, 270, None]
+    for words, found in ((("left", "right", "on", "under"), [180, 0, 90, None]),
+                         (("left", "right", "front", "behind"), [180, 0, None, None])):  # fmt: skip
+        said = replace(named, options=words, answer="left")
+        assert [creg.chosen_direction(said, word) for word in words] == found
 
 
 # Summaries.

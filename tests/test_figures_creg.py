@@ -95,6 +95,7 @@ def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
     for place, form in enumerate(("attention", "embedding")):
         for method, of in values.items():
             row: Row = {"suite": suite, "prompt": None, "form": form, "method": method, "questions": 12, "images": 12}
+            row["angles"] = 12
             row |= interval("correlation", of[place], 0.1) | interval("angle", of[2], 8.0)
             row |= {"angle_null": 50.0, "angle_gain": 50.0 - of[2], "gain_low": 42.0 - of[2], "gain_high": 58.0 - of[2]}
             rows.append(row | {"dae": 30.0, "ea": 0.7, "omitted": False} | changes)

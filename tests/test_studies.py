@@ -300,7 +300,8 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     assert kinds["pairs"] == {"behaviour", "creg"} and kinds["jittered_shapes"] == {"behaviour"}
     assert kinds["pairs_a"] == {"creg", "occlusion", "flip", "moved"} and kinds["pairs_textured_a"] == {"creg"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
-    assert kinds["degraded_squares"] == kinds["tabletop_a"] == {"behaviour"} and kinds["hard"] == {"amplify"}
+    assert kinds["tabletop_a"] == {"behaviour", "creg"} and kinds["hard"] == {"amplify"}
+    assert kinds["degraded_squares"] == kinds["tabletop_b"] == {"behaviour"}
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {

@@ -264,3 +264,46 @@ def test_agreement_with_the_tokens_effects_is_compared(tmp_path: Path) -> None:
     found = by_metric(compare(two(tmp_path, {"k/pairs": effects(0.2)}, {"k/pairs": effects(0.5)})))
     assert set(found) == {"knockout/pairs/attention/creg"}
     assert found["knockout/pairs/attention/creg"]["difference"] == pytest.approx(0.3)
+
+
+def test_hidden_sectors_are_compared_by_the_papers_score(tmp_path: Path) -> None:
+    """COS of the true sector, above: log p with below hidden, less log p with above hidden."""
+
+    def occluded(score: float) -> Table:
+        common = {"answer": "3", "prompt": "A", "true": 95.0, "log_p": -0.2}
+        falls = {90.0: -0.3 - score, 270.0: -0.3}
+        rows = [
+            common | {"example_id": f"e{n}", "image_id": f"i{n}"} | hidden
+            for n in range(12)
+            for hidden in (
+                {},
+                *({"variant": "gray", "sector": 45.0 * k, "log_p": falls.get(45.0 * k, -5.0)} for k in range(8)),
+            )
+        ]
+        return filled(schemas.OCCLUSION, rows)
+
+    found = by_metric(compare(two(tmp_path, {"occlusion/pairs": occluded(0.1)}, {"occlusion/pairs": occluded(0.4)})))
+    assert set(found) == {"cos/pairs/gray/A"}
+    assert found["cos/pairs/gray/A"]["difference"] == pytest.approx(0.3)
+
+
+def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> None:
+    def flipped(sign: int) -> Table:
+        rows = [
+            {"example_id": f"e{n}", "image_id": f"i{n}", "direction": "left", "method": method, "target": "truth"}
+            | {"sector": 45.0 * k, "share": k / 28, "share_mirrored": (k if sign > 0 else 7 - k) / 28}
+            for n in range(12) for k in range(8) for method in ("creg", "constant")
+        ]  # fmt: skip
+        return filled(schemas.FLIP, rows)
+
+    def moved(off: float) -> Table:
+        rows = [
+            {"example_id": f"e{n}", "image_id": f"i{n}", "direction": "left", "method": method, "followed": off + n}
+            for n in range(12) for method in ("rollout", "constant")
+        ]  # fmt: skip
+        return filled(schemas.MOVED, rows)
+
+    found = by_metric(compare(two(tmp_path, {"f/pairs": flipped(-1)}, {"f/pairs": flipped(1)})))
+    assert {name: row["difference"] for name, row in found.items()} == {"mirror/pairs/creg/truth": pytest.approx(2)}
+    found = by_metric(compare(two(tmp_path, {"m/pairs": moved(70.0)}, {"m/pairs": moved(40.0)})))
+    assert {name: row["moved"] for name, row in found.items()} == {"followed/pairs/rollout": "better"}

@@ -24,6 +24,9 @@ def explain(
     method: Annotated[str, typer.Option(help="creg, rollout, chefer, gradcam, knockout ...")] = "creg",
     target: Annotated[str, typer.Option(help="Whose logit is explained: prediction or truth.")] = "prediction",
     prompt: Annotated[str, typer.Option(help="CREG's prompt: A, B or C.")] = "A",
+    system: Annotated[
+        str | None, typer.Option(help="A system sentence before the question, as drawn suites have.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for explanation.svg, .png and .json.")] = None,
     dtype: Dtype = None,
     device: Device = None,
@@ -42,7 +45,9 @@ def explain(
         )
     if target not in TARGETS:
         raise UsageError("There is no such target", got=target, do=f"choose from: {', '.join(TARGETS)}")
-    example = explaining.question(image, subject=_split(subject), reference=_split(reference), prompt=prompt)
+    example = explaining.question(
+        image, subject=_split(subject), reference=_split(reference), prompt=prompt, system=system
+    )
     example.picture.open()  # a picture that cannot be read is refused before a model is opened
     vlm = open_model(model, dtype, device, max_pixels)
     made = explaining.explained(vlm, example, method, target)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
         for (method,), part in groups(group, ["method"]):
             row: Row = dict.fromkeys(schemas.KNOCKOUT_SUMMARY.columns) | dict(zip(keys, values, strict=True))
             row |= {"method": method, "questions": len(part), "images": part["image_id"].nunique()}
-            row["omitted"] = len(part) < smallest
+            row |= {"angles": int(part["angle"].notna().sum()), "omitted": len(part) < smallest}
             if not row["omitted"]:
                 before = part["example_id"].map(null).where(part["angle"].notna())
                 gained = before - part["angle"]
@@ -51,18 +51,18 @@ def flip_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     found: list[Row] = []
     for (suite, prompt), group in groups(rows.frame, ["suite", "prompt"]):
         null = group[group["method"] == NULL]
-        own = null.groupby("example_id", sort=False)[["share", "share_mirrored"]].apply(_r)
+        own = null.groupby("example_id", sort=False)[["share", "share_mirrored"]].apply(equivariance)
         for (method, target), part in groups(group, ["method", "target"]):
-            each = part.groupby("example_id", sort=False)[["share", "share_mirrored"]].apply(_r)
+            each = part.groupby("example_id", sort=False)[["share", "share_mirrored"]].apply(equivariance)
             images = part.drop_duplicates("example_id").set_index("example_id")["image_id"]
             row: Row = dict.fromkeys(schemas.FLIP_SUMMARY.columns) | {"suite": suite, "prompt": prompt}
             row |= {"method": method, "target": target, "questions": len(each), "images": images.nunique()}
             row["omitted"] = len(each) < smallest
             if not row["omitted"]:
                 interval = _mean(each, pd.DataFrame({"image_id": images.loc[each.index]}))
-                row |= _named("r", interval, "") | {"r_pooled": _r(part)}
+                row |= _named("r", interval, "") | {"r_pooled": equivariance(part)}
                 same = null[null["example_id"].isin(each.index)]
-                row |= {"r_null": _plain(own.loc[own.index.isin(each.index)]), "r_pooled_null": _r(same)}
+                row |= {"r_null": _plain(own.loc[own.index.isin(each.index)]), "r_pooled_null": equivariance(same)}
             found.append(row)
     return Table.of(schemas.FLIP_SUMMARY, found, rows.provenance)
 
@@ -109,7 +109,7 @@ def _plain(values: pd.Series[float]) -> float | None:
     return float(values.mean()) if values.notna().any() else None
 
 
-def _r(shares: pd.DataFrame) -> float:
+def equivariance(shares: pd.DataFrame) -> float:
     """Pearson's r of the two compasses; not a number where one of them is the same everywhere."""
     one, other = shares["share"].to_numpy(), shares["share_mirrored"].to_numpy()
     return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 and np.ptp(other) > 0 else float("nan")

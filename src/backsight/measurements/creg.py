@@ -47,6 +47,8 @@ NULL, FLOOR, RANDOM, BOX, SECTOR, ORACLE = (
 REFERENCES = (NULL, RANDOM, SECTOR, FLOOR, BOX, ORACLE)
 DRAWS = 20  # maps of random relevance a question
 DEGREES: dict[Direction, float] = {"right": 0.0, "above": 90.0, "left": 180.0, "below": 270.0}
+# Answers in words that name a direction on the page.
+SAID: dict[str, float] = {"right": 0.0, "above": 90.0, "on": 90.0, "left": 180.0, "below": 270.0}
 DEV = 10  # one picture of so many is for choices
 EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators' boxes do
 
@@ -143,10 +145,15 @@ def refusal(example: Example, grid: TokenGrid) -> str | None:
 
 
 def chosen_direction(example: Example, choice: str) -> float | None:
-    """The direction in degrees that an answer names: by its number, or by where the named thing stands."""
+    """The direction in degrees that an answer names: by number, by word, or by where the named thing stands.
+
+    None where it names none on the page, as under, before and behind do.
+    """
     numbers = {number: name for name, number in NUMBER.items()}
     if set(example.options) <= numbers.keys():
         return DEGREES[numbers[choice]]
+    if {"left", "right"} <= set(example.options):
+        return SAID.get(choice)
     if choice not in example.boxes or choice == example.reference:
         return None
     try:

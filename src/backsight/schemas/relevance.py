@@ -181,6 +181,7 @@ KNOCKOUT_SUMMARY = Schema(
         "angle_low": "float",
         "angle_high": "float",
         "angle_null": "float",  # of constant relevance on the same questions
+        "angles": "int",  # questions where neither compass is empty: angles and gain are over these
         "angle_gain": "float",  # angle_null - angle, paired
         "gain_low": "float",
         "gain_high": "float",

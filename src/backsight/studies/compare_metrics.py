@@ -15,6 +15,8 @@ import pandas as pd
 from backsight import schemas
 from backsight.errors import DataError
 from backsight.maths.comparison import Better
+from backsight.maths.compass import sector_of
+from backsight.maths.controls import equivariance
 from backsight.maths.creg import DEFAULT, NULL
 from backsight.maths.grouping import groups
 from backsight.tables import Schema, Table
@@ -129,8 +131,27 @@ def _compass(frame: pd.DataFrame) -> pd.DataFrame:
     return mine.assign(gain=mine["example_id"].map(null) - mine["dae"])
 
 
-def _effects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Methods beside the effects of the tokens; the effects are no method, nor is what knows no relevance."""
+def _occluded(frame: pd.DataFrame) -> pd.DataFrame:
+    """COS of the true sector by question and variant: log p with the opposite sector hidden less that with its own."""
+    hidden = frame[frame["variant"].notna()]
+    count = hidden["sector"].nunique()
+    place = (hidden["sector"] / (360.0 / max(count, 1))).round()
+    true = hidden["true"].map(lambda angle: sector_of(angle, count))
+    keys = ["example_id", "variant"]
+    across = hidden[place == (true + count // 2) % count].set_index(keys)["log_p"]
+    own = hidden[place == true].set_index(keys)
+    return own.assign(cos=across - own["log_p"]).reset_index()
+
+
+def _mirrored(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pearson's r of a compass and its mirror image turned back, a row a question, method and target."""
+    keys = [name for name in frame if name not in ("sector", "share", "share_mirrored")]
+    each = _methods(frame).groupby(keys, dropna=False, sort=False)[["share", "share_mirrored"]].apply(equivariance)
+    return each.rename("r").reset_index()
+
+
+def _methods(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of methods: the effects of the tokens are none, nor is what knows no relevance."""
     return frame[~frame["method"].isin(("knockout", NULL, "random_relevance", "point_at_subject", "subject_box"))]
 
 
@@ -172,7 +193,24 @@ KINDS: Mapping[str, tuple[Schema, tuple[Metric, ...]]] = {
     ),
     "knockout": (
         schemas.KNOCKOUT,
-        (Metric("knockout", "example_id", "correlation", ("form", "method"), rows=_effects),),
+        (Metric("knockout", "example_id", "correlation", ("form", "method"), rows=_methods),),
+    ),
+    "occlusion": (
+        schemas.OCCLUSION,
+        (Metric("cos", "example_id", "cos", ("variant", "prompt"), ("answer",), _occluded),),
+    ),
+    "flip": (
+        schemas.FLIP,
+        (Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), _mirrored),),
+    ),
+    "moved": (
+        schemas.MOVED,
+        (
+            Metric(
+                "followed", "example_id", "followed", ("method", "target", "prompt"), ("direction",), _methods,
+                better="less",
+            ),
+        ),
     ),
     "amplify": (
         schemas.AMPLIFY,

@@ -62,7 +62,8 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "pairs_a": ("creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    **dict.fromkeys(("degraded_squares", "tabletop_a", "tabletop_b"), ("behaviour",)),
+    "tabletop_a": ("behaviour", "creg"),
+    **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),
 }
 

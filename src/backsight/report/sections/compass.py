@@ -149,7 +149,8 @@ DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Layout", "Gain"))
 def _directions(group: Group) -> Iterator[Cells]:
     """CREG for the model's choice, a line a direction of the truth."""
     there = [subset for subset, method, target, _ in group if (method, target) == (LEADING, CHOICE)]
-    for direction in [d for d in DIRECTIONS if d in there]:
+    named = [subset for subset in dict.fromkeys(there) if subset not in ("all", "correct", "incorrect")]
+    for direction in sorted(named, key=lambda d: DIRECTIONS.index(d) if d in DIRECTIONS else len(DIRECTIONS)):
         row = group[direction, LEADING, CHOICE, DEFAULT]
         yield direction, decimal(row["accuracy"]), *_figures(row)
 
