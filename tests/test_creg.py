@@ -15,6 +15,7 @@ from backsight.examples import Example, ExampleSet, PlainPicture
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.creg import creg_pairs, creg_summary
+from backsight.maths.creg_choices import creg_choices
 from backsight.maths.intervals import mean_over_images, means_over_images
 from backsight.measurements import Creg, creg, relevance
 from backsight.models.vlm import VLM
@@ -268,3 +269,45 @@ def test_methods_are_compared_in_pairs_with_holms_correction() -> None:
     assert smallest["p_holm"] == pytest.approx(min(1, 3 * smallest["p_value"]))
     assert (row["questions"], row["images"], row["omitted"]) == (24, 12, False)
     assert creg_pairs(made({k: v[:4] for k, v in values.items()})).rows()[0]["omitted"]
+
+
+def test_a_choice_is_judged_on_pictures_that_it_was_not_made_on() -> None:
+    """Rollout gains 40 degrees where choices are made and loses 10 elsewhere; CREG gains 20 and 30."""
+    part = ["dev"] * 12 + ["rest"] * 12
+    dae = {"creg": [40.0] * 12 + [30.0] * 12, "rollout": [20.0] * 12 + [70.0] * 12, "constant": [60.0] * 24}
+    rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in made(dae, part=part).rows()]
+    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    assert (row["method"], row["projection"], row["options"]) == ("rollout", "default", 2)
+    assert (row["dev_gain"], row["gain"], row["default_gain"]) == (40, -10, 30)
+    assert (row["dev_questions"], row["dev_images"], row["questions"], row["omitted"]) == (12, 6, 12, False)
+    (row,) = creg_choices(Table.of(schemas.CREG, rows)).rows()
+    assert row["omitted"] and row["method"] is None and row["dev_images"] == 6
+
+
+def test_options_are_chosen_by_their_gain_on_the_layout_under_the_same_option() -> None:
+    """Under 4 sectors DAE is lower and the layout's is lower still."""
+    part = ["dev"] * 12 + ["rest"] * 12
+    plain = made({"creg": [40.0] * 24, "constant": [60.0] * 24}, part=part).rows()
+    other = made({"creg": [20.0] * 24, "constant": [25.0] * 24}, part=part).rows()
+    elsewhere = made({"creg": [10.0] * 24, "constant": [90.0] * 24}, part=part).rows()
+    rows = [
+        *plain,
+        *(r | {"projection": "4 sectors"} for r in other),
+        *(r | {"projection": "swapped"} for r in elsewhere),
+    ]
+    rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in rows]
+    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    assert (row["method"], row["target"], row["projection"]) == ("creg", "prediction", "default")
+    assert (row["options"], row["dev_gain"], row["gain"]) == (2, 20, 20)
+
+
+def test_choices_are_compared_on_the_questions_that_all_have() -> None:
+    """Rollout has a compass on the easy half only, where CREG is better."""
+    dae: dict[str, list[float | None]] = {
+        "creg": [10.0] * 6 + [50.0] * 6 + [30.0] * 12, "rollout": [15.0] * 6 + [None] * 6 + [30.0] * 12,
+        "constant": [60.0] * 24,
+    }  # fmt: skip
+    rows = made(dae, part=["dev"] * 12 + ["rest"] * 12).rows()
+    rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in rows]
+    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=3).rows()
+    assert (row["method"], row["dev_gain"], row["dev_questions"]) == ("creg", 50, 6)

@@ -12,6 +12,7 @@ from backsight.maths.amplification import amplify_summary
 from backsight.maths.behaviour import behaviour_summary
 from backsight.maths.controls import flip_summary, knockout_summary, moved_summary
 from backsight.maths.creg import creg_pairs, creg_summary
+from backsight.maths.creg_choices import creg_choices
 from backsight.maths.grouping import SMALLEST, spans
 from backsight.maths.interchange import (
     OUTCOMES,
@@ -44,7 +45,7 @@ FURTHER: dict[str, dict[str, tuple[bool, Callable[[Table], Table]]]] = {
     "behaviour": {"whatsup_summary": (False, whatsup_summary)},
     "interchange": {"order_layers": (True, order_layers)},
     "image_interchange": {"flip_layers": (True, flip_layers), "axes": (False, axes)},
-    "creg": {"creg_pairs": (False, creg_pairs)},
+    "creg": {"creg_pairs": (False, creg_pairs), "creg_choices": (False, creg_choices)},
 }
 # What is made of the rows of two schemas, the second of which may be missing.
 JOINED: dict[str, tuple[str, str, Callable[[Table, Table | None], Table]]] = {
@@ -60,6 +61,7 @@ __all__ = [
     "amplify_summary",
     "axes",
     "behaviour_summary",
+    "creg_choices",
     "creg_pairs",
     "creg_summary",
     "flip_layers",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from backsight.errors import ModelError
 from backsight.examples import Example
 from backsight.grid import TokenGrid
+from backsight.models import pixel_values
 from backsight.models.families import Family
 
 
@@ -87,8 +89,10 @@ class Prompter:
             padding=True,
             padding_side="left",
             **extra,
+            **(self.arithmetic.arguments(images) if self.arithmetic else {}),
         )
         made.pop("labels", None)
+        made = self.arithmetic.finished(made) if self.arithmetic else dict(made)
         missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in made]
         if missing:
             raise ModelError(
@@ -145,4 +149,11 @@ class Prompter:
 
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         """The image processor's output alone."""
-        return dict(self.processor.image_processor(list(images), return_tensors="pt"))
+        asked = self.arithmetic.arguments(images) if self.arithmetic else {}
+        made = dict(self.processor.image_processor(list(images), return_tensors="pt", **asked))
+        return self.arithmetic.finished(made) if self.arithmetic else made
+
+    @cached_property
+    def arithmetic(self) -> pixel_values.Arithmetic | None:
+        """The last steps of the image processor, where they can be taken in its stead."""
+        return pixel_values.read(self.processor.image_processor, self.native_size())

@@ -78,6 +78,10 @@ PROJECTIONS_NOTE = (
     "DAE in degrees, in brackets the layout's by the same option on the same questions. The target is the model's "
     "choice. A lower DAE under an option means nothing where the layout's falls with it."
 )
+CHOICES_NOTE = (
+    "The method and option with the largest gain on the layout among the pictures for choices, and its gain on all "
+    "others, in degrees. The best of many is too good where it was chosen: the second gain is what it is worth."
+)
 ELSEWHERE_NOTE = (
     "DAE in degrees, in brackets the layout's; then the gain with its interval. Random centre: the same relevance seen "
     "from a point drawn in the picture, the subject looked for. Swapped: seen from the subject, the reference looked "

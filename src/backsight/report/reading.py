@@ -34,6 +34,7 @@ SUMMARIES = (
     "whatsup_summary",
     "creg_summary",
     "creg_pairs",
+    "creg_choices",
     "knockout_summary",
     "occlusion_summary",
     "moved_summary",

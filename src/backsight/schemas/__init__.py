@@ -24,6 +24,7 @@ from backsight.schemas.mechanisms import (
 )
 from backsight.schemas.relevance import (
     CREG,
+    CREG_CHOICES,
     CREG_PAIRS,
     CREG_SUMMARY,
     FLIP,
@@ -44,6 +45,7 @@ __all__ = [
     "BEHAVIOUR_SUMMARY",
     "COMPARE",
     "CREG",
+    "CREG_CHOICES",
     "CREG_PAIRS",
     "CREG_SUMMARY",
     "FLIP",

@@ -90,6 +90,29 @@ CREG_PAIRS = Schema(
     "Direction of relevance, every method against every other, paired",
 )
 
+CREG_CHOICES = Schema(
+    "creg_choices",
+    {
+        "suite": "str",
+        "prompt": "str",
+        "method": "str",  # what the pictures for choices would choose
+        "target": "str",
+        "projection": "str",
+        "options": "int",  # methods times options that there were to choose from
+        "dev_questions": "int",
+        "dev_images": "int",
+        "dev_gain": "float",  # degrees on the layout, among the pictures for choices
+        "questions": "int",
+        "images": "int",
+        "gain": "float",  # the same on all other pictures
+        "low": "float",
+        "high": "float",
+        "default_gain": "float",  # of CREG under the default on those
+        "omitted": "bool",
+    },
+    "The method and option that the pictures for choices would choose, and its gain on the others",
+)
+
 OCCLUSION = Schema(
     "occlusion",
     {

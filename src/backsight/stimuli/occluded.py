@@ -90,19 +90,14 @@ class OccludedPicture(Picture):
 
     def open(self) -> Image.Image:
         image = self.original.open()
-        pixels = np.asarray(image).copy()
-        mask = self.sectors.masks()[self.sector]
-        pixels[mask] = self._filling(image)[mask]
-        return Image.fromarray(pixels)
+        mask = Image.fromarray(self.sectors.masks()[self.sector].astype(np.uint8) * 255)
+        return Image.composite(self._filling(image), image, mask)
 
-    def _filling(self, image: Image.Image) -> NDArray[np.uint8]:
-        width, height = image.size
+    def _filling(self, image: Image.Image) -> Image.Image:
         if self.fill == "blur":
-            return np.asarray(image.filter(ImageFilter.GaussianBlur(BLUR * min(width, height))))
-        filling = np.empty((height, width, 3), dtype=np.uint8)
+            return image.filter(ImageFilter.GaussianBlur(BLUR * min(image.size)))
         if self.fill == "noise":
             rng = np.random.default_rng(zlib.crc32(self.original.id.encode()))
-            filling[:] = rng.integers(0, 256, filling.shape)
-        else:
-            filling[:] = GRAY if self.fill == "gray" else np.asarray(image).mean((0, 1)).round().astype(np.uint8)
-        return filling
+            return Image.fromarray(rng.integers(0, 256, (image.height, image.width, 3), dtype=np.uint8))
+        mean = (GRAY,) * 3 if self.fill == "gray" else np.asarray(image).mean((0, 1)).round().astype(int).tolist()
+        return Image.new("RGB", image.size, tuple(mean))

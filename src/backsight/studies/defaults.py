@@ -31,6 +31,7 @@ from backsight.studies.jobs import Skipped, reason
 
 JITTERED = 120
 DEGRADED = 96
+CREG_SAMPLES = 300  # as many as CREG's datasets have
 TABLETOP = 30  # sets of four pictures
 CHEAP = tuple(name for name, method in RELEVANCE.items() if method.needs != "path")
 KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unless it is asked to
@@ -85,8 +86,8 @@ def default_sets(
     for which in ("tabletop_a", "tabletop_b"):
         builders[which] = lambda which=which: stimuli.SUITES[which](vlm.grid, sets=TABLETOP, seed=seed)  # type: ignore[misc]
     builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
-    for which in ("pairs", "pairs_textured"):
-        builders[f"{which}_a"] = lambda which=which: _asked_with_a(builders[which]())  # type: ignore[misc]
+    builders["pairs_a"] = lambda: _asked_with_a(stimuli.pairs(vlm.grid, scenes=CREG_SAMPLES, seed=seed))
+    builders["pairs_textured_a"] = lambda: _asked_with_a(builders["pairs_textured"]())
     for suite in SUITES:
         builders[f"jittered_{suite}"] = lambda suite=suite: stimuli.jittered(  # type: ignore[misc]
             vlm.grid, suite=suite, count=JITTERED, seed=seed

@@ -77,6 +77,7 @@ def compass(study: Study) -> common.Part | None:
             *_prompts(study, found, whole),
             *split(study, lines(_elsewhere), first, "Seen from elsewhere", SEEN, methods.ELSEWHERE_NOTE),
             *_projections(study, found),
+            *_choices(study),
             *_pairs(study),
         ),
         method=(*methods.METHOD, methods.INTERVALS),
@@ -247,6 +248,24 @@ def _projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
     title = "Every method under every option of the projection"
     yield Grid(title, columns, tuple(lines), words=3, folded=True, note=methods.PROJECTIONS_NOTE)
+
+
+def _choices(study: Study) -> Iterator[Grid]:
+    """What the part for choices would choose, and its gain on the rest."""
+    lines = []
+    for row in study.rows("creg_choices"):
+        start = place_cells(study, (row["suite"], row["prompt"]))
+        if row["omitted"]:
+            lines.append((*start, "–", "–", f"omitted (n={row['dev_images']})", "–", "–", "–", "–"))
+            continue
+        chosen = (short(row["method"]), unbroken(PROJECTION_WORDS.get(row["projection"], row["projection"])))
+        dev = (str(row["dev_questions"]), degrees(row["dev_gain"]))
+        own = "–" if row["gain"] is None else degrees_between(row["gain"], row["low"], row["high"])
+        lines.append((*start, *chosen, *dev, str(row["questions"] or 0), own, degrees(row["default_gain"])))
+    if lines:
+        columns = ("Suite", "Prompt", "Method", "Option", "n for choices", "Gain there", "n", "Gain", "CREG's, default")
+        yield Grid("What the part for choices would choose", columns, tuple(lines), words=4, folded=True,
+                   files=study.files("creg_choices"), note=methods.CHOICES_NOTE)  # fmt: skip
 
 
 def _pairs(study: Study) -> Iterator[Grid]:
