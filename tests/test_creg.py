@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from backsight import schemas, stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PlainPicture
 from backsight.grid import Box, TokenGrid
-from backsight.maths import compass
+from backsight.maths import compass, saliency
 from backsight.maths.creg import creg_pairs, creg_summary
 from backsight.maths.creg_choices import creg_choices
 from backsight.maths.intervals import mean_over_images, means_over_images
 from backsight.measurements import Creg, creg, relevance
+from backsight.models import gradients, replay
+from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.tables import Table
+from backsight.training.questions import corpus
 
 Row = dict[str, Any]
 FAST = ("creg", "single_layer", "rollout", "gradcam")
@@ -90,6 +94,28 @@ def test_the_same_relevance_is_seen_from_elsewhere_too(tiny_vlm: VLM, measured: 
     assert 0 <= x <= width and 0 <= y <= height and (x, y) != seen["default"].center
 
 
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl"])
+def test_half_precision_gives_the_same_relevance_but_for_rounding(family: str) -> None:
+    """The same weights in bfloat16 and in float32: methods rank tokens alike.
+
+    Not those that take gradient times state before the last block, where it is rounding and nothing else.
+    """
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model, processor = tiny(family, corpus())
+        vlm = VLM(model.to(torch.bfloat16).to(dtype), processor)
+        few = stimuli.pairs(vlm.grid, scenes=4).where(lambda e: e.tags["prompt"] == "A")
+        made = relevance.maps(vlm, vlm.prepare(few.items), depth=3, steps=8)
+        assert not made.missing
+        found[dtype] = {method: values for (method, target), values in made.relevance.items() if target == "truth"}
+    for method, values in found[torch.bfloat16].items():
+        assert all(np.isfinite(map_).all() and map_.max() > 0 for map_ in values), method
+    for method in ("creg_from_third", "gradient_norm", "integrated_magnitudes", "rollout", "chefer"):
+        values = found[torch.bfloat16][method]
+        ranks = [stats.spearmanr(a, b).statistic for a, b in zip(values, found[torch.float32][method], strict=True)]
+        assert np.median(ranks) > 0.9, (method, ranks)
+
+
 def test_the_prediction_is_explained_where_it_is_wrong(tiny_vlm: VLM, pairs: ExampleSet) -> None:
     """With random weights some answers are wrong: there the two targets' relevance differs, elsewhere it is one."""
     made = relevance.maps(tiny_vlm, tiny_vlm.prepare(pairs.items), ["creg_plain", "chefer"], depth=3)
@@ -98,6 +124,21 @@ def test_the_prediction_is_explained_where_it_is_wrong(tiny_vlm: VLM, pairs: Exa
     for method in ("creg_plain", "chefer"):
         both = zip(made.relevance[method, "truth"], made.relevance[method, "prediction"], strict=True)
         assert [np.allclose(a, b, rtol=1e-5, atol=0) for a, b in both] == right
+
+
+def test_creg_without_layer_minus_two_is_of_the_layers_below(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    batch = tiny_vlm.prepare(pairs.items[:2])
+    made = relevance.maps(tiny_vlm, batch, [relevance.THIRD], depth=3)
+    upper = gradients.Upper.of(replay.record(tiny_vlm, batch), 3)
+    slopes = upper.gradients(relevance.score(tiny_vlm, batch, made.chosen, "truth", contrastive=True))
+    layers = [
+        saliency.gradient_times_state(g[0], h[0])[batch.image_mask[0]]
+        for g, h in zip(slopes[1:], upper.states[1:], strict=True)
+    ]
+    expected = saliency.aggregated(torch.stack(layers)).detach().numpy()
+    np.testing.assert_allclose(made.relevance[relevance.THIRD, "truth"][0], expected, atol=1e-6)
+    alone = relevance.maps(tiny_vlm, batch, [relevance.THIRD, "creg"], depth=1)
+    assert "leaves it out" in alone.missing[relevance.THIRD] and ("creg", "truth") in alone.relevance
 
 
 def test_the_rival_is_the_strongest_other_option() -> None:
@@ -277,7 +318,7 @@ def test_a_choice_is_judged_on_pictures_that_it_was_not_made_on() -> None:
     dae = {"creg": [40.0] * 12 + [30.0] * 12, "rollout": [20.0] * 12 + [70.0] * 12, "constant": [60.0] * 24}
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in made(dae, part=part).rows()]
     (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
-    assert (row["method"], row["projection"], row["options"]) == ("rollout", "default", 2)
+    assert (row["suite"], row["method"], row["projection"], row["options"]) == ("s", "rollout", "default", 2)
     assert (row["dev_gain"], row["gain"], row["default_gain"]) == (40, -10, 30)
     assert (row["dev_questions"], row["dev_images"], row["questions"], row["omitted"]) == (12, 6, 12, False)
     (row,) = creg_choices(Table.of(schemas.CREG, rows)).rows()

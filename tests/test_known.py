@@ -14,7 +14,7 @@ import torch
 from backsight import stimuli
 from backsight.examples import Example, MemoryPicture
 from backsight.maths.roads import verdict
-from backsight.measurements import Behaviour, Roads
+from backsight.measurements import Behaviour, Creg, Roads
 from backsight.measurements.roads import shuffled
 from backsight.models import contracts, embeds, replay
 from backsight.models.loading import load
@@ -121,3 +121,11 @@ def test_the_cards_say_what_was_closed_and_what_came_out() -> None:
         card = (BUILTIN / name / "README.md").read_text()
         assert f"backsight train-builtin {name}" in card and f"Verdict: **{name}**" in card
         assert "| squares |" in card and "| shapes |" not in card
+
+
+def test_gradcam_is_not_to_be_had_without_vision_blocks_and_the_rest_runs() -> None:
+    vlm = known("language")
+    frame = Creg(methods=("creg", "gradcam"))(vlm, stimuli.squares(vlm.grid).limit(4)).frame
+    refused = frame[frame["refused"].notna()]
+    assert set(refused["method"]) == {"gradcam"} and refused["refused"].str.contains("no blocks").all()
+    assert len(refused) == 4 and frame[frame["method"] == "creg"]["dae"].notna().any()

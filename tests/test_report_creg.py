@@ -31,7 +31,7 @@ from .test_report_roads import opening
 Row = dict[str, Any]
 PLACE = ("pairs", None)
 SCHEMAS: dict[str, Schema] = {
-    "creg_summary": schemas.CREG_SUMMARY, "creg_pairs": schemas.CREG_PAIRS,
+    "creg_summary": schemas.CREG_SUMMARY, "creg_pairs": schemas.CREG_PAIRS, "creg_choices": schemas.CREG_CHOICES,
     "knockout_summary": schemas.KNOCKOUT_SUMMARY, "occlusion_summary": schemas.OCCLUSION_SUMMARY,
     "flip_summary": schemas.FLIP_SUMMARY, "moved_summary": schemas.MOVED_SUMMARY,
 }  # fmt: skip
@@ -232,6 +232,25 @@ def test_the_prompt_that_the_part_for_choices_would_choose(tmp_path: Path, held:
     assert ("12.0 [5.0, 19.0] 1.000 (n=40)" in text) == said and ("omitted (n=4)" in text) != said
     assert ("On Pairs it would choose prompt A." in text) == said
     assert "Prompts, as table 6" not in part(page_of(written(tmp_path / "t", creg_summary=direction_rows())), "compass")
+
+
+def test_the_method_that_the_part_for_choices_would_choose_and_what_it_is_worth(tmp_path: Path) -> None:
+    row: Row = {"suite": "pairs", "prompt": "A", "method": "rollout", "target": None, "projection": "4 sectors"}
+    row |= {"options": 88, "dev_questions": 30, "dev_images": 30, "dev_gain": 21.5, "questions": 270, "images": 250}
+    row |= {"gain": 3.5, "low": -2.0, "high": 9.0, "default_gain": -4.5, "omitted": False}
+    few = dict.fromkeys(row) | {"suite": "squares", "dev_images": 4, "images": 36, "omitted": True}
+    tables = {"creg_summary": direction_rows(), "creg_choices": [row, few]}
+    said = part(page_of(written(tmp_path / "s", **tables)), "compass")
+    assert "Pairs A Attention rollout 4 sectors 30 21.5 270 3.5 [-2.0, 9.0] -4.5" in said
+    assert "Squares – – – omitted (n=4) – – – –" in said
+
+
+def test_both_metrics_are_validated_on_drawn_scenes_beside_null_and_floor(tmp_path: Path) -> None:
+    rows = [*direction_rows(), *direction_rows("coco_pairs")]
+    said = part(page_of(written(tmp_path / "s", creg_summary=rows)), "compass")
+    table = said.split("Metric validation on drawn scenes, as section 4")[1].split("The paper has")[0]
+    assert "Pairs – 0.750 40 50.0 0.500 12.0 0.500 90.0 0.500 38.0 0.500" in table
+    assert "COCO" not in table
 
 
 def test_pairs_are_those_of_the_choice(tmp_path: Path) -> None:

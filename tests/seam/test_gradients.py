@@ -56,6 +56,21 @@ def test_gradients_times_states_are_captums(vlm: VLM, questions: list[Example], 
     assert expected.abs().max() > 1e-3
 
 
+def test_gradient_times_state_is_zero_before_the_last_block_and_not_below(questions: list[Example], vlm: VLM) -> None:
+    """At image tokens: keys and values there are of a normalised state, whose length does not matter."""
+    vlm.model.double()
+    try:
+        batch = vlm.prepare(questions)
+        upper = gradients.Upper.of(replay.record(vlm, batch), 2)
+        cosines = [
+            torch.cosine_similarity(g[batch.image_mask], h.detach()[batch.image_mask], dim=-1).abs().median()
+            for g, h in zip(upper.gradients(score), upper.states, strict=True)
+        ]
+    finally:
+        vlm.model.float()
+    assert cosines[0] < 0.03 * cosines[1]
+
+
 def test_integrated_gradients_are_captums(vlm: VLM, questions: list[Example]) -> None:
     """50 steps from a zero state at the input of the last block, summed over a token's features."""
     batch = vlm.prepare(questions[:1])

@@ -27,6 +27,7 @@ METHOD_WORDS = {
     "creg_plain": "CREG, not contrastive",
     "creg_meant_weights": "CREG, layer weights as meant",
     "creg_by_maximum": "CREG, scaled by the maximum",
+    "creg_from_third": "CREG, without layer -2",
     "single_layer_contrastive": "Single layer, contrastive (table 5)",
     "single_layer": "Single layer (5.1)",
     "gradient_norm": "Gradient norm",

@@ -37,7 +37,7 @@ def creg_choices(rows: Table, *, smallest: int = SMALLEST) -> Table:
         places = pd.MultiIndex.from_frame(mine[["example_id", "projection"]])
         mine = mine.assign(gain=null.reindex(places).to_numpy() - mine["dae"].to_numpy()).dropna(subset=["gain"])
         if len(mine):
-            found.append({"suite": suite, "prompt": prompt} | _chosen(mine, smallest))
+            found.append(_chosen(mine, smallest) | {"suite": suite, "prompt": prompt})
     return Table.of(schemas.CREG_CHOICES, found, rows.provenance)
 
 

@@ -18,7 +18,12 @@ LayerWeights = Literal["printed", "meant"]
 
 
 def gradient_times_state(gradient: Tensor, state: Tensor) -> Tensor:
-    """|sum_d g_d h_d| over the last axis (CREG, equation 2)."""
+    """|sum_d g_d h_d| over the last axis (CREG, equation 2).
+
+    At an image token before the last block it is zero but for epsilon and rounding: what the answer sees of the token
+    there are keys and values of its normalised state, which a longer or shorter state leaves as they are (Euler's
+    theorem for functions of degree zero). So is the textbook form of integrated gradients along that state.
+    """
     return (gradient * state).sum(-1).abs()
 
 

@@ -43,10 +43,12 @@ class Method:
     targeted: bool = True
 
 
+THIRD = "creg_from_third"  # without the layer where gradient times state is zero: saliency.gradient_times_state
 METHODS: dict[str, Method] = {
     "creg": Method("upper", contrastive=True),
     "creg_meant_weights": Method("upper", contrastive=True),  # layers weighted by their unscaled maxima
     "creg_by_maximum": Method("upper", contrastive=True),  # layers divided by their maximum, the minimum kept
+    THIRD: Method("upper", contrastive=True),  # layers from -3 down
     "creg_plain": Method("upper"),  # not contrastive: table 5's "no contrastive"
     "single_layer_contrastive": Method("upper", contrastive=True),  # table 5's ablation
     "single_layer": Method("upper"),  # section 5.1's baseline: neither aggregation nor contrast
@@ -134,8 +136,10 @@ def maps(
     wanted = {METHODS[name].needs for name in methods}
     trace = trace if trace is not None else replay.record(vlm, batch)
     found = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
+    if depth < 2 and THIRD in methods:
+        found.missing[THIRD] = "There is one layer to take relevance from, and this method leaves it out"
     if "upper" in wanted:
-        _upper(found, trace, [m for m in methods if METHODS[m].needs == "upper"], depth)
+        _upper(found, trace, [m for m in methods if METHODS[m].needs == "upper" and m not in found.missing], depth)
     if "path" in wanted:
         _path(found, trace, [m for m in methods if METHODS[m].needs == "path"], steps)
     if "whole" in wanted:
@@ -182,6 +186,8 @@ def _from_layers(method: str, slopes: Sequence[Tensor], states: Sequence[Tensor]
         return saliency.gradient_norm(slopes[0])
     if method.startswith("single_layer"):
         return saliency.gradient_times_state(slopes[0], states[0])
+    if method == THIRD:
+        slopes, states = slopes[1:], states[1:]
     layers = torch.stack([saliency.gradient_times_state(g, h) for g, h in zip(slopes, states, strict=True)])
     scale: saliency.Scale = "maximum" if method == "creg_by_maximum" else "minmax"
     weights: saliency.LayerWeights = "meant" if method == "creg_meant_weights" else "printed"

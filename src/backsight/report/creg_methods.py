@@ -23,6 +23,11 @@ METHOD = (
     "the model's choice. Relevance is |sum of gradient times state| at four layers from -2 down (equation 2), each "
     "brought to 0 to 1, then weighted and added up (equation 3). As printed the weights are vacuous: each layer has "
     "the maximum 1, so that all weigh the same. As meant, they come from the maxima before the scaling.",
+    "At layer -2, the input of the last block, gradient times state is zero by construction: an answer sees an image "
+    "token there through keys and values of a normalised state, which the state's length does not change. What is left "
+    "is the norm's epsilon and rounding, and CREG scales it to 0 to 1 like the other layers. The single layer with and "
+    "without contrast, and integrated gradients times the state, rest on that layer alone. CREG without layer -2 leaves "
+    "it out. The gradient's length, which gradient norm and magnitudes take there, is not zero.",
     "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
     "layer is section 5.1's baseline, with neither layers nor contrast. Integrated gradients are in the textbook form, "
     "times the state, and as accumulated gradient magnitudes (appendix A.3). Attention rollout explains no answer, so "
@@ -77,6 +82,11 @@ ABLATIONS_NOTE = (
 PROJECTIONS_NOTE = (
     "DAE in degrees, in brackets the layout's by the same option on the same questions. The target is the model's "
     "choice. A lower DAE under an option means nothing where the layout's falls with it."
+)
+VALIDATION_NOTE = (
+    "The paper has a random sector (about 90 degrees and .22, where 90 and .25 are expected) and CREG on synthetic "
+    "pictures (52.7 degrees, .75, accuracy 1.0), which are to confirm that the pipeline works. The layout, which knows "
+    "nothing of the model, and the floor, all relevance at the subject, say what such figures are worth."
 )
 CHOICES_NOTE = (
     "The method and option with the largest gain on the layout among the pictures for choices, and its gain on all "

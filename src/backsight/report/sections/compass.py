@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from backsight.figures.creg import in_order
 from backsight.maths.creg import DEFAULT, NULL
-from backsight.maths.grouping import SMALLEST
 from backsight.report import creg_methods as methods
 from backsight.report.content import Grid, Section
 from backsight.report.reading import Study
-from backsight.report.sections import common
+from backsight.report.sections import common, compass_splits
+from backsight.report.sections.compass_cells import dae_cell, figure_cells, gain_cell, value_of, with_layout
 from backsight.report.sections.compass_words import (
     CHOICE,
     LEADING,
@@ -20,7 +20,6 @@ from backsight.report.sections.compass_words import (
     Cells,
     Group,
     Place,
-    Row,
     answer,
     degrees,
     degrees_between,
@@ -34,7 +33,7 @@ from backsight.report.sections.compass_words import (
     short,
     split,
 )
-from backsight.report.wording import decimal, p_value, unbroken, with_interval
+from backsight.report.wording import decimal, p_value, unbroken
 
 FIGURE = "creg"
 DIRECTIONS = ("left", "right", "above", "below")
@@ -45,6 +44,7 @@ ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it i
     (LEADING, "16 sectors", "16 sectors"),
     ("single_layer_contrastive", DEFAULT, "Single layer"),
     ("creg_plain", DEFAULT, "Not contrastive"),
+    ("creg_from_third", DEFAULT, "Without layer -2"),
     ("creg_meant_weights", DEFAULT, "Layer weights as meant"),
     ("creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
 )
@@ -71,13 +71,14 @@ def compass(study: Study) -> common.Part | None:
             *split(
                 study, lines(_methods), first, "Every method, as table 1", METHODS, methods.METHODS_NOTE, "creg_summary"
             ),
+            *compass_splits.validation(study, found),
             *_subsets(study, found),
             *split(study, lines(_ablations, whole), first, "Ablations, as table 5", ABLATED, methods.ABLATIONS_NOTE),
             *split(study, lines(_directions), first, "Each direction by itself, as section 6.2", DIRECTED),
-            *_prompts(study, found, whole),
+            *compass_splits.prompts(study, found, whole),
             *split(study, lines(_elsewhere), first, "Seen from elsewhere", SEEN, methods.ELSEWHERE_NOTE),
             *_projections(study, found),
-            *_choices(study),
+            *compass_splits.choices(study),
             *_pairs(study),
         ),
         method=(*methods.METHOD, methods.INTERVALS),
@@ -108,20 +109,7 @@ def _methods(group: Group) -> Iterator[Cells]:
                 continue
             plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
             counted = (str(row["questions"]), str(row["empty"]))
-            yield (*start, *counted, _dae(row), decimal(row["ea"]), *plain, _gain(row))
-
-
-def _dae(row: Row) -> str:
-    return degrees_between(row["dae"], row["dae_low"], row["dae_high"])
-
-
-def _gain(row: Row) -> str:
-    return degrees_between(row["dae_gain"], row["dae_gain_low"], row["dae_gain_high"])
-
-
-def _both(row: Row | None) -> str:
-    """DAE with the layout's in brackets."""
-    return in_stead(row) or (f"{degrees(row['dae'])} ({degrees(row['dae_null'])})" if row else "–")
+            yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
 
 
 ABLATED = (("Configuration",), ("n", "DAE", "EA", "Layout", "Gain"))
@@ -133,15 +121,7 @@ def _ablations(group: Group) -> Iterator[Cells]:
     for method, projection, words in ABLATIONS:
         row = group.get(("all", method, known.get(method), projection))
         if row is not None:
-            yield unbroken(words), *_figures(row)
-
-
-def _figures(row: Row, *, ends: bool = True) -> Cells:
-    """n, DAE, EA (with its interval where `ends`), the layout's DAE and the gain."""
-    if said := in_stead(row):
-        return str(row["questions"]), said, "–", "–", "–"
-    ea = with_interval(row["ea"], row["ea_low"], row["ea_high"]) if ends else decimal(row["ea"])
-    return str(row["questions"]), _dae(row), ea, degrees(row["dae_null"]), _gain(row)
+            yield unbroken(words), *figure_cells(row)
 
 
 DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Layout", "Gain"))
@@ -153,7 +133,7 @@ def _directions(group: Group) -> Iterator[Cells]:
     named = [subset for subset in dict.fromkeys(there) if subset not in ("all", "correct", "incorrect")]
     for direction in sorted(named, key=lambda d: DIRECTIONS.index(d) if d in DIRECTIONS else len(DIRECTIONS)):
         row = group[direction, LEADING, CHOICE, DEFAULT]
-        yield direction, decimal(row["accuracy"]), *_figures(row)
+        yield direction, decimal(row["accuracy"]), *figure_cells(row)
 
 
 SEEN = (("Method",), tuple(words for name in (DEFAULT, *ELSEWHERE) for words in (PROJECTION_WORDS[name], "Gain")))
@@ -166,7 +146,7 @@ def _elsewhere(group: Group) -> Iterator[Cells]:
     known = dict(listed_methods(group))
     for method in in_order(list(known)):
         of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
-        cells = [(_both(row), "–" if row is None or in_stead(row) else _gain(row)) for row in of]
+        cells = [(with_layout(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
         yield short(method), *(cell for pair in cells for cell in pair)
 
 
@@ -180,57 +160,17 @@ def _subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
             of = [group.get((subset, LEADING, target, DEFAULT)) for target in (TRUTH, CHOICE)]
             shown = next((row for row in of if row is not None), None)
             start = (*place_cells(study, place), words, "0" if shown is None else str(shown["questions"]))
-            pairs = [(in_stead(row) or degrees(_of(row, "dae")), decimal(_of(row, "ea"))) for row in of]
-            lines.append((*start, *(cell for pair in pairs for cell in pair), degrees(_of(shown, "dae_null"))))
+            pairs = [(in_stead(row) or degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))) for row in of]
+            lines.append((*start, *(cell for pair in pairs for cell in pair), degrees(value_of(shown, "dae_null"))))
             if subset == "incorrect" and shown is not None and not in_stead(shown):
                 null = group.get((subset, NULL, None, DEFAULT))
-                named = [degrees(_of(row, "dae_chosen")) for row in (*of, null)]
+                named = [degrees(value_of(row, "dae_chosen")) for row in (*of, null)]
                 start = (*place_cells(study, place), unbroken("wrong, to the choice"), start[-1])
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
     if lines:
         columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Layout")
         title = "CREG where the model is right and where it is wrong, as table 3"
         yield Grid(title, columns, tuple(lines), words=3, note=methods.SUBSETS_NOTE)
-
-
-def _of(row: Row | None, name: str) -> float | None:
-    return None if row is None else row[name]
-
-
-def _prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Accuracy and CREG's DAE by prompt, as table 6, and the accuracy on the part that is for choices."""
-    lines, said = [], []
-    for suite in dict.fromkeys(suite for suite, _ in found):
-        places = [place for place in found if place[0] == suite and ("all", NULL, None, DEFAULT) in found[place]]
-        if len(places) < 2:
-            continue
-        held = {place: _held(found[place], whole[place]) for place in places}
-        for place in places:
-            row = found[place].get(("all", LEADING, CHOICE, DEFAULT))
-            accuracy = found[place]["all", NULL, None, DEFAULT]["accuracy"]
-            cells = _figures(row, ends=False) if row is not None else ("–",) * 5
-            questions, share = held[place]
-            kept = f"omitted (n={questions})" if questions < SMALLEST else f"{decimal(share)} (n={questions})"
-            lines.append((*place_cells(study, place), decimal(accuracy), *cells, kept))
-        shares = {place[1]: share for place, (n, share) in held.items() if n >= SMALLEST and share is not None}
-        best = [prompt for prompt, share in shares.items() if share == max(shares.values())]
-        if len(shares) == len(places) and len(best) == 1:
-            said.append(f"On {common.title(study, suite)} it would choose prompt {best[0]}.")
-    if lines:
-        columns = ("Suite", "Prompt", "Accuracy", "n", "DAE", "EA", "Layout", "Gain", "Part for choices")
-        note = " ".join([methods.PROMPTS_NOTE, *said])
-        yield Grid("Prompts, as table 6", columns, tuple(lines), words=2, note=note)
-
-
-def _held(rest: Group, whole: Group) -> tuple[int, float | None]:
-    """Questions of the part that is for choices, and the accuracy on them: what all samples have beyond the rest."""
-    row, kept = (group.get(("all", NULL, None, DEFAULT)) for group in (whole, rest))
-    if row is None or kept is None:
-        return 0, None
-    counts = [int(one["questions"]) + int(one["empty"]) for one in (row, kept)]
-    right = counts[0] * row["accuracy"] - counts[1] * kept["accuracy"]
-    held = counts[0] - counts[1]
-    return held, round(right / held, 6) if held else None
 
 
 def _projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
@@ -243,29 +183,11 @@ def _projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     for place, group in found.items():
         known = dict(listed_methods(group))
         for method in in_order(list(known)):
-            cells = (_both(group.get(("all", method, known[method], name))) for name in shown)
+            cells = (with_layout(group.get(("all", method, known[method], name))) for name in shown)
             lines.append((*place_cells(study, place), short(method), *cells))
     columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
     title = "Every method under every option of the projection"
     yield Grid(title, columns, tuple(lines), words=3, folded=True, note=methods.PROJECTIONS_NOTE)
-
-
-def _choices(study: Study) -> Iterator[Grid]:
-    """What the part for choices would choose, and its gain on the rest."""
-    lines = []
-    for row in study.rows("creg_choices"):
-        start = place_cells(study, (row["suite"], row["prompt"]))
-        if row["omitted"]:
-            lines.append((*start, "–", "–", f"omitted (n={row['dev_images']})", "–", "–", "–", "–"))
-            continue
-        chosen = (short(row["method"]), unbroken(PROJECTION_WORDS.get(row["projection"], row["projection"])))
-        dev = (str(row["dev_questions"]), degrees(row["dev_gain"]))
-        own = "–" if row["gain"] is None else degrees_between(row["gain"], row["low"], row["high"])
-        lines.append((*start, *chosen, *dev, str(row["questions"] or 0), own, degrees(row["default_gain"])))
-    if lines:
-        columns = ("Suite", "Prompt", "Method", "Option", "n for choices", "Gain there", "n", "Gain", "CREG's, default")
-        yield Grid("What the part for choices would choose", columns, tuple(lines), words=4, folded=True,
-                   files=study.files("creg_choices"), note=methods.CHOICES_NOTE)  # fmt: skip
 
 
 def _pairs(study: Study) -> Iterator[Grid]:
