@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
@@ -107,13 +109,13 @@ def _picture(axes: Axes, made: Explanation) -> None:
         made.picture.convert("L").convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale))))
     )
     axes.imshow(shown, extent=(0, width, height, 0))
-    top = made.relevance.max()
-    for share, (left, upper, right, lower) in zip(made.relevance / (top or 1.0), made.cells, strict=True):
-        if share > 0:
-            cell = Rectangle(
-                (left, upper), right - left, lower - upper, facecolor=style.ORANGE, alpha=0.75 * float(share)
-            )
-            axes.add_patch(cell)
+    shares = made.relevance / (made.relevance.max() or 1.0)
+    lit = [
+        (Rectangle((left, upper), right - left, lower - upper), to_rgba(style.ORANGE, 0.75 * float(share)))
+        for share, (left, upper, right, lower) in zip(shares, made.cells, strict=True)
+        if share > 0
+    ]
+    axes.add_collection(PatchCollection([cell for cell, _ in lit], facecolors=[c for _, c in lit], edgecolors="none"))
     for name, box, color in (
         (made.reference, made.reference_box, style.INK),
         (made.subject, made.subject_box, style.BLUE),

@@ -33,6 +33,7 @@ SCORED = ("change", "change_opposite", "change_adjacent", "score", "low", "high"
 GAINED = ("gain", "gain_low", "gain_high", "gain_questions")
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: int = SMALLEST) -> Table:
@@ -49,7 +50,6 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         plain = group[group["variant"].isna()].set_index("example_id")
         methods = list(_of(indicated, suite, prompt))
-        layout = next((peaks for names, peaks in methods if names["method"] == NULL), None)
         for variant, hidden in group[group["variant"].notna()].groupby("variant", sort=False):
             for (of, over), column in READ.items():
                 place = {"suite": suite, "prompt": prompt, "variant": variant, "over": over, "of": of}
@@ -57,10 +57,14 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
                 changes = changes.sort_index(axis=1).sub(plain[column], axis=0).dropna()
                 scored = _Changes(changes, plain["image_id"], smallest)
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
-                found.append(place | {"sector": "true"} | scored.row(true))
-                for names, peaks in methods:
-                    gained = {} if layout is None or names["method"] == NULL else scored.gain(peaks, layout)
-                    found.append(place | {"sector": "indicated"} | scored.row(peaks) | names | gained)
+                found.append(place | {"sector": "true"} | scored.row(scored.places(true)))
+                at = [scored.places(peaks) for _, peaks in methods]
+                layout = next(
+                    (own for (names, _), own in zip(methods, at, strict=True) if names["method"] == NULL), None
+                )
+                for (names, _), own in zip(methods, at, strict=True):
+                    gained = {} if layout is None or names["method"] == NULL else scored.gain(own, layout)
+                    found.append(place | {"sector": "indicated"} | scored.row(own) | names | gained)
     return Table.of(schemas.OCCLUSION_SUMMARY, found, rows.provenance)
 
 
@@ -68,15 +72,23 @@ class _Changes:
     """Changes of log p of some questions, (question, sector)."""
 
     def __init__(self, changes: pd.DataFrame, images: pd.Series[str], smallest: int) -> None:
-        self.changes, self.images, self.smallest = changes, images, smallest
+        self.questions, self.values, self.smallest = changes.index, changes.to_numpy(dtype=float), smallest
+        self.images = images.loc[changes.index].to_numpy().astype(str)
 
-    def row(self, sectors: pd.Series[int]) -> Row:
-        """The scores of one sector a question; `sectors` is indexed by example_id."""
-        own, across, beside, images = self._at(sectors)
+    def places(self, sectors: pd.Series[int]) -> Places:
+        """The sector of each question, (question,), -1 where it has none; `sectors` is indexed by example_id."""
+        found: Places = sectors.reindex(self.questions).fillna(-1).to_numpy(dtype=int)
+        return found
+
+    def row(self, places: Places) -> Row:
+        """The scores of one sector a question."""
+        rows = np.flatnonzero(places >= 0)
+        images = self.images[rows]
         bare: Row = dict.fromkeys((*SCORED, *GAINED)) | {"method": None, "target": None}
-        counted = bare | {"questions": len(own), "images": len(set(images))}
+        counted = bare | {"questions": len(rows), "images": len(set(images))}
         if counted["images"] < self.smallest:
             return counted | {"omitted": True}
+        own, across, beside = self._at(rows, places)
         figures = np.stack([own, across, beside, across - own, beside - own], 1)
         change, opposite, adjacent, score, against = means_over_images(figures, images)
         return counted | {
@@ -85,24 +97,21 @@ class _Changes:
             "adjacent_low": against.low, "adjacent_high": against.high, "omitted": False,
         }  # fmt: skip
 
-    def gain(self, sectors: pd.Series[int], layout: pd.Series[int]) -> Row:
+    def gain(self, places: Places, layout: Places) -> Row:
         """The score of a method's sectors less that of the layout's, on the questions that both have."""
-        same = sectors.index.intersection(layout.index, sort=False)
-        (own, across, _, images), (plain, beyond, *_) = self._at(sectors[same]), self._at(layout[same])
+        rows = np.flatnonzero((places >= 0) & (layout >= 0))
+        images = self.images[rows]
         if len(set(images)) < self.smallest:
-            return {"gain_questions": len(own)}
+            return {"gain_questions": len(rows)}
+        (own, across, _), (plain, beyond, _) = self._at(rows, places), self._at(rows, layout)
         gain = means_over_images(((across - own) - (beyond - plain))[:, None], images)[0]
-        return {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high, "gain_questions": len(own)}
+        return {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high, "gain_questions": len(rows)}
 
-    def _at(self, sectors: pd.Series[int]) -> tuple[Floats, Floats, Floats, list[str]]:
-        """Of each question the change with its sector hidden, with the opposite one, the mean of both neighbours', and
-        its image."""
-        chosen = sectors[sectors.index.isin(self.changes.index)].astype(int)
-        values = self.changes.loc[chosen.index].to_numpy(dtype=float)
-        at, count, rows = chosen.to_numpy(), values.shape[1], np.arange(len(chosen))
-        beside = (values[rows, (at + 1) % count] + values[rows, (at - 1) % count]) / 2
-        images = self.images.loc[chosen.index].astype(str).tolist()
-        return values[rows, at], values[rows, (at + count // 2) % count], beside, images
+    def _at(self, rows: Places, places: Places) -> tuple[Floats, Floats, Floats]:
+        """The changes with each question's sector hidden, with the opposite one, and the mean of both neighbours'."""
+        at, count = places[rows], self.values.shape[1]
+        beside = (self.values[rows, (at + 1) % count] + self.values[rows, (at - 1) % count]) / 2
+        return self.values[rows, at], self.values[rows, (at + count // 2) % count], beside
 
 
 def _peaks(relevance: Table) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from backsight.errors import CannotAnswer, UsageError
@@ -63,8 +64,9 @@ def file_stem(name: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def versions() -> dict[str, str]:
-    """Releases of Python and of the libraries that can move a number."""
+@cache
+def versions() -> Mapping[str, str]:
+    """Releases of Python and of the libraries that can move a number; none changes while a study runs."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
