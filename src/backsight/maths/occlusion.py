@@ -59,11 +59,9 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
                 found.append(place | {"sector": "true"} | scored.row(scored.places(true)))
                 at = [scored.places(peaks) for _, peaks in methods]
-                layout = next(
-                    (own for (names, _), own in zip(methods, at, strict=True) if names["method"] == NULL), None
-                )
+                layouts = [own for (names, _), own in zip(methods, at, strict=True) if names["method"] == NULL]
                 for (names, _), own in zip(methods, at, strict=True):
-                    gained = {} if layout is None or names["method"] == NULL else scored.gain(own, layout)
+                    gained = scored.gain(own, layouts[0]) if layouts and names["method"] != NULL else {}
                     found.append(place | {"sector": "indicated"} | scored.row(own) | names | gained)
     return Table.of(schemas.OCCLUSION_SUMMARY, found, rows.provenance)
 
@@ -77,8 +75,7 @@ class _Changes:
 
     def places(self, sectors: pd.Series[int]) -> Places:
         """The sector of each question, (question,), -1 where it has none; `sectors` is indexed by example_id."""
-        found: Places = sectors.reindex(self.questions).fillna(-1).to_numpy(dtype=int)
-        return found
+        return np.asarray(sectors.reindex(self.questions).fillna(-1), dtype=np.int64)
 
     def row(self, places: Places) -> Row:
         """The scores of one sector a question."""

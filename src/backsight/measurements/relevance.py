@@ -254,13 +254,12 @@ def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
     As they are counted: a block costs its share of the language model's blocks, a backward pass what its forward did.
     """
     needs = {METHODS[name].needs for name in methods}
-    block = 1 / vlm.n_layers
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
     total = 1.0
     if "upper" in needs:
-        total += (1 + len(TARGETS) * contrasts) * depth * block
+        total += (1 + len(TARGETS) * contrasts) * replay.onward_cost(vlm, vlm.n_layers - depth)
     if "path" in needs:
-        total += steps * (1 + len(TARGETS)) * block
+        total += steps * (1 + len(TARGETS)) * replay.onward_cost(vlm, vlm.n_layers - 1)
     if "whole" in needs:
         backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
         total += 1 + backward

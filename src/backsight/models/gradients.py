@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
-from backsight.models import attention
+from backsight.models import attention, replay
 
 if TYPE_CHECKING:
     from backsight.models.prompts import Batch
@@ -54,14 +54,15 @@ class Upper:
 
     def gradients(self, score: Score) -> list[Tensor]:
         """The gradient of a score by each of the states, (batch, position, d_model), highest first."""
-        _charge(self.trace.vlm, len(self.trace.batch), len(self.states) / self.trace.vlm.n_layers)
+        vlm = self.trace.vlm
+        _charge(vlm, len(self.trace.batch), replay.onward_cost(vlm, vlm.n_layers - len(self.states)))
         return list(torch.autograd.grad(score(self.logits).sum(), self.states, retain_graph=True))
 
 
 def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
     """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
     found: list[list[Tensor]] = [[] for _ in scores]
-    share = (trace.vlm.n_layers - layer) / trace.vlm.n_layers
+    share = replay.onward_cost(trace.vlm, layer)
     for point in points:
         leaf = point.detach().requires_grad_(True)
         _, logits = trace.onward(layer, leaf)

@@ -8,6 +8,7 @@ block is called as it was called before, with its arguments cut to the rows.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,44 +16,11 @@ import torch
 from torch import Tensor
 
 from backsight.errors import EditError, ModelError
-from backsight.models import attention
+from backsight.models import attention, caches
 
 if TYPE_CHECKING:
     from backsight.models.prompts import Batch
     from backsight.models.vlm import VLM
-
-
-class _Capture:
-    """Stands where a cache stands in an attention module's call, and keeps its keys and values whole."""
-
-    def __init__(self, call: BlockCall) -> None:
-        self.call = call
-
-    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        self.call.keys, self.call.values = keys, values
-        return keys, values
-
-
-class _Scatter:
-    """Gives the recorded keys and values, with those of the replayed rows in their places."""
-
-    def __init__(self, call: BlockCall, rows: Tensor) -> None:
-        self.call, self.rows = call, rows
-
-    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        assert self.call.keys is not None and self.call.values is not None
-        return self.call.keys.index_copy(2, self.rows, keys), self.call.values.index_copy(2, self.rows, values)
-
-
-class _Append:
-    """Gives the recorded keys and values of all positions but the last, and the copies of the last one behind them."""
-
-    def __init__(self, call: BlockCall) -> None:
-        self.call = call
-
-    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        assert self.call.keys is not None and self.call.values is not None
-        return torch.cat([self.call.keys[:, :, :-1], keys], 2), torch.cat([self.call.values[:, :, :-1], values], 2)
 
 
 @dataclass
@@ -118,7 +86,7 @@ class Trace:
                 reached = self.reach(index, rows)
                 state = self.resid_pre(index).index_select(1, reached)
                 state[:, torch.searchsorted(reached, rows)] = hidden
-                hidden, rows = self._run(index, state, call.cut(reached), _Scatter(call, reached)), reached
+                hidden, rows = self._run(index, state, call.cut(reached), caches.Scatter(call, reached)), reached
                 extra = self.added[index]
                 if extra is not None:
                     hidden = hidden + extra.index_select(1, rows)
@@ -133,19 +101,31 @@ class Trace:
     def onward(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
         """The residual stream before block `layer` and each later one, and the next-token logits (batch, vocabulary).
 
-        All positions run, on keys and values of their own, from `hidden` (batch, position, d_model): where that wants
-        gradients, all that comes back is in their graph.
+        All positions run, on keys and values of their own, from `hidden` (batch, position, d_model); of the last block
+        that is keys and values alone, and the whole block for the last position. Where `hidden` wants gradients, all
+        that comes back is in their graph.
         """
         self._refuse_edits()
         states = [hidden]
+        last = len(self.blocks) - 1
         with torch.set_grad_enabled(hidden.requires_grad), attention.explicit(self.vlm.model):
-            for index in range(layer, len(self.blocks)):
+            for index in range(layer, last):
                 hidden = self._run(index, hidden, self.blocks[index].kwargs, None)
                 extra = self.added[index]
                 hidden = hidden if extra is None else hidden + extra
                 states.append(hidden)
-            self._charge((len(self.blocks) - layer) * self.final.shape[1])
-            return states[:-1], self.vlm.logits(hidden[:, -1])
+            hidden, extra = self._last_row(last, hidden), self.added[last]
+            hidden = hidden if extra is None else hidden + extra[:, -1:]
+            self.vlm.forward_equivalents += len(self.batch) * onward_cost(self.vlm, layer)
+            return states, self.vlm.logits(hidden[:, -1])
+
+    def _last_row(self, index: int, state: Tensor) -> Tensor:
+        """What a block makes of the last position of `state`, (batch, 1, d_model), which sees all of it."""
+        made = BlockCall()
+        with suppress(caches.BlockEndedError):
+            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(made))
+        last = torch.tensor([state.shape[1] - 1], device=state.device)
+        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(made))
 
     def unseen(self, hidden: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
@@ -170,7 +150,7 @@ class Trace:
                 kwargs = call.cut(reached)
                 cut = hidden[:, None, :] & (torch.arange(hidden.shape[1], device=hidden.device) != reached[:, None])
                 kwargs["attention_mask"] = kwargs["attention_mask"].masked_fill(cut[:, None], low)
-                state, rows = self._run(index, before, kwargs, _Scatter(call, reached)), reached
+                state, rows = self._run(index, before, kwargs, caches.Scatter(call, reached)), reached
                 extra = self.added[index]
                 state = state if extra is None else state + extra.index_select(1, rows)
                 computed += len(rows)
@@ -229,7 +209,7 @@ class Trace:
             for index, call in enumerate(self.blocks):
                 copies = torch.cat([copies, source[index][:, None]], 1)
                 kwargs = _for_copies(call, copies.shape[1], last)
-                copies = self._run(index, copies, kwargs, _Append(call))
+                copies = self._run(index, copies, kwargs, caches.Append(call))
                 extra = self.added[index]
                 if extra is not None:
                     copies = copies + extra[:, -1:]
@@ -251,6 +231,16 @@ class Trace:
         if self.vlm.hooks.edits:
             raise EditError("A replay runs blocks by themselves and would lose the edits of an open editing context",
                             do="record inside the context, replay outside of it")  # fmt: skip
+
+
+def onward_cost(vlm: VLM, layer: int) -> float:
+    """Forward equivalents a sample of `Trace.onward`, and of a backward pass through it.
+
+    Of the last block the attention's share of the weights counts, which is more than its keys and values.
+    """
+    block: Any = vlm.parts.layers[-1]
+    attending, whole = (sum(p.numel() for p in part.parameters()) for part in (block.self_attn, block))
+    return float(vlm.n_layers - 1 - layer + attending / whole) / vlm.n_layers
 
 
 def _for_copies(call: BlockCall, count: int, last: Tensor) -> dict[str, Any]:
@@ -297,7 +287,7 @@ def _before(call: BlockCall) -> Any:
     def observe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         call.before = args[0]
         call.kwargs = {k: v for k, v in kwargs.items() if k not in ("past_key_values", "use_cache")}
-        return {**kwargs, "past_key_values": _Capture(call)}
+        return {**kwargs, "past_key_values": caches.Capture(call)}
 
     return observe
 
