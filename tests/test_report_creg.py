@@ -289,8 +289,8 @@ def test_occlusion_says_the_true_sector_once_and_ranks_methods_by_their_own(tmp_
     said = part(page_of(written(tmp_path / "s", occlusion_summary=occlusion_rows())), "causal")
     true = "Pairs – 30 -0.500 -0.100 -0.450 0.400 [0.300, 0.500] 0.050 [-0.050, 0.150]"
     assert said.count(true) == 1
-    assert "CREG 30 -0.500 -0.200 -0.450 0.300 [0.200, 0.400]" in said
-    assert "Layout (constant) 30 -0.500" in said
+    assert "CREG 30 -0.500 -0.200 0.300 [0.200, 0.400] 0.050 [-0.050, 0.150] -0.050 [-0.200, 0.100]" in said
+    assert "Layout (constant) 30 -0.500 -0.150 0.350 [0.250, 0.450] 0.050 [-0.050, 0.150] –" in said
     assert "Options: COS COS, beside Vocabulary: COS COS, beside Pairs – true Gray, to the picture" in said
     assert "Pairs – CREG&#39;s Blurred 30 0.300 [0.200, 0.400] 0.050 [-0.050, 0.150] 0.300" in said
 

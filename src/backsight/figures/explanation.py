@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backsight.figures import style
+from backsight.figures.creg import method_words
 from backsight.grid import Box
 
 NAMES = {0: "right", 90: "above", 180: "left", 270: "below"}
@@ -135,7 +137,14 @@ def _picture(axes: Axes, made: Explanation) -> None:
     right = "right" if made.choice == made.answer else f"wrong, it is {made.told(made.answer)}"
     p = made.probabilities[made.options.index(made.choice)]
     below = f"answer: {made.told(made.choice)} ({p:.2f}), {right}"
-    style.heading(axes, f"Where is the {made.subject}?"[:44], below)
+    style.heading(axes, textwrap.fill(textwrap.shorten(_asked(made), 80, placeholder=" ..."), 44), below)
+
+
+def _asked(made: Explanation) -> str:
+    """The question in few words: where the subject is, or the first sentence of another question."""
+    if made.words is not None or {"left", "right"} <= set(made.options):
+        return f"Where is the {made.subject}?"
+    return made.question.partition("?")[0] + "?" if "?" in made.question else f"{made.question} ..."
 
 
 def _rose(axes: Axes, made: Explanation) -> None:
@@ -145,7 +154,13 @@ def _rose(axes: Axes, made: Explanation) -> None:
     width = 2 * np.pi / count
     if made.compass:
         polar.bar(
-            angles, made.compass, width=0.86 * width, color=style.ORANGE, alpha=0.85, linewidth=0, label=made.method
+            angles,
+            made.compass,
+            width=0.86 * width,
+            color=style.ORANGE,
+            alpha=0.85,
+            linewidth=0,
+            label=method_words(made.method),
         )
     if made.null:
         polar.bar(
@@ -165,7 +180,7 @@ def _rose(axes: Axes, made: Explanation) -> None:
         below = f"off by {made.dae:.0f}\u00b0" + (
             "" if made.dae_null is None else f"; layout alone {made.dae_null:.0f}\u00b0"
         )
-    axes.set_title(f"Compass of {made.method}", fontweight="bold", pad=34)
+    axes.set_title(f"Compass of {method_words(made.method)}", fontweight="bold", pad=34)
     above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 23), "textcoords": "offset points"}
     axes.annotate(below, (0, 1), color=style.SOFT, fontsize=7.5, **above)  # over the word "above"
-    polar.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=1, fontsize=7.5)
+    polar.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=1, fontsize=7.5)

@@ -17,6 +17,7 @@ from backsight.figures import style
 Row = dict[str, Any]
 Entry = tuple[Artist, str]  # of a legend: the mark and its words
 
+LEGEND_LINE = 0.17  # inches, of a line of the legend
 HEIGHT = 2.35  # inches, of a panel with a curve
 EMPTY = 0.9  # inches, of a panel that only says why it is empty, where its whole row is
 DENSE = 17  # places on a line; from here on markers are smaller
@@ -50,7 +51,10 @@ def draw(
     by the caller, who draws inside `style.style()`.
     """
     heights = [EMPTY if panel.empty else panel.height for panel in panels]
-    figure, axes = style.panels(heights, columns, width=width)
+    narrow = columns == 1 or width == style.NARROW or len(panels) < 2
+    entered = 1 if narrow else across
+    lines = sum(_words(words, entered).count("\n") + 1 for _, words in entries) / entered
+    figure, axes = style.panels(heights, columns, width=width, above=max(0.75, 0.35 + LEGEND_LINE * lines))
     for axis, panel in zip(axes, panels, strict=True):
         style.heading(axis, panel.title, panel.below)
         if panel.empty:
@@ -58,17 +62,20 @@ def draw(
         else:
             panel.draw(axis)
     _label_once(axes)
-    narrow = columns == 1 or width == style.NARROW or len(panels) < 2
     if not all(panel.empty for panel in panels):
-        _legend(figure, entries, 1 if narrow else across)
+        _legend(figure, entries, entered)
     return figure
 
 
 def _legend(figure: Figure, entries: Sequence[Entry], across: int) -> None:
     """A legend above the panels; words are broken where they stand in one column."""
     handles = [handle for handle, _ in entries]
-    labels = [textwrap.fill(words, 44) if across == 1 else words for _, words in entries]
+    labels = [_words(words, across) for _, words in entries]
     figure.legend(handles, labels, loc="outside upper left", ncols=min(across, len(entries)), columnspacing=1.8)
+
+
+def _words(words: str, across: int) -> str:
+    return textwrap.fill(words, 44) if across == 1 else words
 
 
 def _say(axis: Axes, said: str) -> None:

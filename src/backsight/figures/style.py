@@ -89,11 +89,13 @@ def style(salt: str = "backsight") -> AbstractContextManager[None]:
     return matplotlib.rc_context(settings)
 
 
-def panels(heights: Sequence[float], columns: int | None, *, width: float | None = None) -> tuple[Figure, list[Axes]]:
+def panels(
+    heights: Sequence[float], columns: int | None, *, width: float | None = None, above: float = 0.75
+) -> tuple[Figure, list[Axes]]:  # fmt: skip
     """A figure of panels of these heights in inches, `columns` of them in a row; by default two or three.
 
     One column is made for a phone where it was asked for, and is of middle width where it is all there is. `width`
-    in inches stands in for either.
+    in inches stands in for either. `above` is what a legend takes, in inches.
     """
     count = len(heights)
     across = max(1, min(columns or (2 if count == 4 else 3), count))
@@ -101,7 +103,7 @@ def panels(heights: Sequence[float], columns: int | None, *, width: float | None
     if width is None:
         width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
     layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.03, hspace=0.05)
-    figure = QuietFigure(figsize=(width, sum(rows) + 0.75), layout=layout)
+    figure = QuietFigure(figsize=(width, sum(rows) + above), layout=layout)
     grid = figure.add_gridspec(len(rows), across, height_ratios=rows)
     return figure, [figure.add_subplot(grid[number // across, number % across]) for number in range(count)]
 

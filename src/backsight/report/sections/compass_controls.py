@@ -156,10 +156,11 @@ def _occlusion(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     made = {}
     for place, group in by_prompt(indicated).items():
         of = {row["method"]: row for row in group}
-        made[place] = [(short(method), *_scores(of[method]), _gain(of[method])) for method in in_order(list(of))]
+        lines = ((method, _scores(of[method])) for method in in_order(list(of)))
+        made[place] = [(short(m), *cells[:3], *cells[4:], _gain(of[m])) for m, cells in lines]
     if made:
         title = "Occlusion of the sector that a method indicates"
-        numbers = (*columns, "Gain")
+        numbers = (*columns[:3], *columns[4:], "Gain")
         yield from split(study, made, _first(indicated), title, (("Method",), numbers), methods.INDICATED_NOTE)
     yield from _variants(study, rows, variants)
 

@@ -61,7 +61,12 @@ def listed_methods(group: Group) -> list[tuple[str, str | None]]:
 def place_words(study: Study, place: Place) -> str:
     """A suite with its prompt, as it is spoken of."""
     suite, prompt = place
-    return common.title(study, suite) + ("" if prompt is None else f" with prompt {prompt}")
+    return common.title(study, suite) + with_prompt(common.title(study, suite), prompt)
+
+
+def with_prompt(title: str, prompt: str | None) -> str:
+    """What stands behind a suite's title that does not name the prompt itself."""
+    return "" if prompt is None or f"prompt {prompt}" in title else f" with prompt {prompt}"
 
 
 def place_cells(study: Study, place: Place) -> Cells:
@@ -199,7 +204,7 @@ def suite_sentence(title: str, rows: Sequence[Row]) -> str:
     """A method's DAE, null and gain on another suite, prompt by prompt."""
     parts = []
     for row in rows:
-        where = "" if row["prompt"] is None else f" with prompt {row['prompt']}"
+        where = with_prompt(title, row["prompt"])
         if said := in_stead(row):
             parts.append(f"{said}{where}")
             continue
