@@ -19,7 +19,7 @@ def study(
     model: Model = "builtin:plain",
     out: Annotated[Path, typer.Option(help="Folder for report, tables and figures.")] = Path("backsight-study"),
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="At most 24 samples a job.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="At most 16 samples a job.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(help="A measurement, a set, or both as in behaviour/squares.")
     ] = None,

@@ -25,12 +25,12 @@ from backsight.studies.runner import Done, Progress, enough_memory, run_job
 from backsight.studies.store import Store
 from backsight.tables import Table, replacing
 
-QUICK = 24
+QUICK = 16
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a study was asked for, beside model and folder. `quick` is a limit of 24 samples a job.
+    """What a study was asked for, beside model and folder. `quick` is a limit of 16 samples a job.
 
     `samples` stands in for each measurement's own largest number of samples; `limit` can only lower it.
     `memory` is the most bytes that weights and a batch may take; what None stands for is told in `studies/memory.py`.
