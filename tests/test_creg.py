@@ -352,3 +352,25 @@ def test_choices_are_compared_on_the_questions_that_all_have() -> None:
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in rows]
     (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=3).rows()
     assert (row["method"], row["dev_gain"], row["dev_questions"]) == ("creg", 50, 6)
+
+
+def test_a_choice_needs_enough_pictures_on_the_rest_too() -> None:
+    """What dev chooses has a compass on one picture of the rest: no gain, and none of the default beside it."""
+    part = ["dev"] * 12 + ["rest"] * 12
+    dae: dict[str, list[float | None]] = {
+        "creg": [50.0] * 24, "rollout": [10.0] * 14 + [None] * 10, "constant": [60.0] * 24,
+    }  # fmt: skip
+    rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in made(dae, part=part).rows()]
+    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    assert (row["method"], row["dev_gain"], row["questions"], row["images"]) == ("rollout", 50, 2, 1)
+    assert row["gain"] is None and row["default_gain"] is None and not row["omitted"]
+
+
+def test_the_direction_that_a_choice_names_is_of_those_that_name_one() -> None:
+    """Two of eight choices name a direction: too few for a mean of their own."""
+    dae = {"creg": [10.0] * 8, "constant": [20.0] * 8, "point_at_subject": [0.0] * 8}
+    rows = [r | {"dae_chosen": 30.0 if r["example_id"] in ("e0", "e2") else None} for r in made(dae).rows()]
+    row = by_method(creg_summary(Table.of(schemas.CREG, rows), smallest=2))["creg"]
+    assert (row["dae_chosen"], row["chosen_questions"]) == (30, 2)
+    row = by_method(creg_summary(Table.of(schemas.CREG, rows), smallest=3))["creg"]
+    assert (row["dae_chosen"], row["chosen_questions"], row["omitted"]) == (None, 2, False)

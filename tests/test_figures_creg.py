@@ -43,6 +43,7 @@ def direction_row(
     row |= {"dae_null": LAYOUT, "ea_null": 0.45, "dae_floor": FLOOR, "ea_floor": 1.0, "ea_gain": 0.05}
     row |= {"dae_gain": gain, "dae_gain_low": gain - 7, "dae_gain_high": gain + 7}
     row |= {"ea_gain_low": -0.05, "ea_gain_high": 0.15, "dae_chosen": dae - 2, "omitted": False}
+    row["chosen_questions"] = row["questions"]
     return row | changes
 
 

@@ -221,6 +221,14 @@ def test_a_method_stands_beside_the_layouts_own_sector_on_common_questions() -> 
     assert of_choice == pytest.approx([-1.5, -2.0])
 
 
+def test_a_read_out_without_a_finite_number_has_no_row() -> None:
+    rows = [r | {"log_p_chosen": float("nan")} for r in made([[-1.0] + [0.0] * 7] * 4).rows()]
+    found = occlusion_summary(Table.of(schemas.OCCLUSION, rows), smallest=2).rows()
+    assert {(r["of"], r["over"]) for r in found} == {
+        ("truth", "options"), ("truth", "vocabulary"), ("prediction", "vocabulary")
+    }  # fmt: skip
+
+
 def test_a_shared_peak_or_none_is_left_out() -> None:
     changes = [[-1.0] + [0.0] * 7] * 4
     shared = occlusion_summary(made(changes), relevance([0.0] * 4, tied=2), smallest=2)

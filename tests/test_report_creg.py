@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from backsight import schemas
+from backsight.errors import DataError
 from backsight.report.reading import read_study
 from backsight.report.sections.compass_words import beaten_sentence, lead_sentence, nearest_sentence, said_method
 from backsight.tables import Schema, Table
@@ -265,6 +266,17 @@ def test_pairs_are_those_of_the_choice(tmp_path: Path) -> None:
     assert "Attention rollout Layout (constant) 7 omitted (n=7) – –" in said
     assert "0.020 0.200" not in said  # of two rows without targets the later one is the choice's
     assert "0.030 0.300" not in said
+
+
+def test_a_table_of_an_earlier_release_is_told(tmp_path: Path) -> None:
+    folder = written(tmp_path / "s", creg_summary=direction_rows())
+    columns = {k: v for k, v in schemas.CREG_SUMMARY.columns.items() if k != "chosen_questions"}
+    old = Schema("creg_summary", columns, "as it was")
+    rows = [{k: v for k, v in row.items() if k in columns} for row in direction_rows()]
+    Table.of(old, rows).write(folder / "tables", "creg_summary")
+    with pytest.raises(DataError, match="A table lacks columns") as caught:
+        read_study(folder)
+    assert caught.value.got == "no chosen_questions" and "again" in str(caught.value.do)
 
 
 # The causal checks

@@ -307,3 +307,11 @@ def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> N
     assert {name: row["difference"] for name, row in found.items()} == {"mirror/pairs/creg/truth": pytest.approx(2)}
     found = by_metric(compare(two(tmp_path, {"m/pairs": moved(70.0)}, {"m/pairs": moved(40.0)})))
     assert {name: row["moved"] for name, row in found.items()} == {"followed/pairs/rollout": "better"}
+
+
+def test_tables_without_a_method_have_no_metric(tmp_path: Path) -> None:
+    layout = filled(schemas.FLIP, [{"example_id": "e", "image_id": "i", "method": "constant", "sector": 0.0}])
+    refused = filled(schemas.CREG, [{"example_id": "e", "image_id": "i", "refused": "a box without area"}])
+    plain = {"b/squares": answers(BASE), "f/pairs": layout, "creg/pairs": refused}
+    found = by_metric(compare(two(tmp_path, plain, plain)))
+    assert found and not any("pairs" in name for name in found)

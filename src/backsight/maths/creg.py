@@ -21,7 +21,7 @@ METRICS = ("dae", "ea")
 APART = ("point_at_subject", "subject_box", "random_sector", "geometry")  # references that are no rivals
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval
 DRAWN = ("dae", "ea", "dae_gain", "ea_gain")  # with one
-FIGURES = (*(f"{name}{end}" for name in DRAWN for end in ("", "_low", "_high")), *BARE)
+FIGURES = (*(f"{name}{end}" for name in DRAWN for end in ("", "_low", "_high")), *BARE, "chosen_questions")
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
@@ -123,7 +123,11 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
         for name in BARE:
             for row, place in zip(rows, places, strict=True):
                 column = values[name][given, place if values[name].shape[1] > 1 else 0]
-                row[name] = None if np.isnan(column).all() else float(np.nanmean(column))
+                there = ~np.isnan(column)
+                enough = name != "dae_chosen" or len(set(images[given][there])) >= smallest
+                row[name] = float(column[there].mean()) if there.any() and enough else None
+                if name == "dae_chosen":
+                    row["chosen_questions"] = int(there.sum())
         found |= dict(zip(places, rows, strict=True))
     return found
 

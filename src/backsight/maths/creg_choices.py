@@ -60,10 +60,11 @@ def _chosen(rows: pd.DataFrame, smallest: int) -> Row:
     row |= dict(zip(keys, best, strict=True)) | {"dev_gain": float(each[best]["gain"].mean())}
     row |= {"options": len(each), "dev_questions": len(each[best])}
     held = dict(groups(rest, keys))
-    if best in held:
-        part = held[best]
+    part = held.get(best, rest.iloc[:0])
+    row |= {"questions": len(part), "images": part["image_id"].nunique()}
+    if row["images"] >= smallest:
         interval = means_over_images(part["gain"].to_numpy(float)[:, None], part["image_id"].astype(str))[0]
-        row |= {"questions": len(part), "gain": interval.mean, "low": interval.low, "high": interval.high}
-    if FIRST in held:
-        row["default_gain"] = float(held[FIRST]["gain"].mean())
+        row |= {"gain": interval.mean, "low": interval.low, "high": interval.high}
+        same = held[FIRST][held[FIRST]["example_id"].isin(part["example_id"])] if FIRST in held else part.iloc[:0]
+        row["default_gain"] = float(same["gain"].mean()) if same["image_id"].nunique() >= smallest else None
     return row

@@ -55,6 +55,8 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
                 place = {"suite": suite, "prompt": prompt, "variant": variant, "over": over, "of": of}
                 changes = hidden.pivot_table(index="example_id", columns="sector", values=column, sort=False)
                 changes = changes.sort_index(axis=1).sub(plain[column], axis=0).dropna()
+                if changes.shape[1] == 0:  # not one finite number
+                    continue
                 scored = _Changes(changes, plain["image_id"], smallest)
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
                 found.append(place | {"sector": "true"} | scored.row(scored.places(true)))

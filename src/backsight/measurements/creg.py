@@ -62,6 +62,7 @@ class Creg(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.CREG
+    version: ClassVar[int] = 2
 
     methods: tuple[str, ...] = tuple(relevance.METHODS)
     depth: int = 4

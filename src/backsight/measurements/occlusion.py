@@ -62,6 +62,7 @@ class Occlusion(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.OCCLUSION
+    version: ClassVar[int] = 2
 
     varied: float = 0.2
 

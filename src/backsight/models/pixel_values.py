@@ -43,7 +43,10 @@ class Arithmetic:
 
 
 def read(processor: Any, size: tuple[int, int]) -> Arithmetic | None:
-    """The arithmetic of an image processor, tried on a picture of `size`; None where it does something else."""
+    """The arithmetic of an image processor, tried on a picture of `size`; None where it does something else.
+
+    The processor's settings are read here: they must not change afterwards.
+    """
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (size[1], size[0], CHANNELS), dtype=np.uint8))
     whole: Tensor = processor([noise], return_tensors="pt")[NAME]

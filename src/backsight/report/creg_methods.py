@@ -84,13 +84,15 @@ PROJECTIONS_NOTE = (
     "choice. A lower DAE under an option means nothing where the layout's falls with it."
 )
 VALIDATION_NOTE = (
-    "The paper has a random sector (about 90 degrees and .22, where 90 and .25 are expected) and CREG on synthetic "
-    "pictures (52.7 degrees, .75, accuracy 1.0), which are to confirm that the pipeline works. The layout, which knows "
-    "nothing of the model, and the floor, all relevance at the subject, say what such figures are worth."
+    "The paper has a random sector (about 90 degrees and .22, where 90 and .25 are expected; .375 where directions "
+    "lie on the axes, as in Squares) and CREG on synthetic pictures (52.7 degrees, .75, accuracy 1.0), which are to "
+    "confirm that the pipeline works. The layout, which knows nothing of the model, and the floor, all relevance at "
+    "the subject, say what such figures are worth."
 )
 CHOICES_NOTE = (
     "The method and option with the largest gain on the layout among the pictures for choices, and its gain on all "
-    "others, in degrees. The best of many is too good where it was chosen: the second gain is what it is worth."
+    "others, in degrees. The best of many is too good where it was chosen: the second gain is what it is worth. It "
+    f"takes {SMALLEST} pictures for choices, which about {12 * SMALLEST} samples have (--samples)."
 )
 ELSEWHERE_NOTE = (
     "DAE in degrees, in brackets the layout's; then the gain with its interval. Random centre: the same relevance seen "
@@ -135,7 +137,8 @@ KNOCKOUT = (
 )
 OCCLUSION = (
     "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
-    "of log p of the right answer is read; COS is the change with the opposite sector hidden less that with the sector "
+    "of log p is read, of the right answer (table 4) and of the model's choice (the figure, and the methods' sectors); "
+    "COS is the change with the opposite sector hidden less that with the sector "
     "itself hidden (equation 8, table 4). The paper says it in three ways: for the true sector (section 4, figure 2c), "
     "which gives one number for all methods, and for the sector that a method indicates (section 5.4), which ranks "
     "them. Where a method's peak is tied the question is left out for it. How far a sector reaches, whether the boxes "

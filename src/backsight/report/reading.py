@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from backsight import schemas
 from backsight.errors import DataError
 from backsight.figures import suite_title
-from backsight.tables import Table
+from backsight.tables import Schema, Table
 
 FORMAT = 1
 SUMMARIES = (
@@ -124,10 +125,20 @@ def read_study(folder: Path) -> Study:
         do = f"format {FORMAT} is read"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
     stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
-    tables = {name: Table.read(file) for name, file in stored.items() if file.exists()}
+    tables = {name: _known(Table.read(file), file) for name, file in stored.items() if file.exists()}
     maps = [Table.read(file) for file in _maps(folder, records(data.get("jobs")))]
     tables |= {MAPS: Table.concat(maps)} if maps else {}
     return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
+
+
+def _known(table: Table, file: Path) -> Table:
+    """The table; DataError where an earlier release wrote it without a column that is read today."""
+    schema = next((s for s in vars(schemas).values() if isinstance(s, Schema) and s.name == table.schema.name), None)
+    missing = sorted(schema.columns.keys() - table.schema.columns.keys()) if schema else []
+    if missing:
+        do = "run the command of the study again with this version of backsight"
+        raise DataError("A table lacks columns", where=file, got=f"no {', '.join(missing)}", do=do)
+    return table
 
 
 def _maps(folder: Path, jobs: list[Mapping[str, Any]]) -> list[Path]:

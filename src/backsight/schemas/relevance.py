@@ -63,7 +63,8 @@ CREG_SUMMARY = Schema(
         "ea_gain": "float",  # ea - ea_null
         "ea_gain_low": "float",
         "ea_gain_high": "float",
-        "dae_chosen": "float",
+        "dae_chosen": "float",  # degrees to the direction that the model's choice names
+        "chosen_questions": "int",  # those whose choice names one
         "omitted": "bool",
     },
     "Direction of relevance beside its null and its floor, with 95 % intervals",
@@ -107,7 +108,7 @@ CREG_CHOICES = Schema(
         "gain": "float",  # the same on all other pictures
         "low": "float",
         "high": "float",
-        "default_gain": "float",  # of CREG under the default on those
+        "default_gain": "float",  # of CREG under the default on those of them where it has a compass
         "omitted": "bool",
     },
     "The method and option that the pictures for choices would choose, and its gain on the others",

@@ -126,6 +126,8 @@ def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
 def _compass(frame: pd.DataFrame) -> pd.DataFrame:
     """DAE of methods by the default projection, and what it gains on constant relevance on the same question."""
     plain = frame[frame["projection"] == DEFAULT]
+    if plain.empty:
+        return plain.assign(gain=plain["dae"])
     null = plain[plain["method"] == NULL].set_index("example_id")["dae"]
     mine = plain[plain["target"].notna() | (plain["method"] == "rollout")]
     return mine.assign(gain=mine["example_id"].map(null) - mine["dae"])
@@ -145,8 +147,11 @@ def _occluded(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _mirrored(frame: pd.DataFrame) -> pd.DataFrame:
     """Pearson's r of a compass and its mirror image turned back, a row a question, method and target."""
+    frame = _methods(frame)
+    if frame.empty:
+        return frame.assign(r=frame["share"])
     keys = [name for name in frame if name not in ("sector", "share", "share_mirrored")]
-    each = _methods(frame).groupby(keys, dropna=False, sort=False)[["share", "share_mirrored"]].apply(equivariance)
+    each = frame.groupby(keys, dropna=False, sort=False)[["share", "share_mirrored"]].apply(equivariance)
     return each.rename("r").reset_index()
 
 

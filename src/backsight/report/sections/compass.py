@@ -165,7 +165,8 @@ def _subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
             if subset == "incorrect" and shown is not None and not in_stead(shown):
                 null = group.get((subset, NULL, None, DEFAULT))
                 named = [degrees(value_of(row, "dae_chosen")) for row in (*of, null)]
-                start = (*place_cells(study, place), unbroken("wrong, to the choice"), start[-1])
+                count = str(shown["chosen_questions"] or 0)
+                start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
     if lines:
         columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Layout")

@@ -8,7 +8,7 @@ from backsight.maths.creg import DEFAULT, NULL
 from backsight.maths.grouping import SMALLEST
 from backsight.report import creg_methods as methods
 from backsight.report.content import Grid
-from backsight.report.reading import PHOTOGRAPHS, Study
+from backsight.report.reading import Study
 from backsight.report.sections import common
 from backsight.report.sections.compass_cells import figure_cells, value_of
 from backsight.report.sections.compass_words import (
@@ -25,6 +25,9 @@ from backsight.report.sections.compass_words import (
 )
 from backsight.report.wording import decimal, unbroken
 
+DRAWN = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
+    f"{name}{end}" for name in ("pairs", "pairs_textured") for end in ("", "_a")
+}
 VALIDATED = ((NULL, None), ("point_at_subject", None), ("random_sector", None), (LEADING, CHOICE))
 
 
@@ -33,7 +36,7 @@ def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     lines = []
     for place, group in found.items():
         of = [group.get(("all", method, target, DEFAULT)) for method, target in VALIDATED]
-        if place[0] in PHOTOGRAPHS or any(row is None or in_stead(row) for row in of):
+        if place[0] not in DRAWN or any(row is None or in_stead(row) for row in of):
             continue
         own = of[-1]
         start = (*place_cells(study, place), decimal(value_of(own, "accuracy")), str(value_of(own, "questions")))
@@ -87,7 +90,8 @@ def choices(study: Study) -> Iterator[Grid]:
     for row in study.rows("creg_choices"):
         start = place_cells(study, (row["suite"], row["prompt"]))
         if row["omitted"]:
-            lines.append((*start, "–", "–", f"omitted (n={row['dev_images']})", "–", "–", "–", "–"))
+            fewest = min(row["dev_images"], row["images"])
+            lines.append((*start, "–", "–", f"omitted (n={fewest})", "–", "–", "–", "–"))
             continue
         chosen = (short(row["method"]), unbroken(PROJECTION_WORDS.get(row["projection"], row["projection"])))
         dev = (str(row["dev_questions"]), degrees(row["dev_gain"]))
