@@ -17,6 +17,7 @@ from backsight.maths.intervals import holm, means_over_images
 from backsight.tables import Table
 
 NULL, FLOOR, DEFAULT = "constant", "point_at_subject", "default"
+ELSEWHERE = ("random centre", "swapped")  # views that are other questions, not other options
 METRICS = ("dae", "ea")
 APART = ("point_at_subject", "subject_box", "random_sector", "geometry")  # references that are no rivals
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval

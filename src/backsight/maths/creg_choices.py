@@ -11,12 +11,11 @@ from typing import Any
 import pandas as pd
 
 from backsight import schemas
-from backsight.maths.creg import APART, DEFAULT, NULL
+from backsight.maths.creg import APART, DEFAULT, ELSEWHERE, NULL
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import means_over_images
 from backsight.tables import Table
 
-OTHER_VIEWS = ("random centre", "swapped")  # other questions, not other options
 DRAWN = "random_relevance"
 FIRST = ("creg", "prediction", DEFAULT)  # what stands where nothing is chosen
 Row = dict[str, Any]
@@ -29,7 +28,7 @@ def creg_choices(rows: Table, *, smallest: int = SMALLEST) -> Table:
     compass, if those are enough, else each on its own.
     """
     expect(rows, "creg")
-    frame = rows.frame[rows.frame["projection"].notna() & ~rows.frame["projection"].isin(OTHER_VIEWS)]
+    frame = rows.frame[rows.frame["projection"].notna() & ~rows.frame["projection"].isin(ELSEWHERE)]
     found: list[Row] = []
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         null = group[group["method"] == NULL].set_index(["example_id", "projection"])["dae"]

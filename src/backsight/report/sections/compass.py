@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from backsight.figures.creg import in_order
-from backsight.maths.creg import DEFAULT, NULL
+from backsight.maths.creg import DEFAULT, ELSEWHERE, NULL
 from backsight.report import creg_methods as methods
 from backsight.report.content import Grid, Section
 from backsight.report.reading import Study
@@ -37,7 +37,6 @@ from backsight.report.wording import decimal, p_value, unbroken
 
 FIGURE = "creg"
 DIRECTIONS = ("left", "right", "above", "below")
-ELSEWHERE = ("random centre", "swapped")
 ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it is
     (LEADING, DEFAULT, "Default: 8 sectors, four layers, contrastive"),
     (LEADING, "4 sectors", "4 sectors"),
