@@ -118,3 +118,31 @@ def test_forward_hooks_are_registered_in_one_file() -> None:
         if isinstance(node, ast.Attribute) and node.attr in HOOKS
     }
     assert found == {"models/hooks.py"}
+
+
+PRIVATE = {
+    "past_key_values", "cache_position", "position_embeddings", "self_attn", "o_proj", "_attn_implementation",
+    "mm_encoder_outputs",
+}  # fmt: skip
+
+
+def names(path: Path) -> set[str]:
+    """Every string, attribute and keyword of a file."""
+    seen: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            seen.add(node.value)
+        elif isinstance(node, ast.Attribute):
+            seen.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            seen.add(node.arg)
+    return seen
+
+
+def test_how_a_block_is_called_is_known_to_one_file() -> None:
+    """Private names of transformers change with its releases; also how a seam leaves the cache out and reads masks."""
+    users = {str(path.relative_to(ROOT)) for path in FILES if names(path) & PRIVATE}
+    assert users == {"models/blocks.py"}
+    seam = ("hooks", "replay", "caches", "contracts", "attention", "gradients", "embeds", "vlm", "sizes")
+    for name in seam:
+        assert names(ROOT / "models" / f"{name}.py") & {"use_cache", "output_hidden_states", "position_ids"} == set()

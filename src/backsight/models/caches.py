@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from backsight.models.replay import BlockCall
+from backsight.models.blocks import BlockCall
 
 
 class Capture:

@@ -8,6 +8,7 @@ numbers about another computation than the model's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from backsight.errors import BacksightError, ContractError
 from backsight.examples import Example, MemoryPicture
-from backsight.models import replay
+from backsight.models import blocks, releases, replay
 from backsight.models.findings import Finding
 from backsight.models.grid_contract import grid
 from backsight.models.sites import Edit, SiteName
@@ -37,6 +38,7 @@ def at_load(vlm: VLM) -> list[Finding]:
         "logits equal a plain call": lambda: parity(vlm, batch, plain),
         "identity edits change nothing": lambda: identity(vlm, same, plain),
         "edits change the logits": lambda: changes(vlm, batch, same, plain, ("resid_pre", "image_embeds")),
+        "edits address the prompt alone": lambda: prompt_alone(vlm, batch),
         "replay equals the whole forward": lambda: replays(vlm, batch, plain),
         "the token grid is right": lambda: grid(vlm, cells=1),
     }
@@ -45,7 +47,7 @@ def at_load(vlm: VLM) -> list[Finding]:
     if failed:
         raise ContractError(
             "The seam does not hold for this model",
-            where=vlm.name,
+            where=f"{vlm.name}; {releases.stated()}",
             got="; ".join(f"{f.name}: {f.detail}" for f in failed),
             do="run `backsight doctor` for all contracts; measurements on this model would be wrong",
         )
@@ -122,7 +124,7 @@ def residuals(vlm: VLM, batch: Batch) -> Finding:
     Between two blocks a family may add something at image tokens (DeepStack), and nowhere else.
     """
     with torch.no_grad(), vlm.recording("resid_pre", "resid_post") as recorded:
-        states = vlm.model(**batch.inputs, output_hidden_states=True, use_cache=False).hidden_states
+        states = vlm.model(**batch.inputs, **blocks.WITH_STATES).hidden_states
     gaps = [float((recorded["resid_pre", 0] - states[0]).abs().max())]
     for layer in range(1, vlm.n_layers):
         gaps.append(float((recorded["resid_post", layer - 1] - states[layer]).abs().max()))
@@ -175,10 +177,8 @@ def layers(vlm: VLM, batch: Batch) -> Finding:
 
     def states() -> tuple[Tensor, ...]:
         with torch.no_grad():
-            found: tuple[Tensor, ...] = vlm.model(
-                **batch.inputs, output_hidden_states=True, use_cache=False
-            ).hidden_states
-        return found
+            hidden: tuple[Tensor, ...] = vlm.model(**batch.inputs, **blocks.WITH_STATES).hidden_states
+        return hidden
 
     before, wrong = states(), []
     for layer in range(vlm.n_layers):
@@ -236,17 +236,84 @@ def _constant(value: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda rows: value.to(rows.dtype)
 
 
-def generation(vlm: VLM, batch: Batch) -> Finding:
-    """An edit acts in `model.generate` as it does in a forward, and on the prompt only."""
-    options: dict[str, Any] = dict(max_new_tokens=2, do_sample=False, return_dict_in_generate=True, output_logits=True)
-    with torch.no_grad(), vlm.editing(Edit("resid_pre", _disturb, (vlm.n_layers - 1,), "last")):
-        made = vlm.model.generate(**batch.inputs, **options).logits[0]
-        passed, detail = _close(vlm, made, vlm.forward(batch))
+def generation(vlm: VLM, batch: Batch, *, steps: int = 4) -> Finding:
+    """An edit acts in `model.generate` as it does in a forward of the prompt grown by what was decoded, at each step.
+
+    It acts on the rows of the prompt alone: calls for decoded tokens edit none, and a recording keeps the prompt.
+    """
+    name = "edits hold inside generate"
+    layer, length = vlm.n_layers - 1, batch.input_ids.shape[1]
+    edited, counted = Edit("resid_pre", _disturb, (layer,), "last"), _Counted(vlm)
+    with vlm.editing(edited, counted.edit), vlm.recording("resid_pre", layers=[0]) as recorded:
+        ids, decoded = _decoded(vlm, batch, steps)
+        rows, kept = counted.rows, recorded["resid_pre", 0].shape[1]
+    if (lost := _lost_in_generation(vlm)) is not None:
+        return Finding(name, False, lost)
+    if rows != [len(batch) * length] + [0] * (steps - 1):
+        return Finding(name, False, f"rows that each call edits: {rows}, of {len(batch) * length} in the prompt")
+    if kept != length:
+        return Finding(name, False, f"a recording of the prompt holds {kept} of {length} positions after decoding")
+    longer = vlm.extended(batch, ids[:, length:].tolist())
+    last = torch.zeros_like(longer.image_mask)
+    last[:, length - 1] = True
+    with torch.no_grad(), vlm.editing(replace(edited, positions=last)):
+        expected = vlm.model(**longer.inputs, **blocks.WHOLE_PROMPT).logits[:, length - 1 : -1]
+    outcomes = [_close(vlm, decoded[:, step], expected[:, step]) for step in range(steps)]
+    worst = [f"step {step}: {d}" for step, (passed, d) in enumerate(outcomes) if not passed] or [outcomes[-1][1]]
+    return Finding(name, all(passed for passed, _ in outcomes), worst[0])
+
+
+def _lost_in_generation(vlm: VLM) -> str | None:
+    """The sites at which an edit acts in `generate` otherwise than in a forward, or not at all; None where none is.
+
+    On one prompt: `generate` counts the positions of a padded one otherwise, and scores of padding are edited too.
+    """
+    batch = vlm.prepare(_examples(vlm)[:1])
+    untouched = _decoded(vlm, batch, 1)[1][:, 0]
+    for site in vlm.parts.sites:
+        with vlm.editing(Edit(site, _disturb, (vlm.parts.count(site) // 2,))):
+            inside, forward = _decoded(vlm, batch, 1)[1][:, 0], vlm.forward(batch)
+        if torch.equal(inside, untouched):
+            return f"the edit at {site} was lost"
+        passed, detail = _close(vlm, inside, forward)
+        if not passed:
+            return f"an edit at {site} acts otherwise than in a forward: {detail}"
+    return None
+
+
+def prompt_alone(vlm: VLM, batch: Batch) -> Finding:
+    """The cheap part of `generation`: an edit of all positions runs on the prompt's rows and on no decoded token's."""
+    counted, whole = _Counted(vlm), len(batch) * batch.input_ids.shape[1]
+    with vlm.editing(counted.edit):
+        _decoded(vlm, batch, 2)
+    detail = f"rows that each call edits: {counted.rows}, of {whole} in the prompt"
+    return Finding("edits address the prompt alone", counted.rows == [whole, 0], detail)
+
+
+class _Counted:
+    """An edit of every position that changes nothing, and the rows that it was given in each call of the model."""
+
+    def __init__(self, vlm: VLM) -> None:
+        self._hooks, self._before = vlm.hooks, vlm.hooks.calls
+        self._rows: dict[int, int] = {}
+        self.edit = Edit("resid_pre", self._count, (0,))
+
+    def _count(self, rows: Tensor) -> Tensor:
+        self._rows[self._hooks.calls] = self._rows.get(self._hooks.calls, 0) + len(rows)
+        return rows.clone()
+
+    @property
+    def rows(self) -> list[int]:
+        """One number a call."""
+        return [self._rows.get(call, 0) for call in range(self._before + 1, self._hooks.calls + 1)]
+
+
+def _decoded(vlm: VLM, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
+    """Ids (batch, position) of prompts with `steps` decoded tokens, and the logits (batch, step, vocabulary)."""
+    options: dict[str, Any] = dict(max_new_tokens=steps, min_new_tokens=steps, do_sample=False)
     with torch.no_grad():
-        untouched = vlm.model.generate(**batch.inputs, **options).logits[0]
-    if torch.equal(made, untouched):
-        return Finding("edits hold inside generate", False, "the edit was lost")
-    return Finding("edits hold inside generate", passed, detail)
+        made = vlm.model.generate(**batch.inputs, **options, return_dict_in_generate=True, output_logits=True)
+    return made.sequences, torch.stack(made.logits, 1)
 
 
 def restored(vlm: VLM) -> Finding:

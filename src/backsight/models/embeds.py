@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example, Picture, PlainPicture
+from backsight.models import blocks
 
 if TYPE_CHECKING:
     from backsight.models.prompts import Batch
@@ -102,5 +103,5 @@ def share(vlm: VLM) -> float:
     with torch.no_grad(), FlopCounterMode(display=False) as vision:
         features(vlm.model, inputs["pixel_values"], grid)
     with torch.no_grad(), FlopCounterMode(display=False) as whole:
-        vlm.model(**inputs, use_cache=False, logits_to_keep=1)
+        vlm.model(**inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
     return float(vision.get_total_flops() / whole.get_total_flops())

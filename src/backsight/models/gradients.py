@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
-from backsight.models import attention, replay
+from backsight.models import attention, blocks, replay
 
 if TYPE_CHECKING:
     from backsight.models.prompts import Batch
@@ -88,11 +88,11 @@ class Whole:
     def of(cls, vlm: VLM, batch: Batch) -> Whole:
         """One forward pass of a batch."""
         seen: dict[int, Tensor] = {}
-        watchers = {layer.self_attn: _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
+        watchers = {blocks.attending(layer): _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
         last = len(vlm.parts.vision_blocks) - 1
         begin, sites = ("vision", ("vision",)) if last >= 0 else (0, ("resid_pre",))
         with (
-            attention.explicit(vlm.model, weights=watchers),  # type: ignore[arg-type]
+            attention.explicit(vlm.model, weights=watchers),
             vlm.recording(*sites, layers=[max(last, 0)], grad_from=begin) as recording,  # type: ignore[arg-type]
         ):
             logits = vlm.forward(batch)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from backsight.examples import Example, PlainPicture
+from backsight.models import blocks
 
 if TYPE_CHECKING:
     from backsight.models.vlm import VLM
@@ -118,5 +119,5 @@ def _vision(vlm: VLM) -> Stack:
         heads=heads,
         kv_heads=heads,
         head=width // heads,
-        eager=getattr(config, "_attn_implementation", "") == "eager",
+        eager=blocks.implementation(config) == "eager",
     )

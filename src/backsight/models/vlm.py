@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from backsight.errors import ModelError, UsageError
 from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
-from backsight.models import answers
+from backsight.models import answers, blocks
 from backsight.models.families import FAMILIES, Family
 from backsight.models.hooks import GradFrom, Hooks, Recording
 from backsight.models.prompts import Batch, Prompter
@@ -103,7 +103,7 @@ class VLM:
     @property
     def attention(self) -> str:
         """The language model's attention implementation."""
-        return str(self.model.config.get_text_config()._attn_implementation)
+        return blocks.implementation(self.model.config.get_text_config())
 
     @cached_property
     def grid(self) -> TokenGrid:
@@ -125,7 +125,7 @@ class VLM:
         """Next-token logits behind each prompt, (batch, vocabulary)."""
         self.forward_equivalents += len(batch)
         with torch.set_grad_enabled(self.hooks.wants_gradients):
-            output = self.model(**batch.inputs, use_cache=False, logits_to_keep=1)
+            output = self.model(**batch.inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
         logits: Tensor = output.logits[:, -1]
         return logits
 
@@ -181,17 +181,20 @@ class VLM:
         scores = scores / scores.sum()
         return Answer(choices[int(scores.argmax())], dict(zip(choices, scores.tolist(), strict=True)), tokens)
 
+    def extended(self, batch: Batch, tails: Sequence[Sequence[int]]) -> Batch:
+        """The batch with token ids behind each prompt, as if the model had decoded them."""
+        kinds = dict.fromkeys(self.family.type_ids, self.family.suffix_type)
+        return batch.extended(tails, self.tokenizer.pad_token_id or 0, kinds)
+
     def sequence_log_probabilities(self, batch: Batch, options: Sequence[str]) -> Tensor:
         """log p of each option's tokens behind each prompt, (batch, option): one forward an option."""
-        pad = self.tokenizer.pad_token_id or 0
-        kinds = dict.fromkeys(self.family.type_ids, self.family.suffix_type)
         start, columns = batch.input_ids.shape[1], []
         for option in options:
             ids = self.tokenizer.encode(option, add_special_tokens=False)
-            longer = batch.extended([ids] * len(batch), pad, kinds)
+            longer = self.extended(batch, [ids] * len(batch))
             self.forward_equivalents += len(batch)
             with torch.no_grad():
-                logits = self.model(**longer.inputs, use_cache=False).logits[:, start - 1 : -1].float()
+                logits = self.model(**longer.inputs, **blocks.WHOLE_PROMPT).logits[:, start - 1 : -1].float()
             picked = torch.log_softmax(logits, -1).gather(2, longer.input_ids[:, start:, None])
             columns.append(picked.sum((1, 2)))
         return torch.stack(columns, 1)
