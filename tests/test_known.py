@@ -17,7 +17,7 @@ from backsight.maths.roads import verdict
 from backsight.measurements import Behaviour, Creg, Roads
 from backsight.measurements.roads import shuffled
 from backsight.models import contracts, embeds, replay
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import others

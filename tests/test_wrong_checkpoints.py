@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from backsight.errors import ModelError, StudyError, UsageError
 from backsight.models import hub
-from backsight.models.loading import load, locate
+from backsight.models.opening import load, locate
 from backsight.training.saving import save
 from tests.conftest import Command, no_space
 

@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
 from backsight.models import attention, blocks, replay
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.replay import Trace
-    from backsight.models.vlm import VLM
+from backsight.models.prompts import Batch
+from backsight.models.replay import Trace
+from backsight.models.seam import Seam
 
 Score = Callable[[Tensor], Tensor]  # next-token logits (batch, vocabulary) -> one number a sample (batch,)
 
 
-def layers_from_top(vlm: VLM, depth: int) -> list[int]:
+def layers_from_top(vlm: Seam, depth: int) -> list[int]:
     """The layers -2 .. -(depth + 1) of CREG, highest first, as layers of resid_pre: -2 is the last block's input.
 
     CannotAnswer where a model has not so many.
@@ -78,14 +75,14 @@ class Whole:
     """A forward pass as a graph: the language model's attention weights (batch, head, query, key) of every layer, what
     the vision encoder's last block gives (None where it has no blocks), and the logits."""
 
-    vlm: VLM
+    vlm: Seam
     batch: Batch
     attentions: list[Tensor]
     vision: Tensor | None
     logits: Tensor
 
     @classmethod
-    def of(cls, vlm: VLM, batch: Batch) -> Whole:
+    def of(cls, vlm: Seam, batch: Batch) -> Whole:
         """One forward pass of a batch."""
         seen: dict[int, Tensor] = {}
         watchers = {blocks.attending(layer): _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
@@ -114,6 +111,6 @@ def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
     return watch
 
 
-def _charge(vlm: VLM, samples: int, share: float) -> None:
+def _charge(vlm: Seam, samples: int, share: float) -> None:
     """A backward pass by states alone costs what its forward pass cost: the weights are frozen."""
     vlm.forward_equivalents += samples * share

@@ -6,8 +6,7 @@ what its chat template makes of system sentence and question, with the generatio
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,7 @@ from backsight.errors import ModelError
 from backsight.examples import Example
 from backsight.grid import TokenGrid
 from backsight.models import pixel_values
-from backsight.models.families import Family
+from backsight.models.families.common import CHAT, VARIABLE_SIZE, Family, patches_a_side
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Prompter:
 
     def text(self, question: str, system: str | None) -> str:
         """The exact text of a prompt, before its picture's tokens are laid out."""
-        if not self.family.chat:
+        if not self.family.can(CHAT):
             return f"{self.processor.image_token}{question}"
         messages: list[dict[str, Any]] = []
         if system is not None:
@@ -81,7 +80,7 @@ class Prompter:
         """The model's input for some examples; ModelError where the processor leaves out what the model needs."""
         texts = [self.text(e.question, e.system) for e in examples]
         images = [e.image for e in examples]
-        extra = {"add_special_tokens": False} if self.family.chat else {}
+        extra = {"add_special_tokens": False} if self.family.can(CHAT) else {}
         made = self.processor(
             text=texts,
             images=[[image] for image in images],
@@ -112,36 +111,20 @@ class Prompter:
                 )
         return Batch(inputs, mask, grids, tuple(examples))
 
-    def grid(self, size: tuple[int, int], inputs: dict[str, Tensor], index: int) -> TokenGrid:
-        """The token grid of picture `index` of a prepared batch, whose original size is (width, height)."""
-        rows, columns = self.sides(inputs.get("image_grid_thw"), index)
-        return TokenGrid.rectangle(rows, columns, size)
-
-    def sides(self, thw: Tensor | None, index: int) -> tuple[int, int]:
-        """Rows and columns of a picture's image tokens."""
-        vision = self.config.vision_config
-        if self.family.grid == "thw":
-            assert thw is not None
-            _, height, width = (int(n) for n in thw[index])
-            merge = int(vision.spatial_merge_size)
-            return height // merge, width // merge
-        if self.family.grid == "pooled":
-            side = math.isqrt(int(self.config.mm_tokens_per_image))
-        else:
-            side = int(vision.image_size) // int(vision.patch_size)
-        return side, side
+    def grid(self, size: tuple[int, int], made: Mapping[str, Tensor], index: int) -> TokenGrid:
+        """The token grid of picture `index` of some that were processed together, whose own size is (width, height)."""
+        return self.family.grid(self.config, size, made, index)
 
     def patches(self, size: tuple[int, int]) -> int:
         """How many patches of a picture of some size (width, height) enter the vision encoder."""
-        vision = self.config.vision_config
-        if self.family.grid == "thw":
+        if self.family.can(VARIABLE_SIZE):
             return int(self.processor.image_processor.get_number_of_image_patches(size[1], size[0]))
-        return (int(vision.image_size) // int(vision.patch_size)) ** 2
+        return patches_a_side(self.config) ** 2
 
     def native_size(self) -> tuple[int, int]:
         """The picture size (width, height) at which suites are drawn: the model's own, or 12 x 12 cells."""
         vision = self.config.vision_config
-        if self.family.grid == "thw":
+        if self.family.can(VARIABLE_SIZE):
             side = 12 * int(vision.patch_size) * int(vision.spatial_merge_size)
         else:
             side = int(vision.image_size)

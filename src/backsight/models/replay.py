@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,17 +18,15 @@ from torch import Tensor
 from backsight.errors import EditError, ModelError
 from backsight.models import attention, blocks, caches, releases
 from backsight.models.blocks import BlockCall
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.vlm import VLM
+from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 
 
 @dataclass
 class Trace:
     """A recorded forward of one batch, to be replayed. `final` is the input of the final norm at every position."""
 
-    vlm: VLM
+    vlm: Seam
     batch: Batch
     logits: Tensor
     blocks: list[BlockCall]
@@ -203,7 +201,7 @@ class Trace:
                             do="record inside the context, replay outside of it")  # fmt: skip
 
 
-def onward_cost(vlm: VLM, layer: int) -> float:
+def onward_cost(vlm: Seam, layer: int) -> float:
     """Forward equivalents a sample of `Trace.onward`, and of a backward pass through it.
 
     Of the last block the attention's share of the weights counts, which is more than its keys and values.
@@ -213,7 +211,7 @@ def onward_cost(vlm: VLM, layer: int) -> float:
     return float(vlm.n_layers - 1 - layer + attending / whole) / vlm.n_layers
 
 
-def record(vlm: VLM, batch: Batch) -> Trace:
+def record(vlm: Seam, batch: Batch) -> Trace:
     """One forward of a batch with everything that a replay needs; edits of an open context are in it."""
     calls = [BlockCall() for _ in vlm.parts.layers]
     final: list[Tensor] = []

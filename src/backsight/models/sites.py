@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from backsight.errors import EditError, ModelError, UsageError
-from backsight.models.families import Family
+from backsight.errors import EditError, UsageError
+from backsight.models.families.common import Family
 
 SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores"]
 SITES: tuple[SiteName, ...] = ("resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores")
@@ -153,23 +153,8 @@ class Parts:
 
     @classmethod
     def of(cls, model: nn.Module, family: Family) -> Parts:
-        """The parts of a model, found by the family's row."""
-        decoder = model.get_decoder()  # type: ignore[operator]
-        try:
-            blocks = list(model.get_submodule(family.vision_blocks).children())
-        except AttributeError:  # one level deeper in some releases
-            path = family.vision_blocks.replace("vision_tower.", "vision_tower.vision_model.")
-            blocks = list(model.get_submodule(path).children())
-        told = model.config.vision_config  # type: ignore[union-attr]
-        depth = next(
-            (int(n) for name in ("depth", "num_hidden_layers") if (n := getattr(told, name, None)) is not None), 0
-        )
-        if len(blocks) != depth:
-            raise ModelError(
-                "The vision encoder's blocks are not where they are looked for", where=family.vision_blocks,
-                got=f"{len(blocks)} of {depth}",
-            )  # fmt: skip
-        return cls(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)  # type: ignore[arg-type]
+        """The parts of a model, where its family says they are."""
+        return cls(*family.parts(model, family.vision_blocks))
 
     def count(self, site: SiteName) -> int:
         """How many layers a site has: L + 1 for resid_pre, L for the other decoder sites."""

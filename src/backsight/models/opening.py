@@ -1,4 +1,4 @@
-"""Opening a checkpoint: a Hugging Face id, a local folder, or a built-in model; all by one path.
+"""Opening a checkpoint: a Hugging Face id, a local folder, or a built-in model; all by one path, contracts included.
 
 Only safetensors are read and no remote code is run. A checkpoint with missing or unexpected weights is refused: a
 model that is partly random answers, too.
@@ -7,6 +7,7 @@ model that is partly random answers, too.
 from __future__ import annotations
 
 import json
+import traceback
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +20,11 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
 from backsight.errors import ModelError, UsageError
-from backsight.models import hub
-from backsight.models.families import Family
+from backsight.models import contracts, hub
+from backsight.models.families import Family, family_of
+from backsight.models.families.common import CHAT, LACKING, VARIABLE_SIZE
 from backsight.models.processors import check_template, load_processor
-from backsight.models.vlm import VLM, family_of
+from backsight.models.vlm import VLM
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,13 +50,15 @@ def load(
     row = _family(place, family, hub_is_away=local and folder is None)
     stock = getattr(transformers, row.stock_processor) if row.stock_processor else None
     processor = load_processor(place, stock, local=local)
-    if row.chat:
+    if row.can(CHAT):
         check_template(processor, place)
     if max_pixels is not None:
         _limit_pixels(processor, row, max_pixels)
     model = _weights(place, wanted, attention, local)
     try:
-        return VLM(model.to(target), processor, name=name, family=family, check=check, origin=folder)
+        vlm = VLM(model.to(target), processor, name=name, family=row, check=False, origin=folder)
+        if check:
+            vlm.prove(_first_call(vlm, place))
     except torch.OutOfMemoryError as error:
         raise ModelError(
             "The model does not fit into the memory of the device",
@@ -62,13 +66,33 @@ def load(
             got=f"{target}: {_first_line(error)}",
             do="give another --device, --dtype bfloat16 or --max-pixels",
         ) from error
+    return vlm
+
+
+def _first_call(vlm: VLM, place: str) -> contracts.FirstCall:
+    """The first call of a checkpoint's model; ModelError where the libraries cannot run it on what its processor makes.
+
+    An error that the seam's own lines raise is no fault of the checkpoint and stays what it is.
+    """
+    try:
+        return contracts.first_call(vlm)
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError, IndexError) as error:
+        if _is_own(error):
+            raise
         raise ModelError(
             "The model cannot be run on what its processor makes of a picture and a question",
             where=place,
             got=_first_line(error),
             do="weights, configuration and processor must be of one checkpoint; save or download all of it again",
         ) from error
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether an error was raised by a line of this package, not by a library that it called."""
+    package = Path(str(resources.files("backsight")))
+    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(package)
 
 
 def quiet() -> None:
@@ -119,12 +143,12 @@ def _refuse_damaged(folder: Path) -> None:
 
 
 def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
-    """The row of a checkpoint's architecture, read before transformers makes anything of the configuration."""
+    """A checkpoint's family, read before transformers makes anything of the configuration."""
     local = hub_is_away or Path(place).is_dir()
     try:
         raw, _ = PretrainedConfig.get_config_dict(place, local_files_only=local)
         kind = raw.get("model_type")
-        row = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
+        family = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
         AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=local)
     except ModelError as error:
         raise ModelError(error.what, where=place, got=error.got, do=error.do) from error
@@ -143,7 +167,7 @@ def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
             got=away if hub_is_away else _first_line(error),
             do="give a checkpoint folder, a Hugging Face id that can be reached from here, or builtin:plain",
         ) from error
-    return row
+    return family
 
 
 def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
@@ -204,8 +228,8 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:
 
 def _limit_pixels(processor: Any, row: Family, limit: int) -> None:
     images = processor.image_processor
-    if row.grid != "thw":
-        raise UsageError("This family takes pictures of one size only", got=f"--max-pixels {limit}", do="leave it out")
+    if not row.can(VARIABLE_SIZE):
+        raise UsageError(LACKING[VARIABLE_SIZE], got=f"--max-pixels {limit}", do="leave it out")
     size = dict(images.size)
     cell = images.patch_size * images.merge_size
     if limit < 36 * cell * cell:
