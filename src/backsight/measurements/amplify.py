@@ -143,7 +143,7 @@ class Amplify(Measurement):
             trace = replay.record(vlm, batch)
             plain = trace.resid_pre(0)[batch.image_mask]
             for repair, kind, draw, alpha in tried:
-                logits = trace.replaced(0, batch.image_mask, repair(plain))
+                logits = trace.with_states(0, batch.image_mask, repair(plain))
                 for example, scores in zip(chunk, logits, strict=True):
                     yield _row(vlm, example, scores, part, form, kind, draw, alpha)
 

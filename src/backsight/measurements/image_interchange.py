@@ -123,7 +123,7 @@ class ImageInterchange(Measurement):
         swept = []
         for layer in range(len(clean.blocks) + 1):
             state = other.resid_pre(layer)
-            swept.append(clean.replaced(layer, into, torch.cat([state[i, at] for i, at in enumerate(taken)])))
+            swept.append(clean.with_states(layer, into, torch.cat([state[i, at] for i, at in enumerate(taken)])))
         return swept
 
     def _common(self, vlm: VLM, pair: Pair, clean: Tensor, counterfactual: Tensor) -> Row:

@@ -109,9 +109,9 @@ def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]
         for row in rows:
             mask[row, places[row][token]] = True
         if empty is None:
-            logits = trace.unseen(mask)
+            logits = trace.knockout(mask)
         else:
-            logits = trace.replaced(0, mask, torch.stack([empty[row][token] for row in rows]))
+            logits = trace.with_states(0, mask, torch.stack([empty[row][token] for row in rows]))
         found[:, token] = base - score(logits)
     return [values[:count] for values, count in zip(found, counts, strict=True)]
 

@@ -258,9 +258,9 @@ def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
     total = 1.0
     if "upper" in needs:
-        total += (1 + len(TARGETS) * contrasts) * replay.onward_cost(vlm, vlm.n_layers - depth)
+        total += (1 + len(TARGETS) * contrasts) * replay.forward_from_cost(vlm, vlm.n_layers - depth)
     if "path" in needs:
-        total += steps * (1 + len(TARGETS)) * replay.onward_cost(vlm, vlm.n_layers - 1)
+        total += steps * (1 + len(TARGETS)) * replay.forward_from_cost(vlm, vlm.n_layers - 1)
     if "whole" in needs:
         backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
         total += 1 + backward

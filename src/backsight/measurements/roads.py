@@ -90,7 +90,7 @@ class Roads(Measurement):
             if not values:
                 values = self._values(vlm, batch, trace.resid_pre(0)[batch.image_mask])
             outcomes = {"plain": trace.logits}
-            outcomes |= {name: trace.replaced(0, batch.image_mask, value) for name, value in values.items()}
+            outcomes |= {name: trace.with_states(0, batch.image_mask, value) for name, value in values.items()}
             for name, logits in outcomes.items():
                 condition, _, seed = name.partition(" ")
                 for sample, example, scores in zip(samples, examples, logits, strict=True):

@@ -46,23 +46,23 @@ class Upper:
     def of(cls, trace: Trace, depth: int) -> Upper:
         """Run the last `depth` blocks of a recording with gradients."""
         lowest = layers_from_top(trace.vlm, depth)[-1]
-        states, logits = trace.onward(lowest, trace.resid_pre(lowest).detach().clone().requires_grad_(True))
+        states, logits = trace.forward_from(lowest, trace.resid_pre(lowest).detach().clone().requires_grad_(True))
         return cls(trace, states[::-1], logits)
 
     def gradients(self, score: Score) -> list[Tensor]:
         """The gradient of a score by each of the states, (batch, position, d_model), highest first."""
         vlm = self.trace.vlm
-        _charge(vlm, len(self.trace.batch), replay.onward_cost(vlm, vlm.n_layers - len(self.states)))
+        _charge(vlm, len(self.trace.batch), replay.forward_from_cost(vlm, vlm.n_layers - len(self.states)))
         return list(torch.autograd.grad(score(self.logits).sum(), self.states, retain_graph=True))
 
 
 def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
     """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
     found: list[list[Tensor]] = [[] for _ in scores]
-    share = replay.onward_cost(trace.vlm, layer)
+    share = replay.forward_from_cost(trace.vlm, layer)
     for point in points:
         leaf = point.detach().requires_grad_(True)
-        _, logits = trace.onward(layer, leaf)
+        _, logits = trace.forward_from(layer, leaf)
         for number, score in enumerate(scores):
             more = number + 1 < len(scores)
             found[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)

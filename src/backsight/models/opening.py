@@ -117,6 +117,7 @@ def locate(name: str) -> Path | None:
     except (OSError, RuntimeError, ValueError) as error:  # a folder above it is closed, a name too long, ~nobody
         raise UsageError("There is no such checkpoint folder", where=name, got=_first_line(error), do=do) from error
     if is_folder and name.strip():
+        _refuse_adapter(folder)
         if not (folder / "config.json").is_file():
             raise UsageError(
                 "This folder holds no checkpoint",
@@ -129,6 +130,24 @@ def locate(name: str) -> Path | None:
         got = "an empty name" if not name.strip() else "a file" if there else "nothing is there"
         raise UsageError("There is no such checkpoint folder", where=repr(name), got=got, do=do)
     return None
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """UsageError for a folder that holds an adapter (LoRA and its like) and no model of its own."""
+    path = folder / "adapter_config.json"
+    if not path.is_file() or any(not p.name.startswith("adapter_") for p in folder.glob("*.safetensors")):
+        return
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        base = None
+    raise UsageError(
+        "This folder holds an adapter, not a model",
+        where=folder,
+        got=f"adapter_config.json, for the base {base or 'that it does not name'}",
+        do="merge it into its base and give the merged folder: PeftModel.from_pretrained(base, folder)"
+        ".merge_and_unload().save_pretrained(new), and processor.save_pretrained(new)",
+    )
 
 
 def _refuse_damaged(folder: Path) -> None:

@@ -6,6 +6,7 @@ what its chat template makes of system sentence and question, with the generatio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backsight.errors import ModelError
+from backsight.errors import ModelError, UsageError
 from backsight.examples import Example
 from backsight.grid import TokenGrid
 from backsight.models import pixel_values
@@ -67,7 +68,13 @@ class Prompter:
         self.image_token_id = int(model.config.image_token_id)
 
     def text(self, question: str, system: str | None) -> str:
-        """The exact text of a prompt, before its picture's tokens are laid out."""
+        """The exact text of a prompt, before its picture's tokens are laid out.
+
+        UsageError where the question or the system sentence spells a special token, which the tokenizer would take
+        for the model's own mark: a second picture, or the end of the turn.
+        """
+        self._refuse_special("question", question)
+        self._refuse_special("system sentence", system or "")
         if not self.family.can(CHAT):
             return f"{self.processor.image_token}{question}"
         messages: list[dict[str, Any]] = []
@@ -75,6 +82,23 @@ class Prompter:
             messages.append({"role": "system", "content": [{"type": "text", "text": system}]})
         messages.append({"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]})
         return str(self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+    def _refuse_special(self, what: str, text: str) -> None:
+        if (spelled := self._special.search(text)) is not None:
+            raise UsageError(
+                "The text of a prompt spells a special token of this model",
+                where=f"{what} {text!r}",
+                got=spelled.group(),
+                do="leave it out; the picture's own tokens are put in by the chat template",
+            )
+
+    @cached_property
+    def _special(self) -> re.Pattern[str]:
+        """What spells a special token: those of the tokenizer, and the one that stands for a picture."""
+        tokenizer = self.processor.tokenizer
+        marks = {str(mark) for mark in tokenizer.added_tokens_decoder.values() if mark.special}
+        marks |= {*tokenizer.all_special_tokens, str(getattr(self.processor, "image_token", ""))} - {""}
+        return re.compile("|".join(re.escape(mark) for mark in sorted(marks, key=len, reverse=True)))
 
     def prepare(self, examples: Sequence[Example], device: torch.device, dtype: torch.dtype) -> Batch:
         """The model's input for some examples; ModelError where the processor leaves out what the model needs."""

@@ -70,7 +70,7 @@ class Trace:
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
-    def onward(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward_from(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
         """The residual stream before block `layer` and each later one, and the next-token logits (batch, vocabulary).
 
         All positions run, on keys and values of their own, from `hidden` (batch, position, d_model); of the last block
@@ -88,7 +88,7 @@ class Trace:
                 states.append(hidden)
             hidden, extra = self._last_row(last, hidden), self.added[last]
             hidden = hidden if extra is None else hidden + extra[:, -1:]
-            self.vlm.forward_equivalents += len(self.batch) * onward_cost(self.vlm, layer)
+            self.vlm.forward_equivalents += len(self.batch) * forward_from_cost(self.vlm, layer)
             return states, self.vlm.logits(hidden[:, -1])
 
     def _last_row(self, index: int, state: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class Trace:
         last = torch.tensor([state.shape[1] - 1], device=state.device)
         return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(made))
 
-    def unseen(self, hidden: Tensor) -> Tensor:
+    def knockout(self, hidden: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
 
         In every block attention to them is cut for all positions but themselves.
@@ -137,7 +137,7 @@ class Trace:
         others: Tensor = torch.arange(mask.shape[1], device=mask.device)[:, None] != keys
         return visible & others
 
-    def replaced(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
+    def with_states(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
         """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
 
         `mask` is (batch, position) and `values` are in batch-major order, as an edit gets and gives them.
@@ -201,8 +201,8 @@ class Trace:
                             do="record inside the context, replay outside of it")  # fmt: skip
 
 
-def onward_cost(vlm: Seam, layer: int) -> float:
-    """Forward equivalents a sample of `Trace.onward`, and of a backward pass through it.
+def forward_from_cost(vlm: Seam, layer: int) -> float:
+    """Forward equivalents a sample of `Trace.forward_from`, and of a backward pass through it.
 
     Of the last block the attention's share of the weights counts, which is more than its keys and values.
     """

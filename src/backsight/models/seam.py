@@ -154,10 +154,13 @@ class Seam:
         return batch.extended(tails, self.tokenizer.pad_token_id or 0, kinds)
 
     def sequence_log_probabilities(self, batch: Batch, options: Sequence[str]) -> Tensor:
-        """log p of each option's tokens behind each prompt, (batch, option): one forward an option."""
+        """log p of each option's tokens behind each prompt, (batch, option): one forward an option.
+
+        Long options have lower sums: `answers.per_token` gives the mean over an option's tokens beside them.
+        CannotAnswer where two options are the same tokens.
+        """
         start, columns = batch.input_ids.shape[1], []
-        for option in options:
-            ids = self.tokenizer.encode(option, add_special_tokens=False)
+        for ids in answers.sequences(self.tokenizer, options):
             longer = self.extended(batch, [ids] * len(batch))
             self.forward_equivalents += len(batch)
             with torch.no_grad():

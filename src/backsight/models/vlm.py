@@ -7,14 +7,16 @@ a seam that does not fit a model is refused before anything is measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 from PIL import Image
+from torch import Tensor
 
+from backsight.errors import UsageError
 from backsight.examples import Example, Picture, as_picture
 from backsight.models import answers, contracts
 from backsight.models.families import Family
@@ -24,11 +26,16 @@ from backsight.models.seam import Seam
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers. `text` is its top token, or the best option; `probabilities` are over the options."""
+    """What a model answers. `text` is its top token, or the best option; `probabilities` are over the options.
+
+    Where options are sequences, `per_token` has the same with each option's tokens averaged (the geometric mean of
+    their probabilities), so that length does not decide; else it is empty.
+    """
 
     text: str
     probabilities: dict[str, float]
     top_tokens: tuple[tuple[str, float], ...]
+    per_token: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.text
@@ -71,7 +78,15 @@ class VLM(Seam):
         self, image: Picture | Image.Image | str | Path, question: str, options: Sequence[str] | None = None, *,
         system: str | None = None,
     ) -> Answer:  # fmt: skip
-        """The answer to one question: the best of `options`, or the top token where none are given."""
+        """The answer to one question: the best of `options`, or the top token where none are given.
+
+        UsageError where `options` is one string, CannotAnswer where the tokenizer cannot tell them apart, DataError
+        where the picture is missing or cannot be read.
+        """
+        if isinstance(options, str):
+            raise UsageError(
+                "Options are several strings, not one", got=repr(options), do='give a list: ["red", "blue"]'
+            )
         choices = tuple(options or ())
         example = Example("ask", as_picture(image), question, choices, choices[0] if choices else "", system=system)
         batch = self.prepare([example])
@@ -85,8 +100,17 @@ class VLM(Seam):
             return Answer(tokens[0][0].strip(), {}, tokens)
         single = self.options(choices)
         if single is not None:
-            scores = answers.option_probabilities(logits, single)
-        else:
-            scores = self.sequence_log_probabilities(batch, choices).exp()[0]
-        scores = scores / scores.sum()
-        return Answer(choices[int(scores.argmax())], dict(zip(choices, scores.tolist(), strict=True)), tokens)
+            return _chosen(choices, answers.option_probabilities(logits, single), tokens)
+        log = self.sequence_log_probabilities(batch, choices)[0]
+        mean = answers.per_token(self.tokenizer, choices, log)
+        return _chosen(choices, log.exp(), tokens, per_token=_shares(choices, mean.exp()))
+
+
+def _chosen(
+    choices: tuple[str, ...], scores: Tensor, tokens: tuple[tuple[str, float], ...], **more: dict[str, float]
+) -> Answer:
+    return Answer(choices[int(scores.argmax())], _shares(choices, scores), tokens, **more)
+
+
+def _shares(choices: tuple[str, ...], scores: Tensor) -> dict[str, float]:
+    return dict(zip(choices, (scores / scores.sum()).tolist(), strict=True))
