@@ -54,7 +54,7 @@ def test_replaced_image_tokens_equal_a_plain_patched_forward(vlm: VLM, questions
     found = trace.with_states(layer, mask, values)
     torch.testing.assert_close(found, patched(vlm.model, batch.inputs, layer, placed), atol=1e-4, rtol=0)
     assert (found - trace.logits).abs().max() > 1e-4
-    with pytest.raises(EditError, match="Not one state for each place"):
+    with pytest.raises(EditError, match="Not one state for each position"):
         trace.with_states(layer, mask, values[1:])
 
 

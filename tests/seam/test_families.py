@@ -16,7 +16,7 @@ from backsight.grid import TokenGrid
 from backsight.measurements import Behaviour, Roads
 from backsight.models import contracts, embeds, grid_contract
 from backsight.models.families import FAMILIES, Family, common
-from backsight.models.families.common import Made, Size
+from backsight.models.families.common import Processed, Size
 from backsight.models.small import QWEN_CHAT, tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli import squares
@@ -46,12 +46,12 @@ class Halves:
         return self.inner([half for image in images for half in split(image)], **kwargs)
 
 
-def halves(config: Any, size: Size, made: Made, index: int) -> TokenGrid:
+def halves(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:
     """Two views a picture, the left half before the right one."""
     merge, (width, height) = config.vision_config.spatial_merge_size, size
     views = []
     for view in (0, 1):
-        _, rows, columns = (int(n) for n in made["image_grid_thw"][2 * index + view])
+        _, rows, columns = (int(n) for n in processed["image_grid_thw"][2 * index + view])
         one = TokenGrid.rectangle(rows // merge, columns // merge, (width // 2, height))
         shift = np.array([view * (width // 2), 0, view * (width // 2), 0])
         views.append((one, one.box + shift))
@@ -66,9 +66,9 @@ def halves(config: Any, size: Size, made: Made, index: int) -> TokenGrid:
     )
 
 
-def swapped(config: Any, size: Size, made: Made, index: int) -> TokenGrid:
+def swapped(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:
     """The two views taken for each other."""
-    right = halves(config, size, made, index)
+    right = halves(config, size, processed, index)
     return replace(right, box=np.roll(right.box, len(right) // 2, axis=0))
 
 

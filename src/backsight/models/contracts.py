@@ -103,11 +103,11 @@ def _examples(vlm: Seam) -> list[Example]:
     rng = np.random.default_rng(0)
     width, height = vlm.prompter.native_size()
     questions = ["Where is it?", "Which color is in the picture, red or blue?", "What is it?"]
-    made = []
+    examples = []
     for number, question in enumerate(questions):
         noise = rng.integers(0, 256, (height // 2, width * 3 // 4, 3), dtype=np.uint8)
-        made.append(Example(f"contract-{number}", MemoryPicture(Image.fromarray(noise)), question, (), ""))
-    return made
+        examples.append(Example(f"contract-{number}", MemoryPicture(Image.fromarray(noise)), question, (), ""))
+    return examples
 
 
 def _plain(vlm: Seam, batch: Batch) -> Tensor:
@@ -331,8 +331,8 @@ def _decoded(vlm: Seam, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
     """Ids (batch, position) of prompts with `steps` decoded tokens, and the logits (batch, step, vocabulary)."""
     options: dict[str, Any] = dict(max_new_tokens=steps, min_new_tokens=steps, do_sample=False)
     with torch.no_grad():
-        made = vlm.model.generate(**batch.inputs, **options, return_dict_in_generate=True, output_logits=True)
-    return made.sequences, torch.stack(made.logits, 1)
+        output = vlm.model.generate(**batch.inputs, **options, return_dict_in_generate=True, output_logits=True)
+    return output.sequences, torch.stack(output.logits, 1)
 
 
 def restored(vlm: Seam) -> Finding:

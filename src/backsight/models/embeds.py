@@ -28,9 +28,9 @@ def of_pictures(vlm: Seam, pictures: Sequence[Picture]) -> list[Tensor]:
     """The image embeddings (image_token, d_model) of each picture; equal pictures go through once."""
     distinct = {picture.id: picture for picture in pictures}
     opened = [picture.open() for picture in distinct.values()]
-    made = vlm.prompter.pixels(opened)
-    counts = [len(vlm.prompter.grid(image.size, made, i)) for i, image in enumerate(opened)]
-    inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in made.items()}
+    processed = vlm.prompter.pixels(opened)
+    counts = [len(vlm.prompter.grid(image.size, processed, i)) for i, image in enumerate(opened)]
+    inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in processed.items()}
     parts = dict(zip(distinct, torch.split(_features(vlm, inputs, len(opened)), counts), strict=True))
     return [parts[picture.id] for picture in pictures]
 
@@ -38,8 +38,8 @@ def of_pictures(vlm: Seam, pictures: Sequence[Picture]) -> list[Tensor]:
 def of_single_cells(vlm: Seam, batch: Batch) -> Tensor:
     """The image embeddings of a batch with every cell alone in the vision encoder.
 
-    CannotAnswer where the architecture has no such form: its encoder gives a patch its place by a table, so a cell
-    by itself would be a cell at the first place.
+    CannotAnswer where the architecture has no such form: its encoder gives a patch its position by a table, so a
+    cell by itself would be a cell at the first position.
     """
     demand(vlm.family, {SINGLE_CELLS})
     with torch.no_grad():

@@ -58,16 +58,16 @@ class Upper:
 
 def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
     """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
-    found: list[list[Tensor]] = [[] for _ in scores]
+    slopes: list[list[Tensor]] = [[] for _ in scores]
     share = replay.forward_from_cost(trace.vlm, layer)
     for point in points:
         leaf = point.detach().requires_grad_(True)
         _, logits = trace.forward_from(layer, leaf)
         for number, score in enumerate(scores):
             more = number + 1 < len(scores)
-            found[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
+            slopes[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
             _charge(trace.vlm, len(trace.batch), share)
-    return found
+    return slopes
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Whole:
         """The gradient of a score by the attention weights of each layer, and by the vision encoder's last output."""
         _charge(self.vlm, len(self.batch), 1.0)
         asked = [*self.attentions, *([] if self.vision is None else [self.vision])]
-        found = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
-        return found[: len(self.attentions)], None if self.vision is None else found[-1]
+        slopes = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
+        return slopes[: len(self.attentions)], None if self.vision is None else slopes[-1]
 
 
 def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:

@@ -43,33 +43,33 @@ def load(
     target = _device(device)
     wanted = _dtype(dtype, target)
     folder = locate(name)
-    place = str(folder) if folder is not None else name
+    where = str(folder) if folder is not None else name
     if folder is not None:
         _refuse_damaged(folder)
     local = folder is not None or not hub.reachable()
-    row = _family(place, family, hub_is_away=local and folder is None)
+    row = _family(where, family, hub_is_away=local and folder is None)
     stock = getattr(transformers, row.stock_processor) if row.stock_processor else None
-    processor = load_processor(place, stock, local=local)
+    processor = load_processor(where, stock, local=local)
     if row.can(CHAT):
-        check_template(processor, place)
+        check_template(processor, where)
     if max_pixels is not None:
         _limit_pixels(processor, row, max_pixels)
-    model = _weights(place, wanted, attention, local)
+    model = _weights(where, wanted, attention, local)
     try:
         vlm = VLM(model.to(target), processor, name=name, family=row, check=False, origin=folder)
         if check:
-            vlm.prove(_first_call(vlm, place))
+            vlm.prove(_first_call(vlm, where))
     except torch.OutOfMemoryError as error:
         raise ModelError(
             "The model does not fit into the memory of the device",
-            where=place,
+            where=where,
             got=f"{target}: {_first_line(error)}",
             do="give another --device, --dtype bfloat16 or --max-pixels",
         ) from error
     return vlm
 
 
-def _first_call(vlm: VLM, place: str) -> contracts.FirstCall:
+def _first_call(vlm: VLM, where: str) -> contracts.FirstCall:
     """The first call of a checkpoint's model; ModelError where the libraries cannot run it on what its processor makes.
 
     An error that the seam's own lines raise is no fault of the checkpoint and stays what it is.
@@ -83,7 +83,7 @@ def _first_call(vlm: VLM, place: str) -> contracts.FirstCall:
             raise
         raise ModelError(
             "The model cannot be run on what its processor makes of a picture and a question",
-            where=place,
+            where=where,
             got=_first_line(error),
             do="weights, configuration and processor must be of one checkpoint; save or download all of it again",
         ) from error
@@ -161,49 +161,49 @@ def _refuse_damaged(folder: Path) -> None:
             ) from error
 
 
-def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
+def _family(where: str, given: Family | None, *, hub_is_away: bool) -> Family:
     """A checkpoint's family, read before transformers makes anything of the configuration."""
-    local = hub_is_away or Path(place).is_dir()
+    local = hub_is_away or Path(where).is_dir()
     try:
-        raw, _ = PretrainedConfig.get_config_dict(place, local_files_only=local)
+        raw, _ = PretrainedConfig.get_config_dict(where, local_files_only=local)
         kind = raw.get("model_type")
         family = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
-        AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=local)
+        AutoConfig.from_pretrained(where, trust_remote_code=False, local_files_only=local)
     except ModelError as error:
-        raise ModelError(error.what, where=place, got=error.got, do=error.do) from error
+        raise ModelError(error.what, where=where, got=error.got, do=error.do) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
-        if Path(place).is_dir():
+        if Path(where).is_dir():
             raise ModelError(
                 "The checkpoint's configuration cannot be read",
-                where=f"{place}/config.json",
+                where=f"{where}/config.json",
                 got=_first_line(error),
                 do="save or download the checkpoint again",
             ) from error
         away = "the Hugging Face hub cannot be reached, and the local cache has no such model"
         raise UsageError(
             "The model cannot be found",
-            where=place,
+            where=where,
             got=away if hub_is_away else _first_line(error),
             do="give a checkpoint folder, a Hugging Face id that can be reached from here, or builtin:plain",
         ) from error
     return family
 
 
-def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
+def _weights(where: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
     options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+            where, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
             local_files_only=local, **options,
         )  # fmt: skip
     except SafetensorError as error:
         raise ModelError(
-            "A weights file is damaged", where=place, got=_first_line(error), do="save or download it again"
+            "A weights file is damaged", where=where, got=_first_line(error), do="save or download it again"
         ) from error
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
             "The checkpoint's weights cannot be loaded",
-            where=place,
+            where=where,
             got=_first_line(error),
             do="the weights must be safetensors that fit the configuration; download or save the checkpoint again",
         ) from error
@@ -212,11 +212,13 @@ def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local:
         for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
     }
     if any(wrong.values()):
-        said = "; ".join(f"{len(keys)} {kind.split('_')[0]}, such as {keys[0]}" for kind, keys in wrong.items() if keys)
+        faults = "; ".join(
+            f"{len(keys)} {kind.split('_')[0]}, such as {keys[0]}" for kind, keys in wrong.items() if keys
+        )
         raise ModelError(
             "The weights do not fit the configuration",
-            where=place,
-            got=said,
+            where=where,
+            got=faults,
             do="save the whole model again; a partly random model would answer, and mean nothing",
         )
     return model

@@ -36,20 +36,20 @@ class Turn:
 def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
     """Radians a cell and over the grid (cells - 1 of them), for every frequency that rows and columns are given.
 
-    A part without rotary positions (SigLIP's table of places) has no rows, nor has one whose frequencies are scaled in
-    another way than linearly (yarn, llama3 ...): what those turn by depends on more than their settings.
+    A part without rotary positions (SigLIP has a table of them) has no rows, nor has one whose frequencies are scaled
+    in another way than linearly (yarn, llama3 ...): what those turn by depends on more than their settings.
     """
-    found = []
+    records = []
     for turn in (*_vision(config, family.rotary), *_language(config, family.rotary, columns)):
         radians = turn.frequency * turn.step
         cells = rows if turn.axis == "row" else columns
-        found.append(
+        records.append(
             {
                 "part": turn.part, "layers": turn.layers, "axis": turn.axis, "frequency": turn.index,
                 "radians_cell": radians, "radians_grid": radians * (cells - 1), "cells": cells,
             }
         )  # fmt: skip
-    return Table.of(schemas.POSITION_BUDGET, found, {"family": family.name})
+    return Table.of(schemas.POSITION_BUDGET, records, {"family": family.name})
 
 
 def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 10_000.0) -> list[float]:
@@ -102,8 +102,8 @@ def _sections(parameters: dict[str, Any], pairs: int) -> list[str]:
     sections = list(parameters["mrope_section"])
     if not parameters.get("mrope_interleaved", False):
         return [names[i % 3] for i, length in enumerate(sections) for _ in range(length)]
-    found = ["time"] * pairs
+    axes = ["time"] * pairs
     for offset in (1, 2):
         for index in range(offset, min(3 * sections[offset], pairs), 3):
-            found[index] = names[offset]
-    return found
+            axes[index] = names[offset]
+    return axes

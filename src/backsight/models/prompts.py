@@ -105,7 +105,7 @@ class Prompter:
         texts = [self.text(e.question, e.system) for e in examples]
         images = [e.image for e in examples]
         extra = {"add_special_tokens": False} if self.family.can(CHAT) else {}
-        made = self.processor(
+        processed = self.processor(
             text=texts,
             images=[[image] for image in images],
             return_tensors="pt",
@@ -114,16 +114,16 @@ class Prompter:
             **extra,
             **(self.arithmetic.arguments(images) if self.arithmetic else {}),
         )
-        made.pop("labels", None)
-        made = self.arithmetic.finished(made) if self.arithmetic else dict(made)
-        missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in made]
+        processed.pop("labels", None)
+        processed = self.arithmetic.finished(processed) if self.arithmetic else dict(processed)
+        missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in processed]
         if missing:
             raise ModelError(
                 "The processor does not give what the model needs",
                 got=f"no {', '.join(missing)}",
                 do="without it transformers would silently compute something else; use the checkpoint's own processor",
             )
-        inputs = {k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in made.items()}
+        inputs = {k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in processed.items()}
         mask = inputs["input_ids"] == self.image_token_id
         grids = tuple(self.grid(images[i].size, inputs, i) for i in range(len(images)))
         for example, grid, count in zip(examples, grids, mask.sum(1).tolist(), strict=True):
@@ -135,9 +135,9 @@ class Prompter:
                 )
         return Batch(inputs, mask, grids, tuple(examples))
 
-    def grid(self, size: tuple[int, int], made: Mapping[str, Tensor], index: int) -> TokenGrid:
+    def grid(self, size: tuple[int, int], processed: Mapping[str, Tensor], index: int) -> TokenGrid:
         """The token grid of picture `index` of some that were processed together, whose own size is (width, height)."""
-        return self.family.grid(self.config, size, made, index)
+        return self.family.grid(self.config, size, processed, index)
 
     def patches(self, size: tuple[int, int]) -> int:
         """How many patches of a picture of some size (width, height) enter the vision encoder."""
@@ -157,8 +157,8 @@ class Prompter:
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         """The image processor's output alone."""
         asked = self.arithmetic.arguments(images) if self.arithmetic else {}
-        made = dict(self.processor.image_processor(list(images), return_tensors="pt", **asked))
-        return self.arithmetic.finished(made) if self.arithmetic else made
+        processed = dict(self.processor.image_processor(list(images), return_tensors="pt", **asked))
+        return self.arithmetic.finished(processed) if self.arithmetic else processed
 
     @cached_property
     def arithmetic(self) -> pixel_values.Arithmetic | None:

@@ -93,11 +93,11 @@ class Trace:
 
     def _last_row(self, index: int, state: Tensor) -> Tensor:
         """What a block makes of the last position of `state`, (batch, 1, d_model), which sees all of it."""
-        made = BlockCall()
+        whole = BlockCall()
         with suppress(caches.BlockEndedError):
-            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(made))
+            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(whole))
         last = torch.tensor([state.shape[1] - 1], device=state.device)
-        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(made))
+        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(whole))
 
     def knockout(self, hidden: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
@@ -138,7 +138,7 @@ class Trace:
         return visible & others
 
     def with_states(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
-        """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
+        """Next-token logits with `values` (row, d_model) at the true positions of `mask` in resid_pre(layer).
 
         `mask` is (batch, position) and `values` are in batch-major order, as an edit gets and gives them.
         """
@@ -147,7 +147,9 @@ class Trace:
         changed = self.resid_pre(layer).index_select(1, rows)
         chosen = mask[:, rows]
         if int(chosen.sum()) != len(values):
-            raise EditError("Not one state for each place", got=f"{len(values)} states, {int(chosen.sum())} places")
+            raise EditError(
+                "Not one state for each position", got=f"{len(values)} states, {int(chosen.sum())} positions"
+            )
         changed = changed.masked_scatter(chosen[:, :, None].expand_as(changed), values.to(changed.dtype))
         return self.replay(layer, changed, rows)
 

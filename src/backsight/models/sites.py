@@ -64,7 +64,7 @@ class Edit:
             raise UsageError("The vision encoder's blocks have no prompt positions", got=self.positions, do='use "all"')
 
     def at(self, site: SiteName, layer: int) -> bool:
-        """Whether the edit speaks to this place."""
+        """Whether the edit speaks to this site and layer."""
         return site == self.site and (self.layers is None or layer in self.layers)
 
     def apply(self, rows: Tensor) -> Tensor:
@@ -118,26 +118,26 @@ class Call:
         rows = self.input_ids.shape[0]
         last = torch.full((rows,), length - 1, device=self.input_ids.device)
         if self.attention_mask is not None and self.attention_mask.shape == self.input_ids.shape:
-            places = torch.arange(length, device=last.device)
-            last = (self.attention_mask.bool() * places).argmax(-1)
-        found = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
-        found[torch.arange(rows, device=last.device), last] = True
-        return found
+            indices = torch.arange(length, device=last.device)
+            last = (self.attention_mask.bool() * indices).argmax(-1)
+        mask = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
+        mask[torch.arange(rows, device=last.device), last] = True
+        return mask
 
 
 def _choose(image: Tensor, tokens: ImageTokens) -> Tensor:
     chosen = torch.zeros_like(image)
     for example in range(image.shape[0]):
-        places = image[example].nonzero().flatten()
+        prompt = image[example].nonzero().flatten()
         wanted = list(tokens.of(example))
-        if wanted and (max(wanted) >= len(places) or min(wanted) < 0):
+        if wanted and (max(wanted) >= len(prompt) or min(wanted) < 0):
             raise EditError(
                 "An image token that the prompt does not have",
                 where=f"example {example}",
                 got=max(wanted),
-                do=f"its prompt has {len(places)} image tokens, counted from 0",
+                do=f"its prompt has {len(prompt)} image tokens, counted from 0",
             )
-        chosen[example, places[wanted]] = True
+        chosen[example, prompt[wanted]] = True
     return chosen
 
 

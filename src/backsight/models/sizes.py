@@ -69,7 +69,7 @@ def sizes(vlm: Seam, examples: Iterable[Example]) -> Sizes:
     largest = max(shown, key=lambda size: (vlm.prompter.patches(size), size[0] * size[1]))
     batch = vlm.prepare([replace(longest, picture=PlainPicture(largest))])
     config = vlm.model.config.get_text_config()
-    made = sum(value.nbytes for value in batch.inputs.values())
+    input_bytes = sum(value.nbytes for value in batch.inputs.values())
     return Sizes(
         text=_text(vlm),
         vision=_vision(vlm),
@@ -77,7 +77,7 @@ def sizes(vlm: Seam, examples: Iterable[Example]) -> Sizes:
         image_tokens=int(batch.image_mask.sum()),
         patches=vlm.prompter.patches(largest),
         vocabulary=int(config.vocab_size),
-        inputs=made,
+        inputs=input_bytes,
         opened=3 * max(width * height for width, height in shown),
         item=torch.finfo(vlm.dtype).bits // 8,
         masks=len(set(getattr(config, "layer_types", None) or ["all"])),

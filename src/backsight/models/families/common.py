@@ -18,7 +18,7 @@ from backsight.errors import CannotAnswer, ModelError, UsageError
 from backsight.grid import TokenGrid
 
 Size = tuple[int, int]  # width, height in pixels
-Made = Mapping[str, Tensor]  # what an image processor makes of some pictures
+Processed = Mapping[str, Tensor]  # what an image processor makes of some pictures
 
 CHAT = "chat"  # prompts go through a chat template; without it a prompt is the question behind the picture
 VARIABLE_SIZE = "variable_size"  # pictures of any size, each with a grid of its own
@@ -61,7 +61,7 @@ class Rotary:
     language: Literal["sections", "order"] = "order"
 
 
-def square_grid(config: Any, size: Size, made: Made, index: int) -> TokenGrid:
+def square_grid(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:
     """One square grid over the whole picture, as many tokens as the configuration gives every picture."""
     pooled = getattr(config, "mm_tokens_per_image", None)
     side = math.isqrt(int(pooled)) if pooled is not None else patches_a_side(config)
@@ -116,7 +116,7 @@ class Family:
     must be opened without its video half. `suffix_type` is the type id of tokens behind the prompt. `patches` is the
     order of patches in the vision encoder: `merged` when those of a token follow one another, `raster`, or None.
 
-    `grid(config, size, made, index)` is the token grid of picture `index` of what the image processor made, whose
+    `grid(config, size, processed, index)` is the token grid of picture `index` of what the image processor gave, whose
     original size is (width, height): one token a row, in the order of the prompt, views one after another.
     `features(model, inputs)` gives the image embeddings (image_token, d_model), `parts(model, vision_blocks)` the
     modules that sites live on.
@@ -132,7 +132,7 @@ class Family:
     suffix_type: int = 0
     patches: Literal["merged", "raster"] | None = None
     rotary: Rotary = Rotary()
-    grid: Callable[[Any, Size, Made, int], TokenGrid] = square_grid
+    grid: Callable[[Any, Size, Processed, int], TokenGrid] = square_grid
     features: Callable[[Any, Mapping[str, Tensor]], Tensor] = image_features
     parts: Callable[[Any, Iterable[str]], Modules] = modules
 
@@ -153,9 +153,9 @@ class Family:
         """Whether the architecture has a capability."""
         return capability in self.capabilities
 
-    def taken(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def taken(self, processed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What `features` takes of a processor's output."""
-        return {name: made[name] for name in self.image_inputs if name in made}
+        return {name: processed[name] for name in self.image_inputs if name in processed}
 
 
 def demand(family: Family, capabilities: Iterable[str]) -> None:

@@ -11,15 +11,15 @@ from backsight.models.families.common import (
     USUAL,
     VARIABLE_SIZE,
     Family,
-    Made,
+    Processed,
     Rotary,
     Size,
 )  # fmt: skip
 
 
-def grid(config: Any, size: Size, made: Made, index: int) -> TokenGrid:
+def grid(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:
     """The cells of a picture: patches as the processor counts them, merged side by side."""
-    _, height, width = (int(n) for n in made["image_grid_thw"][index])
+    _, height, width = (int(n) for n in processed["image_grid_thw"][index])
     merge = int(config.vision_config.spatial_merge_size)
     return TokenGrid.rectangle(height // merge, width // merge, size)
 
