@@ -223,6 +223,20 @@ def test_a_release_is_told_by_its_minor(release: str, tested: bool) -> None:
     assert releases.is_tested(release) is tested
 
 
+def test_an_edit_of_the_vision_encoder_lost_inside_generate_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 5.23 on `generate` runs the vision encoder before it calls the model, outside of any call."""
+    vlm = unchecked()
+    if not hasattr(vlm.model, "_supports_mm_encoder_outputs"):
+        pytest.skip("this release runs the vision encoder inside the call")
+    original = Hooks._visit
+
+    def inside_calls_alone(self: Hooks, site: Any, layer: int, value: torch.Tensor) -> torch.Tensor:
+        return value if self._call is None else original(self, site, layer, value)
+
+    monkeypatch.setattr(Hooks, "_visit", inside_calls_alone)
+    assert failed(vlm) == {"edits hold inside generate"}
+
+
 def test_an_edit_at_the_wrong_position_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Call.mask
     monkeypatch.setattr(Call, "mask", lambda *args: None if (m := original(*args)) is None else m.roll(-1, 1))

@@ -22,6 +22,7 @@ from backsight.maths import edits, probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, replay
+from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
@@ -45,6 +46,7 @@ class Amplify(Measurement):
     schema: ClassVar[Schema] = schemas.AMPLIFY
     whole: ClassVar[bool] = True
     version: ClassVar[int] = 2
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
@@ -68,11 +70,9 @@ class Amplify(Measurement):
         )
 
     def check(self, vlm: VLM, samples: Samples) -> None:
-        """CannotAnswer where vision features enter later on too, or the options are no single tokens."""
+        """CannotAnswer where the options are no single tokens."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Amplification takes an example set, not pairs", got=samples.name)
-        if vlm.family.deepstack:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
         answers.check(vlm.tokenizer, replace_scoring(samples))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
@@ -143,7 +143,7 @@ class Amplify(Measurement):
             trace = replay.record(vlm, batch)
             plain = trace.resid_pre(0)[batch.image_mask]
             for repair, kind, draw, alpha in tried:
-                logits = trace.replaced(0, batch.image_mask, repair(plain))
+                logits = trace.with_states(0, batch.image_mask, repair(plain))
                 for example, scores in zip(chunk, logits, strict=True):
                     yield _row(vlm, example, scores, part, form, kind, draw, alpha)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from backsight.examples import ExampleSet, Pair, PairSet
 from backsight.measurements import memory
+from backsight.models.families.common import demand
 from backsight.models.vlm import VLM
 from backsight.tables import Schema, Table
 
@@ -24,7 +25,8 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Measurement(ABC):
     """Parameters of a measurement. `version` goes up when the same parameters would give other numbers. A `costly` one
-    is made of the sets that name it, and of others only where a study is asked for it by name.
+    is made of the sets that name it, and of others only where a study is asked for it by name. `requires` names the
+    capabilities of an architecture (`models.families.common`) without which it cannot be made.
 
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
     learns from all samples at once, so that `rows` gets them all and does its own batching. A study gives it at most
@@ -32,6 +34,7 @@ class Measurement(ABC):
     """
 
     schema: ClassVar[Schema]
+    requires: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[int] = 1
     costly: ClassVar[bool] = False
     pair_kind: ClassVar[str | None] = None
@@ -76,11 +79,17 @@ class Measurement(ABC):
         return measure(vlm, samples, self, progress=progress)
 
 
+def check(vlm: VLM, samples: Samples, measurement: Measurement) -> None:
+    """CannotAnswer where an architecture lacks what a measurement requires, or a model cannot be asked the samples."""
+    demand(vlm.family, measurement.requires)
+    measurement.check(vlm, samples)
+
+
 def measure(
     vlm: VLM, samples: Samples, measurement: Measurement, *, progress: Callable[[int, int], None] | None = None
 ) -> Table:
     """The rows of a measurement over all samples, in the samples' own order."""
-    measurement.check(vlm, samples)
+    check(vlm, samples, measurement)
     rows: dict[int, list[Row]] = {}
     done = 0
     for indices in measurement.plan(samples):

@@ -24,6 +24,7 @@ from backsight.maths import probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
+from backsight.models.families.common import PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
 from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
@@ -222,7 +223,7 @@ def _states(vlm: VLM, examples: Sequence[Example]) -> dict[Layer, list[Tensor]]:
     """States of each example's image tokens, in raster order, at every site and layer."""
     batch = vlm.prepare(examples)
     sites: list[SiteName] = ["image_embeds", "resid_pre"]
-    if vlm.family.patches is not None:
+    if vlm.family.can(PATCH_ORDER):
         sites.append("vision")
     with vlm.recording(*sites, positions="image") as recorded:
         vlm.forward(batch)

@@ -22,6 +22,7 @@ from backsight.maths import saliency
 from backsight.measurements import memory
 from backsight.models import embeds, gradients, replay
 from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 from backsight.models.sizes import Sizes
 from backsight.models.vlm import VLM
 
@@ -113,7 +114,7 @@ def check(vlm: VLM, options: set[tuple[str, ...]]) -> None:
             )
 
 
-def option_logits(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> Tensor:
+def option_logits(vlm: Seam, logits: Tensor, options: tuple[str, ...]) -> Tensor:
     """The logit of each option (option,): over its spellings, the logarithm of their summed exponentials."""
     spelled = vlm.options(options)
     if spelled is None:
@@ -152,7 +153,7 @@ def _chosen(vlm: VLM, example: Example, logits: Tensor) -> Chosen:
     return Chosen(tuple(scores.tolist()), int(scores.argmax()), example.options.index(example.answer))
 
 
-def score(vlm: VLM, batch: Batch, chosen: Sequence[Chosen], target: Target, contrastive: bool) -> gradients.Score:
+def score(vlm: Seam, batch: Batch, chosen: Sequence[Chosen], target: Target, contrastive: bool) -> gradients.Score:
     """tau of each question from next-token logits: z_target, less the rival's where contrastive (equation 1)."""
 
     def tau(logits: Tensor) -> Tensor:
@@ -257,9 +258,9 @@ def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
     total = 1.0
     if "upper" in needs:
-        total += (1 + len(TARGETS) * contrasts) * replay.onward_cost(vlm, vlm.n_layers - depth)
+        total += (1 + len(TARGETS) * contrasts) * replay.forward_from_cost(vlm, vlm.n_layers - depth)
     if "path" in needs:
-        total += steps * (1 + len(TARGETS)) * replay.onward_cost(vlm, vlm.n_layers - 1)
+        total += steps * (1 + len(TARGETS)) * replay.forward_from_cost(vlm, vlm.n_layers - 1)
     if "whole" in needs:
         backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
         total += 1 + backward

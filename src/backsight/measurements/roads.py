@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from backsight import schemas
-from backsight.errors import CannotAnswer, UsageError
+from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, embeds, replay
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID, SINGLE_CELLS
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import alone, control, others, row_of
@@ -40,6 +41,7 @@ class Roads(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.ROADS
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     shuffles: int = 5
 
@@ -52,18 +54,16 @@ class Roads(Measurement):
         return isinstance(samples, ExampleSet) and all(isinstance(e.source, Row3) for e in samples)
 
     def check(self, vlm: VLM, samples: Samples) -> None:
-        """CannotAnswer where the samples are not rows of three, or the architecture adds vision features later on."""
+        """CannotAnswer where the samples are not rows of three, or the options are no single tokens."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Roads take an example set, not pairs", got=samples.name)
-        if vlm.family.deepstack:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
         for example in samples:
             row_of(example)
         answers.check(vlm.tokenizer, samples)
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """Each condition of both questions runs the language model from the first image token on."""
-        conditions = 1 + self.shuffles + 1 + vlm.family.cells_alone
+        conditions = 1 + self.shuffles + 1 + vlm.family.can(SINGLE_CELLS)
         return len(samples) * (2 + 2 * (1 - vlm.vision_share) * (conditions - 1) + vlm.vision_share)
 
     def bytes_each(self, vlm: VLM, samples: Samples) -> int:
@@ -90,7 +90,7 @@ class Roads(Measurement):
             if not values:
                 values = self._values(vlm, batch, trace.resid_pre(0)[batch.image_mask])
             outcomes = {"plain": trace.logits}
-            outcomes |= {name: trace.replaced(0, batch.image_mask, value) for name, value in values.items()}
+            outcomes |= {name: trace.with_states(0, batch.image_mask, value) for name, value in values.items()}
             for name, logits in outcomes.items():
                 condition, _, seed = name.partition(" ")
                 for sample, example, scores in zip(samples, examples, logits, strict=True):
@@ -100,7 +100,7 @@ class Roads(Measurement):
 
     def _values(self, vlm: VLM, batch: Batch, plain: Tensor) -> dict[str, Tensor]:
         values = {"removed": removed(vlm, batch)}
-        if vlm.family.cells_alone:
+        if vlm.family.can(SINGLE_CELLS):
             values["cells"] = embeds.of_single_cells(vlm, batch)
         return values | {f"shuffled {seed}": shuffled(plain, batch, seed) for seed in range(self.shuffles)}
 

@@ -25,36 +25,61 @@ def normalise(text: str) -> str:
 def spellings(tokenizer: Any, option: str) -> list[int]:
     """The ids of an option's single-token spellings, ascending; empty where it has none."""
     forms = {form for word in (option, option.lower(), option.capitalize()) for form in (word, f" {word}")}
-    found = set()
+    single = set()
     for form in forms:
         ids = tokenizer.encode(form, add_special_tokens=False)
         if len(ids) == 1 and ids[0] != tokenizer.unk_token_id and normalise(tokenizer.decode(ids)) == normalise(option):
-            found.add(int(ids[0]))
-    return sorted(found)
+            single.add(int(ids[0]))
+    return sorted(single)
 
 
 def token_options(tokenizer: Any, options: Sequence[str]) -> list[list[int]] | None:
     """The spellings of each option, or None where an option has none or two options share one."""
-    found = [spellings(tokenizer, option) for option in options]
-    flat = [number for ids in found for number in ids]
-    return found if all(found) and len(flat) == len(set(flat)) else None
+    each = [spellings(tokenizer, option) for option in options]
+    flat = [number for ids in each for number in ids]
+    return each if all(each) and len(flat) == len(set(flat)) else None
+
+
+def sequences(tokenizer: Any, options: Sequence[str]) -> list[list[int]]:
+    """The token ids of each option; CannotAnswer where two options are the same tokens, or one has none."""
+    ids = [[int(number) for number in tokenizer.encode(option, add_special_tokens=False)] for option in options]
+    empty = [option for option, one in zip(options, ids, strict=True) if not one]
+    if empty:
+        raise CannotAnswer("The tokenizer has no token for some options", got=empty, do="leave them out")
+    alike = [option for option, one in zip(options, ids, strict=True) if ids.count(one) > 1]
+    if alike:
+        raise CannotAnswer(
+            "The tokenizer cannot tell some options apart: they are the same tokens",
+            got=alike, do="give options of words that its vocabulary knows, each once",
+        )  # fmt: skip
+    return ids
 
 
 def check(tokenizer: Any, examples: ExampleSet) -> None:
-    """CannotAnswer where a set that demands single tokens has options that a tokenizer cannot tell apart."""
-    if examples.scoring != "token":
-        return
+    """CannotAnswer where a tokenizer cannot tell a set's options apart, as single tokens where the set demands them."""
     for options in {e.options for e in examples}:
-        if token_options(tokenizer, options) is None:
+        if token_options(tokenizer, options) is not None:
+            continue
+        if examples.scoring == "token":
             unknown = [o for o in options if not spellings(tokenizer, o)]
             raise CannotAnswer(
                 "The tokenizer has no single token for some options" if unknown else "Two options share a token",
                 where=f"suite {examples.name}",
                 got=unknown or options,
             )
+        try:
+            sequences(tokenizer, options)
+        except CannotAnswer as error:
+            raise CannotAnswer(error.what, where=f"suite {examples.name}", got=error.got, do=error.do) from error
 
 
 def option_probabilities(logits: Tensor, options: Sequence[Sequence[int]]) -> Tensor:
     """Probability of each option over the whole vocabulary, (option,), from logits (vocabulary,)."""
     probability = torch.softmax(logits.float(), -1)
     return torch.stack([probability[list(ids)].sum() for ids in options])
+
+
+def per_token(tokenizer: Any, options: Sequence[str], log_probabilities: Tensor) -> Tensor:
+    """The mean log p of an option's tokens, (..., option), from the sum over them: what length does not decide."""
+    lengths = [len(ids) for ids in sequences(tokenizer, options)]
+    return log_probabilities / torch.tensor(lengths, device=log_probabilities.device)

@@ -22,7 +22,7 @@ class Capture:
 
 
 class Scatter:
-    """Gives the recorded keys and values, with those of the replayed rows in their places."""
+    """Gives the recorded keys and values, with those of the replayed rows in their stead."""
 
     def __init__(self, call: BlockCall, rows: Tensor) -> None:
         self.call, self.rows = call, rows

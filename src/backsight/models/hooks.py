@@ -39,11 +39,11 @@ class Recording:
 
     def __getitem__(self, key: tuple[SiteName, int]) -> Tensor:
         if key not in self.values:
-            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other places")
+            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other sites and layers")
         return self.values[key]
 
     def wants(self, site: SiteName, layer: int) -> bool:
-        """Whether this place is recorded."""
+        """Whether this site and layer is recorded."""
         return site in self.sites and (self.layers is None or layer in self.layers)
 
 
@@ -75,13 +75,13 @@ class Hooks:
             self._check_layers(site, layers)
         if grad_from == "vision" and not self.parts.vision_blocks:
             raise UsageError("The vision encoder has no blocks to take gradients from", got=grad_from)
-        made = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
-        self.recordings.append(made)
+        opened = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
+        self.recordings.append(opened)
         try:
             with self._installed():
-                yield made
+                yield opened
         finally:
-            self.recordings = [r for r in self.recordings if r is not made]
+            self.recordings = [r for r in self.recordings if r is not opened]
             self._reinstall()
 
     @contextmanager
@@ -198,7 +198,7 @@ class Hooks:
         return function
 
     def _visit(self, site: SiteName, layer: int, value: Tensor) -> Tensor:
-        """The one place where a site is edited and then recorded."""
+        """Edit a site and then record it; nothing else does either."""
         call = self._call
         if call is None and site == "vision":  # `generate` runs the vision encoder before it calls the model
             call = Call(None, None, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,17 +18,15 @@ from torch import Tensor
 from backsight.errors import EditError, ModelError
 from backsight.models import attention, blocks, caches, releases
 from backsight.models.blocks import BlockCall
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.vlm import VLM
+from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 
 
 @dataclass
 class Trace:
     """A recorded forward of one batch, to be replayed. `final` is the input of the final norm at every position."""
 
-    vlm: VLM
+    vlm: Seam
     batch: Batch
     logits: Tensor
     blocks: list[BlockCall]
@@ -72,7 +70,7 @@ class Trace:
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
-    def onward(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward_from(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
         """The residual stream before block `layer` and each later one, and the next-token logits (batch, vocabulary).
 
         All positions run, on keys and values of their own, from `hidden` (batch, position, d_model); of the last block
@@ -90,18 +88,18 @@ class Trace:
                 states.append(hidden)
             hidden, extra = self._last_row(last, hidden), self.added[last]
             hidden = hidden if extra is None else hidden + extra[:, -1:]
-            self.vlm.forward_equivalents += len(self.batch) * onward_cost(self.vlm, layer)
+            self.vlm.forward_equivalents += len(self.batch) * forward_from_cost(self.vlm, layer)
             return states, self.vlm.logits(hidden[:, -1])
 
     def _last_row(self, index: int, state: Tensor) -> Tensor:
         """What a block makes of the last position of `state`, (batch, 1, d_model), which sees all of it."""
-        made = BlockCall()
+        whole = BlockCall()
         with suppress(caches.BlockEndedError):
-            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(made))
+            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(whole))
         last = torch.tensor([state.shape[1] - 1], device=state.device)
-        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(made))
+        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(whole))
 
-    def unseen(self, hidden: Tensor) -> Tensor:
+    def knockout(self, hidden: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
 
         In every block attention to them is cut for all positions but themselves.
@@ -139,8 +137,8 @@ class Trace:
         others: Tensor = torch.arange(mask.shape[1], device=mask.device)[:, None] != keys
         return visible & others
 
-    def replaced(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
-        """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
+    def with_states(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
+        """Next-token logits with `values` (row, d_model) at the true positions of `mask` in resid_pre(layer).
 
         `mask` is (batch, position) and `values` are in batch-major order, as an edit gets and gives them.
         """
@@ -149,7 +147,9 @@ class Trace:
         changed = self.resid_pre(layer).index_select(1, rows)
         chosen = mask[:, rows]
         if int(chosen.sum()) != len(values):
-            raise EditError("Not one state for each place", got=f"{len(values)} states, {int(chosen.sum())} places")
+            raise EditError(
+                "Not one state for each position", got=f"{len(values)} states, {int(chosen.sum())} positions"
+            )
         changed = changed.masked_scatter(chosen[:, :, None].expand_as(changed), values.to(changed.dtype))
         return self.replay(layer, changed, rows)
 
@@ -203,8 +203,8 @@ class Trace:
                             do="record inside the context, replay outside of it")  # fmt: skip
 
 
-def onward_cost(vlm: VLM, layer: int) -> float:
-    """Forward equivalents a sample of `Trace.onward`, and of a backward pass through it.
+def forward_from_cost(vlm: Seam, layer: int) -> float:
+    """Forward equivalents a sample of `Trace.forward_from`, and of a backward pass through it.
 
     Of the last block the attention's share of the weights counts, which is more than its keys and values.
     """
@@ -213,7 +213,7 @@ def onward_cost(vlm: VLM, layer: int) -> float:
     return float(vlm.n_layers - 1 - layer + attending / whole) / vlm.n_layers
 
 
-def record(vlm: VLM, batch: Batch) -> Trace:
+def record(vlm: Seam, batch: Batch) -> Trace:
     """One forward of a batch with everything that a replay needs; edits of an open context are in it."""
     calls = [BlockCall() for _ in vlm.parts.layers]
     final: list[Tensor] = []

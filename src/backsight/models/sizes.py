@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from backsight.examples import Example, PlainPicture
 from backsight.models import blocks
-
-if TYPE_CHECKING:
-    from backsight.models.vlm import VLM
+from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.seam import Seam
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Sizes:
         return replace(self, tokens=self.tokens + tokens)
 
 
-def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
+def sizes(vlm: Seam, examples: Iterable[Example]) -> Sizes:
     """The sizes of the largest of some examples."""
     given = list(examples)
     asked = {(e.question, e.system): e for e in given}
@@ -70,7 +69,7 @@ def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
     largest = max(shown, key=lambda size: (vlm.prompter.patches(size), size[0] * size[1]))
     batch = vlm.prepare([replace(longest, picture=PlainPicture(largest))])
     config = vlm.model.config.get_text_config()
-    made = sum(value.nbytes for value in batch.inputs.values())
+    input_bytes = sum(value.nbytes for value in batch.inputs.values())
     return Sizes(
         text=_text(vlm),
         vision=_vision(vlm),
@@ -78,21 +77,21 @@ def sizes(vlm: VLM, examples: Iterable[Example]) -> Sizes:
         image_tokens=int(batch.image_mask.sum()),
         patches=vlm.prompter.patches(largest),
         vocabulary=int(config.vocab_size),
-        inputs=made,
+        inputs=input_bytes,
         opened=3 * max(width * height for width, height in shown),
         item=torch.finfo(vlm.dtype).bits // 8,
         masks=len(set(getattr(config, "layer_types", None) or ["all"])),
-        injected=len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())) if vlm.family.deepstack
-        else 0,
+        injected=0 if vlm.family.can(ENTERS_ONCE)
+        else len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())),
     )  # fmt: skip
 
 
-def weights(vlm: VLM) -> int:
+def weights(vlm: Seam) -> int:
     """Bytes of a model's parameters and buffers."""
     return sum(value.nbytes for value in (*vlm.model.parameters(), *vlm.model.buffers()))
 
 
-def _text(vlm: VLM) -> Stack:
+def _text(vlm: Seam) -> Stack:
     config = vlm.model.config.get_text_config()
     heads = int(config.num_attention_heads)
     return Stack(
@@ -106,7 +105,7 @@ def _text(vlm: VLM) -> Stack:
     )
 
 
-def _vision(vlm: VLM) -> Stack:
+def _vision(vlm: Seam) -> Stack:
     """The vision encoder; its settings bear other names from family to family."""
     config: Any = vlm.model.config.vision_config
     width = int(getattr(config, "embed_dim", None) or config.hidden_size)

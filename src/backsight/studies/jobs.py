@@ -15,7 +15,7 @@ from typing import Any
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet, PairSet
 from backsight.measurements import Measurement
-from backsight.measurements.base import Samples, provenance
+from backsight.measurements.base import Samples, check, provenance
 from backsight.models.vlm import VLM
 
 # The libraries whose release can move a number.
@@ -87,7 +87,7 @@ def plan(
                 samples = _samples(examples, measurement, limit, only)
                 if samples is None or len(samples) == 0 or not measurement.applies(samples):
                     continue
-                measurement.check(vlm, samples)
+                check(vlm, samples, measurement)
                 jobs.append(Job(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
             except CannotAnswer as error:
                 cannot.append(Skipped(examples.name, kind, reason(error)))
