@@ -20,7 +20,7 @@ BUILTIN := $(notdir $(patsubst %/,%,$(wildcard src/backsight/builtin/*/)))
 # One thread a process: the tests' models are small, and several processes share the machine.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: setup lock study test lint types test-releases test-oldest test-newest bench clean
+.PHONY: setup lock study test lint types test-releases test-oldest test-newest bench mutants clean
 
 setup: $(VENV)/.done
 
@@ -82,5 +82,10 @@ bench: setup
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/image_sweep.py
 
+# Changes to formulas that no test notices: mutmut's mutants of src/backsight/maths, on a copy of the last commit.
+mutants: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .mutants mutmut==2.5.1
+	PYTHONPATH=.mutants OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
+
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock runs
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .mutants runs

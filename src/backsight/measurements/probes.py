@@ -27,7 +27,7 @@ from backsight.models import embeds
 from backsight.models.families.common import PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
-from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
+from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, positions, shifted, split
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
@@ -67,7 +67,7 @@ class Probes(Measurement):
     def applies(self, samples: Samples) -> bool:
         """Rows and grids of things."""
         try:
-            return isinstance(samples, ExampleSet) and all(places(e) for e in samples)
+            return isinstance(samples, ExampleSet) and all(positions(e) for e in samples)
         except CannotAnswer:
             return False
 
