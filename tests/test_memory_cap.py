@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from backsight import stimuli
 from backsight.errors import StudyError, UsageError
 from backsight.measurements import Behaviour, Measurement
-from backsight.models.sizes import weights
+from backsight.models.sizes import facts, weights
 from backsight.models.vlm import VLM
 from backsight.studies import Options, Study
 from backsight.studies import memory as caps
@@ -65,11 +64,11 @@ VERSION_1 = {
     ],
 )
 def test_what_is_free_on_a_machine(tmp_path: Path, files: dict[str, object], found: int) -> None:
-    assert caps.free(torch.device("cpu"), machine(tmp_path, MEMINFO | files)) == found
+    assert caps.free("cpu", machine(tmp_path, MEMINFO | files)) == found
 
 
 def test_a_machine_without_such_files_is_asked_otherwise(tmp_path: Path) -> None:
-    assert caps.free(torch.device("cpu"), tmp_path) > 2**20
+    assert caps.free("cpu", tmp_path) > 2**20
 
 
 def study(vlm: VLM, folder: Path, room: int | None = None, measurements: Sequence[Measurement] = ()) -> Study:
@@ -84,7 +83,8 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def room_for(vlm: VLM, batch: int) -> int:
     """A cap under which a batch of so many of the study's questions fits."""
-    return weights(vlm) + batch * Behaviour().bytes_each(vlm, stimuli.squares(vlm.grid).limit(12))
+    asked = stimuli.squares(vlm.grid).limit(12)
+    return weights(vlm) + batch * Behaviour().bytes_each(facts(vlm, asked), asked)
 
 
 def test_a_cap_makes_batches_smaller_and_never_larger(tiny_vlm: VLM, tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_nothing_is_run_where_not_one_sample_fits(tiny_vlm: VLM, tmp_path: Path)
 
 def test_too_little_memory_for_the_batches_noted_is_told(tiny_vlm: VLM, tmp_path: Path, monkeypatch: Any) -> None:
     made = study(tiny_vlm, tmp_path / "out")
-    assert caps.short(tiny_vlm, made.jobs) is None
+    assert caps.short(made.facts, made.jobs) is None
     monkeypatch.setattr(caps, "free", lambda device: 2**20)
-    warning = str(caps.short(tiny_vlm, made.jobs))
+    warning = str(caps.short(made.facts, made.jobs))
     assert warning.startswith("a batch of behaviour/squares may take") and "only 1.0 MiB are free now" in warning
 
 

@@ -15,12 +15,13 @@ from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.loading import load
+from backsight.models.sizes import facts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.studies import Options, Skipped, Store, Study, default_sets, plan
-from backsight.studies import runner as running
+from backsight.studies import Job, Options, Skipped, Store, Study, default_sets
+from backsight.studies import executors as running
 from backsight.studies.defaults import MEASUREMENTS, ROWS
-from backsight.studies.jobs import file_stem
+from backsight.studies.jobs import choices, file_stem, planned, questions
 from backsight.studies.study import QUICK
 from backsight.tables import Table
 from backsight.training.questions import corpus
@@ -32,6 +33,12 @@ IDENTITY = {"model": "m", "seed": 0}
 def study(vlm: VLM, folder: Path, *, limit: int = 5, measurements: Sequence[Any] = SMALL, **options: Any) -> Study:
     """A study of the squares, in batches of two."""
     return Study(vlm, [stimuli.squares(vlm.grid)], folder, Options(limit=limit, **options), measurements)
+
+
+def plan(vlm: VLM, sets: Any, measurements: Any, **options: Any) -> tuple[list[Job], list[Skipped]]:
+    """The jobs that a study of some sets would have."""
+    chosen = choices(sets, measurements, **options)
+    return planned(facts(vlm, questions(chosen, vlm.grid)), chosen)
 
 
 def tables(folder: Path) -> dict[str, bytes]:

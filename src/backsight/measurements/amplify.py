@@ -8,8 +8,8 @@ the second part is scored: with the probes' directions, and with the same direct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,11 +17,13 @@ from torch import Tensor
 
 from backsight import schemas, stimuli
 from backsight.errors import CannotAnswer, UsageError
-from backsight.examples import Example, ExampleSet
+from backsight.examples import Example, ExampleSet, Pair
+from backsight.grid import TokenGrid
 from backsight.maths import edits, probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.models import answers, replay
+from backsight.models import replay
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
@@ -43,7 +45,7 @@ class Amplify(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.AMPLIFY
-    whole: ClassVar[bool] = True
+    needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -67,44 +69,53 @@ class Amplify(Measurement):
             e.direction is not None and not isinstance(e.source, Grid) for e in samples
         )
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
+        """The samples, and the rows that probes are fitted on where these show none."""
+        if not isinstance(samples, ExampleSet):
+            return samples
+        try:
+            return [*samples, *self._shown(grid, samples.split(CHOOSING, seed=self.seed)[0])]
+        except CannotAnswer:  # no room for rows: `check` says so
+            return samples
+
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where vision features enter later on too, or the options are no single tokens."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Amplification takes an example set, not pairs", got=samples.name)
-        if vlm.family.deepstack:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
-        answers.check(vlm.tokenizer, replace_scoring(samples))
+        if "deepstack" in facts.capabilities:
+            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
+        facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
-        layout_for(vlm.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
+        layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
         again = len(FORMS) * (len(self.alphas) + self.draws / self.every * (1 - CHOOSING))
-        return len(samples) * (1 + again * (1 - vlm.vision_share))
+        return len(samples) * (1 + again * facts.language_share())
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """Two recordings, the amplified embeddings, and the fullest pass: a forward or a replay."""
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         values = 6 * memory.states(sizes, deep=False)
         return 2 * memory.recorded(sizes) + values + max(memory.forward(sizes), memory.replayed(sizes))
 
-    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_held(self, facts: ModelFacts, samples: Samples) -> int:
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(vlm, samples.split(CHOOSING, seed=self.seed)[0])
-        sizes = memory.of(vlm, shown)
+        shown = self._shown(facts.grid, samples.split(CHOOSING, seed=self.seed)[0])
+        sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(vlm, split(found, self.seed)[0]) for found in kinds)
+        most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
-        return features + max(0, seen - self.bytes_each(vlm, samples))
+        return features + max(0, seen - self.bytes_each(facts, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
-        found, probe = directions(vlm, self._shown(vlm, first), self.seed, self.batch, method=self.method)
+        found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
         rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
         for form in FORMS:
             tried = [(Amplified(found, alpha, form), "probe", 0, alpha) for alpha in self.alphas]
@@ -120,13 +131,13 @@ class Amplify(Measurement):
             rows += [row | {"chosen": row["alpha"] == best} for row in made]
         return [row | {"probe": probe} for row in rows]
 
-    def _shown(self, vlm: VLM, first: ExampleSet) -> ExampleSet:
+    def _shown(self, grid: TokenGrid, first: ExampleSet) -> ExampleSet:
         """What the probes are fitted on."""
         try:
             enough = min(map(len, by_arrangement(first).values())) >= FEWEST
         except CannotAnswer:
             enough = False
-        return first if enough else stimuli.jittered(vlm.grid, suite="squares", count=SHOWN, seed=self.seed)
+        return first if enough else stimuli.jittered(grid, suite="squares", count=SHOWN, seed=self.seed)
 
     def _plain(self, vlm: VLM, examples: ExampleSet, part: str) -> Iterator[Row]:
         for batch in self._batches(examples):
@@ -156,13 +167,6 @@ def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:
     """The examples in `count` parts by picture, the pictures dealt out in turn."""
     places = {name: place for place, name in enumerate(dict.fromkeys(e.image_id for e in examples))}
     return [examples.where(lambda e, turn=turn: places[e.image_id] % count == turn) for turn in range(count)]  # type: ignore[misc]
-
-
-def replace_scoring(samples: ExampleSet) -> ExampleSet:
-    """The set with single tokens demanded, whatever it scores by elsewhere."""
-    from dataclasses import replace
-
-    return replace(samples, scoring="token")
 
 
 def _best(rows: Sequence[Row], alphas: Sequence[float]) -> float:

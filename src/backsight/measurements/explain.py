@@ -16,6 +16,7 @@ from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.measurements import creg, relevance
 from backsight.measurements.knockout import KNOCKOUT, token_effects
+from backsight.measurements.relations import refusal
 from backsight.measurements.relevance import Target
 from backsight.models import replay
 from backsight.models.vlm import VLM
@@ -73,14 +74,14 @@ def explained(
 ) -> Explanation:  # fmt: skip
     """The explanation of one question with a subject and a reference; CannotAnswer where it cannot be given."""
     grid = vlm.grid_of(example.picture)
-    reason = creg.refusal(example, grid)
+    reason = refusal(example, grid)
     if reason is not None:
         boxes = {name: tuple(example.boxes[str(name)]) for name in (example.subject, example.reference)}
         raise UsageError(
             f"This picture has no compass: {reason}", where="a picture of {} x {} px".format(*grid.size), got=boxes,
             do="give boxes of some area inside the picture, whose centres differ (x, y, width, height)",
         )  # fmt: skip
-    relevance.check(vlm, {example.options})
+    relevance.check(vlm.options, {example.options})
     batch = vlm.prepare([example])
     trace = replay.record(vlm, batch)
     shown = [method] if method in relevance.METHODS else ["creg"]

@@ -26,8 +26,11 @@ from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.measurements import creg, memory, relevance
 from backsight.measurements.base import Row, Samples
+from backsight.measurements.recordings import Recorded
+from backsight.measurements.relations import OfRelations, told
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
+from backsight.models.facts import ModelFacts
 from backsight.models.gradients import Score
 from backsight.models.vlm import VLM
 from backsight.stimuli.render import ScenePicture
@@ -39,7 +42,7 @@ KNOCKOUT = "knockout"
 
 
 @dataclass(frozen=True)
-class Knockout(creg.Creg):
+class Knockout(OfRelations):
     """Agreement of every method with the effects of the tokens, one row a question, form, method.
 
     `target` says whose logit's effects are taken; methods are those for the same target. The method `knockout` is the
@@ -47,7 +50,7 @@ class Knockout(creg.Creg):
     """
 
     schema: ClassVar[Schema] = schemas.KNOCKOUT
-    costly: ClassVar[bool] = True
+    opt_in: ClassVar[bool] = True
 
     target: Target = "prediction"
     forms: tuple[Form, ...] = FORMS
@@ -58,31 +61,28 @@ class Knockout(creg.Creg):
         if not self.forms or set(self.forms) - set(FORMS):
             raise UsageError("There is no such form of knockout", got=self.forms, do=f"choose from: {', '.join(FORMS)}")
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """As for Creg; CannotAnswer also where vision features enter between the decoder's blocks."""
-        super().check(vlm, samples)
-        if vlm.family.deepstack:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
+        super().check(facts, samples)
+        if "deepstack" in facts.capabilities:
+            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
-        tokens = len(vlm.grid)
-        return super().cost(vlm, samples) + len(samples) * len(self.forms) * tokens * 0.6
+        tokens = len(facts.grid)
+        return super().cost(facts, samples) + len(samples) * len(self.forms) * tokens * 0.6
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """What the methods take, and a replay."""
-        return super().bytes_each(vlm, samples) + memory.replayed(memory.of(vlm, samples))
+        return super().bytes_each(facts, samples) + memory.replayed(facts.sizes(samples))
 
-    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; samples without a direction have none."""
-        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
-        asked = [e for e in samples if creg.refusal(e, grids[e.id]) is None]
-        if not asked:
+        batch, trace = recorded.batch, recorded.trace
+        if batch is None or trace is None or recorded.maps is None:
             return []
-        batch = vlm.prepare(asked)
-        trace = replay.record(vlm, batch)
-        maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps, trace=trace)
-        score = relevance.score(vlm, batch, maps.chosen, self.target, contrastive=True)
+        asked, maps = recorded.asked, recorded.maps.of(self.methods)
+        score = relevance.score(recorded.vlm, batch, maps.chosen, self.target, contrastive=True)
         found: list[Row] = []
         for form in self.forms:
             effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
@@ -91,7 +91,7 @@ class Knockout(creg.Creg):
                 rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
-                found += [dict.fromkeys(self.schema.columns) | creg.told(example) | of | row for row in rows]
+                found += [dict.fromkeys(self.schema.columns) | told(example) | of | row for row in rows]
         return found
 
 

@@ -38,21 +38,21 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes;
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
-    Behaviour(most=150),
-    Roads(most=100),
-    Interchange(most=60),
+    Behaviour(max_samples=150),
+    Roads(max_samples=100),
+    Interchange(max_samples=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
-    Probes(most=112, method="logistic"),
-    ProbeMaps(most=112, method="logistic"),
-    ImageInterchange(most=40),
-    Backup(most=40),
+    Probes(max_samples=112, method="logistic"),
+    ProbeMaps(max_samples=112, method="logistic"),
+    ImageInterchange(max_samples=40),
+    Backup(max_samples=40),
     Amplify(every=3),
-    Creg(most=42),
-    Occlusion(most=20, varied=0.5),
-    Knockout(most=12),
+    Creg(max_samples=42),
+    Occlusion(max_samples=20, varied=0.5),
+    Knockout(max_samples=12),
     # Without integrated gradients, which cost more than all the rest.
-    Flip(most=24, methods=CHEAP),
-    Moved(most=24, methods=CHEAP),
+    Flip(max_samples=24, methods=CHEAP),
+    Moved(max_samples=24, methods=CHEAP),
 )
 ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {

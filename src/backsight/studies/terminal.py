@@ -18,7 +18,7 @@ def announce(console: Console, made: Study) -> None:
     """What will be run, and what it will take."""
     table = Table("job", "samples", "forward equivalents", title=escape(repr(made.vlm)))
     for job in made.jobs:
-        table.add_row(escape(job.name), str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
+        table.add_row(escape(job.name), str(len(job.samples)), f"{job.cost:.0f}")
     console.print(table)
     for skipped in made.skipped:
         console.print(
@@ -27,7 +27,7 @@ def announce(console: Console, made: Study) -> None:
     console.print(f"memory cap: {made.cap}, for the weights and a batch", soft_wrap=True)
     for name, (batch, own) in made.smaller_batches().items():
         console.print(f"smaller batch: {name}: {batch} samples, not {own}", markup=False, soft_wrap=True)
-    warning = memory.short(made.vlm, made.left())
+    warning = memory.short(made.facts, made.left())
     if warning is not None:
         console.print(f"warning: {warning}", style="bold", markup=False, soft_wrap=True)
     left, each = made.forward_equivalents(), made.seconds_each()
@@ -46,7 +46,7 @@ def bar() -> Progress:
 
 def follow(bar: Progress, made: Study) -> Any:
     """Move one bar over all jobs, weighted by their cost."""
-    weights = {j.name: j.measurement.cost(made.vlm, j.samples) for j in made.jobs}
+    weights = {j.name: j.cost for j in made.jobs}
     task = bar.add_task("study", total=sum(weights.values()) or 1)
     shares: dict[str, float] = {}
 
