@@ -25,6 +25,7 @@ from backsight.measurements import (
     Roads,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.stimuli.rows import SUITES
 from backsight.studies.jobs import Skipped, reason
@@ -70,9 +71,9 @@ ONLY: Mapping[str, tuple[str, ...]] = {
 
 
 def default_sets(
-    vlm: VLM, *, seed: int = 0, asked: Sequence[str] = ()
+    vlm: VLM | ModelFacts, *, seed: int = 0, asked: Sequence[str] = ()
 ) -> tuple[list[ExampleSet], list[Skipped]]:  # fmt: skip
-    """The generated suites for a model's own token grid, and what is left out of them, with the reason.
+    """The generated suites for the token grid of a model or of its facts, and what is left out, with the reason.
 
     `asked` are the measurements and sets that a study is asked for by name.
     """
@@ -96,15 +97,13 @@ def default_sets(
     skipped: list[Skipped] = []
     for name, build in builders.items():
         try:
-            made = build()
-            only = made.only or ONLY.get(name, ())
+            examples = build()
+            only = examples.only or ONLY.get(name, ())
             if "knockout" in only and len(vlm.grid) > KNOCKED and not any("knockout" in given for given in asked):
                 only = tuple(kind for kind in only if kind != "knockout")
-                said = (
-                    f"each of {len(vlm.grid)} image tokens would be taken away in turn: ask for it by --only knockout"
-                )
-                skipped.append(Skipped(name, "knockout", said))
-            sets.append(replace(made, note=NOTES.get(name, ""), only=only))
+                why = f"each of {len(vlm.grid)} image tokens would be taken away in turn: ask for it by --only knockout"
+                skipped.append(Skipped(name, "knockout", why))
+            sets.append(replace(examples, note=NOTES.get(name, ""), only=only))
         except CannotAnswer as error:
             skipped.append(Skipped(name, "all", reason(error)))
     return sets, skipped
