@@ -34,6 +34,8 @@ FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
 CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 FORMS: tuple[Form, ...] = ("projected", "printed")
+# By form: the repair, the kind of its directions, the number of the draw and alpha.
+Tried = dict[Form, list[tuple[Amplified, str, int, float]]]
 
 
 @dataclass(frozen=True)
@@ -116,20 +118,23 @@ class Amplify(Measurement):
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
         found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
-        rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
-        for form in FORMS:
-            tried = [(Amplified(found, alpha, form), "probe", 0, alpha) for alpha in self.alphas]
-            chosen_on = list(self._tried(vlm, first, "choose", form, tried))
-            best = _best(chosen_on, self.alphas)
-            random = [
-                (Amplified(edits.random_directions(found, self.seed + n), best, form), "random", n, best)
-                for n in range(self.draws)
-            ]
-            made = chosen_on
-            for turn, part in enumerate(_in_turn(second, self.every)):
-                made += self._tried(vlm, part, "score", form, [*tried, *random[turn :: self.every]])
-            rows += [row | {"chosen": row["alpha"] == best} for row in made]
-        return [row | {"probe": probe} for row in rows]
+        tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
+        rows = self._answers(vlm, first, "choose", tried)
+        best = {form: _best(rows[form], self.alphas) for form in FORMS}
+        turned = [edits.random_directions(found, self.seed + n) for n in range(self.draws)]
+        random: Tried = {
+            form: [(Amplified(turned[n], best[form], form), "random", n, best[form]) for n in range(self.draws)]
+            for form in FORMS
+        }
+        for turn, part in enumerate(_in_turn(second, self.every)):
+            also = {form: [*tried[form], *random[form][turn :: self.every]] for form in FORMS}
+            for form, more in self._answers(vlm, part, "score", also).items():
+                rows[form] += more
+        return [
+            row | {"chosen": form is not None and row["alpha"] == best[form], "probe": probe}
+            for form, of in rows.items()
+            for row in of
+        ]
 
     def _shown(self, grid: TokenGrid, first: ExampleSet) -> ExampleSet:
         """What the probes are fitted on."""
@@ -139,24 +144,21 @@ class Amplify(Measurement):
             enough = False
         return first if enough else stimuli.jittered(grid, suite="squares", count=SHOWN, seed=self.seed)
 
-    def _plain(self, vlm: VLM, examples: ExampleSet, part: str) -> Iterator[Row]:
-        for batch in self._batches(examples):
-            logits = vlm.forward(vlm.prepare(batch))
-            for example, scores in zip(batch, logits, strict=True):
-                yield _row(vlm, example, scores, part, None, "none", 0, 0.0) | {"chosen": False}
-
-    def _tried(
-        self, vlm: VLM, examples: ExampleSet, part: str, form: Form,
-        tried: Sequence[tuple[Amplified, str, int, float]],
-    ) -> Iterator[Row]:  # fmt: skip
+    def _answers(self, vlm: VLM, examples: ExampleSet, part: str, tried: Tried) -> dict[Form | None, list[Row]]:
+        """Rows by form, None where nothing is amplified: all on one recording a batch."""
+        rows: dict[Form | None, list[Row]] = {None: [], **{form: [] for form in tried}}
         for chunk in self._batches(examples):
             batch = vlm.prepare(chunk)
             trace = replay.record(vlm, batch)
             plain = trace.resid_pre(0)[batch.image_mask]
-            for repair, kind, draw, alpha in tried:
-                logits = trace.replaced(0, batch.image_mask, repair(plain))
-                for example, scores in zip(chunk, logits, strict=True):
-                    yield _row(vlm, example, scores, part, form, kind, draw, alpha)
+            for example, scores in zip(chunk, trace.logits, strict=True):
+                rows[None].append(_row(vlm, example, scores, part, None, "none", 0, 0.0))
+            for form, repairs in tried.items():
+                for repair, kind, draw, alpha in repairs:
+                    logits = trace.replaced(0, batch.image_mask, repair(plain))
+                    for example, scores in zip(chunk, logits, strict=True):
+                        rows[form].append(_row(vlm, example, scores, part, form, kind, draw, alpha))
+        return rows
 
     def _batches(self, examples: ExampleSet) -> Iterator[list[Example]]:
         for start in range(0, len(examples), self.batch):
