@@ -11,7 +11,7 @@ import torch
 from backsight import stimuli
 from backsight.measurements import relevance
 from backsight.models import gradients, replay
-from backsight.models.loading import load
+from backsight.models.opening import load
 
 DEPTH = 3
 

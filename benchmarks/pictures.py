@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from backsight.models.loading import load
+from backsight.models.opening import load
 
 BATCH, TRIES = 8, 5
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.rows import COLORS

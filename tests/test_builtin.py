@@ -13,7 +13,7 @@ from backsight import stimuli
 from backsight.examples import ExampleSet
 from backsight.measurements import Behaviour
 from backsight.models import contracts
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.vlm import VLM
 
 BUILTIN = Path(str(resources.files("backsight") / "builtin"))

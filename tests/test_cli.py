@@ -242,12 +242,12 @@ def test_a_report_of_what_is_no_study(command: Command, tmp_path: Path) -> None:
 
 
 def test_stopping_before_a_run_is_told_in_a_word(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import backsight.models.loading as loading
+    from backsight.models import opening
 
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loading, "load", stopped)
+    monkeypatch.setattr(opening, "load", stopped)
     assert command("doctor") == (1, "", "backsight: stopped\n")
 
 

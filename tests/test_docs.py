@@ -47,6 +47,20 @@ def test_the_docs_own_measurement_runs() -> None:
     assert table.frame["tokens"].tolist() == [int(n) for n in vlm.prepare(stimuli.squares()[:3]).attention_mask.sum(1)]
 
 
+def test_the_docs_own_family_opens_a_model() -> None:
+    from backsight.models.small import tiny
+    from backsight.models.vlm import VLM
+    from backsight.training.questions import corpus
+
+    (code,) = [b for b in blocks("docs/extending.md") if '"my_vl"' in b]
+    given, loading, rest = code.partition('vlm = load("path/to/checkpoint", family=family)')
+    assert loading and not rest.strip()
+    names: dict[str, Any] = {}
+    exec(compile(given, "docs/extending.md", "exec"), names)
+    vlm = VLM(*tiny("qwen2_vl", corpus()), family=names["family"])
+    assert vlm.family.name == "My-VL" and vlm.grid.is_rectangle
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/extending.md", "CONTRIBUTING.md"])
 def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

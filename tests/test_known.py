@@ -17,7 +17,7 @@ from backsight.maths.roads import verdict
 from backsight.measurements import Behaviour, Creg, Roads
 from backsight.measurements.roads import shuffled
 from backsight.models import contracts, embeds, replay
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import others
@@ -66,7 +66,7 @@ def test_vision_says_the_same_whatever_the_order_of_its_image_tokens() -> None:
         asked = [e.options for e in batch.examples]
         before = [vlm.choose(row, options)[0] for row, options in zip(trace.logits, asked, strict=True)]
         for seed in range(10):
-            logits = trace.replaced(0, batch.image_mask, shuffled(plain, batch, seed))
+            logits = trace.with_states(0, batch.image_mask, shuffled(plain, batch, seed))
             after = [vlm.choose(row, options)[0] for row, options in zip(logits, asked, strict=True)]
             same += [one == other for one, other in zip(before, after, strict=True)]
     assert len(same) == 960 and np.mean(same) >= 0.99

@@ -118,3 +118,86 @@ def test_forward_hooks_are_registered_in_one_file() -> None:
         if isinstance(node, ast.Attribute) and node.attr in HOOKS
     }
     assert found == {"models/hooks.py"}
+
+
+PRIVATE = {
+    "past_key_values", "cache_position", "position_embeddings", "self_attn", "o_proj", "_attn_implementation",
+    "mm_encoder_outputs",
+}  # fmt: skip
+
+
+def names(path: Path) -> set[str]:
+    """Every string, attribute and keyword of a file."""
+    seen: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            seen.add(node.value)
+        elif isinstance(node, ast.Attribute):
+            seen.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            seen.add(node.arg)
+    return seen
+
+
+def test_how_a_block_is_called_is_known_to_one_file() -> None:
+    """Private names of transformers change with its releases; also how a seam leaves the cache out and reads masks."""
+    users = {str(path.relative_to(ROOT)) for path in FILES if names(path) & PRIVATE}
+    assert users == {"models/blocks.py"}
+    seam = ("hooks", "replay", "caches", "contracts", "attention", "gradients", "embeds", "vlm", "sizes")
+    for name in seam:
+        assert names(ROOT / "models" / f"{name}.py") & {"use_cache", "output_hidden_states", "position_ids"} == set()
+
+
+def module_of(path: Path) -> str:
+    """The full name of a file's module."""
+    parts = ["backsight", *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES if part_of(path)}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The modules of ours that a file imports: at its top, for types only, or inside a function."""
+    found = set()
+    for name in imported(path):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]  # an attribute of the module that stands before it
+        found.add(name)
+    return found - {"", module_of(path)}
+
+
+def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The groups of modules of which each is reached from every other one."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for there in graph[waiting.pop()] - seen:
+                seen.add(there)
+                waiting.append(there)
+        return seen
+
+    reach = {name: reached(name) for name in graph}
+    groups = (frozenset(b for b in reach[a] if a in reach[b]) for a in graph)
+    return {group for group in groups if group}
+
+
+def test_a_circle_is_seen_however_it_is_imported(tmp_path: Path) -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset({"b", "c"})}
+    assert circles({"a": {"b"}, "b": set()}) == set()
+    path = ROOT / "models" / "vlm.py"
+    assert {"backsight.models.contracts", "backsight.models.seam"} <= modules_imported(path)
+    hidden = tmp_path / "hidden.py"
+    hidden.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from backsight.models.vlm import VLM\n"
+        "def late():\n    from backsight.models import replay\n"
+    )
+    names = {name for name in imported(hidden) if name.startswith("backsight")}
+    assert names == {"backsight.models.vlm.VLM", "backsight.models.replay"}
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert circles({name: modules_imported(path) for name, path in MODULES.items()}) == set()

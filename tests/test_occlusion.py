@@ -21,6 +21,7 @@ from backsight.measurements.occlusion import VARIANTS, _sectors
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
 from backsight.stimuli.occluded import OccludedPicture, Sectors
+from backsight.studies import compare_metrics
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -195,6 +196,34 @@ def test_the_papers_example_by_hand() -> None:
     assert scores[("truth", "vocabulary")] == pytest.approx(0.82)
     assert scores[("prediction", "options")] == pytest.approx(1.23)
     assert scores[("prediction", "vocabulary")] == pytest.approx(1.64)
+
+
+FALLS = [-1.0, -0.7, -0.45, -0.3, -0.25, -0.11, -0.05, -0.02]  # no two differences across are alike
+
+
+@pytest.mark.parametrize("sector", range(8))
+@pytest.mark.parametrize("off", [-20.0, 0.0, 20.0])
+def test_cos_takes_the_sector_across_wherever_the_true_one_is(sector: int, off: float) -> None:
+    """Equation 8 by hand, and `compare` reads the same score off the same rows."""
+    table = made([FALLS] * 3, true=(45.0 * sector + off) % 360)
+    across, beside = FALLS[(sector + 4) % 8], (FALLS[sector - 1] + FALLS[(sector + 1) % 8]) / 2
+    row = _of_truth(occlusion_summary(table, smallest=2))[0]
+    assert row["score"] == pytest.approx(across - FALLS[sector])
+    assert row["against_adjacent"] == pytest.approx(beside - FALLS[sector])
+    (compared,) = compare_metrics.values(table, "pairs")
+    assert compared.name == "cos/pairs/gray" and len(compared.frame) == 3
+    assert compared.frame[0].to_numpy() == pytest.approx(across - FALLS[sector])
+
+
+def test_cos_of_four_sectors_is_compared_across_two() -> None:
+    """Sectors of 90 degrees: the one across is two further round."""
+    falls = [-0.8, -0.1, -0.3, -0.2]
+    rows = [
+        r | {"sector": 2 * r["sector"]} if r["sector"] is not None else r
+        for r in made([falls] * 3, true=80.0).rows()
+    ]  # fmt: skip
+    (compared,) = compare_metrics.values(Table.of(schemas.OCCLUSION, rows), "pairs")
+    assert compared.frame[0].to_numpy() == pytest.approx(-0.2 + 0.1)
 
 
 def test_the_indicated_sector_is_the_methods_own_peak() -> None:

@@ -17,7 +17,7 @@ from backsight.errors import CannotAnswer, StudyError, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.facts import ModelFacts
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.vlm import VLM
 from backsight.studies import Executor, Job, Options, Serial, Store, Study, default_sets, plan
@@ -213,15 +213,15 @@ def test_a_study_is_run_by_the_executor_that_it_is_given(tiny_vlm: VLM, tmp_path
 def test_lists_of_examples_and_the_largest_number_of_samples(tiny_vlm: VLM) -> None:
     examples = stimuli.squares(tiny_vlm.grid).limit(9)
     table = Behaviour(gray=False)(tiny_vlm, list(examples))
-    assert len(table) == 9 and table.provenance["samples"] == "list_of_examples"
+    assert len(table) == 9 and table.provenance["samples"] == "given"
     assert len(Behaviour(gray=False, max_samples=8)(tiny_vlm, examples)) == 8
     pairs = stimuli.squares(tiny_vlm.grid).pairs("last_token").limit(2)
-    assert Interchange()(tiny_vlm, list(pairs)).provenance["samples"] == "list_of_pairs"
+    assert Interchange()(tiny_vlm, list(pairs)).provenance["samples"] == "given"
     wrong: tuple[Any, ...] = (["a", "b"], [], [examples[0], pairs[0]])
     for given in wrong:
-        with pytest.raises(UsageError, match="These are no samples") as caught:
+        with pytest.raises(UsageError, match="These are no samples that can be measured") as caught:
             Behaviour()(tiny_vlm, given)
-        assert caught.value.do == "give an ExampleSet, a PairSet, or a list of examples or of pairs"
+        assert caught.value.do == "give an ExampleSet, a PairSet, or a list of Example or Pair"
     with pytest.raises(UsageError, match="Behaviour takes an example set"):
         Behaviour()(tiny_vlm, list(pairs))
 

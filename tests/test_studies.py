@@ -14,7 +14,7 @@ from backsight.errors import CannotAnswer, StudyError, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
 from backsight.measurements import Behaviour, Interchange
-from backsight.models.loading import load
+from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM

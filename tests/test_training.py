@@ -270,7 +270,7 @@ def test_a_long_answer_cannot_be_trained() -> None:
 
 def test_what_is_saved_is_a_stock_checkpoint(tmp_path: Path) -> None:
     """Opened again by the one path, the logits are those of the weights in bfloat16; the names are stock names."""
-    from backsight.models.loading import load
+    from backsight.models.opening import load
 
     model, processor = little(0)
     folder = save(model, processor, tmp_path / "made")

@@ -13,8 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backsight.errors import ModelError, StudyError, UsageError
-from backsight.models import hub
-from backsight.models.loading import load, locate
+from backsight.models import contracts, hub, opening
+from backsight.models.families import FAMILIES
+from backsight.models.opening import load, locate
+from backsight.models.prompts import Prompter
+from backsight.models.sites import Parts
 from backsight.training.saving import save
 from tests.conftest import Command, no_space
 
@@ -132,6 +135,64 @@ def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="This folder holds no checkpoint") as caught:
         load(tmp_path)
     assert (caught.value.where, caught.value.got) == (tmp_path, "no config.json")
+
+
+def test_an_adapter_folder_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "Qwen/Qwen2-VL-2B-Instruct"}))
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(UsageError, match="This folder holds an adapter, not a model") as caught:
+        load(tmp_path)
+    assert caught.value.got == "adapter_config.json, for the base Qwen/Qwen2-VL-2B-Instruct"
+    assert "merge_and_unload().save_pretrained(new)" in (caught.value.do or "")
+    (tmp_path / "config.json").write_text("{}")  # written beside it by some trainers
+    (tmp_path / "adapter_config.json").write_text("[]")
+    with pytest.raises(UsageError, match="an adapter") as caught:
+        locate(str(tmp_path))
+    assert caught.value.got == "adapter_config.json, for the base that it does not name"
+
+
+def test_a_merged_model_beside_its_adapter_is_a_model(copied: Path) -> None:
+    (copied / "adapter_config.json").write_text("{}")
+    assert locate(str(copied)) == copied
+
+
+@pytest.mark.parametrize("kind", [ValueError, IndexError, RuntimeError])
+def test_an_error_of_the_package_itself_is_not_blamed_on_the_checkpoint(
+    tiny_checkpoint: Path, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether in a contract, or on the way to the first call of the model."""
+
+    def wrong(*_: object, **__: object) -> None:
+        raise kind("a slip of ours")
+
+    for owner, name in ((contracts, "parity"), (Prompter, "grid"), (Parts, "of")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, wrong)
+            patched.setattr(opening, "_is_own", lambda error: "slip" in str(error))  # these lines stand in a test
+            with pytest.raises(kind, match="a slip of ours"):
+                load(tiny_checkpoint, device="cpu")
+
+
+def test_an_error_is_told_by_the_line_that_raised_it() -> None:
+    for raising, own in (
+        (lambda: Parts.of(None, FAMILIES["gemma3"]), True),
+        (lambda: torch.nn.Linear(2, 2)(torch.ones(3)), False),
+    ):
+        with pytest.raises((AttributeError, RuntimeError)) as caught:
+            raising()
+        assert opening._is_own(caught.value) is own
+
+
+def test_what_a_library_raises_in_the_first_call_is_told_of_the_checkpoint(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(*_: object, **__: object) -> None:
+        torch.nn.Linear(2, 2)(torch.ones(3))
+
+    monkeypatch.setattr("transformers.Qwen2VLForConditionalGeneration.forward", raising)
+    with pytest.raises(ModelError, match="The model cannot be run on what its processor makes") as caught:
+        load(tiny_checkpoint, device="cpu")
+    assert caught.value.where == str(tiny_checkpoint)
 
 
 def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:

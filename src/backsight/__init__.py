@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "load": "backsight.models.loading",
+    "load": "backsight.models.opening",
     "VLM": "backsight.models.vlm",
     "Edit": "backsight.models.sites",
     "Family": "backsight.models.families",
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from backsight.grid import Box, TokenGrid
     from backsight.measurements import Behaviour, Interchange, measure
     from backsight.models.families import Family
-    from backsight.models.loading import load
+    from backsight.models.opening import load
     from backsight.models.sites import Edit
     from backsight.models.vlm import VLM
     from backsight.tables import Table

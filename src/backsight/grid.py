@@ -135,9 +135,9 @@ class TokenGrid:
 
     def tokens_in(self, box: Box, share: float = 0.5) -> NDArray[np.int64]:
         """Indices of the tokens of which at least `share` lies in `box`; GridError if there is none."""
-        found = np.flatnonzero(self.overlap(box) >= share)
-        if len(found) == 0:
+        tokens = np.flatnonzero(self.overlap(box) >= share)
+        if len(tokens) == 0:
             raise GridError(
                 "No image token lies in the box", where=tuple(box), got=repr(self), do="lower `share`, or check the box"
             )
-        return found
+        return tokens

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from backsight.errors import ContractError
+from backsight.errors import ContractError, ModelError
 from backsight.grid import TokenGrid
-from backsight.models import contracts, replay
+from backsight.models import blocks, contracts, releases, replay
 from backsight.models.hooks import Hooks
 from backsight.models.prompts import Prompter
 from backsight.models.sites import Call
@@ -102,11 +102,139 @@ def test_an_edit_lost_inside_generate_is_found(monkeypatch: pytest.MonkeyPatch) 
 
     def enter(self: Hooks, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
         original(self, module, args, kwargs)
-        if kwargs.get("past_key_values") is not None and self._call is not None:
+        if any(kwargs.get(name) is not None for name in blocks.CACHE_NAMES) and self._call is not None:
             self._call = Call(self._call.input_ids, self._call.attention_mask, past=1)
 
     monkeypatch.setattr(Hooks, "_enter", enter)
     assert "edits hold inside generate" in failed(unchecked())
+
+
+def reads_another_name(kwargs: dict[str, Any]) -> int:
+    """The cache looked for under a name of another release: nothing is found, and a decoded token reads as a prompt."""
+    cache = kwargs.get("a name of another release")
+    return 0 if cache is None else int(cache.get_seq_length())
+
+
+def test_an_edit_that_runs_on_decoded_tokens_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of 76, 1, 1, 1 rows an example, where 76, 0, 0, 0 are right."""
+    monkeypatch.setattr(blocks, "decoded_before", reads_another_name)
+    vlm = unchecked()
+    found = {f.name: f.detail for f in contracts.all_of(vlm) if not f.passed}
+    assert set(found) == {"edits hold inside generate"}
+    prompt = vlm.prepare(contracts._examples(vlm)).input_ids.numel()
+    assert found["edits hold inside generate"] == (
+        f"rows that each call edits: [{prompt}, 3, 3, 3], of {prompt} in the prompt"
+    )
+    with pytest.raises(ContractError, match=r"edits address the prompt alone: rows that each call edits: \[\d+, 1\]"):
+        VLM(*parts("qwen2_vl"))
+
+
+def test_an_edit_that_leaks_into_the_values_of_later_steps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only edits of the last position leak: the counted edit of all positions does not, and the logits tell."""
+    original = Hooks._mask
+
+    def leaking(self: Hooks, positions: Any, site: Any, value: torch.Tensor, call: Call) -> Any:
+        return None if call.past > 0 and positions == "last" else original(self, positions, site, value, call)
+
+    def visit(self: Hooks, site: Any, layer: int, value: torch.Tensor) -> torch.Tensor:
+        if self._call is not None and self._call.past > 0:
+            for edit in self.edits:
+                if edit.at(site, layer) and edit.positions == "last":
+                    value = self._edited(edit, value, self._call)
+        return original_visit(self, site, layer, value)
+
+    original_visit = Hooks._visit
+    monkeypatch.setattr(Hooks, "_mask", leaking)
+    monkeypatch.setattr(Hooks, "_visit", visit)
+    found = contracts.generation(vlm := unchecked(), vlm.prepare(contracts._examples(vlm)))
+    assert not found.passed and found.detail.startswith("step 1: largest difference in logits")
+
+
+def test_a_recording_that_decoded_tokens_overwrite_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Hooks._visit
+
+    def overwriting(self: Hooks, site: Any, layer: int, value: torch.Tensor) -> torch.Tensor:
+        for recording in self.recordings:
+            if self._call is not None and self._call.past > 0 and recording.wants(site, layer):
+                recording.values[site, layer] = value
+        return original(self, site, layer, value)
+
+    monkeypatch.setattr(Hooks, "_visit", overwriting)
+    found = contracts.generation(vlm := unchecked(), vlm.prepare(contracts._examples(vlm)))
+    assert not found.passed and "holds 1 of" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "missing", "present"),
+    [
+        (lambda call: call.kwargs.update({blocks.MASK: None}), "no attention mask (NoneType)", "cache"),
+        (lambda call: setattr(call, "keys", None), "its cache was not used", "mask"),
+    ],
+)
+def test_what_a_replay_lacks_is_named(
+    change: Callable[[Any], object], missing: str, present: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = replay._after
+
+    def after(call: blocks.BlockCall) -> Any:
+        observe = original(call)
+
+        def observed(output: Any) -> None:
+            observe(output)
+            change(call)
+
+        return observed
+
+    vlm = unchecked()
+    monkeypatch.setattr(replay, "_after", after)
+    with pytest.raises(ModelError, match="A decoder block was not called as a replay needs it") as caught:
+        replay.record(vlm, vlm.prepare(contracts._examples(vlm)))
+    assert missing in str(caught.value.got) and present not in str(caught.value.got)
+    assert str(caught.value.where).startswith("block 0; tested with transformers 5.17.0 to 5.24.0")
+    assert "no cache" not in caught.value.what
+
+
+def test_a_block_with_a_cache_of_no_known_name_is_named() -> None:
+    class Block(torch.nn.Module):
+        def forward(self, hidden: torch.Tensor, attention_mask: Any = None, memory: Any = None) -> torch.Tensor:
+            return hidden
+
+    with pytest.raises(ModelError, match="takes its cache under no name that is known") as caught:
+        blocks.cache_name(Block())
+    assert str(caught.value.got).endswith("attention_mask, memory")
+    assert caught.value.do == "pip install 'transformers>=5.17.0,<=5.24.0'"
+
+
+def test_a_newer_release_is_not_refused_and_is_named_where_a_contract_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "installed", lambda: "5.31.0")
+    VLM(*parts("qwen2_vl"))
+    monkeypatch.setattr(contracts, "TOLERANCE", -1.0)
+    with pytest.raises(ContractError) as raised:
+        VLM(*parts("qwen2_vl"))
+    clause = "tested with transformers 5.17.0 to 5.24.0; installed is 5.31.0, which is not among them"
+    assert clause in str(raised.value.where)
+
+
+@pytest.mark.parametrize(
+    ("release", "tested"),
+    [("5.16.9", False), ("5.17.0", True), ("5.23.0", True), ("5.24.7", True), ("5.25.0.dev0", False), ("6.0", False)],
+)
+def test_a_release_is_told_by_its_minor(release: str, tested: bool) -> None:
+    assert releases.is_tested(release) is tested
+
+
+def test_an_edit_of_the_vision_encoder_lost_inside_generate_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 5.23 on `generate` runs the vision encoder before it calls the model, outside of any call."""
+    vlm = unchecked()
+    if not hasattr(vlm.model, "_supports_mm_encoder_outputs"):
+        pytest.skip("this release runs the vision encoder inside the call")
+    original = Hooks._visit
+
+    def inside_calls_alone(self: Hooks, site: Any, layer: int, value: torch.Tensor) -> torch.Tensor:
+        return value if self._call is None else original(self, site, layer, value)
+
+    monkeypatch.setattr(Hooks, "_visit", inside_calls_alone)
+    assert failed(vlm) == {"edits hold inside generate"}
 
 
 def test_an_edit_at_the_wrong_position_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,23 +244,23 @@ def test_an_edit_at_the_wrong_position_is_found(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_mask_left_out_in_replay_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = replay.BlockCall.cut
+    original = blocks.BlockCall.cut
 
-    def maskless(self: replay.BlockCall, rows: torch.Tensor) -> dict[str, Any]:
-        return original(self, rows) | {"attention_mask": None}
+    def maskless(self: blocks.BlockCall, rows: torch.Tensor) -> dict[str, Any]:
+        return original(self, rows) | {blocks.MASK: None}
 
-    monkeypatch.setattr(replay.BlockCall, "cut", maskless)
+    monkeypatch.setattr(blocks.BlockCall, "cut", maskless)
     assert "replay equals the whole forward" in failed(unchecked())
 
 
 def test_copies_that_see_each_other_in_a_sweep_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = replay._for_copies
+    original = blocks.BlockCall.for_copies
 
-    def open_to_all(*args: Any) -> dict[str, Any]:
-        found = original(*args)
-        return found | {"attention_mask": torch.zeros_like(found["attention_mask"])}
+    def open_to_all(self: blocks.BlockCall, *args: Any) -> dict[str, Any]:
+        arguments = original(self, *args)
+        return arguments | {blocks.MASK: torch.zeros_like(arguments[blocks.MASK])}
 
-    monkeypatch.setattr(replay, "_for_copies", open_to_all)
+    monkeypatch.setattr(blocks.BlockCall, "for_copies", open_to_all)
     assert "the last-token sweep equals hooked forwards" in failed(unchecked())
 
 

@@ -51,11 +51,11 @@ def test_replaced_image_tokens_equal_a_plain_patched_forward(vlm: VLM, questions
         hidden[mask] = values
         return hidden
 
-    found = trace.replaced(layer, mask, values)
+    found = trace.with_states(layer, mask, values)
     torch.testing.assert_close(found, patched(vlm.model, batch.inputs, layer, placed), atol=1e-4, rtol=0)
     assert (found - trace.logits).abs().max() > 1e-4
-    with pytest.raises(EditError, match="Not one state for each place"):
-        trace.replaced(layer, mask, values[1:])
+    with pytest.raises(EditError, match="Not one state for each position"):
+        trace.with_states(layer, mask, values[1:])
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])

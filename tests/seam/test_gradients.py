@@ -178,6 +178,6 @@ def test_positions_that_none_sees_equal_attention_cut_by_edits(
     with vlm.editing(Edit("scores", lambda rows: rows.masked_fill(cut, torch.finfo(rows.dtype).min))):
         expected = vlm.forward(batch)
     trace = replay.record(vlm, batch)
-    torch.testing.assert_close(trace.unseen(hidden), expected, **CLOSE)
+    torch.testing.assert_close(trace.knockout(hidden), expected, **CLOSE)
     assert (expected - trace.logits).abs().max() > 1e-5
-    assert torch.equal(trace.unseen(torch.zeros_like(hidden)), trace.logits)
+    assert torch.equal(trace.knockout(torch.zeros_like(hidden)), trace.logits)

@@ -194,3 +194,29 @@ def test_a_knockout_of_scores_closes_the_road_from_the_image(qwen: VLM, question
     assert (qwen.forward(one) - qwen.forward(two)).abs().max() > 1e-4
     with qwen.editing(Edit("scores", cut)):
         torch.testing.assert_close(qwen.forward(one), qwen.forward(two))
+
+
+def test_the_vision_encoder_is_recorded_inside_generate(vlm: VLM, questions: list[Example]) -> None:
+    """`generate` may encode pictures before it calls the model; the recording is that of the prompt all the same."""
+    batch = vlm.prepare(questions)
+    last = vlm.parts.count("vision") - 1
+    with vlm.recording("vision", "resid_pre", layers=[last]) as recorded:
+        vlm.forward(batch)
+        expected = recorded["vision", last].clone()
+    with vlm.recording("vision", "resid_pre", layers=[last]) as recorded:
+        vlm.forward(vlm.prepare(questions[::-1]))
+        vlm.generate(batch, max_new_tokens=3)
+    torch.testing.assert_close(recorded["vision", last], expected, atol=1e-5, rtol=0)
+    assert recorded["resid_pre", last].shape[1] == batch.input_ids.shape[1]
+
+
+def test_a_call_without_a_picture_forgets_the_last_ones_vision(qwen: VLM, questions: list[Example]) -> None:
+    inputs = qwen.prepare(questions[:1]).inputs
+    text = {k: v[:, -3:] for k, v in inputs.items() if k in ("input_ids", "attention_mask")}
+    with qwen.recording("vision") as recorded:
+        qwen.forward(qwen.prepare(questions[:1]))
+        assert recorded["vision", 0].numel() > 0
+        with torch.no_grad():
+            qwen.model(**text)
+        with pytest.raises(EditError, match="Nothing was recorded there"):
+            recorded["vision", 0]

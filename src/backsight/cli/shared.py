@@ -40,7 +40,7 @@ def command_line() -> str:
 
 def open_model(model: str, dtype: str | None, device: str | None, max_pixels: int | None, *, check: bool = True) -> VLM:
     """Load a model without transformers' own chatter."""
-    from backsight.models.loading import load, quiet
+    from backsight.models.opening import load, quiet
 
     quiet()
     return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)

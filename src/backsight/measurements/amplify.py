@@ -24,6 +24,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
@@ -49,6 +50,7 @@ class Amplify(Measurement):
     schema: ClassVar[Schema] = schemas.AMPLIFY
     needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 2
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
@@ -81,11 +83,9 @@ class Amplify(Measurement):
             return samples
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
-        """CannotAnswer where vision features enter later on too, or the options are no single tokens."""
+        """CannotAnswer where the options are no single tokens, or the grid has no room for rows."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Amplification takes an example set, not pairs", got=samples.name)
-        if "deepstack" in facts.capabilities:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
         facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
@@ -155,7 +155,7 @@ class Amplify(Measurement):
                 rows[None].append(_row(vlm, example, scores, part, None, "none", 0, 0.0))
             for form, repairs in tried.items():
                 for repair, kind, draw, alpha in repairs:
-                    logits = trace.replaced(0, batch.image_mask, repair(plain))
+                    logits = trace.with_states(0, batch.image_mask, repair(plain))
                     for example, scores in zip(chunk, logits, strict=True):
                         rows[form].append(_row(vlm, example, scores, part, form, kind, draw, alpha))
         return rows

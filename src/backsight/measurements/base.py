@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from backsight.errors import StudyError, UsageError
-from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.errors import StudyError
+from backsight.examples import Example, ExampleSet, Pair, PairSet, as_samples
 from backsight.grid import TokenGrid
 from backsight.measurements import memory
 from backsight.measurements.batching import Planned, batches, companions
@@ -38,6 +38,7 @@ M = TypeVar("M", bound="Measurement")
 class Measurement(ABC):
     """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
 
+    `requires` names the capabilities of an architecture (`models.families.common`) without which it cannot be made.
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `needs_all_samples`
     says that it learns from all samples at once, so that `rows` gets them all and does its own batching. One that is
     `opt_in` is made of the sets that name it, and of others only where a study is asked for it by name. At most
@@ -45,6 +46,7 @@ class Measurement(ABC):
     """
 
     schema: ClassVar[Schema]
+    requires: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[int] = 1
     opt_in: ClassVar[bool] = False
     pair_kind: ClassVar[str | None] = None
@@ -99,8 +101,14 @@ class Measurement(ABC):
         return [list(range(len(samples)))] if self.needs_all_samples else batches(samples, self.batch)
 
     def __call__(self, vlm: VLM, samples: Given, *, progress: Progress | None = None) -> Table:
-        """The table of rows; CannotAnswer where the model cannot be asked these samples."""
+        """The table of rows; CannotAnswer where the model cannot be asked these samples. A list of examples will do."""
         return measure(vlm, samples, self, progress=progress)
+
+
+def check(facts: ModelFacts, samples: Samples, measurement: Measurement) -> None:
+    """CannotAnswer where an architecture lacks what a measurement requires, or a model cannot be asked the samples."""
+    facts.demand(measurement.requires)
+    measurement.check(facts, samples)
 
 
 @overload
@@ -127,10 +135,10 @@ def measure(
     from backsight.models.sizes import facts as facts_of
 
     several = [measurement] if isinstance(measurement, Measurement) else list(measurement)
-    parts: list[Part] = [(one, as_set(samples, one).limit(one.max_samples)) for one in several]
+    parts: list[Part] = [(one, as_samples(samples).limit(one.max_samples)) for one in several]
     facts = facts_of(vlm, (e for one, chosen in parts for e in one.asked(chosen, vlm.grid)), priced=False)
     for one, chosen in parts:
-        one.check(facts, chosen)
+        check(facts, chosen, one)
     if memory_cap is not None:
         parts = [(within(one, facts, chosen, memory_cap - facts.weights), chosen) for one, chosen in parts]
     rows: list[dict[int, list[Row]]] = [{} for _ in parts]
@@ -148,21 +156,6 @@ def measure(
         for (one, chosen), of in zip(parts, rows, strict=True)
     ]
     return tables[0] if isinstance(measurement, Measurement) else tables
-
-
-def as_set(samples: Given, measurement: Measurement) -> Samples:
-    """The samples as a set: a set as it is, a list of examples or of pairs under a name that says so."""
-    if isinstance(samples, ExampleSet | PairSet):
-        return samples
-    items: tuple[Any, ...] = tuple(samples) if isinstance(samples, Sequence) else (samples,)
-    if items and all(isinstance(item, Example) for item in items):
-        return ExampleSet("list_of_examples", items)
-    if items and all(isinstance(item, Pair) for item in items):
-        return PairSet("list_of_pairs", items, measurement.pair_kind or "custom")
-    raise UsageError(
-        "These are no samples", where=type(measurement).__name__, got=type(next(iter(items), samples)).__name__,
-        do="give an ExampleSet, a PairSet, or a list of examples or of pairs",
-    )  # fmt: skip
 
 
 def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterator[dict[int, list[Row]]]:

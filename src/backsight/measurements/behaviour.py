@@ -24,6 +24,8 @@ from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.tables import Schema
 
+PER_TOKEN = ("choice_per_token", "choice_per_token_correct", "p_answer_per_token")
+
 
 @dataclass(frozen=True)
 class Behaviour(Measurement):
@@ -35,7 +37,7 @@ class Behaviour(Measurement):
     gray: bool = True
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
-        """CannotAnswer where the options of a set that demands single tokens are none."""
+        """CannotAnswer where the tokenizer cannot tell the options apart, as single tokens where a set demands them."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Behaviour takes an example set, not pairs", got=samples.name)
         facts.check_options(samples)
@@ -75,7 +77,7 @@ def _rows(vlm: VLM, samples: Sequence[Example], shown: Sequence[Example], condit
     batch = vlm.prepare(distinct)
     logits = vlm.forward(batch)
     sequences = {
-        options: vlm.sequence_log_probabilities(batch, options).exp()
+        options: vlm.sequence_log_probabilities(batch, options)
         for options in dict.fromkeys(e.options for e in samples)
         if vlm.options(options) is None
     }
@@ -96,10 +98,15 @@ def _distinct(shown: Sequence[Example]) -> tuple[list[Example], list[int]]:
 
 def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: Tensor | None) -> Row:
     single = None if sequence is not None else vlm.options(example.options)
-    scores = answers.option_probabilities(logits, single) if single is not None else sequence
-    assert scores is not None
-    best = int(scores.argmax())
     answer = example.options.index(example.answer)
+    by_token: Row = dict.fromkeys(PER_TOKEN)
+    if sequence is not None:
+        scores = sequence.exp()
+        by_token = _per_token(vlm, example, sequence, answer)
+    else:
+        assert single is not None
+        scores = answers.option_probabilities(logits, single)
+    best = int(scores.argmax())
     top = vlm.tokenizer.decode([int(logits.argmax())])
     total = float(scores.sum())
     return {
@@ -122,4 +129,12 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "top_token": top,
         "free_correct": answers.normalise(top) == answers.normalise(example.answer) if single is not None else None,
         "scoring": "token" if single is not None else "sequence",
+        **by_token,
     }
+
+
+def _per_token(vlm: VLM, example: Example, sequence: Tensor, answer: int) -> Row:
+    """The choice by the mean log p of an option's tokens, from the log p of its sequence (option,)."""
+    mean = answers.per_token(vlm.tokenizer, example.options, sequence)
+    best = int(mean.argmax())
+    return dict(zip(PER_TOKEN, (example.options[best], best == answer, float(mean[answer].exp())), strict=True))

@@ -44,7 +44,7 @@ def explain(
         raise UsageError("There is no such target", got=target, do=f"choose from: {', '.join(relevance.TARGETS)}")
     example = question(image, subject=subject, reference=reference, prompt=prompt, system=system)
     if isinstance(model, str):
-        from backsight.models.loading import load
+        from backsight.models.opening import load
 
         model = load(model)
     return explained(model, example, method, target)

@@ -25,6 +25,7 @@ from backsight.measurements.regions import Region, Tokens, outer, regions
 from backsight.measurements.roads import removed
 from backsight.models import replay
 from backsight.models.facts import ModelFacts, sides
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
@@ -44,6 +45,7 @@ class ImageInterchange(Measurement):
     schema: ClassVar[Schema] = schemas.IMAGE_INTERCHANGE
     pair_kind: ClassVar[str | None] = "reversed"
     vision: ClassVar[Literal["intact", "removed"]] = "intact"
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     batch: int = 8
     tokens: tuple[Tokens, ...] = ("objects", "strips")
@@ -67,8 +69,6 @@ class ImageInterchange(Measurement):
                         "The tokenizer has no single token of its own for some options", where=f"pair {pair.id}",
                         got=asked,
                     )  # fmt: skip
-        if self.vision == "removed" and "deepstack" in facts.capabilities:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Two forwards a pair, and from each layer on what the swapped tokens reach."""
@@ -124,7 +124,7 @@ class ImageInterchange(Measurement):
         swept = []
         for layer in range(len(clean.blocks) + 1):
             state = other.resid_pre(layer)
-            swept.append(clean.replaced(layer, into, torch.cat([state[i, at] for i, at in enumerate(taken)])))
+            swept.append(clean.with_states(layer, into, torch.cat([state[i, at] for i, at in enumerate(taken)])))
         return swept
 
     def _common(self, vlm: VLM, pair: Pair, clean: Tensor, counterfactual: Tensor) -> Row:
@@ -147,6 +147,7 @@ class Backup(ImageInterchange):
     """The object tokens swapped after removal: does the language model make the order itself (5.3.2, figure 8)?"""
 
     vision: ClassVar[Literal["intact", "removed"]] = "removed"
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     tokens: tuple[Tokens, ...] = ("objects",)
 

@@ -19,7 +19,7 @@ from scipy import stats
 from torch import Tensor
 
 from backsight import schemas
-from backsight.errors import CannotAnswer, UsageError
+from backsight.errors import UsageError
 from backsight.examples import Example, Picture, PlainPicture
 from backsight.grid import TokenGrid
 from backsight.maths import compass
@@ -31,8 +31,9 @@ from backsight.measurements.relations import OfRelations, told
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.gradients import Score
-from backsight.models.vlm import VLM
+from backsight.models.seam import Seam
 from backsight.stimuli.render import ScenePicture
 from backsight.tables import Schema
 
@@ -51,6 +52,7 @@ class Knockout(OfRelations):
 
     schema: ClassVar[Schema] = schemas.KNOCKOUT
     opt_in: ClassVar[bool] = True
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     target: Target = "prediction"
     forms: tuple[Form, ...] = FORMS
@@ -60,12 +62,6 @@ class Knockout(OfRelations):
         super().__post_init__()
         if not self.forms or set(self.forms) - set(FORMS):
             raise UsageError("There is no such form of knockout", got=self.forms, do=f"choose from: {', '.join(FORMS)}")
-
-    def check(self, facts: ModelFacts, samples: Samples) -> None:
-        """As for Creg; CannotAnswer also where vision features enter between the decoder's blocks."""
-        super().check(facts, samples)
-        if "deepstack" in facts.capabilities:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
@@ -112,14 +108,14 @@ def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]
         for row in rows:
             mask[row, places[row][token]] = True
         if empty is None:
-            logits = trace.unseen(mask)
+            logits = trace.knockout(mask)
         else:
-            logits = trace.replaced(0, mask, torch.stack([empty[row][token] for row in rows]))
+            logits = trace.with_states(0, mask, torch.stack([empty[row][token] for row in rows]))
         found[:, token] = base - score(logits)
     return [values[:count] for values, count in zip(found, counts, strict=True)]
 
 
-def _empty(vlm: VLM, examples: Sequence[Example]) -> list[Tensor]:
+def _empty(vlm: Seam, examples: Sequence[Example]) -> list[Tensor]:
     """The image embeddings (image_token, d_model) of each question's empty picture."""
     return embeds.of_pictures(vlm, [empty_picture(e) for e in examples])
 

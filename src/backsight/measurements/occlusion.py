@@ -151,7 +151,7 @@ def _tokens(vlm: VLM, name: str, examples: Sequence[Example], chosen: Mapping[st
         for row, share in enumerate(shares):
             places = batch.image_mask[row].nonzero().flatten()
             hidden[row, places[torch.from_numpy(share[sector] >= HIDDEN).to(places.device)]] = True
-        for example, share, z in zip(examples, shares, trace.unseen(hidden), strict=True):
+        for example, share, z in zip(examples, shares, trace.knockout(hidden), strict=True):
             area = float((share[sector] >= HIDDEN).mean())
             yield _row(example, name, sector) | _scores(example, z, vlm, chosen) | {"area": area}
 

@@ -1,9 +1,10 @@
-"""Position probes: is the place of each thing readable from its tokens, from the background's, and from which layer on?
+"""Position probes: is a thing's ordinal position readable from its tokens, from the background's, from which layer on?
 
 A linear probe is fitted on the tokens of the objects in three quarters of the pictures and scored on the rest (Dual
 Mechanisms, 5.2.1, B.3, B.4): at the image embeddings, behind each block of the vision encoder, before each block of the
-language model. Beside it stands a probe of shuffled places, and beyond the objects the background tokens: how many
-are given the place of the strip that they lie in. Rows that stand elsewhere tell ordinal place from absolute column.
+language model. Beside it stands a probe of shuffled positions, and beyond the objects the background tokens: how many
+are given the position of the strip that they lie in. Rows that stand elsewhere tell ordinal position from absolute
+column. A token that a probe gives to several positions alike counts for each as its share.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
 from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
-Place = tuple[SiteName, int]
+Layer = tuple[SiteName, int]  # a site and a layer of it
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """A picture to be probed. `labels` (image_token,): the place of a token's object, -1 on the background.
+    """A picture to be probed. `labels` (image_token,): the position of a token's object, -1 on the background.
 
     `strips` (image_token,): the strip, or the field of a grid of things, that each token lies in.
     """
@@ -47,7 +49,7 @@ class _Shown:
 
 @dataclass(frozen=True)
 class Probes(Measurement):
-    """Share of tokens given their place, one row a test picture, site and layer. Fitted per arrangement (axis or grid).
+    """Share of tokens given their position, a row a test picture, site and layer. Fitted by arrangement (axis or grid).
 
     `deep` also probes every block of the vision encoder and the language model, and the shifted rows.
     """
@@ -71,12 +73,16 @@ class Probes(Measurement):
             return False
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
-        """CannotAnswer where the samples show no places, or too few pictures to fit on."""
+        """CannotAnswer where the samples show no positions, or too few pictures to fit on."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Probes take an example set, not pairs", got=samples.name)
         for pictures in by_arrangement(samples).values():
             if len(pictures) < 8:
                 raise CannotAnswer("Too few pictures to fit a probe", got=f"{len(pictures)}, at least 8 are needed")
+            train, test = split(pictures, self.seed)
+            if len(train) < 6 or not test:
+                got = f"{len(train)} to fit on and {len(test)} to score, of {len(pictures)} that share photographs"
+                raise CannotAnswer("Too few pictures to fit a probe", got=got)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """One forward a picture, three where shifted rows are shown beside."""
@@ -104,65 +110,65 @@ class Probes(Measurement):
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of every test picture at every site and layer; shifted rows have `shown` shifted."""
-        found: list[Row] = []
+        scored: list[Row] = []
         for kind, pictures in by_arrangement(samples).items():
             train, test = split(pictures, self.seed)
             fitted = self._fit(vlm, train)
-            found += self._scored(vlm, test, fitted, kind, "standard")
+            scored += self._scored(vlm, test, fitted, kind, "standard")
             if self.deep and all(isinstance(e.source, Row3) for e in test):
                 moved = [m for e in test for m in _shifted(vlm, e)]
-                found += self._scored(vlm, moved, fitted, kind, "shifted", asked=test)
-        return found
+                scored += self._scored(vlm, moved, fitted, kind, "shifted", asked=test)
+        return scored
 
-    def _fit(self, vlm: VLM, train: Sequence[Example]) -> dict[Place, tuple[probes.Probe, probes.Probe]]:
-        """A probe and one of shuffled places, at every site and layer."""
-        states: dict[Place, list[Tensor]] = {}
+    def _fit(self, vlm: VLM, train: Sequence[Example]) -> dict[Layer, tuple[probes.Probe, probes.Probe]]:
+        """A probe and one of shuffled positions, at every site and layer."""
+        states: dict[Layer, list[Tensor]] = {}
         labels, images = [], []
         for number, (shown, features) in enumerate(self._seen(vlm, train)):
             on = shown.labels >= 0
             labels.append(shown.labels[on])
             images.append(np.full(on.sum(), number))
-            for place, value in features.items():
-                states.setdefault(place, []).append(value[torch.from_numpy(on).to(value.device)])
+            for at, value in features.items():
+                states.setdefault(at, []).append(value[torch.from_numpy(on).to(value.device)])
         label = np.concatenate(labels)
         mixed = probes.shuffled(label, np.concatenate(images), self.seed)
         classes = int(label.max()) + 1
         return {
-            place: (
+            at: (
                 probes.fit(torch.cat(value), torch.from_numpy(label), classes, method=self.method, seed=self.seed),
                 probes.fit(torch.cat(value), torch.from_numpy(mixed), classes, method=self.method, seed=self.seed),
             )
-            for place, value in states.items()
+            for at, value in states.items()
         }
 
     def _scored(
-        self, vlm: VLM, test: Sequence[Example], fitted: dict[Place, tuple[probes.Probe, probes.Probe]], kind: str,
+        self, vlm: VLM, test: Sequence[Example], fitted: dict[Layer, tuple[probes.Probe, probes.Probe]], kind: str,
         shown: str, *, asked: Sequence[Example] = (),
     ) -> list[Row]:  # fmt: skip
-        found = []
+        scored: list[Row] = []
         per = len(test) // len(asked) if asked else 1
         for number, (seen, features) in enumerate(self._seen(vlm, test)):
             original = asked[number // per] if asked else seen.example
             on = seen.labels >= 0
             for (site, layer), value in features.items():
                 probe, null = fitted[site, layer]
-                given, chance = probe(value).cpu().numpy(), null(value).cpu().numpy()
+                given, chance = probe.shares(value).cpu().numpy(), null.shares(value).cpu().numpy()
                 differ = on & (seen.labels != seen.strips)
                 row = {
                     "example_id": original.id, "image_id": seen.example.image_id, "suite": original.suite,
                     "arrangement": kind, "shown": shown, "site": site, "layer": layer,
                     "places": probe.bias.shape[0],
-                    "objects": _share(given == seen.labels, on),
-                    "objects_shuffled": _share(chance == seen.labels, on),
-                    "background": _share(given == seen.strips, ~on),
-                    "background_shuffled": _share(chance == seen.strips, ~on),
-                    "as_ordinal": _share(given == seen.labels, differ),
-                    "as_column": _share(given == seen.strips, differ),
+                    "objects": _share(given, seen.labels, on),
+                    "objects_shuffled": _share(chance, seen.labels, on),
+                    "background": _share(given, seen.strips, ~on),
+                    "background_shuffled": _share(chance, seen.strips, ~on),
+                    "as_ordinal": _share(given, seen.labels, differ),
+                    "as_column": _share(given, seen.strips, differ),
                 }  # fmt: skip
-                found.append(row)
-        return found
+                scored.append(row)
+        return scored
 
-    def _seen(self, vlm: VLM, pictures: Sequence[Example]) -> Iterator[tuple[_Shown, dict[Place, Tensor]]]:
+    def _seen(self, vlm: VLM, pictures: Sequence[Example]) -> Iterator[tuple[_Shown, dict[Layer, Tensor]]]:
         """Each picture with its tokens' states (image_token, d_model) by site and layer."""
         for start in range(0, len(pictures), self.batch):
             part = pictures[start : start + self.batch]
@@ -170,41 +176,44 @@ class Probes(Measurement):
             for index, example in enumerate(part):
                 grid = vlm.grid_of(example.picture)
                 labels, strips = labelled(example, grid)
-                yield _Shown(example, labels, strips), {place: values[index] for place, values in states.items()}
+                yield _Shown(example, labels, strips), {at: values[index] for at, values in states.items()}
 
 
 @dataclass(frozen=True)
 class ProbeMaps(Probes):
-    """What the probe at the image embeddings says of every token, over the test pictures: one row a token."""
+    """What the probe at the image embeddings says of every token over the test pictures, a row a token and position."""
 
     schema: ClassVar[Schema] = schemas.PROBE_MAPS
 
     deep: bool = False
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
-        """A row a token and place: the share of test pictures in which the token is given that place."""
-        found: list[Row] = []
+        """A row a token and position: the share of test pictures in which the token is given that position."""
+        maps: list[Row] = []
         for kind, pictures in by_arrangement(samples).items():
             train, test = split(pictures, self.seed)
             probe, _ = self._fit(vlm, train)["image_embeds", 0]
-            given = torch.stack([probe(f["image_embeds", 0]) for _, f in self._seen(vlm, test)]).cpu().numpy()
+            seen = (features["image_embeds", 0] for _, features in self._seen(vlm, test))
+            given = np.stack([probe.shares(states).cpu().numpy() for states in seen]).mean(0, dtype=np.float64)
             grid = vlm.grid_of(test[0].picture)
             labels, _ = labelled(test[0], grid)
             for token in range(len(grid)):
-                for place in range(probe.bias.shape[0]):
-                    found.append(
+                for position in range(probe.bias.shape[0]):
+                    maps.append(
                         {
                             "suite": samples[0].suite, "arrangement": kind, "row": int(grid.row[token]),
-                            "column": int(grid.column[token]), "place": place,
-                            "share": float((given[:, token] == place).mean()), "pictures": len(test),
+                            "column": int(grid.column[token]), "place": position,
+                            "share": float(given[token, position]), "pictures": len(test),
                             "object": None if labels[token] < 0 else int(labels[token]),
                         }
                     )  # fmt: skip
-        return found
+        return maps
 
 
-def _share(hit: np.ndarray, among: np.ndarray) -> float | None:  # type: ignore[type-arg]
-    return float(hit[among].mean()) if among.any() else None
+def _share(given: np.ndarray, wanted: np.ndarray, among: np.ndarray) -> float | None:  # type: ignore[type-arg]
+    """The mean share (image_token, class) that the tokens `among` all give to their wanted class (image_token,)."""
+    at = np.flatnonzero(among)
+    return float(given[at, wanted[at]].mean(dtype=np.float64)) if len(at) else None
 
 
 def _shifted(vlm: VLM, example: Example) -> list[Example]:
@@ -212,21 +221,21 @@ def _shifted(vlm: VLM, example: Example) -> list[Example]:
     return shifted(example, grid.cell[0 if arrangement(example) == "horizontal" else 1])
 
 
-def _embedded(vlm: VLM, examples: Sequence[Example]) -> dict[Place, list[Tensor]]:
+def _embedded(vlm: VLM, examples: Sequence[Example]) -> dict[Layer, list[Tensor]]:
     return {("image_embeds", 0): embeds.of_pictures(vlm, [e.picture for e in examples])}
 
 
-def _states(vlm: VLM, examples: Sequence[Example]) -> dict[Place, list[Tensor]]:
+def _states(vlm: VLM, examples: Sequence[Example]) -> dict[Layer, list[Tensor]]:
     """States of each example's image tokens, in raster order, at every site and layer."""
     batch = vlm.prepare(examples)
     sites: list[SiteName] = ["image_embeds", "resid_pre"]
-    if vlm.family.patches is not None:
+    if vlm.family.can(PATCH_ORDER):
         sites.append("vision")
     with vlm.recording(*sites, positions="image") as recorded:
         vlm.forward(batch)
     counts = [len(grid) for grid in batch.grids]
-    found = {}
+    states = {}
     for (site, layer), value in recorded.values.items():
-        states = embeds.by_cell(vlm, value, batch) if site == "vision" else value
-        found[site, layer] = list(torch.split(states, counts))
-    return found
+        by_cell = embeds.by_cell(vlm, value, batch) if site == "vision" else value
+        states[site, layer] = list(torch.split(by_cell, counts))
+    return states

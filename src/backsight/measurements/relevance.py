@@ -23,6 +23,7 @@ from backsight.measurements import memory
 from backsight.models import embeds, gradients, replay
 from backsight.models.facts import ModelFacts, Sizes
 from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 from backsight.models.vlm import VLM
 
 Target = Literal["truth", "prediction"]
@@ -121,7 +122,7 @@ def check(single_tokens: Callable[[tuple[str, ...]], object | None], options: se
             )
 
 
-def option_logits(vlm: VLM, logits: Tensor, options: tuple[str, ...]) -> Tensor:
+def option_logits(vlm: Seam, logits: Tensor, options: tuple[str, ...]) -> Tensor:
     """The logit of each option (option,): over its spellings, the logarithm of their summed exponentials."""
     spelled = vlm.options(options)
     if spelled is None:
@@ -160,7 +161,7 @@ def _chosen(vlm: VLM, example: Example, logits: Tensor) -> Chosen:
     return Chosen(tuple(scores.tolist()), int(scores.argmax()), example.options.index(example.answer))
 
 
-def score(vlm: VLM, batch: Batch, chosen: Sequence[Chosen], target: Target, contrastive: bool) -> gradients.Score:
+def score(vlm: Seam, batch: Batch, chosen: Sequence[Chosen], target: Target, contrastive: bool) -> gradients.Score:
     """tau of each question from next-token logits: z_target, less the rival's where contrastive (equation 1)."""
 
     def tau(logits: Tensor) -> Tensor:

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from backsight import schemas
-from backsight.errors import CannotAnswer, UsageError
+from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID, SINGLE_CELLS
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
 from backsight.stimuli.alone import alone, control, others, row_of
@@ -42,6 +43,7 @@ class Roads(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.ROADS
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     shuffles: int = 5
 
@@ -54,23 +56,21 @@ class Roads(Measurement):
         return isinstance(samples, ExampleSet) and all(isinstance(e.source, Row3) for e in samples)
 
     def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
-        """The samples, and the question about each that place has no part in."""
+        """The samples, and the presence question about each."""
         rows = [e for e in samples if isinstance(e, Example) and isinstance(e.source, Row3)]
         return [*samples, *(control(e) for e in rows)]
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
-        """CannotAnswer where the samples are not rows of three, or the architecture adds vision features later on."""
+        """CannotAnswer where the samples are not rows of three, or the options are no single tokens."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Roads take an example set, not pairs", got=samples.name)
-        if "deepstack" in facts.capabilities:
-            raise CannotAnswer("Vision features enter between the decoder's blocks too", got=facts.family)
         for example in samples:
             row_of(example)
         facts.check_options(samples)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Each condition of both questions runs the language model from the first image token on."""
-        conditions = 1 + self.shuffles + 1 + ("cells_alone" in facts.capabilities)
+        conditions = 1 + self.shuffles + 1 + (SINGLE_CELLS in facts.capabilities)
         language = facts.language_share()
         return len(samples) * (2 + 2 * language * (conditions - 1) + 1 - language)
 
@@ -98,7 +98,7 @@ class Roads(Measurement):
             if not values:
                 values = self._values(vlm, batch, trace.resid_pre(0)[batch.image_mask])
             outcomes = {"plain": trace.logits}
-            outcomes |= {name: trace.replaced(0, batch.image_mask, value) for name, value in values.items()}
+            outcomes |= {name: trace.with_states(0, batch.image_mask, value) for name, value in values.items()}
             for name, logits in outcomes.items():
                 condition, _, seed = name.partition(" ")
                 for sample, example, scores in zip(samples, examples, logits, strict=True):
@@ -108,7 +108,7 @@ class Roads(Measurement):
 
     def _values(self, vlm: VLM, batch: Batch, plain: Tensor) -> dict[str, Tensor]:
         values = {"removed": removed(vlm, batch)}
-        if vlm.family.cells_alone:
+        if vlm.family.can(SINGLE_CELLS):
             values["cells"] = embeds.of_single_cells(vlm, batch)
         return values | {f"shuffled {seed}": shuffled(plain, batch, seed) for seed in range(self.shuffles)}
 

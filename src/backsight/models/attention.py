@@ -19,6 +19,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask
 
+from backsight.models import blocks
+
 NAME = "backsight"
 ScoreFunction = Callable[[Tensor], Tensor]
 WeightWatcher = Callable[[Tensor], None]
@@ -70,15 +72,14 @@ def explicit(
     `weights` watch the attention (batch, head, query, key) behind the softmax. An eager model has explicit masks
     already and keeps its attention, unless scores are edited or weights are watched.
     """
-    text = model.config.get_text_config()
-    before = text._attn_implementation
+    before = blocks.implementation(model.config.get_text_config())
     switch = before != NAME and (before != "eager" or bool(scores) or bool(weights))
     added = [module for module in scores or {} if module not in _SCORES]
     watched = [module for module in weights or {} if module not in _WATCHERS]
     _SCORES.update(scores or {})
     _WATCHERS.update(weights or {})
     if switch:
-        model.set_attn_implementation({"text_config": NAME})
+        blocks.set_implementation(model, NAME)
     try:
         yield
     finally:
@@ -87,4 +88,4 @@ def explicit(
         for module in watched:
             _WATCHERS.pop(module, None)
         if switch:
-            model.set_attn_implementation({"text_config": before})
+            blocks.set_implementation(model, before)

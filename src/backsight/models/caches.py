@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from backsight.models.replay import BlockCall
+from backsight.models.blocks import BlockCall
 
 
 class Capture:
@@ -23,7 +22,7 @@ class Capture:
 
 
 class Scatter:
-    """Gives the recorded keys and values, with those of the replayed rows in their places."""
+    """Gives the recorded keys and values, with those of the replayed rows in their stead."""
 
     def __init__(self, call: BlockCall, rows: Tensor) -> None:
         self.call, self.rows = call, rows

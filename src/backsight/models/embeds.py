@@ -8,44 +8,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from backsight.errors import CannotAnswer
-from backsight.examples import Example, Picture, PlainPicture
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.vlm import VLM
+from backsight.examples import Picture
+from backsight.models.families.common import PATCH_ORDER, SINGLE_CELLS, demand, image_features
+from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 
 
-def of_batch(vlm: VLM, batch: Batch) -> Tensor:
+def of_batch(vlm: Seam, batch: Batch) -> Tensor:
     """The image embeddings of a prepared batch."""
-    return _features(vlm, batch.inputs)
+    return _features(vlm, batch.inputs, len(batch))
 
 
-def of_pictures(vlm: VLM, pictures: Sequence[Picture]) -> list[Tensor]:
+def of_pictures(vlm: Seam, pictures: Sequence[Picture]) -> list[Tensor]:
     """The image embeddings (image_token, d_model) of each picture; equal pictures go through once."""
     distinct = {picture.id: picture for picture in pictures}
     opened = [picture.open() for picture in distinct.values()]
-    made = vlm.prompter.pixels(opened)
-    counts = [len(vlm.prompter.grid(image.size, made, i)) for i, image in enumerate(opened)]
-    inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in made.items()}
-    parts = dict(zip(distinct, torch.split(_features(vlm, inputs), counts), strict=True))
+    processed = vlm.prompter.pixels(opened)
+    counts = [len(vlm.prompter.grid(image.size, processed, i)) for i, image in enumerate(opened)]
+    inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in processed.items()}
+    parts = dict(zip(distinct, torch.split(_features(vlm, inputs, len(opened)), counts), strict=True))
     return [parts[picture.id] for picture in pictures]
 
 
-def of_single_cells(vlm: VLM, batch: Batch) -> Tensor:
+def of_single_cells(vlm: Seam, batch: Batch) -> Tensor:
     """The image embeddings of a batch with every cell alone in the vision encoder.
 
-    CannotAnswer where the architecture has no such form: its encoder gives a patch its place by a table, so a cell
-    by itself would be a cell at the first place.
+    CannotAnswer where the architecture has no such form: its encoder gives a patch its position by a table, so a
+    cell by itself would be a cell at the first position.
     """
-    if not vlm.family.cells_alone:
-        raise CannotAnswer("The vision encoder of this architecture cannot take a cell by itself", got=vlm.family.name)
+    demand(vlm.family, {SINGLE_CELLS})
     with torch.no_grad():
         return single_cells(vlm.model, batch.inputs["pixel_values"])
 
@@ -62,16 +58,14 @@ def single_cells(model: Any, pixels: Tensor) -> Tensor:
     return features(model, distinct.reshape(-1, pixels.shape[-1]), grid)[index]
 
 
-def by_cell(vlm: VLM, value: Tensor, batch: Batch) -> Tensor:
+def by_cell(vlm: Seam, value: Tensor, batch: Batch) -> Tensor:
     """The output of a block of the vision encoder, one row (image_token, d_vision) a token: the mean of its patches.
 
     CannotAnswer where an architecture keeps its patches in an order of its own.
     """
-    order = vlm.family.patches
-    if order is None:
-        raise CannotAnswer("The order of this vision encoder's patches is not known", got=vlm.family.name)
+    demand(vlm.family, {PATCH_ORDER})
     tokens = sum(len(grid) for grid in batch.grids)
-    if order == "merged":
+    if vlm.family.patches == "merged":
         return value.reshape(tokens, -1, value.shape[-1]).mean(1)
     rows, columns = batch.grids[0].rows, batch.grids[0].columns
     side = math.isqrt(value.shape[1] // (rows * columns))
@@ -81,26 +75,10 @@ def by_cell(vlm: VLM, value: Tensor, batch: Batch) -> Tensor:
 
 def features(model: Any, pixels: Tensor, grid: Tensor | None = None) -> Tensor:
     """Image embeddings (image_token, d_model) of pixels as the processor gives them, with gradients."""
-    given = (pixels,) if grid is None else (pixels, grid)
-    made = model.model.get_image_features(*given, return_dict=True).pooler_output
-    found: Tensor = torch.cat(list(made)) if isinstance(made, (tuple, list)) else made.flatten(0, -2)
-    return found
+    return image_features(model, {"pixel_values": pixels} | ({} if grid is None else {"image_grid_thw": grid}))
 
 
-def _features(vlm: VLM, inputs: dict[str, Tensor]) -> Tensor:
-    grid = inputs.get("image_grid_thw")
-    vlm.forward_equivalents += vlm.vision_share * (len(inputs["pixel_values"]) if grid is None else len(grid))
+def _features(vlm: Seam, inputs: dict[str, Tensor], pictures: int) -> Tensor:
+    vlm.forward_equivalents += vlm.vision_share * pictures
     with torch.no_grad():
-        return features(vlm.model, inputs["pixel_values"], grid)
-
-
-def share(vlm: VLM) -> float:
-    """The vision encoder's and projector's share of the FLOPs of one plain forward."""
-    picture = PlainPicture(vlm.prompter.native_size())
-    inputs = vlm.prepare([Example("share", picture, "Where is it?", (), "")]).inputs
-    grid = inputs.get("image_grid_thw")
-    with torch.no_grad(), FlopCounterMode(display=False) as vision:
-        features(vlm.model, inputs["pixel_values"], grid)
-    with torch.no_grad(), FlopCounterMode(display=False) as whole:
-        vlm.model(**inputs, use_cache=False, logits_to_keep=1)
-    return float(vision.get_total_flops() / whole.get_total_flops())
+        return vlm.family.features(vlm.model, vlm.family.taken(inputs))

@@ -78,17 +78,19 @@ class Shown:
 class ModelFacts:
     """What plans read of a model, and its answers for some examples.
 
-    `dtype` and `device` are written as in float32 and cuda:0; `capabilities` are names that a family is given;
+    `dtype` and `device` are written as in float32 and cuda:0; `capabilities` are names that a family is given,
+    `lacking` says of each other one what its lack means;
     `weights` are bytes, `position_bytes` those of a prompt's position in the input. `vision_share` is the vision
     encoder's share of the FLOPs of a forward, None where nobody asked for costs, and `attending` the share of a block's
     weights that its attention has. `shown` is by picture size (width, height), `prompts` are tokens of a text by
-    question and system sentence, `spellings` the single tokens that spell an option, `lengths` all its tokens.
+    question and system sentence, `spellings` the single tokens that spell an option, `tokens` all of its text.
     """
 
     name: str
     fingerprint: str
     family: str
     capabilities: frozenset[str]
+    lacking: Mapping[str, str]
     dtype: str
     device: str
     attention: str
@@ -106,7 +108,7 @@ class ModelFacts:
     shown: Mapping[tuple[int, int], Shown] = field(repr=False)
     prompts: Mapping[tuple[str, str | None], int] = field(repr=False)
     spellings: Mapping[str, tuple[int, ...]] = field(repr=False)
-    lengths: Mapping[str, int] = field(repr=False)
+    tokens: Mapping[str, tuple[int, ...]] = field(repr=False)
 
     @property
     def n_layers(self) -> int:
@@ -130,20 +132,31 @@ class ModelFacts:
 
     def length_of(self, option: str) -> int:
         """How many tokens an option has as a text."""
-        return self._known(self.lengths, option, "this option")
+        return len(self._known(self.tokens, option, "this option"))
+
+    def demand(self, capabilities: Iterable[str]) -> None:
+        """CannotAnswer where an architecture lacks one of some capabilities."""
+        for capability in sorted(set(capabilities)):
+            if capability not in self.capabilities:
+                raise CannotAnswer(self.lacking.get(capability, f"It has no {capability}"), got=self.family)
 
     def check_options(self, examples: ExampleSet) -> None:
-        """CannotAnswer where a set that demands single tokens has options that they cannot tell apart."""
-        if examples.scoring != "token":
-            return
+        """CannotAnswer where a tokenizer cannot tell a set's options apart, as single tokens where the set demands
+        them."""
         for options in {e.options for e in examples}:
-            if self.token_options(options) is None:
+            if self.token_options(options) is not None:
+                continue
+            if examples.scoring == "token":
                 unknown = [option for option in options if not self.spellings[option]]
                 raise CannotAnswer(
                     "The tokenizer has no single token for some options" if unknown else "Two options share a token",
                     where=f"suite {examples.name}",
                     got=unknown or options,
                 )
+            try:
+                told_apart(options, [list(self._known(self.tokens, option, "this option")) for option in options])
+            except CannotAnswer as error:
+                raise CannotAnswer(error.what, where=f"suite {examples.name}", got=error.got, do=error.do) from error
 
     def language_share(self) -> float:
         """The language model's share of the FLOPs of a forward; UsageError where the facts leave costs out."""
@@ -191,3 +204,16 @@ class ModelFacts:
 def sides(samples: Iterable[Example | Pair]) -> list[Example]:
     """Some examples, and both sides of pairs among them."""
     return [e for s in samples for e in ((s.clean, s.counterfactual) if isinstance(s, Pair) else (s,))]
+
+
+def told_apart(options: Sequence[str], ids: Sequence[list[int]]) -> None:
+    """CannotAnswer where two of some options are the same tokens, or one has none."""
+    empty = [option for option, one in zip(options, ids, strict=True) if not one]
+    if empty:
+        raise CannotAnswer("The tokenizer has no token for some options", got=empty, do="leave them out")
+    alike = [option for option, one in zip(options, ids, strict=True) if list(ids).count(one) > 1]
+    if alike:
+        raise CannotAnswer(
+            "The tokenizer cannot tell some options apart: they are the same tokens",
+            got=alike, do="give options of words that its vocabulary knows, each once",
+        )  # fmt: skip

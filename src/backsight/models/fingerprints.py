@@ -10,29 +10,26 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from backsight.tables import replacing
 
-if TYPE_CHECKING:
-    from backsight.models.vlm import VLM
-
 _ENDINGS = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 
 
-def of(vlm: VLM) -> str:
+def of(model: Any, processor: Any, origin: Path | None) -> str:
     """16 hex digits: of the checkpoint's files where it came from a folder, else of the weights in memory."""
-    digest = hashlib.sha256(vlm.model.config.to_json_string().encode())
-    if vlm.origin is not None:
-        for path in sorted(p for p in vlm.origin.iterdir() if p.suffix in _ENDINGS and p.is_file()):
+    digest = hashlib.sha256(model.config.to_json_string().encode())
+    if origin is not None:
+        for path in sorted(p for p in origin.iterdir() if p.suffix in _ENDINGS and p.is_file()):
             digest.update(path.name.encode() + _file(path).encode())
     else:
-        for name, value in sorted(vlm.model.state_dict().items()):
+        for name, value in sorted(model.state_dict().items()):
             flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + flat.numpy().tobytes())
-        digest.update(json.dumps(_of_processor(vlm.processor), sort_keys=True, default=str).encode())
+        digest.update(json.dumps(_of_processor(processor), sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 
 

@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
-from backsight.models import attention, replay
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.replay import Trace
-    from backsight.models.vlm import VLM
+from backsight.models import attention, blocks, replay
+from backsight.models.prompts import Batch
+from backsight.models.replay import Trace
+from backsight.models.seam import Seam
 
 Score = Callable[[Tensor], Tensor]  # next-token logits (batch, vocabulary) -> one number a sample (batch,)
 
 
-def layers_from_top(vlm: VLM, depth: int) -> list[int]:
+def layers_from_top(vlm: Seam, depth: int) -> list[int]:
     """The layers -2 .. -(depth + 1) of CREG, highest first, as layers of resid_pre: -2 is the last block's input.
 
     CannotAnswer where a model has not so many.
@@ -49,28 +46,28 @@ class Upper:
     def of(cls, trace: Trace, depth: int) -> Upper:
         """Run the last `depth` blocks of a recording with gradients."""
         lowest = layers_from_top(trace.vlm, depth)[-1]
-        states, logits = trace.onward(lowest, trace.resid_pre(lowest).detach().clone().requires_grad_(True))
+        states, logits = trace.forward_from(lowest, trace.resid_pre(lowest).detach().clone().requires_grad_(True))
         return cls(trace, states[::-1], logits)
 
     def gradients(self, score: Score) -> list[Tensor]:
         """The gradient of a score by each of the states, (batch, position, d_model), highest first."""
         vlm = self.trace.vlm
-        _charge(vlm, len(self.trace.batch), replay.onward_cost(vlm, vlm.n_layers - len(self.states)))
+        _charge(vlm, len(self.trace.batch), replay.forward_from_cost(vlm, vlm.n_layers - len(self.states)))
         return list(torch.autograd.grad(score(self.logits).sum(), self.states, retain_graph=True))
 
 
 def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
     """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
-    found: list[list[Tensor]] = [[] for _ in scores]
-    share = replay.onward_cost(trace.vlm, layer)
+    slopes: list[list[Tensor]] = [[] for _ in scores]
+    share = replay.forward_from_cost(trace.vlm, layer)
     for point in points:
         leaf = point.detach().requires_grad_(True)
-        _, logits = trace.onward(layer, leaf)
+        _, logits = trace.forward_from(layer, leaf)
         for number, score in enumerate(scores):
             more = number + 1 < len(scores)
-            found[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
+            slopes[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
             _charge(trace.vlm, len(trace.batch), share)
-    return found
+    return slopes
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,21 @@ class Whole:
     """A forward pass as a graph: the language model's attention weights (batch, head, query, key) of every layer, what
     the vision encoder's last block gives (None where it has no blocks), and the logits."""
 
-    vlm: VLM
+    vlm: Seam
     batch: Batch
     attentions: list[Tensor]
     vision: Tensor | None
     logits: Tensor
 
     @classmethod
-    def of(cls, vlm: VLM, batch: Batch) -> Whole:
+    def of(cls, vlm: Seam, batch: Batch) -> Whole:
         """One forward pass of a batch."""
         seen: dict[int, Tensor] = {}
-        watchers = {layer.self_attn: _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
+        watchers = {blocks.attending(layer): _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
         last = len(vlm.parts.vision_blocks) - 1
         begin, sites = ("vision", ("vision",)) if last >= 0 else (0, ("resid_pre",))
         with (
-            attention.explicit(vlm.model, weights=watchers),  # type: ignore[arg-type]
+            attention.explicit(vlm.model, weights=watchers),
             vlm.recording(*sites, layers=[max(last, 0)], grad_from=begin) as recording,  # type: ignore[arg-type]
         ):
             logits = vlm.forward(batch)
@@ -103,8 +100,8 @@ class Whole:
         """The gradient of a score by the attention weights of each layer, and by the vision encoder's last output."""
         _charge(self.vlm, len(self.batch), 1.0)
         asked = [*self.attentions, *([] if self.vision is None else [self.vision])]
-        found = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
-        return found[: len(self.attentions)], None if self.vision is None else found[-1]
+        slopes = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
+        return slopes[: len(self.attentions)], None if self.vision is None else slopes[-1]
 
 
 def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
@@ -114,6 +111,6 @@ def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
     return watch
 
 
-def _charge(vlm: VLM, samples: int, share: float) -> None:
+def _charge(vlm: Seam, samples: int, share: float) -> None:
     """A backward pass by states alone costs what its forward pass cost: the weights are frozen."""
     vlm.forward_equivalents += samples * share

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from backsight.errors import EditError, UsageError
-from backsight.models import attention
+from backsight.models import attention, blocks
 from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
 
 GradFrom = int | Literal["vision"] | None
@@ -39,11 +39,11 @@ class Recording:
 
     def __getitem__(self, key: tuple[SiteName, int]) -> Tensor:
         if key not in self.values:
-            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other places")
+            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other sites and layers")
         return self.values[key]
 
     def wants(self, site: SiteName, layer: int) -> bool:
-        """Whether this place is recorded."""
+        """Whether this site and layer is recorded."""
         return site in self.sites and (self.layers is None or layer in self.layers)
 
 
@@ -75,13 +75,13 @@ class Hooks:
             self._check_layers(site, layers)
         if grad_from == "vision" and not self.parts.vision_blocks:
             raise UsageError("The vision encoder has no blocks to take gradients from", got=grad_from)
-        made = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
-        self.recordings.append(made)
+        opened = Recording(sites, None if layers is None else frozenset(layers), positions, grad_from)
+        self.recordings.append(opened)
         try:
             with self._installed():
-                yield made
+                yield opened
         finally:
-            self.recordings = [r for r in self.recordings if r is not made]
+            self.recordings = [r for r in self.recordings if r is not opened]
             self._reinstall()
 
     @contextmanager
@@ -137,9 +137,10 @@ class Hooks:
         with ExitStack() as stack:
             if scored:
                 functions = {
-                    layer.self_attn: self._score_function(index) for index, layer in enumerate(self.parts.layers)
+                    blocks.attending(layer): self._score_function(index)
+                    for index, layer in enumerate(self.parts.layers)
                 }
-                stack.enter_context(attention.explicit(self.model, scores=functions))  # type: ignore[arg-type]
+                stack.enter_context(attention.explicit(self.model, scores=functions))
             yield
 
     def _reinstall(self) -> None:
@@ -156,20 +157,18 @@ class Hooks:
             add(layer.register_forward_pre_hook(self._on_input("resid_pre", index), prepend=True))
         for index, layer in enumerate(parts.layers):
             add(layer.register_forward_hook(self._on_output("resid_post", index), prepend=True))
-            add(layer.self_attn.o_proj.register_forward_pre_hook(self._on_input("heads", index)))  # type: ignore[union-attr]
+            add(blocks.head_projection(layer).register_forward_pre_hook(self._on_input("heads", index)))
         for index, block in enumerate(parts.vision_blocks):
             add(block.register_forward_hook(self._on_output("vision", index), prepend=True))
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        ids = kwargs.get("input_ids", args[0] if args else None)
-        cache = kwargs.get("past_key_values")
-        past = 0 if cache is None else int(cache.get_seq_length())
-        mask = kwargs.get("attention_mask")
-        self._call = Call(ids, mask if isinstance(mask, Tensor) and mask.ndim == 2 else None, past)
+        past = blocks.decoded_before(kwargs)
+        self._call = Call(blocks.input_ids(args, kwargs), blocks.padding_mask(kwargs), past)
         self.calls += 1
-        for recording in self.recordings:
-            if past == 0:
-                recording.values.clear()
+        if past == 0:
+            encoded = blocks.is_encoded(kwargs)  # by `generate`, before it called the model
+            for recording in self.recordings:
+                recording.values = {k: v for k, v in recording.values.items() if encoded and k[0] == "vision"}
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self._call = None
@@ -199,8 +198,10 @@ class Hooks:
         return function
 
     def _visit(self, site: SiteName, layer: int, value: Tensor) -> Tensor:
-        """The one place where a site is edited and then recorded."""
+        """Edit a site and then record it; nothing else does either."""
         call = self._call
+        if call is None and site == "vision":  # `generate` runs the vision encoder before it calls the model
+            call = Call(None, None, 0)
         if call is None:  # a layer called by itself, as replay does
             return value
         for edit in self.edits:

@@ -34,12 +34,12 @@ class Arithmetic:
         asked = {"do_rescale": False, "do_normalize": False}
         return asked | ({"do_resize": False} if all(image.size == self.size for image in images) else {})
 
-    def finished(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def finished(self, processed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The processor's output with values for levels, of which a row holds all of one channel after another."""
-        levels = made[NAME]
+        levels = processed[NAME]
         values = levels.reshape(len(levels), CHANNELS, -1).to(self.mean.dtype, copy=True)
         values = values.div_(self.highest).sub_(self.mean).div_(self.std)
-        return {**made, NAME: values.reshape(levels.shape)}
+        return {**processed, NAME: values.reshape(levels.shape)}
 
 
 def read(processor: Any, size: tuple[int, int]) -> Arithmetic | None:
@@ -55,10 +55,10 @@ def read(processor: Any, size: tuple[int, int]) -> Arithmetic | None:
             mean, std = (
                 torch.tensor(given, dtype=whole.dtype)[:, None] for given in (processor.image_mean, processor.image_std)
             )
-            found = Arithmetic(unchanged, float(round(1 / processor.rescale_factor)), mean, std)
-            made = dict(processor([noise], return_tensors="pt", **found.arguments([noise])))
-            if torch.equal(found.finished(made)[NAME], whole):
-                return found
+            arithmetic = Arithmetic(unchanged, float(round(1 / processor.rescale_factor)), mean, std)
+            processed = dict(processor([noise], return_tensors="pt", **arithmetic.arguments([noise])))
+            if torch.equal(arithmetic.finished(processed)[NAME], whole):
+                return arithmetic
         except (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
             continue  # a processor of its own kind, which cannot be asked so
     return None

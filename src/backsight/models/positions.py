@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backsight import schemas
-from backsight.models.families import Family
+from backsight.models.families.common import Family, Rotary
 from backsight.tables import Table
 
 Axis = Literal["row", "column"]
@@ -36,20 +36,20 @@ class Turn:
 def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
     """Radians a cell and over the grid (cells - 1 of them), for every frequency that rows and columns are given.
 
-    A part without rotary positions (SigLIP's table of places) has no rows, nor has one whose frequencies are scaled in
-    another way than linearly (yarn, llama3 ...): what those turn by depends on more than their settings.
+    A part without rotary positions (SigLIP has a table of them) has no rows, nor has one whose frequencies are scaled
+    in another way than linearly (yarn, llama3 ...): what those turn by depends on more than their settings.
     """
-    found = []
-    for turn in (*_vision(config, family), *_language(config, family, columns)):
+    records = []
+    for turn in (*_vision(config, family.rotary), *_language(config, family.rotary, columns)):
         radians = turn.frequency * turn.step
         cells = rows if turn.axis == "row" else columns
-        found.append(
+        records.append(
             {
                 "part": turn.part, "layers": turn.layers, "axis": turn.axis, "frequency": turn.index,
                 "radians_cell": radians, "radians_grid": radians * (cells - 1), "cells": cells,
             }
         )  # fmt: skip
-    return Table.of(schemas.POSITION_BUDGET, found, {"family": family.name})
+    return Table.of(schemas.POSITION_BUDGET, records, {"family": family.name})
 
 
 def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 10_000.0) -> list[float]:
@@ -66,10 +66,10 @@ def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 1
     return [base ** (-2 * i / size) / factor for i in range(size // 2)]
 
 
-def _vision(config: Any, family: Family) -> Iterator[Turn]:
-    """Qwen's vision encoders give half of each head's pairs to rows and half to columns, a position a patch."""
+def _vision(config: Any, rotary: Rotary) -> Iterator[Turn]:
+    """Axial: half of each head's pairs turn along rows and half along columns, a position a patch."""
     vision = config.vision_config
-    if family.grid != "thw":
+    if rotary.vision is None:
         return
     width = int(getattr(vision, "embed_dim", None) or vision.hidden_size)
     size = width // int(vision.num_heads) // 2
@@ -78,17 +78,16 @@ def _vision(config: Any, family: Family) -> Iterator[Turn]:
             yield Turn("vision", "all", axis, index, frequency, int(vision.spatial_merge_size))  # type: ignore[arg-type]
 
 
-def _language(config: Any, family: Family, columns: int) -> Iterator[Turn]:
+def _language(config: Any, rotary: Rotary, columns: int) -> Iterator[Turn]:
     text = config.get_text_config()
     size = int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
     parameters = text.rope_parameters or {}
-    if family.grid == "thw":
+    if rotary.language == "sections":
         given = frequencies(parameters, size)
         for index, axis in enumerate(_sections(parameters, len(given)) if given else ()):
             if axis != "time":
                 yield Turn("language", "all", axis, index, given[index], 1)  # type: ignore[arg-type]
         return
-    # Places are counted in raster order: the next column is one place away, the next row a whole row of them.
     by_kind = bool(parameters) and all(isinstance(of, dict) for of in parameters.values())
     kinds = parameters if by_kind else {"all": parameters}
     for layers, of in kinds.items():
@@ -103,8 +102,8 @@ def _sections(parameters: dict[str, Any], pairs: int) -> list[str]:
     sections = list(parameters["mrope_section"])
     if not parameters.get("mrope_interleaved", False):
         return [names[i % 3] for i, length in enumerate(sections) for _ in range(length)]
-    found = ["time"] * pairs
+    axes = ["time"] * pairs
     for offset in (1, 2):
         for index in range(offset, min(3 * sections[offset], pairs), 3):
-            found[index] = names[offset]
-    return found
+            axes[index] = names[offset]
+    return axes

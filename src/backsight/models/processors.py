@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
-from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, ProcessorMixin
+from transformers import AutoProcessor, AutoTokenizer, ProcessorMixin
+
+# Some releases (5.17) put a stand-in that demands torchvision at the package's front door; the class does not.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from backsight.errors import ModelError
 

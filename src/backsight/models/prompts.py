@@ -6,8 +6,8 @@ what its chat template makes of system sentence and question, with the generatio
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backsight.errors import ModelError
+from backsight.errors import ModelError, UsageError
 from backsight.examples import Example
 from backsight.grid import TokenGrid
 from backsight.models import pixel_values
-from backsight.models.families import Family
+from backsight.models.families.common import CHAT, VARIABLE_SIZE, Family, patches_a_side
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,14 @@ class Prompter:
         self.image_token_id = int(model.config.image_token_id)
 
     def text(self, question: str, system: str | None) -> str:
-        """The exact text of a prompt, before its picture's tokens are laid out."""
-        if not self.family.chat:
+        """The exact text of a prompt, before its picture's tokens are laid out.
+
+        UsageError where the question or the system sentence spells a special token, which the tokenizer would take
+        for the model's own mark: a second picture, or the end of the turn.
+        """
+        self._refuse_special("question", question)
+        self._refuse_special("system sentence", system or "")
+        if not self.family.can(CHAT):
             return f"{self.processor.image_token}{question}"
         messages: list[dict[str, Any]] = []
         if system is not None:
@@ -77,12 +83,29 @@ class Prompter:
         messages.append({"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]})
         return str(self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
+    def _refuse_special(self, what: str, text: str) -> None:
+        if (spelled := self._special.search(text)) is not None:
+            raise UsageError(
+                "The text of a prompt spells a special token of this model",
+                where=f"{what} {text!r}",
+                got=spelled.group(),
+                do="leave it out; the picture's own tokens are put in by the chat template",
+            )
+
+    @cached_property
+    def _special(self) -> re.Pattern[str]:
+        """What spells a special token: those of the tokenizer, and the one that stands for a picture."""
+        tokenizer = self.processor.tokenizer
+        marks = {str(mark) for mark in tokenizer.added_tokens_decoder.values() if mark.special}
+        marks |= {*tokenizer.all_special_tokens, str(getattr(self.processor, "image_token", ""))} - {""}
+        return re.compile("|".join(re.escape(mark) for mark in sorted(marks, key=len, reverse=True)))
+
     def prepare(self, examples: Sequence[Example], device: torch.device, dtype: torch.dtype) -> Batch:
         """The model's input for some examples; ModelError where the processor leaves out what the model needs."""
         texts = [self.text(e.question, e.system) for e in examples]
         images = [e.image for e in examples]
-        extra = {"add_special_tokens": False} if self.family.chat else {}
-        made = self.processor(
+        extra = {"add_special_tokens": False} if self.family.can(CHAT) else {}
+        processed = self.processor(
             text=texts,
             images=[[image] for image in images],
             return_tensors="pt",
@@ -91,16 +114,16 @@ class Prompter:
             **extra,
             **(self.arithmetic.arguments(images) if self.arithmetic else {}),
         )
-        made.pop("labels", None)
-        made = self.arithmetic.finished(made) if self.arithmetic else dict(made)
-        missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in made]
+        processed.pop("labels", None)
+        processed = self.arithmetic.finished(processed) if self.arithmetic else dict(processed)
+        missing = [name for name in ("input_ids", "attention_mask", *self.family.type_ids) if name not in processed]
         if missing:
             raise ModelError(
                 "The processor does not give what the model needs",
                 got=f"no {', '.join(missing)}",
                 do="without it transformers would silently compute something else; use the checkpoint's own processor",
             )
-        inputs = {k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in made.items()}
+        inputs = {k: v.to(device, dtype) if v.is_floating_point() else v.to(device) for k, v in processed.items()}
         mask = inputs["input_ids"] == self.image_token_id
         grids = tuple(self.grid(images[i].size, inputs, i) for i in range(len(images)))
         for example, grid, count in zip(examples, grids, mask.sum(1).tolist(), strict=True):
@@ -112,36 +135,20 @@ class Prompter:
                 )
         return Batch(inputs, mask, grids, tuple(examples))
 
-    def grid(self, size: tuple[int, int], inputs: dict[str, Tensor], index: int) -> TokenGrid:
-        """The token grid of picture `index` of a prepared batch, whose original size is (width, height)."""
-        rows, columns = self.sides(inputs.get("image_grid_thw"), index)
-        return TokenGrid.rectangle(rows, columns, size)
-
-    def sides(self, thw: Tensor | None, index: int) -> tuple[int, int]:
-        """Rows and columns of a picture's image tokens."""
-        vision = self.config.vision_config
-        if self.family.grid == "thw":
-            assert thw is not None
-            _, height, width = (int(n) for n in thw[index])
-            merge = int(vision.spatial_merge_size)
-            return height // merge, width // merge
-        if self.family.grid == "pooled":
-            side = math.isqrt(int(self.config.mm_tokens_per_image))
-        else:
-            side = int(vision.image_size) // int(vision.patch_size)
-        return side, side
+    def grid(self, size: tuple[int, int], processed: Mapping[str, Tensor], index: int) -> TokenGrid:
+        """The token grid of picture `index` of some that were processed together, whose own size is (width, height)."""
+        return self.family.grid(self.config, size, processed, index)
 
     def patches(self, size: tuple[int, int]) -> int:
         """How many patches of a picture of some size (width, height) enter the vision encoder."""
-        vision = self.config.vision_config
-        if self.family.grid == "thw":
+        if self.family.can(VARIABLE_SIZE):
             return int(self.processor.image_processor.get_number_of_image_patches(size[1], size[0]))
-        return (int(vision.image_size) // int(vision.patch_size)) ** 2
+        return patches_a_side(self.config) ** 2
 
     def native_size(self) -> tuple[int, int]:
         """The picture size (width, height) at which suites are drawn: the model's own, or 12 x 12 cells."""
         vision = self.config.vision_config
-        if self.family.grid == "thw":
+        if self.family.can(VARIABLE_SIZE):
             side = 12 * int(vision.patch_size) * int(vision.spatial_merge_size)
         else:
             side = int(vision.image_size)
@@ -150,8 +157,8 @@ class Prompter:
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         """The image processor's output alone."""
         asked = self.arithmetic.arguments(images) if self.arithmetic else {}
-        made = dict(self.processor.image_processor(list(images), return_tensors="pt", **asked))
-        return self.arithmetic.finished(made) if self.arithmetic else made
+        processed = dict(self.processor.image_processor(list(images), return_tensors="pt", **asked))
+        return self.arithmetic.finished(processed) if self.arithmetic else processed
 
     @cached_property
     def arithmetic(self) -> pixel_values.Arithmetic | None:

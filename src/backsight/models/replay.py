@@ -9,53 +9,25 @@ block is called as it was called before, with its arguments cut to the rows.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from backsight.errors import EditError, ModelError
-from backsight.models import attention, caches
-
-if TYPE_CHECKING:
-    from backsight.models.prompts import Batch
-    from backsight.models.vlm import VLM
-
-
-@dataclass
-class BlockCall:
-    """One decoder block as it was called: its keyword arguments, input, output, keys and values."""
-
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    before: Tensor | None = None
-    after: Tensor | None = None
-    keys: Tensor | None = None
-    values: Tensor | None = None
-
-    @property
-    def mask(self) -> Tensor:
-        """The additive attention mask (batch, 1, query, key)."""
-        mask: Tensor = self.kwargs["attention_mask"]
-        return mask
-
-    def cut(self, rows: Tensor) -> dict[str, Any]:
-        """The keyword arguments for some rows (positions) only."""
-        found = dict(self.kwargs)
-        found["attention_mask"] = self.mask[:, :, rows]
-        found["position_embeddings"] = tuple(p.index_select(-2, rows) for p in self.kwargs["position_embeddings"])
-        for name in ("position_ids", "cache_position"):
-            if isinstance(found.get(name), Tensor):
-                found[name] = found[name].index_select(-1, rows)
-        return found
+from backsight.models import attention, blocks, caches, releases
+from backsight.models.blocks import BlockCall
+from backsight.models.prompts import Batch
+from backsight.models.seam import Seam
 
 
 @dataclass
 class Trace:
     """A recorded forward of one batch, to be replayed. `final` is the input of the final norm at every position."""
 
-    vlm: VLM
+    vlm: Seam
     batch: Batch
     logits: Tensor
     blocks: list[BlockCall]
@@ -107,7 +79,7 @@ class Trace:
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
-    def onward(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward_from(self, layer: int, hidden: Tensor) -> tuple[list[Tensor], Tensor]:
         """The residual stream before block `layer` and each later one, and the next-token logits (batch, vocabulary).
 
         All positions run, on keys and values of their own, from `hidden` (batch, position, d_model); of the last block
@@ -125,18 +97,18 @@ class Trace:
                 states.append(hidden)
             hidden, extra = self._last_row(last, hidden), self.added[last]
             hidden = hidden if extra is None else hidden + extra[:, -1:]
-            self.vlm.forward_equivalents += len(self.batch) * onward_cost(self.vlm, layer)
+            self.vlm.forward_equivalents += len(self.batch) * forward_from_cost(self.vlm, layer)
             return states, self.vlm.logits(hidden[:, -1])
 
     def _last_row(self, index: int, state: Tensor) -> Tensor:
         """What a block makes of the last position of `state`, (batch, 1, d_model), which sees all of it."""
-        made = BlockCall()
+        whole = BlockCall()
         with suppress(caches.BlockEndedError):
-            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(made))
+            self._run(index, state, self.blocks[index].kwargs, caches.KeysOnly(whole))
         last = torch.tensor([state.shape[1] - 1], device=state.device)
-        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(made))
+        return self._run(index, state[:, -1:], self.blocks[index].cut(last), caches.Given(whole))
 
-    def unseen(self, hidden: Tensor) -> Tensor:
+    def knockout(self, hidden: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with the positions `hidden` (batch, position) seen by no other one.
 
         In every block attention to them is cut for all positions but themselves.
@@ -144,7 +116,6 @@ class Trace:
         self._refuse_edits()
         hidden = hidden.to(self.final.device)
         columns = hidden.any(0).nonzero().flatten()
-        low = torch.finfo(self.blocks[0].mask.dtype).min
         state, rows, computed = self.final[:, :0], columns[:0], 0
         with torch.no_grad(), attention.explicit(self.vlm.model):
             for index, call in enumerate(self.blocks):
@@ -156,9 +127,8 @@ class Trace:
                 before = self.resid_pre(index).index_select(1, reached)
                 if len(rows):
                     before[:, torch.searchsorted(reached, rows)] = state
-                kwargs = call.cut(reached)
                 cut = hidden[:, None, :] & (torch.arange(hidden.shape[1], device=hidden.device) != reached[:, None])
-                kwargs["attention_mask"] = kwargs["attention_mask"].masked_fill(cut[:, None], low)
+                kwargs = call.cut(reached, hidden=cut)
                 state, rows = self._run(index, before, kwargs, caches.Scatter(call, reached)), reached
                 extra = self.added[index]
                 state = state if extra is None else state + extra.index_select(1, rows)
@@ -176,8 +146,8 @@ class Trace:
         others: Tensor = torch.arange(mask.shape[1], device=mask.device)[:, None] != keys
         return visible & others
 
-    def replaced(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
-        """Next-token logits with `values` (row, d_model) at the true places of `mask` in resid_pre(layer).
+    def with_states(self, layer: int, mask: Tensor, values: Tensor) -> Tensor:
+        """Next-token logits with `values` (row, d_model) at the true positions of `mask` in resid_pre(layer).
 
         `mask` is (batch, position) and `values` are in batch-major order, as an edit gets and gives them.
         """
@@ -186,7 +156,9 @@ class Trace:
         changed = self.resid_pre(layer).index_select(1, rows)
         chosen = mask[:, rows]
         if int(chosen.sum()) != len(values):
-            raise EditError("Not one state for each place", got=f"{len(values)} states, {int(chosen.sum())} places")
+            raise EditError(
+                "Not one state for each position", got=f"{len(values)} states, {int(chosen.sum())} positions"
+            )
         changed = changed.masked_scatter(chosen[:, :, None].expand_as(changed), values.to(changed.dtype))
         return self.replay(layer, changed, rows)
 
@@ -217,7 +189,7 @@ class Trace:
         with torch.no_grad(), attention.explicit(self.vlm.model):
             for index, call in enumerate(self.blocks):
                 copies = torch.cat([copies, source[index][:, None]], 1)
-                kwargs = _for_copies(call, copies.shape[1], last)
+                kwargs = call.for_copies(copies.shape[1], last)
                 copies = self._run(index, copies, kwargs, caches.Append(call))
                 extra = self.added[index]
                 if extra is not None:
@@ -227,9 +199,7 @@ class Trace:
             return self.vlm.logits(copies).transpose(0, 1)
 
     def _run(self, index: int, state: Tensor, kwargs: dict[str, Any], cache: Any) -> Tensor:
-        output = self.vlm.parts.layers[index](state, **{**kwargs, "past_key_values": cache})
-        found: Tensor = output[0] if isinstance(output, tuple) else output
-        return found
+        return blocks.run(self.vlm.parts.layers[index], state, kwargs, cache)
 
     def _charge(self, rows: int) -> None:
         """Count replayed rows in forward equivalents of the language model."""
@@ -242,37 +212,23 @@ class Trace:
                             do="record inside the context, replay outside of it")  # fmt: skip
 
 
-def onward_cost(vlm: VLM, layer: int) -> float:
-    """Forward equivalents a sample of `Trace.onward`, and of a backward pass through it.
+def forward_from_cost(vlm: Seam, layer: int) -> float:
+    """Forward equivalents a sample of `Trace.forward_from`, and of a backward pass through it.
 
     Of the last block the attention's share of the weights counts, which is more than its keys and values.
     """
     block: Any = vlm.parts.layers[-1]
-    attending, whole = (sum(p.numel() for p in part.parameters()) for part in (block.self_attn, block))
+    attending, whole = (sum(p.numel() for p in part.parameters()) for part in (blocks.attending(block), block))
     return float(vlm.n_layers - 1 - layer + attending / whole) / vlm.n_layers
 
 
-def _for_copies(call: BlockCall, count: int, last: Tensor) -> dict[str, Any]:
-    """A block's arguments for `count` copies of the last row, each seeing all before it and itself."""
-    found = call.cut(last)
-    shared = call.mask[:, :, -1:, :-1].expand(-1, -1, count, -1)
-    own = torch.full((count, count), torch.finfo(shared.dtype).min, dtype=shared.dtype, device=shared.device)
-    own.fill_diagonal_(0)
-    found["attention_mask"] = torch.cat([shared, own.expand(shared.shape[0], shared.shape[1], -1, -1)], 3)
-    found["position_embeddings"] = tuple(p.expand(*p.shape[:-2], count, -1) for p in found["position_embeddings"])
-    for name in ("position_ids", "cache_position"):
-        if isinstance(found.get(name), Tensor):
-            found[name] = found[name].expand(*found[name].shape[:-1], count)
-    return found
-
-
-def record(vlm: VLM, batch: Batch) -> Trace:
+def record(vlm: Seam, batch: Batch) -> Trace:
     """One forward of a batch with everything that a replay needs; edits of an open context are in it."""
-    blocks = [BlockCall() for _ in vlm.parts.layers]
+    calls = [BlockCall() for _ in vlm.parts.layers]
     final: list[Tensor] = []
     handles = []
-    for layer, call in zip(vlm.parts.layers, blocks, strict=True):
-        handles += vlm.hooks.observe(layer, before=_before(call), after=_after(call))
+    for layer, call in zip(vlm.parts.layers, calls, strict=True):
+        handles += vlm.hooks.observe(layer, before=_before(call, blocks.cache_name(layer)), after=_after(call))
     handles += vlm.hooks.observe(vlm.parts.norm, before=lambda args, kwargs: final.append(args[0].detach()))
     try:
         with attention.explicit(vlm.model), torch.no_grad():
@@ -280,30 +236,30 @@ def record(vlm: VLM, batch: Batch) -> Trace:
     finally:
         for handle in handles:
             handle.remove()
-    for index, call in enumerate(blocks):
-        mask = call.kwargs.get("attention_mask")
-        if not isinstance(mask, Tensor) or mask.ndim != 4 or not mask.is_floating_point() or call.keys is None:
+    for index, call in enumerate(calls):
+        if (missing := call.lacks()) is not None:
             raise ModelError(
-                "A block was not called with an explicit mask and a cache", where=f"block {index}", got=type(mask)
-            )
-    added = [_added(call, blocks[i + 1].before if i + 1 < len(blocks) else final[0]) for i, call in enumerate(blocks)]
-    for call in blocks:
+                "A decoder block was not called as a replay needs it",
+                where=f"block {index}; {releases.stated()}", got=missing, do=releases.advice(),
+            )  # fmt: skip
+    added = [_added(call, calls[i + 1].before if i + 1 < len(calls) else final[0]) for i, call in enumerate(calls)]
+    for call in calls:
         call.after = None  # needed no more
-    return Trace(vlm, batch, logits, blocks, final[0], added)
+    return Trace(vlm, batch, logits, calls, final[0], added)
 
 
-def _before(call: BlockCall) -> Any:
+def _before(call: BlockCall, cache_name: str) -> Any:
     def observe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         call.before = args[0]
-        call.kwargs = {k: v for k, v in kwargs.items() if k not in ("past_key_values", "use_cache")}
-        return {**kwargs, "past_key_values": caches.Capture(call)}
+        call.kwargs = blocks.without_cache(kwargs)
+        return {**kwargs, cache_name: caches.Capture(call)}
 
     return observe
 
 
 def _after(call: BlockCall) -> Any:
     def observe(output: Any) -> None:
-        call.after = output[0] if isinstance(output, tuple) else output
+        call.after = blocks.output_state(output)
 
     return observe
 

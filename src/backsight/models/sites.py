@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from backsight.errors import EditError, ModelError, UsageError
-from backsight.models.families import Family
+from backsight.errors import EditError, UsageError
+from backsight.models.families.common import Family
 
 SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores"]
 SITES: tuple[SiteName, ...] = ("resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores")
@@ -64,7 +64,7 @@ class Edit:
             raise UsageError("The vision encoder's blocks have no prompt positions", got=self.positions, do='use "all"')
 
     def at(self, site: SiteName, layer: int) -> bool:
-        """Whether the edit speaks to this place."""
+        """Whether the edit speaks to this site and layer."""
         return site == self.site and (self.layers is None or layer in self.layers)
 
     def apply(self, rows: Tensor) -> Tensor:
@@ -118,26 +118,26 @@ class Call:
         rows = self.input_ids.shape[0]
         last = torch.full((rows,), length - 1, device=self.input_ids.device)
         if self.attention_mask is not None and self.attention_mask.shape == self.input_ids.shape:
-            places = torch.arange(length, device=last.device)
-            last = (self.attention_mask.bool() * places).argmax(-1)
-        found = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
-        found[torch.arange(rows, device=last.device), last] = True
-        return found
+            indices = torch.arange(length, device=last.device)
+            last = (self.attention_mask.bool() * indices).argmax(-1)
+        mask = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
+        mask[torch.arange(rows, device=last.device), last] = True
+        return mask
 
 
 def _choose(image: Tensor, tokens: ImageTokens) -> Tensor:
     chosen = torch.zeros_like(image)
     for example in range(image.shape[0]):
-        places = image[example].nonzero().flatten()
+        prompt = image[example].nonzero().flatten()
         wanted = list(tokens.of(example))
-        if wanted and (max(wanted) >= len(places) or min(wanted) < 0):
+        if wanted and (max(wanted) >= len(prompt) or min(wanted) < 0):
             raise EditError(
                 "An image token that the prompt does not have",
                 where=f"example {example}",
                 got=max(wanted),
-                do=f"its prompt has {len(places)} image tokens, counted from 0",
+                do=f"its prompt has {len(prompt)} image tokens, counted from 0",
             )
-        chosen[example, places[wanted]] = True
+        chosen[example, prompt[wanted]] = True
     return chosen
 
 
@@ -153,23 +153,8 @@ class Parts:
 
     @classmethod
     def of(cls, model: nn.Module, family: Family) -> Parts:
-        """The parts of a model, found by the family's row."""
-        decoder = model.get_decoder()  # type: ignore[operator]
-        try:
-            blocks = list(model.get_submodule(family.vision_blocks).children())
-        except AttributeError:  # one level deeper in some releases
-            path = family.vision_blocks.replace("vision_tower.", "vision_tower.vision_model.")
-            blocks = list(model.get_submodule(path).children())
-        told = model.config.vision_config  # type: ignore[union-attr]
-        depth = next(
-            (int(n) for name in ("depth", "num_hidden_layers") if (n := getattr(told, name, None)) is not None), 0
-        )
-        if len(blocks) != depth:
-            raise ModelError(
-                "The vision encoder's blocks are not where they are looked for", where=family.vision_blocks,
-                got=f"{len(blocks)} of {depth}",
-            )  # fmt: skip
-        return cls(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)  # type: ignore[arg-type]
+        """The parts of a model, where its family says they are."""
+        return cls(*family.parts(model, family.vision_blocks))
 
     def count(self, site: SiteName) -> int:
         """How many layers a site has: L + 1 for resid_pre, L for the other decoder sites."""

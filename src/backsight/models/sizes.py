@@ -6,19 +6,16 @@ Nothing is run. One prompt is prepared, and what others take follows from their 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backsight.examples import Example, Pair, PlainPicture
-from backsight.models import answers, replay
+from backsight.models import answers, blocks, replay
 from backsight.models.facts import ModelFacts, Shown, Stack, sides
-
-if TYPE_CHECKING:
-    from backsight.models.vlm import VLM
-
-CAPABILITIES = ("cells_alone", "deepstack", "chat")  # what a family's row says of itself and plans ask
+from backsight.models.families.common import ENTERS_ONCE, LACKING
+from backsight.models.seam import Seam
 
 
-def facts(vlm: VLM, samples: Iterable[Example | Pair], *, priced: bool = True) -> ModelFacts:
+def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) -> ModelFacts:
     """The facts of a model for some examples, and for both sides and the outcomes of pairs.
 
     One prompt is prepared, and the sizes of all others follow from its own: a text's tokens, and a picture's grid and
@@ -37,7 +34,8 @@ def facts(vlm: VLM, samples: Iterable[Example | Pair], *, priced: bool = True) -
         name=vlm.name,
         fingerprint=vlm.fingerprint,
         family=vlm.family.name,
-        capabilities=frozenset(name for name in CAPABILITIES if getattr(vlm.family, name)),
+        capabilities=vlm.family.capabilities,
+        lacking={name: why for name, why in LACKING.items() if not vlm.family.can(name)},
         dtype=str(vlm.dtype).removeprefix("torch."),
         device=str(vlm.device),
         attention=vlm.attention,
@@ -46,20 +44,20 @@ def facts(vlm: VLM, samples: Iterable[Example | Pair], *, priced: bool = True) -
         vocabulary=int(config.vocab_size),
         item=vlm.dtype.itemsize,
         masks=len(set(getattr(config, "layer_types", None) or ["all"])),
-        injected=len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())) if vlm.family.deepstack
-        else 0,
+        injected=0 if vlm.family.can(ENTERS_ONCE)
+        else len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())),
         weights=weights(vlm),
-        attending=replay.onward_cost(vlm, vlm.n_layers - 1) * vlm.n_layers,
+        attending=replay.forward_from_cost(vlm, vlm.n_layers - 1) * vlm.n_layers,
         vision_share=vlm.vision_share if priced else None,
         native=vlm.grid.size,
         prompts=prompts,
         spellings={option: tuple(answers.spellings(vlm.tokenizer, option)) for option in options},
-        lengths={option: len(vlm.tokenizer.encode(option, add_special_tokens=False)) for option in options},
+        tokens={option: tuple(vlm.tokenizer.encode(option, add_special_tokens=False)) for option in options},
         **_shown(vlm, dict.fromkeys([vlm.grid.size, *(e.picture.size for e in examples)])),
     )  # fmt: skip
 
 
-def _shown(vlm: VLM, pictures: Iterable[tuple[int, int]]) -> dict[str, Any]:
+def _shown(vlm: Seam, pictures: Iterable[tuple[int, int]]) -> dict[str, Any]:
     """What pictures of some sizes are to a model, and the bytes of a prompt's position, from one prepared prompt."""
     asked = "Where is it?"
     size = vlm.grid.size
@@ -75,12 +73,12 @@ def _shown(vlm: VLM, pictures: Iterable[tuple[int, int]]) -> dict[str, Any]:
     return {"shown": shown, "position_bytes": positional // batch.input_ids.shape[1]}
 
 
-def weights(vlm: VLM) -> int:
+def weights(vlm: Seam) -> int:
     """Bytes of a model's parameters and buffers."""
     return sum(value.nbytes for value in (*vlm.model.parameters(), *vlm.model.buffers()))
 
 
-def _text(vlm: VLM) -> Stack:
+def _text(vlm: Seam) -> Stack:
     config = vlm.model.config.get_text_config()
     heads = int(config.num_attention_heads)
     return Stack(
@@ -94,7 +92,7 @@ def _text(vlm: VLM) -> Stack:
     )
 
 
-def _vision(vlm: VLM) -> Stack:
+def _vision(vlm: Seam) -> Stack:
     """The vision encoder; its settings bear other names from family to family."""
     config: Any = vlm.model.config.vision_config
     width = int(getattr(config, "embed_dim", None) or config.hidden_size)
@@ -107,5 +105,5 @@ def _vision(vlm: VLM) -> Stack:
         heads=heads,
         kv_heads=heads,
         head=width // heads,
-        eager=getattr(config, "_attn_implementation", "") == "eager",
+        eager=blocks.implementation(config) == "eager",
     )

@@ -39,11 +39,11 @@ def qwen_tokenizer(corpus: Iterable[str]) -> Qwen2Tokenizer:
     base.train_from_iterator(
         words, trainers.BpeTrainer(vocab_size=4096, initial_alphabet=alphabet, show_progress=False)
     )
-    made = json.loads(base.to_str())["model"]
-    merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in made["merges"]]
+    trained = json.loads(base.to_str())["model"]
+    merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in trained["merges"]]
     extra = [s for s in QWEN_SPECIAL if s not in ("<|im_end|>", "<|endoftext|>")]
     return Qwen2Tokenizer(
-        vocab=made["vocab"], merges=merges, eos_token="<|im_end|>",
+        vocab=trained["vocab"], merges=merges, eos_token="<|im_end|>",
         pad_token="<|endoftext|>", unk_token="<|endoftext|>", extra_special_tokens=extra,
     )  # fmt: skip
 
@@ -164,13 +164,13 @@ def gemma_tokenizer(corpus: Iterable[str], image_token: str = "<image_soft_token
     base.train_from_iterator(
         list(corpus) * 2, trainers.BpeTrainer(vocab_size=4096, special_tokens=special, show_progress=False)
     )
-    made = json.loads(base.to_str())["model"]
-    merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in made["merges"]]
+    trained = json.loads(base.to_str())["model"]
+    merges = [tuple(m) if not isinstance(m, str) else tuple(m.split(" ")) for m in trained["merges"]]
     marks = {
         "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": image_token,
         "sot_token": "<start_of_turn>", "eot_token": "<end_of_turn>",
     }  # fmt: skip
-    return GemmaTokenizer(vocab=made["vocab"], merges=merges, extra_special_tokens=marks)
+    return GemmaTokenizer(vocab=trained["vocab"], merges=merges, extra_special_tokens=marks)
 
 
 def _ids(tokenizer: Any) -> dict[str, int]:

@@ -1,167 +1,92 @@
-"""VLM: the one object that knows transformers.
+"""VLM: a seam that has proved itself, and what a user asks of it.
 
-It opens a checkpoint or wraps a model in memory, prepares batches, and offers recording, editing, plain forwards and
-generation. Parameters are frozen. The cheap contracts run when it is made, so that a seam that does not fit a model
-is refused before anything is measured.
+It wraps a model in memory; `opening.load` makes one of a checkpoint. The cheap contracts run when it is made, so that
+a seam that does not fit a model is refused before anything is measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from backsight.errors import ModelError, UsageError
-from backsight.examples import Example, Picture, PlainPicture, as_picture
-from backsight.grid import TokenGrid
-from backsight.models import answers
-from backsight.models.families import FAMILIES, Family
-from backsight.models.hooks import GradFrom, Hooks, Recording
-from backsight.models.prompts import Batch, Prompter
-from backsight.models.sites import Edit, Parts, Positions, SiteName
-
-if TYPE_CHECKING:
-    from backsight.models.findings import Finding
+from backsight.errors import UsageError
+from backsight.examples import Example, Picture, as_picture
+from backsight.models import answers, contracts
+from backsight.models.families import Family
+from backsight.models.findings import Finding
+from backsight.models.seam import Seam
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers. `text` is its top token, or the best option; `probabilities` are over the options."""
+    """What a model answers. `text` is its top token, or the best option; `probabilities` are over the options.
+
+    Where options are sequences, `per_token` has the same with each option's tokens averaged (the geometric mean of
+    their probabilities), so that length does not decide; else it is empty.
+    """
 
     text: str
     probabilities: dict[str, float]
     top_tokens: tuple[tuple[str, float], ...]
+    per_token: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.text
 
 
-class VLM:
-    """A vision-language model and its processor, behind the seam."""
+class VLM(Seam):
+    """A vision-language model and its processor, behind the seam.
+
+    While it is open the model is in eval mode and its parameters are frozen. `close`, or the end of a `with` block,
+    gives it back as it came: `with VLM(model, processor) as vlm: ...` inside a training loop.
+    """
 
     def __init__(
         self, model: Any, processor: Any, *, name: str = "in memory", family: Family | None = None, check: bool = True,
         origin: Path | None = None,
     ) -> None:  # fmt: skip
         """Wrap a model in memory. ModelError where the family is unknown; ContractError where a contract fails."""
-        self.family = family or family_of(model.config)
-        self.model: Any = model.eval().requires_grad_(False)
-        self.processor, self.name, self.origin = processor, name, origin
-        self.tokenizer = processor.tokenizer
-        self.prompter = Prompter(model, processor, self.family)
-        self.parts = Parts.of(model, self.family)
-        self.hooks = Hooks(model, self.parts, self.prompter.image_token_id)
-        self.forward_equivalents = 0.0
-        self._options: dict[tuple[str, ...], list[list[int]] | None] = {}
-        self._grids: dict[tuple[int, int], TokenGrid] = {}
+        super().__init__(model, processor, name=name, family=family, origin=origin)
         self.findings: list[Finding] = []
         if check:
-            from backsight.models import contracts
+            try:
+                self.prove()
+            except BaseException:
+                self.close()
+                raise
 
-            self.findings = contracts.at_load(self)
+    def prove(self, first: contracts.FirstCall | None = None) -> None:
+        """Run the cheap contracts, on a plain call of the model where one was made; ContractError where one fails."""
+        self.findings = contracts.at_load(self, first)
 
-    def __repr__(self) -> str:
-        return f"VLM({self.name}, {self.family.name}, {self.n_layers} layers, {self.dtype}, {self.device})"
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def n_layers(self) -> int:
-        """Number of decoder blocks, L; `resid_pre` has L + 1 layers."""
-        return len(self.parts.layers)
-
-    def options(self, options: tuple[str, ...]) -> list[list[int]] | None:
-        """The token ids that spell each option, or None where single tokens cannot tell the options apart."""
-        if options not in self._options:
-            self._options[options] = answers.token_options(self.tokenizer, options)
-        return self._options[options]
-
-    def choose(self, logits: Tensor, options: tuple[str, ...]) -> tuple[str, Tensor]:
-        """The most probable of some options by next-token logits (vocabulary,), and the options' probabilities.
-
-        UsageError where single tokens cannot tell them apart.
-        """
-        single = self.options(options)
-        if single is None:
-            raise UsageError("Single tokens cannot tell these options apart", got=options)
-        scores = answers.option_probabilities(logits, single)
-        return options[int(scores.argmax())], scores
-
-    @property
-    def device(self) -> torch.device:
-        return next(iter(self.model.parameters())).device  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(iter(self.model.parameters())).dtype  # type: ignore[no-any-return]
-
-    @property
-    def attention(self) -> str:
-        """The language model's attention implementation."""
-        return str(self.model.config.get_text_config()._attn_implementation)
-
-    @cached_property
-    def grid(self) -> TokenGrid:
-        """The token grid of a picture of the size at which suites are drawn for this model."""
-        return self.grid_of(PlainPicture(self.prompter.native_size()))
-
-    def grid_of(self, image: Picture | Image.Image | str | Path) -> TokenGrid:
-        """The token grid that this model lays over a picture; it follows from the picture's size alone."""
-        size = as_picture(image).size
-        if size not in self._grids:
-            self._grids[size] = self.prompter.grid(size, self.prompter.pixels([PlainPicture(size).open()]), 0)
-        return self._grids[size]
-
-    def prepare(self, examples: Sequence[Example]) -> Batch:
-        """The input for a batch of examples, padded on the left."""
-        return self.prompter.prepare(examples, self.device, self.dtype)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Next-token logits behind each prompt, (batch, vocabulary)."""
-        self.forward_equivalents += len(batch)
-        with torch.set_grad_enabled(self.hooks.wants_gradients):
-            output = self.model(**batch.inputs, use_cache=False, logits_to_keep=1)
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
-    def recording(
-        self,
-        *sites: SiteName,
-        layers: Sequence[int] | None = None,
-        positions: Positions = "all",
-        grad_from: GradFrom = None,
-    ) -> AbstractContextManager[Recording]:
-        """Record sites in every call inside the context; `grad_from` keeps gradients from that layer's input
-        on, or from the end of the vision encoder ("vision")."""
-        return self.hooks.recording(*sites, layers=layers, positions=positions, grad_from=grad_from)
-
-    def editing(self, *edits: Edit) -> AbstractContextManager[None]:
-        """Apply edits in every call inside the context, `model.generate` included."""
-        return self.hooks.editing(*edits)
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Next-token logits (..., vocabulary) of states at the input of the final norm, (..., d_model)."""
-        scores: Tensor = self.model.lm_head(self.parts.norm(hidden))
-        cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
-        return scores if cap is None else torch.tanh(scores / cap) * cap
-
-    def generate(self, batch: Batch, *, max_new_tokens: int = 8) -> list[str]:
-        """Plain greedy generation, the new text of each prompt."""
-        with torch.no_grad():
-            ids = self.model.generate(**batch.inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        new = ids[:, batch.input_ids.shape[1] :]
-        return [str(t).strip() for t in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def ask(
         self, image: Picture | Image.Image | str | Path, question: str, options: Sequence[str] | None = None, *,
         system: str | None = None,
     ) -> Answer:  # fmt: skip
-        """The answer to one question: the best of `options`, or the top token where none are given."""
+        """The answer to one question: the best of `options`, or the top token where none are given.
+
+        UsageError where `options` is one string, CannotAnswer where the tokenizer cannot tell them apart, DataError
+        where the picture is missing or cannot be read.
+        """
+        if isinstance(options, str):
+            raise UsageError(
+                "Options are several strings, not one", got=repr(options), do='give a list: ["red", "blue"]'
+            )
         choices = tuple(options or ())
         example = Example("ask", as_picture(image), question, choices, choices[0] if choices else "", system=system)
         batch = self.prepare([example])
@@ -175,51 +100,17 @@ class VLM:
             return Answer(tokens[0][0].strip(), {}, tokens)
         single = self.options(choices)
         if single is not None:
-            scores = answers.option_probabilities(logits, single)
-        else:
-            scores = self.sequence_log_probabilities(batch, choices).exp()[0]
-        scores = scores / scores.sum()
-        return Answer(choices[int(scores.argmax())], dict(zip(choices, scores.tolist(), strict=True)), tokens)
-
-    def sequence_log_probabilities(self, batch: Batch, options: Sequence[str]) -> Tensor:
-        """log p of each option's tokens behind each prompt, (batch, option): one forward an option."""
-        pad = self.tokenizer.pad_token_id or 0
-        kinds = dict.fromkeys(self.family.type_ids, self.family.suffix_type)
-        start, columns = batch.input_ids.shape[1], []
-        for option in options:
-            ids = self.tokenizer.encode(option, add_special_tokens=False)
-            longer = batch.extended([ids] * len(batch), pad, kinds)
-            self.forward_equivalents += len(batch)
-            with torch.no_grad():
-                logits = self.model(**longer.inputs, use_cache=False).logits[:, start - 1 : -1].float()
-            picked = torch.log_softmax(logits, -1).gather(2, longer.input_ids[:, start:, None])
-            columns.append(picked.sum((1, 2)))
-        return torch.stack(columns, 1)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of weights, configuration and processor."""
-        from backsight.models import fingerprints
-
-        return fingerprints.of(self)
-
-    @cached_property
-    def vision_share(self) -> float:
-        """The vision encoder's share of the FLOPs of a plain forward."""
-        from backsight.models import embeds
-
-        return embeds.share(self)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of parameters."""
-        return sum(p.numel() for p in nn.Module.parameters(self.model))
+            return _chosen(choices, answers.option_probabilities(logits, single), tokens)
+        log = self.sequence_log_probabilities(batch, choices)[0]
+        mean = answers.per_token(self.tokenizer, choices, log)
+        return _chosen(choices, log.exp(), tokens, per_token=_shares(choices, mean.exp()))
 
 
-def family_of(config: Any) -> Family:
-    """The row of a configuration's architecture; ModelError names the supported ones."""
-    kind = getattr(config, "model_type", None)
-    if kind not in FAMILIES:
-        known = ", ".join(f"{row.name} ({key})" for key, row in FAMILIES.items())
-        raise ModelError("This architecture is not supported", got=kind, do=f"supported: {known}; or give a family row")
-    return FAMILIES[str(kind)]
+def _chosen(
+    choices: tuple[str, ...], scores: Tensor, tokens: tuple[tuple[str, float], ...], **more: dict[str, float]
+) -> Answer:
+    return Answer(choices[int(scores.argmax())], _shares(choices, scores), tokens, **more)
+
+
+def _shares(choices: tuple[str, ...], scores: Tensor) -> dict[str, float]:
+    return dict(zip(choices, (scores / scores.sum()).tolist(), strict=True))

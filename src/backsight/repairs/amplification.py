@@ -83,7 +83,7 @@ def directions(
         probe = probes.fit(states, labels, int(labels.max()) + 1, method=method, seed=seed + number)
         found.append(probe.weight.T)
         states, labels = _object_tokens(vlm, test, batch)
-        right.append((probe(states) == labels).float())
+        right.append(probe.shares(states).gather(-1, labels[:, None]).flatten())
     return Directions(torch.cat(found), float(torch.cat(right).mean()))
 
 

@@ -26,6 +26,10 @@ BEHAVIOUR = Schema(
         "top_token": "str",
         "free_correct": "bool",  # the top token, normalised, equals the answer; missing where options are sequences
         "scoring": "str",  # token or sequence
+        # Where options are sequences: the same with each option's tokens averaged, so that length does not decide.
+        "choice_per_token": "str",
+        "choice_per_token_correct": "bool",
+        "p_answer_per_token": "float",  # the geometric mean of the probabilities of the answer's tokens
     },
     "Answers, one row a question and condition",
 )

@@ -19,7 +19,7 @@ from typing import Any
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair, PairSet
 from backsight.grid import TokenGrid
-from backsight.measurements.base import Measurement, Samples, needed, provenance
+from backsight.measurements.base import Measurement, Samples, check, needed, provenance
 from backsight.measurements.batching import Planned
 from backsight.models.facts import ModelFacts
 
@@ -130,7 +130,7 @@ def planned(facts: ModelFacts, chosen: Iterable[Choice | Skipped]) -> tuple[list
             skipped.append(choice)
             continue
         try:
-            choice.measurement.check(facts, choice.samples)
+            check(facts, choice.samples, choice.measurement)
             jobs.append(Job.of(facts, choice))
         except CannotAnswer as error:
             skipped.append(Skipped(choice.set_name, choice.kind, reason(error)))

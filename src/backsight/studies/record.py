@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from backsight.models.families.common import CHAT
 from backsight.models.vlm import VLM
 
 
@@ -28,7 +29,7 @@ def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
         "dtype_reason": reason,
         "device": str(vlm.device),
         "attention": vlm.attention,
-        "chat": vlm.family.chat,
+        "chat": vlm.family.can(CHAT),
     }
 
 

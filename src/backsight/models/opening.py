@@ -1,4 +1,4 @@
-"""Opening a checkpoint: a Hugging Face id, a local folder, or a built-in model; all by one path.
+"""Opening a checkpoint: a Hugging Face id, a local folder, or a built-in model; all by one path, contracts included.
 
 Only safetensors are read and no remote code is run. A checkpoint with missing or unexpected weights is refused: a
 model that is partly random answers, too.
@@ -7,6 +7,7 @@ model that is partly random answers, too.
 from __future__ import annotations
 
 import json
+import traceback
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +20,11 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
 from backsight.errors import ModelError, UsageError
-from backsight.models import hub
-from backsight.models.families import Family
+from backsight.models import contracts, hub
+from backsight.models.families import Family, family_of
+from backsight.models.families.common import CHAT, LACKING, VARIABLE_SIZE
 from backsight.models.processors import check_template, load_processor
-from backsight.models.vlm import VLM, family_of
+from backsight.models.vlm import VLM
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -41,34 +43,56 @@ def load(
     target = _device(device)
     wanted = _dtype(dtype, target)
     folder = locate(name)
-    place = str(folder) if folder is not None else name
+    where = str(folder) if folder is not None else name
     if folder is not None:
         _refuse_damaged(folder)
     local = folder is not None or not hub.reachable()
-    row = _family(place, family, hub_is_away=local and folder is None)
+    row = _family(where, family, hub_is_away=local and folder is None)
     stock = getattr(transformers, row.stock_processor) if row.stock_processor else None
-    processor = load_processor(place, stock, local=local)
-    if row.chat:
-        check_template(processor, place)
+    processor = load_processor(where, stock, local=local)
+    if row.can(CHAT):
+        check_template(processor, where)
     if max_pixels is not None:
         _limit_pixels(processor, row, max_pixels)
-    model = _weights(place, wanted, attention, local)
+    model = _weights(where, wanted, attention, local)
     try:
-        return VLM(model.to(target), processor, name=name, family=family, check=check, origin=folder)
+        vlm = VLM(model.to(target), processor, name=name, family=row, check=False, origin=folder)
+        if check:
+            vlm.prove(_first_call(vlm, where))
     except torch.OutOfMemoryError as error:
         raise ModelError(
             "The model does not fit into the memory of the device",
-            where=place,
+            where=where,
             got=f"{target}: {_first_line(error)}",
             do="give another --device, --dtype bfloat16 or --max-pixels",
         ) from error
+    return vlm
+
+
+def _first_call(vlm: VLM, where: str) -> contracts.FirstCall:
+    """The first call of a checkpoint's model; ModelError where the libraries cannot run it on what its processor makes.
+
+    An error that the seam's own lines raise is no fault of the checkpoint and stays what it is.
+    """
+    try:
+        return contracts.first_call(vlm)
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError, IndexError) as error:
+        if _is_own(error):
+            raise
         raise ModelError(
             "The model cannot be run on what its processor makes of a picture and a question",
-            where=place,
+            where=where,
             got=_first_line(error),
             do="weights, configuration and processor must be of one checkpoint; save or download all of it again",
         ) from error
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether an error was raised by a line of this package, not by a library that it called."""
+    package = Path(str(resources.files("backsight")))
+    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(package)
 
 
 def quiet() -> None:
@@ -93,6 +117,7 @@ def locate(name: str) -> Path | None:
     except (OSError, RuntimeError, ValueError) as error:  # a folder above it is closed, a name too long, ~nobody
         raise UsageError("There is no such checkpoint folder", where=name, got=_first_line(error), do=do) from error
     if is_folder and name.strip():
+        _refuse_adapter(folder)
         if not (folder / "config.json").is_file():
             raise UsageError(
                 "This folder holds no checkpoint",
@@ -107,6 +132,24 @@ def locate(name: str) -> Path | None:
     return None
 
 
+def _refuse_adapter(folder: Path) -> None:
+    """UsageError for a folder that holds an adapter (LoRA and its like) and no model of its own."""
+    path = folder / "adapter_config.json"
+    if not path.is_file() or any(not p.name.startswith("adapter_") for p in folder.glob("*.safetensors")):
+        return
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        base = None
+    raise UsageError(
+        "This folder holds an adapter, not a model",
+        where=folder,
+        got=f"adapter_config.json, for the base {base or 'that it does not name'}",
+        do="merge it into its base and give the merged folder: PeftModel.from_pretrained(base, folder)"
+        ".merge_and_unload().save_pretrained(new), and processor.save_pretrained(new)",
+    )
+
+
 def _refuse_damaged(folder: Path) -> None:
     """ModelError for a file of JSON that cannot be read; the libraries below name neither the file nor the reason."""
     for path in sorted(folder.glob("*.json")):
@@ -118,49 +161,49 @@ def _refuse_damaged(folder: Path) -> None:
             ) from error
 
 
-def _family(place: str, given: Family | None, *, hub_is_away: bool) -> Family:
-    """The row of a checkpoint's architecture, read before transformers makes anything of the configuration."""
-    local = hub_is_away or Path(place).is_dir()
+def _family(where: str, given: Family | None, *, hub_is_away: bool) -> Family:
+    """A checkpoint's family, read before transformers makes anything of the configuration."""
+    local = hub_is_away or Path(where).is_dir()
     try:
-        raw, _ = PretrainedConfig.get_config_dict(place, local_files_only=local)
+        raw, _ = PretrainedConfig.get_config_dict(where, local_files_only=local)
         kind = raw.get("model_type")
-        row = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
-        AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=local)
+        family = given or family_of(SimpleNamespace(model_type=kind or "no model_type"))
+        AutoConfig.from_pretrained(where, trust_remote_code=False, local_files_only=local)
     except ModelError as error:
-        raise ModelError(error.what, where=place, got=error.got, do=error.do) from error
+        raise ModelError(error.what, where=where, got=error.got, do=error.do) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
-        if Path(place).is_dir():
+        if Path(where).is_dir():
             raise ModelError(
                 "The checkpoint's configuration cannot be read",
-                where=f"{place}/config.json",
+                where=f"{where}/config.json",
                 got=_first_line(error),
                 do="save or download the checkpoint again",
             ) from error
         away = "the Hugging Face hub cannot be reached, and the local cache has no such model"
         raise UsageError(
             "The model cannot be found",
-            where=place,
+            where=where,
             got=away if hub_is_away else _first_line(error),
             do="give a checkpoint folder, a Hugging Face id that can be reached from here, or builtin:plain",
         ) from error
-    return row
+    return family
 
 
-def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
+def _weights(where: str, dtype: torch.dtype | str, attention: str | None, local: bool) -> Any:
     options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+            where, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
             local_files_only=local, **options,
         )  # fmt: skip
     except SafetensorError as error:
         raise ModelError(
-            "A weights file is damaged", where=place, got=_first_line(error), do="save or download it again"
+            "A weights file is damaged", where=where, got=_first_line(error), do="save or download it again"
         ) from error
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError) as error:
         raise ModelError(
             "The checkpoint's weights cannot be loaded",
-            where=place,
+            where=where,
             got=_first_line(error),
             do="the weights must be safetensors that fit the configuration; download or save the checkpoint again",
         ) from error
@@ -169,11 +212,13 @@ def _weights(place: str, dtype: torch.dtype | str, attention: str | None, local:
         for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
     }
     if any(wrong.values()):
-        said = "; ".join(f"{len(keys)} {kind.split('_')[0]}, such as {keys[0]}" for kind, keys in wrong.items() if keys)
+        faults = "; ".join(
+            f"{len(keys)} {kind.split('_')[0]}, such as {keys[0]}" for kind, keys in wrong.items() if keys
+        )
         raise ModelError(
             "The weights do not fit the configuration",
-            where=place,
-            got=said,
+            where=where,
+            got=faults,
             do="save the whole model again; a partly random model would answer, and mean nothing",
         )
     return model
@@ -204,8 +249,8 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype | str:
 
 def _limit_pixels(processor: Any, row: Family, limit: int) -> None:
     images = processor.image_processor
-    if row.grid != "thw":
-        raise UsageError("This family takes pictures of one size only", got=f"--max-pixels {limit}", do="leave it out")
+    if not row.can(VARIABLE_SIZE):
+        raise UsageError(LACKING[VARIABLE_SIZE], got=f"--max-pixels {limit}", do="leave it out")
     size = dict(images.size)
     cell = images.patch_size * images.merge_size
     if limit < 36 * cell * cell:

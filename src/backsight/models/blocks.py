@@ -1,0 +1,167 @@
+"""How transformers calls a decoder block, and what the parts of a block are called.
+
+These are names of private calls, and they change from release to release: the cache was `past_key_values` up to 5.23
+and is `cache` from 5.24 on. No other file knows them. Which name a module takes is read off its signature, so that
+nothing hangs on a number of a release.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backsight.errors import ModelError
+from backsight.models import releases
+
+CACHE_NAMES = ("cache", "past_key_values")  # newest first
+MASK = "attention_mask"
+ROTARY = "position_embeddings"
+BY_POSITION = ("position_ids", "cache_position")
+WHOLE_PROMPT: dict[str, Any] = {"use_cache": False}  # of a call of the model: no cache is wanted
+WITH_STATES: dict[str, Any] = {**WHOLE_PROMPT, "output_hidden_states": True}
+
+
+@dataclass
+class BlockCall:
+    """One decoder block as it was called: its keyword arguments, input, output, keys and values."""
+
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    before: Tensor | None = None
+    after: Tensor | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """The additive attention mask (batch, 1, query, key)."""
+        mask: Tensor = self.kwargs[MASK]
+        return mask
+
+    def lacks(self) -> str | None:
+        """What a replay needs and this call did not have, in words; None where nothing is missing."""
+        mask = self.kwargs.get(MASK)
+        missing = []
+        if not isinstance(mask, Tensor):
+            missing.append(f"no attention mask ({type(mask).__name__})")
+        elif mask.ndim != 4 or not mask.is_floating_point():
+            missing.append(f"a mask of {mask.ndim} dimensions and {mask.dtype}, where an additive one of 4 is needed")
+        if self.keys is None or self.values is None:
+            missing.append("its cache was not used: no keys and values came to it")
+        return "; ".join(missing) or None
+
+    def cut(self, rows: Tensor, hidden: Tensor | None = None) -> dict[str, Any]:
+        """The keyword arguments for some rows (positions) only.
+
+        `hidden` (batch, row, key) marks keys that a row does not see although the recorded mask is open there.
+        """
+        mask = self.mask[:, :, rows]
+        if hidden is not None:
+            mask = mask.masked_fill(hidden[:, None], torch.finfo(mask.dtype).min)
+        arguments = {**self.kwargs, MASK: mask}
+        arguments[ROTARY] = tuple(p.index_select(-2, rows) for p in self.kwargs[ROTARY])
+        for name in BY_POSITION:
+            if isinstance(arguments.get(name), Tensor):
+                arguments[name] = arguments[name].index_select(-1, rows)
+        return arguments
+
+    def for_copies(self, count: int, last: Tensor) -> dict[str, Any]:
+        """The keyword arguments for `count` copies of the last row, each seeing all before it and itself."""
+        arguments = self.cut(last)
+        shared = self.mask[:, :, -1:, :-1].expand(-1, -1, count, -1)
+        own = torch.full((count, count), torch.finfo(shared.dtype).min, dtype=shared.dtype, device=shared.device)
+        own.fill_diagonal_(0)
+        arguments[MASK] = torch.cat([shared, own.expand(shared.shape[0], shared.shape[1], -1, -1)], 3)
+        arguments[ROTARY] = tuple(p.expand(*p.shape[:-2], count, -1) for p in arguments[ROTARY])
+        for name in BY_POSITION:
+            if isinstance(arguments.get(name), Tensor):
+                arguments[name] = arguments[name].expand(*arguments[name].shape[:-1], count)
+        return arguments
+
+
+def cache_name(block: nn.Module) -> str:
+    """The keyword under which a decoder block takes its cache; ModelError where it takes none that is known."""
+    taken = _keywords(type(block).forward)
+    for name in CACHE_NAMES:
+        if name in taken:
+            return name
+    raise ModelError(
+        "A decoder block takes its cache under no name that is known",
+        where=f"{type(block).__name__}; {releases.stated()}",
+        got=", ".join(taken),
+        do=releases.advice(),
+    )
+
+
+@cache
+def _keywords(forward: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(forward).parameters)
+
+
+def without_cache(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """A block's keyword arguments without its cache and whether to use one."""
+    return {k: v for k, v in kwargs.items() if k not in (*CACHE_NAMES, *WHOLE_PROMPT)}
+
+
+def run(block: nn.Module, state: Tensor, kwargs: dict[str, Any], stand_in: Any) -> Tensor:
+    """What a block makes of `state` (batch, position, d_model), with `stand_in` where its cache stands."""
+    output = block(state, **{**kwargs, cache_name(block): stand_in})
+    return output_state(output)
+
+
+def output_state(output: Any) -> Tensor:
+    """The residual stream (batch, position, d_model) in what a block gives."""
+    state: Tensor = output[0] if isinstance(output, tuple) else output
+    return state
+
+
+def decoded_before(kwargs: dict[str, Any]) -> int:
+    """How many positions a call of the model or of a block finds in its cache: 0 for the prompt."""
+    for name in CACHE_NAMES:
+        if kwargs.get(name) is not None:
+            return int(kwargs[name].get_seq_length())
+    return 0
+
+
+def input_ids(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+    """The token ids (batch, position) that the model was called with."""
+    ids: Tensor | None = kwargs.get("input_ids", args[0] if args else None)
+    return ids
+
+
+def padding_mask(kwargs: dict[str, Any]) -> Tensor | None:
+    """The mask (batch, position) that the model was called with, 0 at padding; None where it was another kind."""
+    mask = kwargs.get(MASK)
+    return mask if isinstance(mask, Tensor) and mask.ndim == 2 else None
+
+
+def is_encoded(kwargs: dict[str, Any]) -> bool:
+    """Whether a call of the model brings its pictures encoded already, as `generate` does from 5.23 on."""
+    return kwargs.get("mm_encoder_outputs") is not None
+
+
+def attending(block: nn.Module) -> nn.Module:
+    """The attention module of a decoder block."""
+    module: nn.Module = block.self_attn  # type: ignore[assignment]
+    return module
+
+
+def head_projection(block: nn.Module) -> nn.Module:
+    """The attention's output projection, whose input are the heads side by side."""
+    module: nn.Module = attending(block).o_proj  # type: ignore[assignment]
+    return module
+
+
+def implementation(config: Any) -> str:
+    """The attention implementation that a configuration names; empty where it names none."""
+    return str(getattr(config, "_attn_implementation", None) or "")
+
+
+def set_implementation(model: Any, name: str) -> None:
+    """Let the language model attend by another implementation."""
+    model.set_attn_implementation({"text_config": name})
