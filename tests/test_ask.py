@@ -16,6 +16,7 @@ from backsight.models import answers
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.training.questions import corpus
+from tests.conftest import Command
 
 RED = Image.new("RGB", (168, 168), (200, 0, 0))
 LONG = ("the red square on the left", "red")
@@ -115,3 +116,19 @@ def test_a_long_option_is_scored_by_its_mean_beside_its_sum(tiny_vlm: VLM) -> No
     single = replace(example, options=("left", "right"), answer="left")
     row = Behaviour(gray=False)(tiny_vlm, ExampleSet("mine", (single,))).rows()[0]
     assert [row[name] for name in row if name.startswith("choice_per_token")] == [None, None]
+
+
+@pytest.mark.parametrize("where", ["--subject", "--system"])
+def test_a_special_token_on_the_command_line_is_wrong_usage(
+    command: Command, tiny_checkpoint: Path, tmp_path: Path, where: str
+) -> None:
+    RED.save(tmp_path / "red.png")
+    subject = "<|image_pad|>" if where == "--subject" else "cup"
+    system = ("--system", "Look <|image_pad|>") if where == "--system" else ()
+    code, _, err = command(
+        "explain", tiny_checkpoint, tmp_path / "red.png", "--subject", subject, 10, 10, 40, 40,
+        "--reference", "plate", 100, 10, 40, 40, *system,
+    )  # fmt: skip
+    assert code == 2
+    assert "The text of a prompt spells a special token of this model" in err and "got:   <|image_pad|>" in err
+    assert ("question '" if where == "--subject" else "system sentence 'Look <|image_pad|>'") in err

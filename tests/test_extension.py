@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backsight.errors import CannotAnswer
 from backsight.examples import Example, ExampleSet, MemoryPicture, Pair, PairSet
 from backsight.measurements import Behaviour, Measurement
 from backsight.models.families import FAMILIES, Family
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
+from backsight.models.opening import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.report import write_report
@@ -121,6 +124,26 @@ def test_a_study_of_things_of_ones_own(vlm: VLM, tmp_path: Path, monkeypatch: py
     assert len(calls) == 3
     for path in (out / "tables").glob("*.parquet"):
         assert (again / "tables" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_checkpoint_opens_under_a_family_of_ones_own(tiny_checkpoint: Path) -> None:
+    family = replace(FAMILIES["qwen2_vl"], name="My-VL", capabilities=FAMILIES["qwen2_vl"].capabilities - {ONE_GRID})
+    vlm = load(tiny_checkpoint, device="cpu", family=family)
+    assert vlm.family is family and "My-VL" in repr(vlm)
+    assert [f.name for f in vlm.findings if not f.passed] == []
+
+
+def test_a_measurement_of_ones_own_says_what_it_requires(tiny_vlm: VLM, vlm: VLM) -> None:
+    @dataclass(frozen=True)
+    class Rows(Norms):
+        requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID, ENTERS_ONCE})
+
+    assert len(Rows(layers=(1,))(tiny_vlm, halves())) == 3
+    lacking = replace(vlm.family, capabilities=vlm.family.capabilities - {ENTERS_ONCE})
+    deep = VLM(vlm.model, vlm.processor, family=lacking, check=False)
+    with pytest.raises(CannotAnswer, match="Vision features enter between the decoder's blocks too") as caught:
+        Rows(layers=(1,))(deep, halves())
+    assert caught.value.got == "My-VL"
 
 
 def test_a_measurement_of_ones_own_is_called_as_any_other(vlm: VLM) -> None:

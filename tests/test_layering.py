@@ -159,12 +159,12 @@ MODULES = {module_of(path): path for path in FILES if part_of(path)}
 
 def modules_imported(path: Path) -> set[str]:
     """The modules of ours that a file imports: at its top, for types only, or inside a function."""
-    found = set()
+    modules = set()
     for name in imported(path):
         while name and name not in MODULES:
             name = name.rpartition(".")[0]  # an attribute of the module that stands before it
-        found.add(name)
-    return found - {"", module_of(path)}
+        modules.add(name)
+    return modules - {"", module_of(path)}
 
 
 def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:

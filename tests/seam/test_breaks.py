@@ -11,7 +11,7 @@ import torch
 
 from backsight.errors import ContractError, ModelError
 from backsight.grid import TokenGrid
-from backsight.models import blocks, contracts, releases, replay
+from backsight.models import blocks, contract_parts, contracts, releases, replay
 from backsight.models.hooks import Hooks
 from backsight.models.prompts import Prompter
 from backsight.models.sites import Call
@@ -68,9 +68,8 @@ def test_a_hook_that_does_not_fire_is_found(site: str, monkeypatch: pytest.Monke
         return value if name == site else original(self, name, layer, value)
 
     monkeypatch.setattr(Hooks, "_visit", deaf)
-    found = {f.name: f for f in contracts.all_of(unchecked()) if not f.passed}
-    assert found
-    assert any("never applied" in f.detail or site in f.detail for f in found.values())
+    failures = [f for f in contracts.all_of(unchecked()) if not f.passed]
+    assert any("never applied" in f.detail or site in f.detail for f in failures)
 
 
 def test_a_silently_lost_edit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,10 +118,10 @@ def test_an_edit_that_runs_on_decoded_tokens_is_found(monkeypatch: pytest.Monkey
     """Calls of 76, 1, 1, 1 rows an example, where 76, 0, 0, 0 are right."""
     monkeypatch.setattr(blocks, "decoded_before", reads_another_name)
     vlm = unchecked()
-    found = {f.name: f.detail for f in contracts.all_of(vlm) if not f.passed}
-    assert set(found) == {"edits hold inside generate"}
-    prompt = vlm.prepare(contracts._examples(vlm)).input_ids.numel()
-    assert found["edits hold inside generate"] == (
+    details = {f.name: f.detail for f in contracts.all_of(vlm) if not f.passed}
+    assert set(details) == {"edits hold inside generate"}
+    prompt = vlm.prepare(contract_parts.examples(vlm)).input_ids.numel()
+    assert details["edits hold inside generate"] == (
         f"rows that each call edits: [{prompt}, 3, 3, 3], of {prompt} in the prompt"
     )
     with pytest.raises(ContractError, match=r"edits address the prompt alone: rows that each call edits: \[\d+, 1\]"):
@@ -146,8 +145,8 @@ def test_an_edit_that_leaks_into_the_values_of_later_steps_is_found(monkeypatch:
     original_visit = Hooks._visit
     monkeypatch.setattr(Hooks, "_mask", leaking)
     monkeypatch.setattr(Hooks, "_visit", visit)
-    found = contracts.generation(vlm := unchecked(), vlm.prepare(contracts._examples(vlm)))
-    assert not found.passed and found.detail.startswith("step 1: largest difference in logits")
+    finding = contracts.generation(vlm := unchecked(), vlm.prepare(contract_parts.examples(vlm)))
+    assert not finding.passed and finding.detail.startswith("step 1: largest difference in logits")
 
 
 def test_a_recording_that_decoded_tokens_overwrite_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +159,8 @@ def test_a_recording_that_decoded_tokens_overwrite_is_found(monkeypatch: pytest.
         return original(self, site, layer, value)
 
     monkeypatch.setattr(Hooks, "_visit", overwriting)
-    found = contracts.generation(vlm := unchecked(), vlm.prepare(contracts._examples(vlm)))
-    assert not found.passed and "holds 1 of" in found.detail
+    finding = contracts.generation(vlm := unchecked(), vlm.prepare(contract_parts.examples(vlm)))
+    assert not finding.passed and "holds 1 of" in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_what_a_replay_lacks_is_named(
     vlm = unchecked()
     monkeypatch.setattr(replay, "_after", after)
     with pytest.raises(ModelError, match="A decoder block was not called as a replay needs it") as caught:
-        replay.record(vlm, vlm.prepare(contracts._examples(vlm)))
+        replay.record(vlm, vlm.prepare(contract_parts.examples(vlm)))
     assert missing in str(caught.value.got) and present not in str(caught.value.got)
     assert str(caught.value.where).startswith("block 0; tested with transformers 5.17.0 to 5.24.0")
     assert "no cache" not in caught.value.what
@@ -208,7 +207,7 @@ def test_a_block_with_a_cache_of_no_known_name_is_named() -> None:
 def test_a_newer_release_is_not_refused_and_is_named_where_a_contract_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "installed", lambda: "5.31.0")
     VLM(*parts("qwen2_vl"))
-    monkeypatch.setattr(contracts, "TOLERANCE", -1.0)
+    monkeypatch.setattr(contract_parts, "TOLERANCE", -1.0)
     with pytest.raises(ContractError) as raised:
         VLM(*parts("qwen2_vl"))
     clause = "tested with transformers 5.17.0 to 5.24.0; installed is 5.31.0, which is not among them"
@@ -285,7 +284,7 @@ def test_an_attention_left_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_failed_contract_refuses_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contracts, "TOLERANCE", -1.0)
+    monkeypatch.setattr(contract_parts, "TOLERANCE", -1.0)
     with pytest.raises(ContractError) as raised:
         VLM(*parts("qwen2_vl"), name="my model")
     text = str(raised.value)

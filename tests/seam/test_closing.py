@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from backsight.errors import ContractError, UsageError
-from backsight.models import contracts
+from backsight.models import contract_parts
 from backsight.models.families import FAMILIES
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
@@ -51,7 +51,7 @@ def test_a_step_of_training_learns_behind_a_with_block() -> None:
     before = state(model)
     with VLM(model, processor) as vlm:
         assert vlm.ask(RED, "Where is it?", ["left", "right"]).text in ("left", "right")
-        inputs = vlm.prepare([e for e in contracts._examples(vlm)]).inputs
+        inputs = vlm.prepare(contract_parts.examples(vlm)).inputs
     assert state(model) == before
     model(**inputs).logits.sum().backward()
     assert model.get_decoder().layers[0].mlp.up_proj.weight.grad is not None
@@ -71,7 +71,7 @@ def test_a_model_is_given_back_after_an_error_too() -> None:
 def test_a_model_that_is_refused_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     model, processor = in_training()
     before = state(model)
-    monkeypatch.setattr(contracts, "TOLERANCE", -1.0)
+    monkeypatch.setattr(contract_parts, "TOLERANCE", -1.0)
     with pytest.raises(ContractError):
         VLM(model, processor)
     assert state(model) == before

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from functools import wraps
 from typing import Any
 
 import pytest
 import torch
 
-from backsight.models import contracts
+from backsight.models import contract_parts, contracts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.training.questions import corpus
@@ -20,6 +22,28 @@ def test_all_contracts_hold(vlm: VLM) -> None:
     findings = contracts.all_of(vlm)
     assert len(findings) == 11
     assert [f"{f.name}: {f.detail}" for f in findings if not f.passed] == []
+
+
+def test_no_warning_of_transformers_reaches_a_user(vlm: VLM) -> None:
+    """Neither by `warnings` nor by its log: a keyword of an older release would be named in both."""
+    written: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(record.getMessage())
+
+    handler, logger = Handler(logging.WARNING), logging.getLogger("transformers")
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            contracts.all_of(vlm)
+            vlm.generate(vlm.prepare(contract_parts.examples(vlm)), max_new_tokens=2)
+    finally:
+        logger.removeHandler(handler)
+    assert written == []
+    shown = [w for w in caught if not issubclass(w.category, DeprecationWarning)]  # those Python keeps to itself
+    assert [str(w.message) for w in shown if "transformers" in w.filename] == []
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "gemma3"])

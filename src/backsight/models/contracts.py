@@ -8,24 +8,20 @@ numbers about another computation than the model's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from backsight.errors import BacksightError, ContractError
-from backsight.examples import Example, MemoryPicture
-from backsight.models import blocks, releases, replay
+from backsight.models import blocks, contract_parts, releases, replay
+from backsight.models.contract_parts import close, disturb, examples
 from backsight.models.findings import Finding
+from backsight.models.generation_contract import generation, prompt_alone
 from backsight.models.grid_contract import grid
 from backsight.models.prompts import Batch
 from backsight.models.seam import Seam
 from backsight.models.sites import Edit, SiteName
-
-TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class FirstCall:
 
 def first_call(vlm: Seam) -> FirstCall:
     """The plain call that the cheap contracts compare with; errors of transformers and torch come as they are."""
-    batch = vlm.prepare(_examples(vlm)[:1])
+    batch = vlm.prepare(examples(vlm)[:1])
     return FirstCall(batch, _plain(vlm, batch))
 
 
@@ -69,7 +65,7 @@ def at_load(vlm: Seam, first: FirstCall | None = None) -> list[Finding]:
 
 def all_of(vlm: Seam) -> list[Finding]:
     """Every contract, on a batch of prompts of several lengths."""
-    batch = vlm.prepare(_examples(vlm))
+    batch = vlm.prepare(examples(vlm))
     plain, same = _plain(vlm, batch), _identically_edited(vlm, batch)
     checks: dict[str, Callable[[], Finding]] = {
         "logits equal a plain call": lambda: parity(vlm, batch, plain),
@@ -98,18 +94,6 @@ def _run(name: str, check: Callable[[], Finding]) -> Finding:
         return Finding(name, False, f"{type(error).__name__}: {error}")  # names that a newer release has changed
 
 
-def _examples(vlm: Seam) -> list[Example]:
-    """Three questions of different lengths about small, wide, noisy pictures."""
-    rng = np.random.default_rng(0)
-    width, height = vlm.prompter.native_size()
-    questions = ["Where is it?", "Which color is in the picture, red or blue?", "What is it?"]
-    examples = []
-    for number, question in enumerate(questions):
-        noise = rng.integers(0, 256, (height // 2, width * 3 // 4, 3), dtype=np.uint8)
-        examples.append(Example(f"contract-{number}", MemoryPicture(Image.fromarray(noise)), question, (), ""))
-    return examples
-
-
 def _plain(vlm: Seam, batch: Batch) -> Tensor:
     """Next-token logits of a plain Hugging Face call, no seam involved."""
     with torch.no_grad():
@@ -117,21 +101,10 @@ def _plain(vlm: Seam, batch: Batch) -> Tensor:
     return logits
 
 
-def _close(vlm: Seam, one: Tensor, two: Tensor) -> tuple[bool, str]:
-    """Equal to 1e-4 in fp32; in half precision the same top token and a KL divergence under 1e-2."""
-    gap = float((one - two).abs().max())
-    if vlm.dtype == torch.float32:
-        return gap <= TOLERANCE, f"largest difference in logits {gap:.1e}"
-    p, q = torch.log_softmax(one.float(), -1), torch.log_softmax(two.float(), -1)
-    divergence = float((p.exp() * (p - q)).sum(-1).max())
-    same = bool((one.argmax(-1) == two.argmax(-1)).all())
-    return same and divergence < 1e-2, f"KL {divergence:.1e}, top token {'equal' if same else 'different'}"
-
-
 def parity(vlm: Seam, batch: Batch, plain: Tensor) -> Finding:
     """The seam's logits, with every site recorded, equal a plain call of the model."""
     with vlm.recording("resid_pre", "resid_post", "image_embeds", "heads"):
-        passed, detail = _close(vlm, vlm.forward(batch), plain)
+        passed, detail = close(vlm, vlm.forward(batch), plain)
     return Finding("logits equal a plain call", passed, detail)
 
 
@@ -147,9 +120,9 @@ def residuals(vlm: Seam, batch: Batch) -> Finding:
         gaps.append(float((recorded["resid_post", layer - 1] - states[layer]).abs().max()))
         added = recorded["resid_pre", layer] - recorded["resid_post", layer - 1]
         gaps.append(float(added[~batch.image_mask].abs().max()))
-    return Finding(
-        "sites are transformers' hidden states", max(gaps) <= TOLERANCE, f"largest difference {max(gaps):.1e}"
-    )
+    worst = max(gaps)
+    passed = worst <= contract_parts.TOLERANCE
+    return Finding("sites are transformers' hidden states", passed, f"largest difference {worst:.1e}")
 
 
 def _identically_edited(vlm: Seam, batch: Batch) -> Tensor | BacksightError:
@@ -166,7 +139,7 @@ def identity(vlm: Seam, same: Tensor | BacksightError, plain: Tensor) -> Finding
     name = "identity edits change nothing"
     if isinstance(same, BacksightError):
         return Finding(name, False, f"{same.what} ({same.got})")
-    return Finding(name, *_close(vlm, same, plain))
+    return Finding(name, *close(vlm, same, plain))
 
 
 def changes(
@@ -177,18 +150,13 @@ def changes(
     lost, small = [], float("inf")
     for site in sites:
         layer = vlm.parts.count(site) // 2
-        with vlm.editing(Edit(site, _disturb, (layer,))):
+        with vlm.editing(Edit(site, disturb, (layer,))):
             gap = float((vlm.forward(batch) - plain).abs().max())
         small = min(small, gap)
         if gap <= max(1e-6, 4 * noise):
             lost.append(site)
     detail = f"no effect at {', '.join(lost)}" if lost else f"at least {small:.1e}"
     return Finding("edits change the logits", not lost, detail)
-
-
-def _disturb(rows: Tensor) -> Tensor:
-    """Reversed features with a shift: no norm is blind to it."""
-    return rows.flip(-1) * 1.5 + 0.25 * torch.linspace(-1, 1, rows.shape[-1], dtype=rows.dtype, device=rows.device)
 
 
 def layers(vlm: Seam, batch: Batch) -> Finding:
@@ -201,7 +169,7 @@ def layers(vlm: Seam, batch: Batch) -> Finding:
 
     before, wrong = states(), []
     for layer in range(vlm.n_layers):
-        with vlm.editing(Edit("resid_pre", _disturb, (layer,), "last")):
+        with vlm.editing(Edit("resid_pre", disturb, (layer,), "last")):
             after = states()
         changed = [k for k in range(len(before)) if not torch.equal(before[k], after[k])]
         if not changed or changed[0] not in ((0, 1) if layer == 0 else (layer + 1,)):
@@ -220,7 +188,7 @@ def positions(vlm: Seam, batch: Batch) -> Finding:
         last[:, -1] = True
         wrong = []
         for name, expected in (("last", last), ("image", batch.image_mask)):
-            with vlm.editing(Edit("resid_pre", _disturb, (1,), name)):  # type: ignore[arg-type]
+            with vlm.editing(Edit("resid_pre", disturb, (1,), name)):  # type: ignore[arg-type]
                 vlm.forward(batch)
             if not torch.equal((recorded["resid_pre", 1] != before).any(-1), expected):
                 wrong.append(name)
@@ -231,9 +199,9 @@ def replays(vlm: Seam, batch: Batch, plain: Tensor) -> Finding:
     """Replay from the first, middle and last layer, all rows, equals the whole forward."""
     trace = replay.record(vlm, batch)
     rows = torch.arange(trace.final.shape[1])
-    outcomes = [_close(vlm, trace.logits, plain)]
+    outcomes = [close(vlm, trace.logits, plain)]
     for layer in sorted({0, vlm.n_layers // 2, vlm.n_layers}):
-        outcomes.append(_close(vlm, trace.replay(layer, trace.resid_pre(layer), rows), plain))
+        outcomes.append(close(vlm, trace.replay(layer, trace.resid_pre(layer), rows), plain))
     worst = [detail for passed, detail in outcomes if not passed] or [outcomes[-1][1]]
     return Finding("replay equals the whole forward", all(passed for passed, _ in outcomes), worst[0])
 
@@ -246,93 +214,13 @@ def sweep(vlm: Seam, batch: Batch) -> Finding:
     outcomes = []
     for layer in range(vlm.n_layers + 1):
         with vlm.editing(Edit("resid_pre", _constant(source[layer]), (layer,), "last")):
-            outcomes.append(_close(vlm, swept[layer], vlm.forward(batch)))
+            outcomes.append(close(vlm, swept[layer], vlm.forward(batch)))
     worst = [detail for passed, detail in outcomes if not passed] or [outcomes[-1][1]]
     return Finding("the last-token sweep equals hooked forwards", all(passed for passed, _ in outcomes), worst[0])
 
 
 def _constant(value: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda rows: value.to(rows.dtype)
-
-
-def generation(vlm: Seam, batch: Batch, *, steps: int = 4) -> Finding:
-    """An edit acts in `model.generate` as it does in a forward of the prompt grown by what was decoded, at each step.
-
-    It acts on the rows of the prompt alone: calls for decoded tokens edit none, and a recording keeps the prompt.
-    """
-    name = "edits hold inside generate"
-    layer, length = vlm.n_layers - 1, batch.input_ids.shape[1]
-    edited, counted = Edit("resid_pre", _disturb, (layer,), "last"), _Counted(vlm)
-    with vlm.editing(edited, counted.edit), vlm.recording("resid_pre", layers=[0]) as recorded:
-        ids, decoded = _decoded(vlm, batch, steps)
-        rows, kept = counted.rows, recorded["resid_pre", 0].shape[1]
-    if (lost := _lost_in_generation(vlm)) is not None:
-        return Finding(name, False, lost)
-    if rows != [len(batch) * length] + [0] * (steps - 1):
-        return Finding(name, False, f"rows that each call edits: {rows}, of {len(batch) * length} in the prompt")
-    if kept != length:
-        return Finding(name, False, f"a recording of the prompt holds {kept} of {length} positions after decoding")
-    longer = vlm.extended(batch, ids[:, length:].tolist())
-    last = torch.zeros_like(longer.image_mask)
-    last[:, length - 1] = True
-    with torch.no_grad(), vlm.editing(replace(edited, positions=last)):
-        expected = vlm.model(**longer.inputs, **blocks.WHOLE_PROMPT).logits[:, length - 1 : -1]
-    outcomes = [_close(vlm, decoded[:, step], expected[:, step]) for step in range(steps)]
-    worst = [f"step {step}: {d}" for step, (passed, d) in enumerate(outcomes) if not passed] or [outcomes[-1][1]]
-    return Finding(name, all(passed for passed, _ in outcomes), worst[0])
-
-
-def _lost_in_generation(vlm: Seam) -> str | None:
-    """The sites at which an edit acts in `generate` otherwise than in a forward, or not at all; None where none is.
-
-    On one prompt: `generate` counts the positions of a padded one otherwise, and scores of padding are edited too.
-    """
-    batch = vlm.prepare(_examples(vlm)[:1])
-    untouched = _decoded(vlm, batch, 1)[1][:, 0]
-    for site in vlm.parts.sites:
-        with vlm.editing(Edit(site, _disturb, (vlm.parts.count(site) // 2,))):
-            inside, forward = _decoded(vlm, batch, 1)[1][:, 0], vlm.forward(batch)
-        if torch.equal(inside, untouched):
-            return f"the edit at {site} was lost"
-        passed, detail = _close(vlm, inside, forward)
-        if not passed:
-            return f"an edit at {site} acts otherwise than in a forward: {detail}"
-    return None
-
-
-def prompt_alone(vlm: Seam, batch: Batch) -> Finding:
-    """The cheap part of `generation`: an edit of all positions runs on the prompt's rows and on no decoded token's."""
-    counted, whole = _Counted(vlm), len(batch) * batch.input_ids.shape[1]
-    with vlm.editing(counted.edit):
-        _decoded(vlm, batch, 2)
-    detail = f"rows that each call edits: {counted.rows}, of {whole} in the prompt"
-    return Finding("edits address the prompt alone", counted.rows == [whole, 0], detail)
-
-
-class _Counted:
-    """An edit of every position that changes nothing, and the rows that it was given in each call of the model."""
-
-    def __init__(self, vlm: Seam) -> None:
-        self._hooks, self._before = vlm.hooks, vlm.hooks.calls
-        self._rows: dict[int, int] = {}
-        self.edit = Edit("resid_pre", self._count, (0,))
-
-    def _count(self, rows: Tensor) -> Tensor:
-        self._rows[self._hooks.calls] = self._rows.get(self._hooks.calls, 0) + len(rows)
-        return rows.clone()
-
-    @property
-    def rows(self) -> list[int]:
-        """One number a call."""
-        return [self._rows.get(call, 0) for call in range(self._before + 1, self._hooks.calls + 1)]
-
-
-def _decoded(vlm: Seam, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
-    """Ids (batch, position) of prompts with `steps` decoded tokens, and the logits (batch, step, vocabulary)."""
-    options: dict[str, Any] = dict(max_new_tokens=steps, min_new_tokens=steps, do_sample=False)
-    with torch.no_grad():
-        output = vlm.model.generate(**batch.inputs, **options, return_dict_in_generate=True, output_logits=True)
-    return output.sequences, torch.stack(output.logits, 1)
 
 
 def restored(vlm: Seam) -> Finding:
