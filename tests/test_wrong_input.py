@@ -118,16 +118,15 @@ def test_a_full_disk(
 
 
 def test_a_full_disk_while_a_job_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from backsight.studies import Store
+    from backsight.studies.store import Chunk, Store
 
     store = Store(tmp_path / "out", {"model": "m"})
     monkeypatch.setattr(Path, "write_text", no_space)
-    chunk = {"first": 0, "last": 1, "rows": [], "seconds": 0.0, "forward_equivalents": 0.0}
     with pytest.raises(StudyError) as caught:
-        store.add_chunk("job", "key", chunk)
+        store.add_chunk("job", "key", Chunk(0, 1, [], 0.0, 0.0))
     assert caught.value.what == "Cannot write a part of job job"
     assert "the same command goes on" in (caught.value.do or "")
-    assert store.chunks("job", "key")[0] == 0
+    assert store.chunks("job", "key") == []
 
 
 def test_memory_that_does_not_suffice(

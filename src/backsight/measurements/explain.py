@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, Picture, as_picture
-from backsight.figures.explanation import Explanation
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
@@ -21,6 +21,9 @@ from backsight.models import replay
 from backsight.models.vlm import VLM
 from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, NUMBER, Direction, relation_question
 from backsight.stimuli.relations import relation
+
+if TYPE_CHECKING:
+    from backsight.figures.explanation import Explanation
 
 Named = tuple[str, Sequence[float]]  # a name, and left, top, width, height in pixels
 DEPTH = 4  # layers that CREG aggregates
@@ -110,6 +113,8 @@ def _made(
         [box if kind == "cell" else (0.0, 0.0, 0.0, 0.0) for kind, box in zip(grid.kind, grid.box, strict=True)]
     )
     numbered = {number: name for name, number in NUMBER.items()}
+    from backsight.figures.explanation import Explanation  # figures are needed by who asks for one
+
     return Explanation(
         picture=example.image, question=example.question, options=example.options, probabilities=probabilities,
         choice=example.options[choice], answer=example.answer, subject=str(example.subject), subject_box=subject,

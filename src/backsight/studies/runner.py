@@ -7,7 +7,7 @@ the same on every run, so a study that was stopped and gone on with gives the ta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from backsight.errors import StudyError
 from backsight.measurements.base import by_sample, provenance
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
-from backsight.studies.store import Store
+from backsight.studies.store import Chunk, Store
 from backsight.tables import Table
 
 CHUNK_SECONDS = 20.0
@@ -44,29 +44,32 @@ def run_job(vlm: VLM, job: Job, store: Store, progress: Progress | None = None) 
             progress(job, len(job.samples), len(job.samples))
         return Done(job, noted["seconds"], noted["forward_equivalents"], True)
     todo = job.measurement.plan(job.samples)
-    first, rows, cost = store.chunks(job.table, key)
-    pending = _Pending(store, job.table, key, first, vlm.forward_equivalents)
+    earlier = [chunk for chunk in store.chunks(job.table, key) if chunk.last <= len(todo)]
+    done = {number for chunk in earlier for number in chunk.batches}
+    pending = _Pending(store, job.table, key, vlm, earlier)
+    samples_done = sum(len(todo[number]) for number in done)
+    if progress is not None:
+        progress(job, samples_done, len(job.samples))
     try:
-        for number in range(first, len(todo)):
+        for number in (n for n in range(len(todo)) if n not in done):
             with enough_memory(vlm, job):
                 batch = dict(by_sample(vlm, job.samples, job.measurement, todo[number]))
-            pending.add(number, [{"sample": index, "row": row} for index, found in batch.items() for row in found])
-            if time.monotonic() - pending.started > CHUNK_SECONDS:
-                rows, cost = pending.flush(vlm, rows, cost)
+            pending.add(number, [{"sample": index, "row": row} for index, rows in batch.items() for row in rows])
+            samples_done += len(todo[number])
             if progress is not None:
-                progress(job, sum(map(len, todo[: number + 1])), len(job.samples))
+                progress(job, samples_done, len(job.samples))
     except BaseException:  # Ctrl-C too: what was computed is kept, then the interruption goes on
-        pending.flush(vlm, rows, cost)
+        pending.flush()
         raise
-    rows, cost = pending.merged(vlm, rows, cost)
-    ordered = sorted(rows, key=lambda found: found["sample"])  # stable: a sample's own rows stay in order
-    table = Table.of(
-        job.measurement.schema,
-        [found["row"] for found in ordered],
-        provenance(vlm, job.samples, job.measurement),
+    chunks = pending.all()
+    ordered = sorted((row for chunk in chunks for row in chunk.rows), key=lambda row: row["sample"])
+    table = Table.of(  # the sort is stable: a sample's own rows stay in order
+        job.measurement.schema, [row["row"] for row in ordered], provenance(vlm, job.samples, job.measurement)
     )
-    store.finish(job.table, key, table, cost)
-    return Done(job, cost["seconds"], cost["forward_equivalents"], False)
+    seconds = sum(chunk.seconds for chunk in chunks)
+    forward_equivalents = sum(chunk.forward_equivalents for chunk in chunks)
+    store.finish(job.table, key, table, {"seconds": seconds, "forward_equivalents": forward_equivalents})
+    return Done(job, seconds, forward_equivalents, False)
 
 
 @contextmanager
@@ -85,40 +88,49 @@ def enough_memory(vlm: VLM, job: Job) -> Iterator[None]:
 
 @dataclass
 class _Pending:
-    """Rows of batches first..last that no chunk holds yet."""
+    """Rows of neighbouring batches that no chunk holds yet, beside the chunks that there are."""
 
     store: Store
     name: str
     key: str
-    first: int
-    spent: float
+    vlm: VLM
+    chunks: list[Chunk]
 
     def __post_init__(self) -> None:
         # One attribute, so that an interruption falls before or after a batch and never into it.
-        self.held: tuple[list[dict[str, Any]], int] = ([], self.first)
-        self.started = time.monotonic()
+        self.held: tuple[int, int, list[dict[str, Any]]] = (0, 0, [])
+        self._begin()
+
+    def _begin(self) -> None:
+        self.started, self.spent = time.monotonic(), self.vlm.forward_equivalents
 
     def add(self, number: int, rows: list[dict[str, Any]]) -> None:
-        """The rows of a whole batch; an interruption within a batch leaves none of it."""
-        self.held = ([*self.held[0], *rows], number + 1)
+        """The rows of a whole batch; an interruption within a batch leaves none of it. A chunk after some seconds."""
+        first, last, held = self.held
+        if first < last != number:
+            self.flush()
+            first, last, held = number, number, []
+        self.held = (first if first < last else number, number + 1, [*held, *rows])
+        if time.monotonic() - self.started > CHUNK_SECONDS:
+            self.flush()
 
-    def merged(
-        self, vlm: VLM, rows: Sequence[dict[str, Any]], cost: dict[str, float]
-    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """All rows and costs so far."""
-        seconds, spent = time.monotonic() - self.started, vlm.forward_equivalents - self.spent
-        total = {"seconds": cost["seconds"] + seconds, "forward_equivalents": cost["forward_equivalents"] + spent}
-        return [*rows, *self.held[0]], total
-
-    def flush(
-        self, vlm: VLM, rows: Sequence[dict[str, Any]], cost: dict[str, float]
-    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    def flush(self) -> None:
         """Write what is pending as a chunk, and start the next one."""
-        merged, total = self.merged(vlm, rows, cost)
-        new, last = self.held
-        if last > self.first:
-            own = {k: total[k] - cost[k] for k in total}
-            self.store.add_chunk(self.name, self.key, {"first": self.first, "last": last, "rows": new, **own})
-        self.first, self.held = last, ([], last)
-        self.started, self.spent = time.monotonic(), vlm.forward_equivalents
-        return merged, total
+        chunk = self._chunk()
+        if chunk is not None:
+            self.store.add_chunk(self.name, self.key, chunk)
+            self.chunks = [*self.chunks, chunk]
+        self.held = (0, 0, [])
+        self._begin()
+
+    def all(self) -> list[Chunk]:
+        """The chunks of all batches, in their order; what is pending is one more and is not written."""
+        chunk = self._chunk()
+        return sorted([*self.chunks, *([chunk] if chunk else [])], key=lambda one: one.first)
+
+    def _chunk(self) -> Chunk | None:
+        first, last, rows = self.held
+        if first == last:
+            return None
+        seconds, spent = time.monotonic() - self.started, self.vlm.forward_equivalents - self.spent
+        return Chunk(first, last, rows, seconds, spent)

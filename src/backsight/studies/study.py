@@ -11,16 +11,13 @@ from typing import Any
 import backsight
 from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair
-from backsight.figures import suite_title
-from backsight.maths import summaries
-from backsight.maths.roads import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
-from backsight.studies import gallery, memory
+from backsight.studies import gallery, memory, record
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
-from backsight.studies.record import describe_model, machine
+from backsight.studies.record import Kept, describe_model, machine
 from backsight.studies.runner import Done, Progress, enough_memory, run_job
 from backsight.studies.store import Store
 from backsight.tables import Table, replacing
@@ -136,9 +133,19 @@ class Study:
         return (time.monotonic() - start) / len(samples)
 
     def run(self, progress: Progress | None = None) -> Path:
-        """Run what is missing and write summaries, samples and study.json; the folder."""
+        """Run what is missing and write summaries, samples and study.json; the folder.
+
+        What earlier runs of the folder finished and this one does not ask for stays and is summarised with the rest.
+        """
+        with self.store.locked():
+            return self._run(progress)
+
+    def _run(self, progress: Progress | None) -> Path:
         done = [run_job(self.vlm, job, self.store, progress) for job in self.jobs]
-        write_summaries(self.store, self.jobs)
+        self.kept = record.kept(self.store, self.jobs, self.sets, self.measurements)
+        by_name: dict[str, Job | Kept] = {job.name: job for job in self.jobs} | {job.name: job for job in self.kept}
+        jobs = [by_name[name] for name in record.order(self.folder, [job.name for job in self.jobs], self.kept)]
+        write_summaries(self.store, jobs)
         grid = self.vlm.grid
         self.store.write_table(
             "position_budget", positions.budget(self.vlm.model.config, self.vlm.family, grid.rows, grid.columns)
@@ -147,36 +154,35 @@ class Study:
             self.shown = gallery.make(self.vlm, self.store, self.jobs)
         with self.store.writing("the sample pictures"):
             described = [self._describe(s) for s in self.sets if any(j.set_name == s.name for j in self.jobs)]
-        self._write(done, described)
+        self._write(done, described, judge(self.store, jobs))
         return self.folder
 
-    def _write(self, done: Sequence[Done], described: list[dict[str, Any]]) -> None:
+    def _write(
+        self, done: Sequence[Done], described: list[dict[str, Any]], judged: dict[str, Any] | None
+    ) -> None:  # fmt: skip
         vlm = self.vlm
+        new = {
+            "format": 1,
+            "backsight": backsight.__version__,
+            "command": self.command,
+            "seed": self.options.seed,
+            "options": asdict(self.options),
+            "started": self.started,
+            "model": describe_model(vlm, self.options.dtype),
+            "versions": versions(),
+            "machine": machine(),
+            "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
+            "contracts": [asdict(f) for f in vlm.findings],
+            "sets": described,
+            "gallery": self.shown,
+            "jobs": [self._job(d) for d in done],
+            "verdict": judged,
+            "skipped": [{"set": s.set_name, "measurement": s.measurement, "reason": s.reason} for s in self.skipped],
+            "finished": True,
+        }
         with self.store.writing("study.json"):
-            self.store.write_json(
-                self.folder / "study.json",
-                {
-                    "format": 1,
-                    "backsight": backsight.__version__,
-                    "command": self.command,
-                    "seed": self.options.seed,
-                    "options": asdict(self.options),
-                    "started": self.started,
-                    "model": describe_model(vlm, self.options.dtype),
-                    "versions": versions(),
-                    "machine": machine(),
-                    "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
-                    "contracts": [asdict(f) for f in vlm.findings],
-                    "sets": described,
-                    "gallery": self.shown,
-                    "jobs": [self._job(d) for d in done],
-                    "verdict": judge(self.store, self.jobs),
-                    "skipped": [
-                        {"set": s.set_name, "measurement": s.measurement, "reason": s.reason} for s in self.skipped
-                    ],
-                    "finished": True,
-                },
-            )
+            merged = record.merged(self.store, new, self.kept)
+            self.store.write_json(self.folder / "study.json", merged)
 
     def _job(self, done: Done) -> dict[str, Any]:
         job = done.job
@@ -192,10 +198,13 @@ class Study:
             "seconds": round(done.seconds, 3),
             "forward_equivalents": round(done.forward_equivalents, 3),
             "tables": [job.table],
+            "reused": done.reused,
         }
 
     def _describe(self, examples: ExampleSet) -> dict[str, Any]:
         """What a reader must see of a set: a sample picture, the exact prompt, a counterfactual where there is one."""
+        from backsight.figures import suite_title  # imported late: a study begins sooner
+
         stem = file_stem(examples.name)
         jobs = [job for job in self.jobs if job.set_name == examples.name]
         first = {str(job.measurement.pair_kind): job.samples[0] for job in jobs if job.of_pairs}
@@ -203,6 +212,7 @@ class Study:
         sample = self._sample(examples[0], stem) | {"pairs": pairs}
         return {
             "name": examples.name,
+            "fingerprint": examples.fingerprint,
             "title": suite_title(examples.name),
             "note": examples.note,
             "examples": len(examples),
@@ -233,8 +243,10 @@ class Study:
         }
 
 
-def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
+def write_summaries(store: Store, jobs: Sequence[Job | Kept]) -> None:
     """Summary tables over all jobs whose rows have one schema: pure functions of their rows."""
+    from backsight.maths import summaries
+
     for kind, summarise in summaries.SUMMARIES.items():
         mine = [store.read_table(j.table) for j in jobs if j.measurement.schema.name == kind]
         further = summaries.FURTHER.get(kind, {})
@@ -258,13 +270,15 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
             store.drop_table(name)
 
 
-def _by_set(store: Store, jobs: Sequence[Job], kind: str) -> dict[str, Table]:
+def _by_set(store: Store, jobs: Sequence[Job | Kept], kind: str) -> dict[str, Table]:
     """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
     return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
 
 
-def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:
+def judge(store: Store, jobs: Sequence[Job | Kept]) -> dict[str, Any] | None:
     """The verdict on where the order comes from, of the first suite that roads were closed on; None without one."""
+    from backsight.maths.roads import verdict
+
     for job in jobs:
         if job.measurement.schema.name == "roads":
             return verdict(store.read_table(job.table)).as_dict()
