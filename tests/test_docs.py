@@ -47,7 +47,9 @@ def test_the_docs_own_measurement_runs() -> None:
     assert table.frame["tokens"].tolist() == [int(n) for n in vlm.prepare(stimuli.squares()[:3]).attention_mask.sum(1)]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/extending.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "CONTRIBUTING.md"]
+)
 def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

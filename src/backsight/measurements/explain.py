@@ -54,20 +54,36 @@ def explain(
 
 def question(
     image: Picture | Image.Image | str | Path, *, subject: Named, reference: Named, prompt: str = "A",
-    system: str | None = None,
+    system: str | None = None, text: str | None = None, options: Sequence[str] = (),
 ) -> Example:  # fmt: skip
-    """CREG's prompt about two named boxes of a picture; the answer is what the boxes say."""
+    """CREG's prompt about two named boxes of a picture, or a question of one's own; the answer is what the boxes say.
+
+    `text` is asked in place of the prompt; `options` are its answers, each a direction (left, right, above, below),
+    all four where none is given. UsageError where the direction of the boxes is none of them.
+    """
+    if options and text is None:
+        raise UsageError("Options belong to a question of one's own", got=list(options), do="give the question, too")
+    unknown = [option for option in options if option not in DIRECTIONS]
+    if unknown or 0 < len(set(options)) < 2:
+        do = f"give at least two of: {', '.join(DIRECTIONS)}"
+        raise UsageError("These are no options of a question about a direction", got=list(options), do=do)
     if prompt not in CREG_PROMPTS:
         raise UsageError("There is no such prompt", got=prompt, do=f"choose from: {', '.join(CREG_PROMPTS)}")
     picture = as_picture(image)
     (name, box), (other, beside) = (_named(what, one) for what, one in (("subject", subject), ("reference", reference)))
     if name == other:
         raise UsageError("Subject and reference bear one name", got=name, do="name them apart, such as 'left cup'")
-    found = _relation(box, beside)
+    direction = _relation(box, beside)
+    if text is None:
+        asked, answers, answer = relation_question(prompt, name, other), tuple(NUMBER.values()), NUMBER[direction]
+    else:
+        asked, answers, answer = text, tuple(dict.fromkeys(options)) or DIRECTIONS, direction
+    if answer not in answers:
+        do = f"add {answer} to the options"
+        raise UsageError("Of the options none is where the boxes say that the subject is", got=list(answers), do=do)
     return Example(
-        "explain", picture, relation_question(prompt, name, other), tuple(NUMBER.values()), NUMBER[found],
-        direction=found, subject=name, reference=other, boxes={name: box, other: beside}, system=system,
-        tags={"prompt": prompt},
+        "explain", picture, asked, tuple(answers), answer, direction=direction, subject=name, reference=other,
+        boxes={name: box, other: beside}, system=system, tags={"prompt": prompt} if text is None else {},
     )  # fmt: skip
 
 
