@@ -28,6 +28,7 @@ from backsight.measurements.memory import forward, needed, of, said, within
 from backsight.models.sizes import weights
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
+from backsight.studies.record import machine, resident
 
 NOTE = "jobs/study.memory.json"
 SHARE = 0.6  # of what is free: the rest is for what the estimates leave out, and for others on the machine
@@ -105,6 +106,20 @@ def short(vlm: VLM, jobs: Sequence[Job]) -> str | None:
         return None
     do = f"--memory {(weights(vlm) + there) // 2**20}MiB gives smaller batches"
     return f"a batch of {most[1]} may take {said(most[0])} and only {said(there)} are free now; {do}"
+
+
+def estimate(vlm: VLM, jobs: Sequence[Job]) -> tuple[int, int | None]:
+    """About the most bytes that a study will hold on the machine, and on the GPU where the model is on one.
+
+    What is held now, weights and libraries included, and the largest batch of the jobs: of quick studies of the
+    built-in models 1.2 times what was measured.
+    """
+    batch = max((needed(job.measurement, vlm, job.samples) for job in jobs), default=0)
+    peak = machine()["memory_peak_mib"] * 2**20
+    if vlm.device.type != "cuda":
+        return max(peak, resident() + batch), None
+    held = torch.cuda.memory_allocated(vlm.device)
+    return peak, max(torch.cuda.max_memory_allocated(vlm.device), held + batch)
 
 
 def free(device: torch.device, root: Path = Path("/")) -> int:

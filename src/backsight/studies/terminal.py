@@ -13,7 +13,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from backsight.studies import memory
-from backsight.studies.record import machine
 from backsight.studies.study import Study
 
 
@@ -36,10 +35,8 @@ def announce(console: Console, study: Study) -> None:
     if study.store.note is not None:
         console.print(f"warning: {study.store.note}", style="bold", markup=False, soft_wrap=True)
     left, each = study.forward_equivalents(), study.seconds_each()
-    found = machine()
-    taken = f"memory about {found['memory_peak_mib'] * 1.15:.0f} MiB"
-    if study.vlm.device.type == "cuda":
-        taken += f", on the GPU {found['gpu_memory_peak_mib'] * 1.15:.0f} MiB"
+    host, gpu = memory.estimate(study.vlm, study.left())
+    taken = f"memory about {host / 2**20:.0f} MiB" + ("" if gpu is None else f", on the GPU {gpu / 2**20:.0f} MiB")
     console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {taken}", soft_wrap=True)
 
 
