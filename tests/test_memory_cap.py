@@ -11,11 +11,12 @@ import pytest
 
 from backsight import stimuli
 from backsight.errors import StudyError, UsageError
-from backsight.measurements import Behaviour, Measurement
+from backsight.measurements import Behaviour, Interchange, Measurement
 from backsight.models.sizes import facts, weights
 from backsight.models.vlm import VLM
-from backsight.studies import Options, Study
+from backsight.studies import Options, Study, plan, record
 from backsight.studies import memory as caps
+from backsight.studies.jobs import choices, questions
 from tests.conftest import Command
 
 
@@ -156,4 +157,24 @@ def test_the_command_says_cap_and_batches(
     code, printed, err = command(*arguments, "--memory", "much")
     assert (code, printed) == (2, "") and "This is no size of memory" in err
     code, printed, err = command(*arguments[:2], "--out", tmp_path / "no", *arguments[4:], "--memory", "1MiB")
-    assert (code, printed) == (1, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
+    assert (code, printed) == (3, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
+
+
+def test_the_estimate_is_what_is_held_and_the_largest_batch(tiny_vlm: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is counted twice: the weights are in what is held already."""
+    squares = stimuli.squares(tiny_vlm.grid)
+    measurements = [Behaviour(batch=2), Interchange(batch=2)]
+    known = facts(tiny_vlm, questions(choices([squares], measurements, limit=4), tiny_vlm.grid))
+    jobs, _ = plan(known, [squares], measurements, limit=4)
+    batches = [job.bytes for job in jobs]
+    assert batches[0] != batches[1]
+    monkeypatch.setattr(caps, "machine", lambda: {"memory_peak_mib": 1})
+    monkeypatch.setattr(caps, "resident", lambda: 5 * 2**20)
+    assert caps.estimate(known, jobs) == (5 * 2**20 + max(batches), None)
+    assert caps.estimate(known, []) == (5 * 2**20, None)
+    monkeypatch.setattr(caps, "machine", lambda: {"memory_peak_mib": 4096})
+    assert caps.estimate(known, jobs) == (2**32, None)
+
+
+def test_what_is_held_is_less_than_the_peak() -> None:
+    assert 2**25 < record.resident() <= 1.05 * record.machine()["memory_peak_mib"] * 2**20

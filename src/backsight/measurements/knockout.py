@@ -15,7 +15,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from backsight import schemas
@@ -161,6 +160,8 @@ def between(one: Floats, other: Floats) -> float:
 
 def _correlation(one: Floats, other: Floats) -> float | None:
     """Spearman's rank correlation over tokens; None where one side is the same everywhere."""
+    from scipy import stats  # a second of imports that nothing else before a summary needs
+
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
     return float(stats.spearmanr(one, other).statistic)

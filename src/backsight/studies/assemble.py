@@ -14,20 +14,31 @@ from backsight.maths import roads
 from backsight.models import positions
 from backsight.models.vlm import VLM
 from backsight.studies import gallery, samples
-from backsight.studies.executors import Done
+from backsight.studies import record as records
 from backsight.studies.jobs import Job
+from backsight.studies.record import Kept
 from backsight.studies.store import Store
 from backsight.studies.summarise import write_summaries
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a study's jobs left: their tables in the store, their sets, and the model to explain answers of."""
+    """What a study's jobs left: their tables in the store, their sets, and the model to explain answers of.
+
+    `kept` are jobs that earlier runs of the folder finished and this one did not ask for.
+    """
 
     vlm: VLM
     store: Store
     jobs: Sequence[Job]
     sets: Sequence[ExampleSet]
+    kept: Sequence[Kept] = ()
+
+    @property
+    def all_jobs(self) -> list[Job | Kept]:
+        """The jobs of this run and those that are kept, in the order of the folder's record."""
+        by_name: dict[str, Job | Kept] = {job.name: job for job in self.jobs} | {job.name: job for job in self.kept}
+        return [by_name[name] for name in records.order(self.store.folder, [job.name for job in self.jobs], self.kept)]
 
 
 Step = Callable[[Left], Mapping[str, Any]]
@@ -40,12 +51,13 @@ def assemble(left: Left, record: Mapping[str, Any]) -> None:
         with left.store.writing(what):
             whole |= step(left)
     with left.store.writing("study.json"):
-        left.store.write_json(left.store.folder / "study.json", whole | {"finished": True})
+        merged = records.merged(left.store, whole | {"finished": True}, left.kept)
+        left.store.write_json(left.store.folder / records.RECORD, merged)
 
 
 def summaries(left: Left) -> Mapping[str, Any]:
     """The summary tables."""
-    write_summaries(left.store, left.jobs)
+    write_summaries(left.store, left.all_jobs)
     return {}
 
 
@@ -70,28 +82,10 @@ def sample_pictures(left: Left) -> Mapping[str, Any]:
 
 def verdict(left: Left) -> Mapping[str, Any]:
     """Where the order comes from, judged on the first suite whose position pathways were ablated; None without one."""
-    for job in left.jobs:
+    for job in left.all_jobs:
         if job.measurement.schema.name == "roads":
             return {"verdict": roads.verdict(left.store.read_table(job.table)).as_dict()}
     return {"verdict": None}
-
-
-def job_record(done: Done) -> dict[str, Any]:
-    """What study.json says of a finished job."""
-    job = done.job
-    return {
-        "name": job.name,
-        "kind": job.kind,
-        "set": job.set_name,
-        "measurement": repr(job.measurement),
-        "key": job.key,
-        "samples": len(job.samples),
-        "batch": job.measurement.batch,
-        "own_batch": job.own_batch,
-        "seconds": round(done.seconds, 3),
-        "forward_equivalents": round(done.forward_equivalents, 3),
-        "tables": [job.table],
-    }
 
 
 STEPS: Mapping[str, Step] = {

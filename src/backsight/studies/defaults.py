@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from backsight import stimuli
 from backsight.errors import CannotAnswer
@@ -86,7 +87,7 @@ def default_sets(
     )
     for which in ("tabletop_a", "tabletop_b"):
         builders[which] = lambda which=which: stimuli.SUITES[which](vlm.grid, sets=TABLETOP, seed=seed)  # type: ignore[misc]
-    builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
+    builders["pairs_textured"] = cache(lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed))
     builders["pairs_a"] = lambda: _asked_with_a(stimuli.pairs(vlm.grid, scenes=CREG_SAMPLES, seed=seed))
     builders["pairs_textured_a"] = lambda: _asked_with_a(builders["pairs_textured"]())
     for suite in SUITES:

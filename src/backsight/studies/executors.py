@@ -20,7 +20,7 @@ from backsight.measurements.base import rows_of
 from backsight.measurements.batching import companions
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
-from backsight.studies.store import Store
+from backsight.studies.store import Chunk, Store
 from backsight.tables import Table
 
 CHUNK_SECONDS = 20.0
@@ -72,6 +72,7 @@ class Serial(Executor):
             noted = store.finished(job.table, job.key)
             if noted is None:
                 left.append(_Running(job, store))
+                shown(job, left[-1].samples_done)
             else:
                 shown(job, len(job.samples))
                 yield Done(job, noted["seconds"], noted["forward_equivalents"], True)
@@ -127,24 +128,14 @@ class _Shown:
             self.progress(job, done, len(job.samples))
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """The rows of one batch and what it cost."""
-
-    number: int
-    rows: list[dict[str, Any]]
-    seconds: float
-    forward_equivalents: float
-
-
 class _Running:
-    """A job on its way: the batches that are done, and those of them that no chunk holds yet."""
+    """A job on its way: the chunks that earlier runs and this one kept, and the batches that no chunk holds yet."""
 
     def __init__(self, job: Job, store: Store) -> None:
         self.job, self.store = job, store
-        first, self.rows, self.cost = store.chunks(job.table, job.key)
-        self.done = set(range(first))
-        self.pending: tuple[_Batch, ...] = ()
+        self.chunks = [chunk for chunk in store.chunks(job.table, job.key) if chunk.last <= len(job.batches)]
+        self.done = {number for chunk in self.chunks for number in chunk.batches}
+        self.pending: tuple[Chunk, ...] = ()  # of one batch each
         self.kept = time.monotonic()
 
     @property
@@ -154,40 +145,43 @@ class _Running:
 
     def add(self, number: int, rows: list[dict[str, Any]], seconds: float, forward_equivalents: float) -> None:
         """The rows of a whole batch: one assignment, so that an interruption falls before or after it."""
-        self.pending = (*self.pending, _Batch(number, rows, seconds, forward_equivalents))
+        self.pending = (*self.pending, Chunk(number, number + 1, rows, seconds, forward_equivalents))
         self.done.add(number)
 
     def keep_if_due(self) -> None:
-        """Write what is pending as a chunk where the last one is old."""
+        """Write what is pending where the last chunk is old."""
         if time.monotonic() - self.kept > CHUNK_SECONDS:
             self.keep()
 
     def keep(self) -> None:
-        """Write what is pending as a chunk."""
-        batches, self.kept = self.pending, time.monotonic()
-        if not batches:
-            return
-        spent = self._merge(batches)
-        rows = [row for batch in batches for row in batch.rows]
-        first, last = batches[0].number, batches[-1].number + 1
-        self.store.add_chunk(self.job.table, self.job.key, {"first": first, "last": last, "rows": rows, **spent})
-        self.pending = ()
+        """Write what is pending as chunks, one for neighbouring batches."""
+        self.kept = time.monotonic()
+        for chunk in _joined(self.pending):
+            self.store.add_chunk(self.job.table, self.job.key, chunk)
+        self.chunks, self.pending = [*self.chunks, *self.pending], ()
 
     def finish(self) -> Done:
         """Write its table."""
-        self._merge(self.pending)
-        job = self.job
-        ordered = sorted(self.rows, key=lambda one: one["sample"])  # stable: a sample's own rows stay in order
-        table = Table.of(job.measurement.schema, [one["row"] for one in ordered], dict(job.provenance))
-        self.store.finish(job.table, job.key, table, self.cost)
-        return Done(job, self.cost["seconds"], self.cost["forward_equivalents"], False)
+        job, chunks = self.job, sorted([*self.chunks, *self.pending], key=lambda chunk: chunk.first)
+        ordered = sorted((row for chunk in chunks for row in chunk.rows), key=lambda row: row["sample"])
+        table = Table.of(  # the sort is stable: a sample's own rows stay in order
+            job.measurement.schema, [row["row"] for row in ordered], dict(job.provenance)
+        )
+        seconds = sum(chunk.seconds for chunk in chunks)
+        forward_equivalents = sum(chunk.forward_equivalents for chunk in chunks)
+        self.store.finish(job.table, job.key, table, {"seconds": seconds, "forward_equivalents": forward_equivalents})
+        return Done(job, seconds, forward_equivalents, False)
 
-    def _merge(self, batches: Sequence[_Batch]) -> dict[str, float]:
-        """Take batches into rows and cost; what they cost."""
-        spent = {
-            "seconds": sum(batch.seconds for batch in batches),
-            "forward_equivalents": sum(batch.forward_equivalents for batch in batches),
-        }
-        self.rows = [*self.rows, *(row for batch in batches for row in batch.rows)]
-        self.cost = {name: value + spent[name] for name, value in self.cost.items()}
-        return spent
+
+def _joined(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Chunks in the order of their batches, neighbours as one."""
+    joined: list[Chunk] = []
+    for chunk in sorted(chunks, key=lambda one: one.first):
+        if joined and joined[-1].last == chunk.first:
+            last = joined.pop()
+            chunk = Chunk(
+                last.first, chunk.last, [*last.rows, *chunk.rows], last.seconds + chunk.seconds,
+                last.forward_equivalents + chunk.forward_equivalents,
+            )  # fmt: skip
+        joined.append(chunk)
+    return joined

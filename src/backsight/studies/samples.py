@@ -23,6 +23,7 @@ def describe(vlm: VLM, folder: Path, examples: ExampleSet, jobs: Sequence[Job]) 
     pairs = {kind: _pair(vlm, folder, pair, f"{stem}.{kind}") for kind, pair in first.items() if isinstance(pair, Pair)}
     return {
         "name": examples.name,
+        "fingerprint": examples.fingerprint,
         "title": suite_title(examples.name),
         "note": examples.note,
         "examples": len(examples),

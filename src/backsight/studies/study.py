@@ -17,12 +17,11 @@ from backsight.examples import ExampleSet, Pair
 from backsight.measurements.base import Measurement
 from backsight.models import sizes
 from backsight.models.vlm import VLM
-from backsight.studies import memory
-from backsight.studies.assemble import Left, assemble, job_record
+from backsight.studies import memory, record
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.executors import Done, Executor, Progress, Serial, enough_memory
 from backsight.studies.jobs import Job, Skipped, choices, kind_of, planned, questions, versions
-from backsight.studies.record import describe_model, machine
+from backsight.studies.record import describe_model, job_record, machine
 from backsight.studies.store import Store
 
 QUICK = 16
@@ -140,9 +139,16 @@ class Study:
         return (time.monotonic() - start) / len(samples)
 
     def run(self, progress: Progress | None = None) -> Path:
-        """Run what is missing and write summaries, samples and study.json; the folder."""
-        done = (self.executor or Serial(self.vlm)).run(self.jobs, self.store, progress)
-        assemble(Left(self.vlm, self.store, self.jobs, self.sets), self._record(done))
+        """Run what is missing and write summaries, samples and study.json; the folder.
+
+        What earlier runs of the folder finished and this one does not ask for stays and is summarised with the rest.
+        """
+        from backsight.studies.assemble import Left, assemble  # imported late: a study begins sooner
+
+        with self.store.locked():
+            done = (self.executor or Serial(self.vlm)).run(self.jobs, self.store, progress)
+            kept = record.kept(self.store, self.jobs, self.sets, self.measurements)
+            assemble(Left(self.vlm, self.store, self.jobs, self.sets, kept), self._record(done))
         return self.folder
 
     def _record(self, done: Sequence[Done]) -> dict[str, Any]:

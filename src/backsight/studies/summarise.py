@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from backsight.maths import summaries
 from backsight.studies.jobs import Job
+from backsight.studies.record import Kept
 from backsight.studies.store import Store
 from backsight.tables import Table
 
 
-def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
+def write_summaries(store: Store, jobs: Sequence[Job | Kept]) -> None:
     """Write what can be summed up of the jobs' tables; drop what an earlier run left and this one would not give."""
     for kind, summarise in summaries.SUMMARIES.items():
         mine = [store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind]
@@ -35,6 +36,6 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
             store.drop_table(name)
 
 
-def _by_set(store: Store, jobs: Sequence[Job], kind: str) -> dict[str, Table]:
+def _by_set(store: Store, jobs: Sequence[Job | Kept], kind: str) -> dict[str, Table]:
     """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
     return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
