@@ -15,6 +15,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PairSet
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.opening import load
+from backsight.models.sizes import facts
 from backsight.models.vlm import VLM
 from tests.seam.plain import decoder_inputs, patched, with_last
 
@@ -113,7 +114,7 @@ def test_options_of_several_tokens_are_scored_as_sequences(tiny_vlm: VLM, some: 
     examples = ExampleSet("sentences", items, scoring="auto")
     before = tiny_vlm.forward_equivalents
     rows = [r for r in measurement(tiny_vlm, examples).rows() if r["condition"] == "picture"]
-    assert tiny_vlm.forward_equivalents - before == pytest.approx(measurement.cost(tiny_vlm, examples))
+    assert tiny_vlm.forward_equivalents - before == pytest.approx(measurement.cost(facts(tiny_vlm, examples), examples))
     for example, row in zip(examples, rows, strict=True):
         found = [sequence(tiny_vlm, example, option) for option in options]
         assert row["p_answer"] == pytest.approx(found[options.index(example.answer)], rel=1e-3)
@@ -150,7 +151,7 @@ def test_the_estimate_of_tokens_and_gray_questions_is_what_is_spent(tiny_vlm: VL
     for measurement in (Behaviour(), Behaviour(batch=3), Behaviour(gray=False)):
         before = tiny_vlm.forward_equivalents
         measurement(tiny_vlm, some)
-        assert tiny_vlm.forward_equivalents - before == pytest.approx(measurement.cost(tiny_vlm, some))
+        assert tiny_vlm.forward_equivalents - before == pytest.approx(measurement.cost(facts(tiny_vlm, some), some))
 
 
 @pytest.fixture(scope="module")
@@ -231,4 +232,5 @@ def test_an_interchange_costs_about_what_it_says(tiny_vlm: VLM, pairs: PairSet) 
     before = tiny_vlm.forward_equivalents
     Interchange()(tiny_vlm, pairs)
     spent = tiny_vlm.forward_equivalents - before
-    assert 0.9 * Interchange().cost(tiny_vlm, pairs) < spent < 1.1 * Interchange().cost(tiny_vlm, pairs)
+    stated = Interchange().cost(facts(tiny_vlm, pairs), pairs)
+    assert 0.9 * stated < spent < 1.1 * stated

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,12 @@ import pytest
 from PIL import Image
 
 from backsight import __version__
+from backsight.cli.names import MEASUREMENT_NAMES, SET_NAMES
+from backsight.errors import EXIT_CODES
 from backsight.measurements import Behaviour
+from backsight.studies import default_sets
+from backsight.studies.defaults import MEASUREMENTS
+from backsight.studies.jobs import kind_of
 from backsight.tables import Table
 from tests.conftest import Command
 
@@ -83,10 +90,10 @@ def test_a_study_that_is_stopped_goes_on_with_the_same_command(
 
     monkeypatch.setattr(Behaviour, "rows", stopped)
     code, printed, err = command("study", tiny_checkpoint, "--out", out, *FEW)
-    assert (code, printed) == (1, "")
+    assert (code, printed) == (130, "")
     assert "Stopped. What is finished is kept; the same command goes on from here." in err
     assert not (out / "report.html").exists() and not (out / "tables").exists()
-    assert command("report", out).code == 1
+    assert command("report", out).code == 3
     code, printed, _ = command("study", tiny_checkpoint, "--out", out, *FEW)
     assert (code, printed) == (0, f"{out.resolve()}/report.html\n")
     assert calls == [16, 16, 16, 2]  # the batch that was finished is not run again
@@ -105,7 +112,7 @@ from backsight.studies import runner
 runner.CHUNK_SECONDS = 0.0
 replace = os.replace
 def killing(part, target):
-    if target.name == "000001.json":  # the second chunk
+    if target.name == "000001-000002.json":  # the second chunk
         os.kill(os.getpid(), signal.SIGKILL)
     replace(part, target)
 os.replace = killing
@@ -137,7 +144,7 @@ def test_a_finished_study_is_reported_again_without_a_run(
 def test_a_folder_of_another_study_is_refused(command: Command, whole: Path, tiny_checkpoint: Path) -> None:
     before = tables(whole)
     code, out, err = command("study", tiny_checkpoint, "--out", whole, *FEW, "--seed", 3)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert f"The folder belongs to another study\n  where: {whole}\n  got:   seed 0, now 3\n  do:    give an" in err
     assert tables(whole) == before
 
@@ -175,9 +182,13 @@ def test_what_a_model_cannot_be_asked_is_said_and_listed(
     assert {j["set"] for j in record["jobs"]} == others
     assert "no single token" in (tmp_path / "words" / "report.html").read_text()
     code, _, err = command("study", tiny_gemma, "--out", tmp_path / "grid", "--only", "squares", "--limit", 2)
-    assert code == 1
+    assert code == 3
     assert "Nothing of this study can be run on the model" in err and "squares (all): " in err
     assert not (tmp_path / "grid").exists()
+
+
+EXPLAIN = ("explain", "builtin:plain", "no-such.png",
+           "--subject", "a", "1", "1", "9", "9", "--reference", "b", "20", "1", "9", "9")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -193,9 +204,23 @@ def test_what_a_model_cannot_be_asked_is_said_and_listed(
         (("stimuli", "no-such", "--out", "OUT"), ("There is no suite of this name", "choose from: squares")),
         (("stimuli", "squares", "--layout", "x", "--out", "OUT"), ("There is no such layout", "qwen2-vl")),
         (("stimuli", "squares", "--objects", ".", "--out", "OUT"), ("Only the suite objects takes pictures",)),
-        (("stimuli", "objects", "--objects", "./no-such", "--out", "OUT"), ("no such folder of object pictures",)),
+        (
+            ("stimuli", "objects", "--objects", "./no-such", "--out", "OUT"),
+            ("There is no such folder", "eight object"),
+        ),
         (("train-builtin", "no-such", "--out", "OUT"), ("There is no such recipe", "choose from: plain")),
         (("train-builtin", "plain", "--out", "."), ("is there already", "give a new one as --out")),
+        (("study", "--seed", "-1"), ("--seed",)),
+        (("study", "--vsr-split", "random/dev"), ("--vsr-split goes with --vsr", "got:   random/dev")),
+        (("stimuli", "squares", "--seed", "-1", "--out", "OUT"), ("--seed",)),
+        (("train-builtin", "plain", "--seed", "-1", "--out", "OUT"), ("--seed",)),
+        (("train-builtin", "plain", "--seed", "4294967296", "--out", "OUT"), ("--seed",)),
+        (("data", "coco-pairs", "no-such"), ("There is no such folder", "where: no-such", "in COCO's form")),
+        (("data", "whatsup", "no-such"), ("There is no such folder", "where: no-such", "What'sUp's published form")),
+        (("data", "vsr", "no-such"), ("There is no such folder", "where: no-such", "VSR's annotations")),
+        (("data", "vsr", ".", "--photos", "no-such"), ("There is no such folder", "where: no-such")),
+        (("report", "no-such"), ("There is no such folder", "where: no-such")),
+        (EXPLAIN, ("There is no such file", "where: no-such.png")),
         (("doctor", "./no-such"), ("There is no such checkpoint folder",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -228,17 +253,18 @@ def test_options_that_the_checkpoint_refuses_leave_with_2(
 def test_a_report_of_what_is_no_study(command: Command, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         code, _, err = command("report", folder)
-        assert code == 1
-        assert f"There is no study here\n  where: {folder}/study.json" in err
-        assert "give a folder that `backsight study` wrote" in err
+        assert code == 2
+        assert (f"no study here\n  where: {folder}/study.json" in err) == folder.exists()
+        assert (f"no such folder\n  where: {folder}\n" in err) != folder.exists()
     (tmp_path / "jobs").mkdir()
     code, _, err = command("report", tmp_path)
-    assert code == 1 and "The study is not finished" in err and "run the command of the study again" in err
+    assert code == 3 and "The study is not finished" in err and "run the command of the study again" in err
     (tmp_path / "study.json").write_text("{")
     assert "A study's record cannot be read" in command("report", tmp_path).err
     file = tmp_path / "file"
     file.write_text("")
-    assert command("report", file).code == 1
+    code, _, err = command("report", file)
+    assert code == 2 and f"This is a file, not a folder\n  where: {file}" in err
 
 
 def test_stopping_before_a_run_is_told_in_a_word(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,18 +274,20 @@ def test_stopping_before_a_run_is_told_in_a_word(command: Command, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(opening, "load", stopped)
-    assert command("doctor") == (1, "", "backsight: stopped\n")
+    assert command("doctor") == (130, "", "backsight: stopped\n")
 
 
-def test_a_refused_read_or_write_anywhere_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_read_or_write_anywhere_is_told(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import backsight.datasets.coco_pairs as pairs
 
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/closed")
 
     monkeypatch.setattr(pairs, "audit", refused)
-    code, out, err = command("data", "coco-pairs", "/closed")
-    assert (code, out) == (1, "")
+    code, out, err = command("data", "coco-pairs", tmp_path)
+    assert (code, out) == (3, "")
     assert err == (
         "backsight: A file cannot be read or written\n  where: /closed\n  got:   Permission denied\n"
         "  do:    make room on the disk, or see to the rights\n"
@@ -288,7 +316,7 @@ def test_stimuli_are_written_and_put_to_a_model(command: Command, tiny_checkpoin
     assert (code, out) == (0, f"{(tmp_path / 'set').resolve()}\n")
     arguments = ("--data", tmp_path / "set", "--only", "behaviour/jittered_squares")
     code, _, err = command("study", tiny_checkpoint, "--out", tmp_path / "out", *arguments)
-    assert code == 1 and "Two example sets of a study have one name" in err and "jittered_squares" in err
+    assert code == 3 and "Two example sets of a study have one name" in err and "jittered_squares" in err
 
 
 def test_help_answers_without_torch() -> None:
@@ -305,3 +333,100 @@ except SystemExit as left:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert "Usage: " in done.stdout + done.stderr
         assert done.stdout.strip().splitlines()[-1] == f"left {0 if arguments else 2} []"
+
+
+def test_the_version_is_said(command: Command) -> None:
+    assert command("--version") == (0, f"backsight {__version__}\n", "")
+
+
+def test_exit_codes_of_the_docs_are_those_of_the_code() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
+
+
+def test_the_help_names_measurements_and_sets(command: Command, tiny_vlm: Any) -> None:
+    code, out, _ = command("study", "--help")
+    words = " ".join(out.replace("│", " ").split())
+    assert code == 0 and f"Measurements: {', '.join(MEASUREMENT_NAMES)}. Sets: {', '.join(SET_NAMES)}" in words
+    assert {kind_of(one) for one in MEASUREMENTS} == set(MEASUREMENT_NAMES)
+    sets, skipped = default_sets(tiny_vlm)
+    assert {one.name for one in sets} | {one.set_name for one in skipped if one.measurement == "all"} == set(SET_NAMES)
+
+
+def test_into_a_file_a_study_says_what_it_does_a_line_a_job(
+    whole: Path, tiny_checkpoint: Path, command: Command
+) -> None:
+    code, _, err = command("study", tiny_checkpoint, "--out", whole, *FEW)
+    assert code == 0
+    lines = [line for line in err.splitlines() if line.startswith("backsight: ")]
+    assert lines == [
+        f"backsight: starting the study of {tiny_checkpoint}",
+        f"backsight: opening {tiny_checkpoint}",
+        "backsight: making the example sets",
+        "backsight: job 1 of 1, behaviour/squares: 34 samples, finished by an earlier run",
+        "backsight: writing the report",
+    ]
+
+
+def test_lines_count_samples_and_seconds(tiny_checkpoint: Path, tmp_path: Path, command: Command) -> None:
+    code, _, err = command("study", tiny_checkpoint, "--out", tmp_path / "out", *FEW)
+    assert code == 0
+    assert "backsight: job 1 of 1, behaviour/squares: 34 samples\n" in err
+    assert re.search(r"job 1 of 1, behaviour/squares: done, 34 samples in \d+\.\d s\n", err)
+
+
+def test_a_report_without_some_tables_names_them_and_leaves_with_3(
+    whole: Path, tiny_checkpoint: Path, tmp_path: Path, command: Command
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    page = (out / "report.html").read_text()
+    summary, rows = out / "tables" / "behaviour_summary.parquet", out / "tables" / "behaviour.squares.parquet"
+    summary.unlink()
+    table = Table.read(rows)
+    replace(table, frame=table.frame[:3]).write(rows.parent, "behaviour.squares")
+    (out / "report.html").unlink()
+    code, printed, err = command("report", out)
+    assert (code, printed) == (3, "")
+    assert err == (
+        f"backsight: The report is written without some tables\n  where: {out / 'tables'}\n"
+        "  got:   behaviour.squares: 3 rows, 68 were written; behaviour_summary: no such file\n"
+        "  do:    run the command of the study again: it makes missing and damaged tables again and keeps the others\n"
+    )
+    assert (out / "report.html").is_file()
+    assert command("compare", out, whole, "--out", tmp_path / "cmp").code == 3
+    assert command("study", tiny_checkpoint, "--out", out, *FEW).code == 0
+    assert tables(out) == tables(whole)
+    assert command("report", out).code == 0
+    assert len((out / "report.html").read_text()) >= len(page)
+
+
+def test_the_report_names_the_command_of_each_run(
+    whole: Path, tiny_checkpoint: Path, tmp_path: Path, command: Command
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    assert command("study", tiny_checkpoint, "--out", out, "--only", "behaviour/shapes", "--limit", 34).code == 0
+    page = (out / "report.html").read_text()
+    assert "--only behaviour/squares" in page and "--only behaviour/shapes" in page
+    assert [job["name"] for job in json.loads((out / "study.json").read_text())["jobs"]] == [
+        "behaviour/squares", "behaviour/shapes",
+    ]  # fmt: skip
+    assert set(Table.read(out / "tables" / "behaviour_summary.parquet").frame["suite"]) == {"squares", "shapes"}
+
+
+def test_a_question_of_ones_own_is_explained(tmp_path: Path, command: Command, tiny_checkpoint: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (168, 168), "white").save(picture)
+    boxes = ["--subject", "a", "10", "70", "30", "30", "--reference", "b", "120", "70", "30", "30"]
+    asked = ("explain", tiny_checkpoint, picture, *boxes, "--question")
+    code, out, _ = command(*asked, "Is it left or right?", "--option", "left", "--option", "right")
+    assert code == 0
+    assert re.fullmatch(r"  left +[01]\.\d{3}\n  right +[01]\.\d{3}\n", "".join(out.splitlines(keepends=True)[1:]))
+    for options, said in (
+        (("--option", "above", "--option", "below"), "Of the options none is where the boxes say"),
+        (("--option", "left"), "These are no options of a question about a direction"),
+        (("--option", "left", "--option", "up"), "give at least two of: left, right, above, below"),
+    ):
+        code, _, err = command(*asked, "Where is it?", *options)
+        assert code == 2 and said in err
+    assert "The question is empty" in command(*asked, " ").err

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from backsight.models.sizes import facts
+
 
 def benchmark(name: str) -> ModuleType:
     """A benchmark's module; they import one another as scripts in one folder do."""
@@ -76,7 +78,7 @@ def test_relevance_stays_under_its_limits(bench: ModuleType) -> None:
     spent = made.counted(vlm, batch)
     for name, limit in made.LIMITS.items():
         assert 1 < spent[name] <= limit
-        stated = made.relevance.cost(vlm, made.PARTS[name], depth=4, steps=50)
+        stated = made.relevance.cost(facts(vlm, batch.examples, priced=False), made.PARTS[name], depth=4, steps=50)
         assert spent[name] <= 1.1 * stated
 
 

@@ -61,7 +61,9 @@ def test_the_docs_own_family_opens_a_model() -> None:
     assert vlm.family.name == "My-VL" and vlm.grid.is_rectangle
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/method.md", "docs/extending.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "CONTRIBUTING.md"]
+)
 def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

@@ -97,7 +97,8 @@ def test_a_study_of_things_of_ones_own(vlm: VLM, tmp_path: Path, monkeypatch: py
     measurements = [Behaviour(), Norms(), Swaps()]
     out = Study(vlm, [halves()], tmp_path / "out", Options(), measurements).run()
     norms = Table.read(out / "tables" / "norms.halves.parquet")
-    assert norms.schema == NORMS and norms.provenance["measurement"] == "Norms(batch=2, most=None, layers=(0, 2))"
+    assert norms.schema == NORMS
+    assert norms.provenance["measurement"] == "Norms(batch=2, max_samples=None, layers=(0, 2))"
     assert [(r["example_id"], r["layer"], r["sample"]) for r in norms.rows()] == [
         (f"half-{n}", layer, 7) for n in range(3) for layer in (0, 2)
     ]

@@ -87,7 +87,7 @@ def test_a_study_leaves_every_table_of_creg(study: Path) -> None:
 
 def test_the_number_of_samples_can_be_raised(tiny_vlm: VLM, tmp_path: Path) -> None:
     pairs = stimuli.pairs(tiny_vlm.grid, scenes=12)
-    measurements = (Creg(most=8), Occlusion(most=4))
+    measurements = (Creg(max_samples=8), Occlusion(max_samples=4))
     for options, expected in (
         (Options(), {"creg": 8, "occlusion": 4}),
         (Options(samples=20), {"creg": 20, "occlusion": 20}),

@@ -21,8 +21,10 @@ from backsight.measurements import (
     ProbeMaps,
     Probes,
     Roads,
-    memory,
 )
+from backsight.measurements.base import needed, within
+from backsight.models.facts import ModelFacts
+from backsight.models.sizes import facts
 from backsight.models.small import qwen2_vl, tiny
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import kind_of
@@ -42,14 +44,19 @@ def pictures(vlm: VLM, count: int) -> ExampleSet:
 
 def samples_for(vlm: VLM, measurement: Measurement, count: int) -> Any:
     """Samples of the form that a measurement takes, each with a picture of its own."""
-    examples = pictures(vlm, 40 if isinstance(measurement, Amplify) else 16 if measurement.whole else count)
+    examples = pictures(vlm, 40 if isinstance(measurement, Amplify) else 16 if measurement.needs_all_samples else count)
     return examples if measurement.pair_kind is None else examples.pairs(measurement.pair_kind).limit(count)
+
+
+def facts_for(vlm: VLM, measurement: Measurement, samples: Any) -> ModelFacts:
+    """What a plan for some samples must know of a model."""
+    return facts(vlm, measurement.asked(samples, vlm.grid), priced=False)
 
 
 def held_to_what_is_seen(vlm: VLM, measurement: Measurement, samples: Any) -> None:
     """The estimate is at least what one batch is seen to take, and at most `LOOSE` times that."""
     found = peak(vlm, lambda: measurement.rows(vlm, list(samples)))
-    estimate = memory.needed(measurement, vlm, samples)
+    estimate = needed(measurement, facts_for(vlm, measurement, samples), samples)
     assert found <= estimate <= LOOSE * found
 
 
@@ -138,7 +145,8 @@ def test_every_family_attention_and_dtype(family: str, attention: str, dtype: st
 def test_options_of_several_tokens_take_logits_at_every_position(tiny_vlm: VLM) -> None:
     held_to_what_is_seen(tiny_vlm, Behaviour(batch=2), sequences(2))
     single = ExampleSet("single", stimuli.pairs()[:2])
-    more = Behaviour().bytes_each(tiny_vlm, sequences(2)) - Behaviour().bytes_each(tiny_vlm, single)
+    one, other = (Behaviour().bytes_each(facts(tiny_vlm, some), some) for some in (sequences(2), single))
+    more = one - other
     assert more > tiny_vlm.prepare(single[:1]).input_ids.numel() * 4 * tiny_vlm.model.config.text_config.vocab_size
 
 
@@ -156,21 +164,25 @@ def test_live_tensors_are_counted_by_storage(tiny_vlm: VLM) -> None:
 
 def test_the_largest_batch_that_fits(tiny_vlm: VLM) -> None:
     examples = stimuli.squares(tiny_vlm.grid)
-    each = Behaviour().bytes_each(tiny_vlm, examples)
+    known = facts(tiny_vlm, examples)
+    each = Behaviour().bytes_each(known, examples)
     for room, batch in ((16 * each, 16), (100 * each, 16), (16 * each - 1, 15), (each, 1), (2 * each - 1, 1)):
-        assert memory.within(Behaviour(), tiny_vlm, examples, room) == Behaviour(batch=batch)
+        assert within(Behaviour(), known, examples, room) == Behaviour(batch=batch)
     # Two samples are one batch of any size from two on: the measurement is left as it is.
-    assert memory.within(Behaviour(), tiny_vlm, examples.limit(2), 2 * each) == Behaviour()
+    assert within(Behaviour(), known, examples.limit(2), 2 * each) == Behaviour()
     with pytest.raises(StudyError, match="Not even one sample of this measurement") as caught:
-        memory.within(Behaviour(), tiny_vlm, examples, each - 1)
+        within(Behaviour(), known, examples, each - 1)
     assert caught.value.where == "Behaviour of squares"
     probes, pictures = Probes(), examples.limit(240)
-    held, each = probes.bytes_held(tiny_vlm, pictures), probes.bytes_each(tiny_vlm, pictures)
-    assert held > 0 and memory.within(probes, tiny_vlm, pictures, held + 5 * each) == Probes(batch=5)
+    held, each = probes.bytes_held(known, pictures), probes.bytes_each(known, pictures)
+    assert held > 0 and within(probes, known, pictures, held + 5 * each) == Probes(batch=5)
 
 
 def test_the_largest_prompt_and_picture_count(tiny_vlm: VLM) -> None:
     one = stimuli.pairs()[0]
     longer = replace(one, id="b", question=one.question + " left" * 50)
-    short, long = (Behaviour().bytes_each(tiny_vlm, ExampleSet("s", s)) for s in ((one,), (one, longer)))
-    assert long > short and memory.of(tiny_vlm, [longer]).tokens >= memory.of(tiny_vlm, [one]).tokens + 50
+    known = facts(tiny_vlm, [one, longer])
+    short, long = (Behaviour().bytes_each(known, ExampleSet("s", s)) for s in ((one,), (one, longer)))
+    assert long > short and known.sizes([longer]).tokens >= known.sizes([one]).tokens + 50
+    assert known.sizes([longer]).tokens == tiny_vlm.prepare([longer]).input_ids.shape[1]
+    assert known.sizes([one]).inputs == sum(v.nbytes for v in tiny_vlm.prepare([one]).inputs.values())

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from backsight import stimuli
 from backsight.errors import StudyError, UsageError
-from backsight.measurements import Behaviour, Measurement
-from backsight.models.sizes import weights
+from backsight.measurements import Behaviour, Interchange, Measurement
+from backsight.models.sizes import facts, weights
 from backsight.models.vlm import VLM
-from backsight.studies import Options, Study
+from backsight.studies import Options, Study, plan, record
 from backsight.studies import memory as caps
+from backsight.studies.jobs import choices, questions
 from tests.conftest import Command
 
 
@@ -65,11 +65,11 @@ VERSION_1 = {
     ],
 )
 def test_what_is_free_on_a_machine(tmp_path: Path, files: dict[str, object], found: int) -> None:
-    assert caps.free(torch.device("cpu"), machine(tmp_path, MEMINFO | files)) == found
+    assert caps.free("cpu", machine(tmp_path, MEMINFO | files)) == found
 
 
 def test_a_machine_without_such_files_is_asked_otherwise(tmp_path: Path) -> None:
-    assert caps.free(torch.device("cpu"), tmp_path) > 2**20
+    assert caps.free("cpu", tmp_path) > 2**20
 
 
 def study(vlm: VLM, folder: Path, room: int | None = None, measurements: Sequence[Measurement] = ()) -> Study:
@@ -84,7 +84,8 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def room_for(vlm: VLM, batch: int) -> int:
     """A cap under which a batch of so many of the study's questions fits."""
-    return weights(vlm) + batch * Behaviour().bytes_each(vlm, stimuli.squares(vlm.grid).limit(12))
+    asked = stimuli.squares(vlm.grid).limit(12)
+    return weights(vlm) + batch * Behaviour().bytes_each(facts(vlm, asked), asked)
 
 
 def test_a_cap_makes_batches_smaller_and_never_larger(tiny_vlm: VLM, tmp_path: Path) -> None:
@@ -133,9 +134,9 @@ def test_nothing_is_run_where_not_one_sample_fits(tiny_vlm: VLM, tmp_path: Path)
 
 def test_too_little_memory_for_the_batches_noted_is_told(tiny_vlm: VLM, tmp_path: Path, monkeypatch: Any) -> None:
     made = study(tiny_vlm, tmp_path / "out")
-    assert caps.short(tiny_vlm, made.jobs) is None
+    assert caps.short(made.facts, made.jobs) is None
     monkeypatch.setattr(caps, "free", lambda device: 2**20)
-    warning = str(caps.short(tiny_vlm, made.jobs))
+    warning = str(caps.short(made.facts, made.jobs))
     assert warning.startswith("a batch of behaviour/squares may take") and "only 1.0 MiB are free now" in warning
 
 
@@ -156,4 +157,24 @@ def test_the_command_says_cap_and_batches(
     code, printed, err = command(*arguments, "--memory", "much")
     assert (code, printed) == (2, "") and "This is no size of memory" in err
     code, printed, err = command(*arguments[:2], "--out", tmp_path / "no", *arguments[4:], "--memory", "1MiB")
-    assert (code, printed) == (1, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
+    assert (code, printed) == (3, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
+
+
+def test_the_estimate_is_what_is_held_and_the_largest_batch(tiny_vlm: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is counted twice: the weights are in what is held already."""
+    squares = stimuli.squares(tiny_vlm.grid)
+    measurements = [Behaviour(batch=2), Interchange(batch=2)]
+    known = facts(tiny_vlm, questions(choices([squares], measurements, limit=4), tiny_vlm.grid))
+    jobs, _ = plan(known, [squares], measurements, limit=4)
+    batches = [job.bytes for job in jobs]
+    assert batches[0] != batches[1]
+    monkeypatch.setattr(caps, "machine", lambda: {"memory_peak_mib": 1})
+    monkeypatch.setattr(caps, "resident", lambda: 5 * 2**20)
+    assert caps.estimate(known, jobs) == (5 * 2**20 + max(batches), None)
+    assert caps.estimate(known, []) == (5 * 2**20, None)
+    monkeypatch.setattr(caps, "machine", lambda: {"memory_peak_mib": 4096})
+    assert caps.estimate(known, jobs) == (2**32, None)
+
+
+def test_what_is_held_is_less_than_the_peak() -> None:
+    assert 2**25 < record.resident() <= 1.05 * record.machine()["memory_peak_mib"] * 2**20

@@ -100,7 +100,7 @@ def test_settings_are_those_of_the_study(tmp_path: Path) -> None:
 def test_the_strips_width_is_that_of_the_measurement(tmp_path: Path, given: str, width: str) -> None:
     found = record()
     job = {"name": "imageinterchange/squares", "kind": "imageinterchange", "set": "squares", "samples": 48}
-    found["jobs"].append(job | {"measurement": f"ImageInterchange(most=48, strip_width={given})"})
+    found["jobs"].append(job | {"measurement": f"ImageInterchange(max_samples=48, strip_width={given})"})
     folder = write_study(tmp_path / "s", found)
     row: Row = {"suite": "squares", "vision": "intact", "tokens": "strips", "direction": "all", "layer": 0}
     row |= {"outcome": "flipped", "probability": 0.9, "low": 0.8, "high": 1.0, "pairs": 48, "dropped": 0}

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +23,17 @@ from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.opening import load
+from backsight.models.sizes import facts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.studies import Options, Skipped, Store, Study, default_sets, plan
-from backsight.studies import runner as running
+from backsight.studies import Job, Options, Skipped, Store, Study, default_sets
+from backsight.studies import executors as running
 from backsight.studies.defaults import MEASUREMENTS, ROWS
-from backsight.studies.jobs import file_stem
+from backsight.studies.jobs import choices, file_stem, planned, questions
+from backsight.studies.lock import LOCK, refuse_busy
+from backsight.studies.store import Chunk
 from backsight.studies.study import QUICK
-from backsight.tables import Table
+from backsight.tables import HOST, Table
 from backsight.training.questions import corpus
 
 SMALL = (Behaviour(batch=2), Interchange(batch=2))
@@ -32,6 +43,12 @@ IDENTITY = {"model": "m", "seed": 0}
 def study(vlm: VLM, folder: Path, *, limit: int = 5, measurements: Sequence[Any] = SMALL, **options: Any) -> Study:
     """A study of the squares, in batches of two."""
     return Study(vlm, [stimuli.squares(vlm.grid)], folder, Options(limit=limit, **options), measurements)
+
+
+def plan(vlm: VLM, sets: Any, measurements: Any, **options: Any) -> tuple[list[Job], list[Skipped]]:
+    """The jobs that a study of some sets would have."""
+    chosen = choices(sets, measurements, **options)
+    return planned(facts(vlm, questions(chosen, vlm.grid)), chosen)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -110,20 +127,48 @@ def counted(rows: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
 def test_rows_are_kept_while_a_job_runs(
     tiny_vlm: VLM, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no time between chunks each batch is one; a chunk that is damaged is run again with those behind it."""
+    """With no time between chunks each batch is one, named by its range; one that is damaged is run again, alone."""
     monkeypatch.setattr(running, "CHUNK_SECONDS", 0.0)
     out = tmp_path / "out"
     with monkeypatch.context() as patched, pytest.raises(RuntimeError):
         patched.setattr(Behaviour, "rows", stopping(3, RuntimeError()))
         study(tiny_vlm, out).run()
     chunks = sorted((out / "jobs").glob("behaviour.squares.*.part/*.json"))
-    assert [c.name for c in chunks] == ["000000.json", "000001.json"]
-    chunks[1].write_text("{")
+    assert [c.name for c in chunks] == ["000000-000001.json", "000001-000002.json"]
+    chunks[0].write_text("{")
+    calls: list[int] = []
+    seen: list[int] = []
+    monkeypatch.setattr(Behaviour, "rows", counted(Behaviour.rows, calls))
+    study(tiny_vlm, out).run(lambda job, done, total: seen.append(done) if job.kind == "behaviour" else None)
+    assert calls == [2, 1]  # the first batch, of two samples, and the last, of one
+    assert seen == [2, 4, 5]
+    assert tables(out) == tables(whole)
+
+
+@pytest.mark.parametrize("gone", [(0,), (1,), (0, 1), (1, 2), (0, 2)])
+def test_a_gap_between_chunks_is_filled_and_no_more(
+    tiny_vlm: VLM, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: tuple[int, ...]
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "CHUNK_SECONDS", 0.0)
+        patched.setattr(Store, "finish", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            study(tiny_vlm, out).run()
+    chunks = sorted((out / "jobs").glob("behaviour.squares.*.part/*.json"))
+    assert [c.name for c in chunks] == ["000000-000001.json", "000001-000002.json", "000002-000003.json"]
+    for number in gone:
+        chunks[number].unlink()
     calls: list[int] = []
     monkeypatch.setattr(Behaviour, "rows", counted(Behaviour.rows, calls))
     study(tiny_vlm, out).run()
-    assert calls == [2, 1]
+    assert calls == [(2, 2, 1)[number] for number in gone]
     assert tables(out) == tables(whole)
+
+
+def stopped(*_: Any) -> None:
+    """Stands where a user stops."""
+    raise KeyboardInterrupt
 
 
 def test_a_finished_study_is_not_run_again(tiny_vlm: VLM, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,35 +297,186 @@ def test_two_things_of_one_name_are_refused(tiny_vlm: VLM, tmp_path: Path) -> No
         Study(tiny_vlm, [squares], tmp_path / "out", measurements=[Behaviour(), Behaviour(gray=False)])
 
 
-def test_summaries_of_an_earlier_run_do_not_stay(tiny_vlm: VLM, tmp_path: Path) -> None:
+def test_a_part_that_is_run_again_takes_nothing_away(tiny_vlm: VLM, whole: Path, tmp_path: Path) -> None:
+    """Tables, summaries, sets, samples and what was skipped stay; the record says which run did what."""
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    before, record = tables(out), json.loads((out / "study.json").read_text())
+    study(tiny_vlm, out, only=("behaviour",)).run()
+    assert tables(out) == before
+    after = json.loads((out / "study.json").read_text())
+    assert [job["name"] for job in after["jobs"]] == ["behaviour/squares", "interchange/squares"]
+    assert [job["run"] for job in after["jobs"]] == [0, 0]  # nothing was left to do
+    assert after["jobs"] == record["jobs"] and after["sets"] == record["sets"]
+    assert after["tables"] == record["tables"] and after["verdict"] == record["verdict"]
+
+
+def test_a_part_that_is_added_stands_beside_what_was_there(tiny_vlm: VLM, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    study(tiny_vlm, out, limit=2).run()
-    study(tiny_vlm, out, limit=2, only=("behaviour",)).run()
-    assert not (out / "tables" / "interchange_summary.parquet").exists()
-    assert not (out / "tables" / "order_layers.csv").exists()
-    assert (out / "tables" / "interchange.squares.parquet").exists()  # its rows are as true as before
+    for number, only in enumerate((("interchange",), ("behaviour",))):
+        one = study(tiny_vlm, out, only=only)
+        one.command = f"backsight study --only {only[0]}"
+        one.skipped = [Skipped("rows", only[0], "too small"), Skipped("squares", "interchange", "was too small")]
+        one.run()
+        record = json.loads((out / "study.json").read_text())
+        assert len(record["runs"]) == number + 1
+    assert [(job["name"], job["run"]) for job in record["jobs"]] == [
+        ("interchange/squares", 0),
+        ("behaviour/squares", 1),
+    ]
+    assert [run["command"] for run in record["runs"]] == [
+        "backsight study --only interchange", "backsight study --only behaviour",
+    ]  # fmt: skip
+    assert [run["options"]["only"] for run in record["runs"]] == [["interchange"], ["behaviour"]]
+    assert [(one["set"], one["measurement"]) for one in record["skipped"]] == [
+        ("rows", "interchange"), ("rows", "behaviour"),
+    ]  # fmt: skip
+    assert list(record["sets"][0]["sample"]["pairs"]) == ["last_token"]
+    assert tables(out) == tables(whole)
+    study(tiny_vlm, out).run()  # the whole study has its own order, and nothing to run
+    record = json.loads((out / "study.json").read_text())
+    assert [(job["name"], job["run"]) for job in record["jobs"]] == [
+        ("behaviour/squares", 1),
+        ("interchange/squares", 0),
+    ]
+
+
+def test_what_no_longer_holds_does_not_stay(tiny_vlm: VLM, tmp_path: Path) -> None:
+    """A set of the same name with other questions, and a table that is not the one that was written."""
+    squares = stimuli.squares(tiny_vlm.grid)
+    first, other = (replace(squares, items=items) for items in (squares.items[:3], squares.items[3:6]))
+    for examples, only, names in (
+        (first, (), ["behaviour/squares", "interchange/squares"]),
+        (other, ("behaviour",), ["behaviour/squares"]),
+        (other, (), ["behaviour/squares", "interchange/squares"]),
+    ):
+        out = Study(tiny_vlm, [examples], tmp_path / "out", Options(limit=2, only=only), SMALL).run()
+        record = json.loads((out / "study.json").read_text())
+        assert [job["name"] for job in record["jobs"]] == names
+        assert ("interchange_summary" in record["tables"]) == ("interchange/squares" in names)
+    cut = out / "tables" / "interchange.squares.parquet"
+    cut.write_bytes(cut.read_bytes()[:-10])
+    Study(tiny_vlm, [other], out, Options(limit=2, only=("behaviour",)), SMALL).run()
+    assert [job["name"] for job in json.loads((out / "study.json").read_text())["jobs"]] == ["behaviour/squares"]
+
+
+def test_a_table_that_was_cut_or_truncated_is_made_again(tiny_vlm: VLM, whole: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    record = json.loads((out / "study.json").read_text())
+    assert record["tables"].keys() == {path.stem for path in (whole / "tables").glob("*.parquet")}
+    path = out / "tables" / "behaviour.squares.parquet"
+    assert record["tables"]["behaviour.squares"] == {
+        "rows": 10, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    table = Table.read(path)
+    for damage in (
+        lambda: path.write_bytes(path.read_bytes()[:-20]),
+        lambda: replace(table, frame=table.frame[:3]).write(path.parent, "behaviour.squares"),
+        lambda: path.unlink(),
+    ):
+        damage()
+        one = study(tiny_vlm, out)
+        assert [job.name for job in one.left()] == ["behaviour/squares"]
+        one.run()
+        assert tables(out) == tables(whole)
 
 
 def test_a_store_takes_the_folder_of_a_study_killed_before_its_first_mark(tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    """What a dead process of this machine left goes; what another process or machine may be writing stays."""
+    out, dead = tmp_path / "out", 2**22 + 7
     (out / "jobs").mkdir(parents=True)
-    (out / "jobs" / ".study.identity.json.17.part").write_text("{")
+    (out / "jobs" / f".study.identity.json.{HOST}.{dead}.part").write_text("{")
     Store(out, IDENTITY)
     (out / "tables").mkdir()
-    (out / "tables" / ".behaviour.squares.csv.17.part").write_text("half")
+    others = (f".a.csv.{HOST}.{dead}.part", f".b.csv.{HOST}.{os.getppid()}.part", f".c.csv.0badcafe.{dead}.part")
+    for name in (*others, ".d.csv.0badcafe.17.part"):
+        (out / "tables" / name).write_text("half")
+    os.utime(out / "tables" / ".d.csv.0badcafe.17.part", (0, 0))
     Store(out, IDENTITY)
-    assert [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()] == ["jobs/study.identity.json"]
+    left = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert left == ["jobs/study.identity.json", *sorted(f"tables/{name}" for name in others[1:])]
 
 
-def test_chunks_of_another_key_or_with_a_gap_are_not_taken(tmp_path: Path) -> None:
+def test_chunks_of_another_key_are_not_taken_and_none_is_counted_twice(tmp_path: Path) -> None:
     store = Store(tmp_path / "out", IDENTITY)
-    cost = {"seconds": 1.5, "forward_equivalents": 2.0}
-    for first in (0, 1, 3):
-        store.add_chunk("job", "key", {"first": first, "last": first + 1, "rows": [{"n": first}], **cost})
-    done, rows, total = store.chunks("job", "key")
-    assert (done, rows) == (2, [{"n": 0}, {"n": 1}])
-    assert total == {"seconds": 3.0, "forward_equivalents": 4.0}
-    assert store.chunks("job", "other") == (0, [], {"seconds": 0.0, "forward_equivalents": 0.0})
+    for first, last in ((0, 1), (1, 2), (1, 4), (3, 5), (7, 8)):
+        store.add_chunk("job", "key", Chunk(first, last, [{"n": first}], 1.5, 2.0))
+    chunks = store.chunks("job", "key")
+    assert [(one.first, one.last, one.rows) for one in chunks] == [
+        (0, 1, [{"n": 0}]),
+        (1, 4, [{"n": 1}]),
+        (7, 8, [{"n": 7}]),
+    ]
+    assert (chunks[0].seconds, chunks[0].forward_equivalents) == (1.5, 2.0)
+    assert store.chunks("job", "other") == []
+    folder = store.jobs / "job.key.part"
+    (folder / "000007-000008.json").rename(folder / "000005-000006.json")  # not what its name says
+    assert [one.first for one in store.chunks("job", "key")] == [0, 1]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from backsight.studies.store import Store
+store = Store(Path(sys.argv[1]), {"model": "m", "seed": 0})
+with store.locked():
+    (store.tables).mkdir(exist_ok=True)
+    (store.tables / ".half.csv.0badcafe.1.part").write_text("being written")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_study_of_a_folder_that_is_written_says_so_and_a_kill_frees_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(out)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert writer.stdout is not None and writer.stdout.readline() == "writing\n"
+        for attempt in (lambda: Store(out, IDENTITY), lambda: refuse_busy(out)):
+            with pytest.raises(StudyError, match="Another study is writing into this folder") as caught:
+                attempt()
+            assert caught.value.where == out and caught.value.exit_code == 3
+            assert str(caught.value.got).startswith(f"process {writer.pid} on {platform.node()}, since 20")
+            assert caught.value.do == "wait until it has ended, stop it, or give another --out"
+        assert (out / "tables" / ".half.csv.0badcafe.1.part").read_text() == "being written"
+    finally:
+        writer.kill()
+        writer.wait()
+    store = Store(out, IDENTITY)
+    with store.locked() as note:
+        assert note is None and (out / LOCK).is_file()
+    assert not (out / LOCK).exists()
+
+
+def test_without_locks_the_process_that_is_named_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    store = Store(tmp_path / "out", IDENTITY)
+    assert store.note == "the filesystem of the output folder has no locks: let one study at a time write into it"
+    for pid, free in ((2**22 + 7, True), (os.getppid(), False)):
+        holder = {"pid": pid, "host": platform.node(), "started": "now"}
+        (tmp_path / "out" / LOCK).write_text(json.dumps(holder))
+        if free:
+            with store.locked():
+                pass
+        else:
+            with pytest.raises(StudyError, match="Another study is writing"), store.locked():
+                pass
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path, IDENTITY)
+
+    def refuse(path: object, *_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("backsight.studies.lock.os.open", refuse)
+    with pytest.raises(StudyError, match="Cannot write the lock of the output folder") as caught:
+        Store(tmp_path, IDENTITY)
+    assert caught.value.got == "Read-only file system" and caught.value.where == str(tmp_path / LOCK)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])

@@ -7,8 +7,10 @@ reading. Figures and reports read tables only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from backsight.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+REMEDY = "run the command of the study again: it makes missing and damaged tables again and keeps the others"
 _DTYPES = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
 
 
@@ -59,6 +62,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a data frame of their own: changing it leaves the table as it is."""
+        return self.frame.copy()
+
     def rows(self) -> list[dict[str, Any]]:
         """The rows as mappings; a missing value is None."""
         import pandas as pd
@@ -84,12 +91,17 @@ class Table:
         return target
 
     @classmethod
-    def read(cls, path: Path) -> Table:
-        """The table in a parquet file that `write` made; DataError for any other file."""
+    def read(cls, path: Path, stamp: Mapping[str, Any] | None = None) -> Table:
+        """The table in a parquet file that `write` made; DataError for any other file.
+
+        With the stamp of what was written, DataError also for a file that was changed since.
+        """
         import pandas as pd
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        if stamp is not None and not intact(path, stamp):
+            raise DataError("A table is not as it was written", where=path, got=difference(path, stamp), do=REMEDY)
         types = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
         try:
             stored = pq.read_table(path)
@@ -100,7 +112,7 @@ class Table:
             frame = pd.DataFrame({c: plain[c].astype(_DTYPES[k]) for c, k in schema.columns.items()})
             return cls(schema, frame, header["provenance"])
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise DataError("This is no table of ours", where=path, got=error, do="run the study again") from error
+            raise DataError("This is no table of ours", where=path, got=error, do=REMEDY) from error
 
     @staticmethod
     def concat(tables: Sequence[Table]) -> Table:
@@ -119,10 +131,48 @@ class Table:
         return str(self.frame.to_html(index=False, max_rows=20, border=0, escape=True))
 
 
+def stamp(path: Path, rows: int) -> dict[str, Any]:
+    """What tells later whether a table's file is still the one that was written: its rows and its SHA-256."""
+    return {"rows": rows, "sha256": _digest(path)}
+
+
+def intact(path: Path, stamp: Mapping[str, Any]) -> bool:
+    """Whether a table's file is there and is the one that was stamped."""
+    try:
+        return _digest(path) == stamp.get("sha256")
+    except OSError:
+        return False
+
+
+def difference(path: Path, stamp: Mapping[str, Any]) -> str:
+    """What is wrong with a file that is not `intact`, in a few words."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        return "no such file"
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except (OSError, pa.ArrowException):
+        return "the file is damaged"
+    written = stamp.get("rows")
+    return f"{rows} rows, {written} were written" if rows != written else "other content than was written"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path that takes `target`'s place when the block ends well and vanishes when it fails."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    """A temporary path that takes `target`'s place when the block ends well and vanishes when it fails.
+
+    Its name holds the machine and the process, so that no two writers share one and each knows its own.
+    """
+    part = target.with_name(f".{target.name}.{HOST}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, target)

@@ -1,4 +1,4 @@
-"""The command line: parse, call the library, print. Exit codes: 0 done, 1 failed or stopped, 2 wrong usage.
+"""The command line: parse, call the library, print. Exit codes stand in `errors.py`.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
@@ -12,11 +12,9 @@ import typer
 
 from backsight.cli import compare, data, explain, study, training
 from backsight.cli.shared import app
-from backsight.errors import BacksightError
+from backsight.errors import FAILED, INTERRUPTED, BacksightError
 
 __all__ = ["app", "compare", "data", "explain", "main", "study", "training"]
-
-INTERRUPTED = 130  # how typer leaves on Ctrl-C
 
 
 def main() -> None:
@@ -28,18 +26,18 @@ def main() -> None:
         _leave(error, error.exit_code)
     except OSError as error:
         do = "make room on the disk, or see to the rights"
-        said = BacksightError("A file cannot be read or written", where=error.filename, got=error.strerror, do=do)
-        _leave(said, 1)
+        text = error.strerror or str(error)
+        _leave(BacksightError("A file cannot be read or written", where=error.filename, got=text, do=do), FAILED)
     except KeyboardInterrupt:
-        _leave("stopped", 1)
+        _leave("stopped", INTERRUPTED)
     except SystemExit as left:
-        if left.code == INTERRUPTED:
-            _leave("stopped", 1)
+        if left.code == INTERRUPTED:  # how typer leaves on Ctrl-C
+            _leave("stopped", INTERRUPTED)
         raise
 
 
-def _leave(said: object, code: int) -> None:
-    typer.echo(f"backsight: {said}", err=True)
+def _leave(message: object, code: int) -> None:
+    typer.echo(f"backsight: {message}", err=True)
     sys.exit(code)
 
 

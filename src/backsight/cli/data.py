@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from backsight.cli.shared import app, data_app
+from backsight.cli.shared import LARGEST_SEED, app, data_app, existing
 
 
 @app.command()
 def stimuli(
     suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, jittered_squares, tabletop ...")],
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of what is drawn.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many questions.")] = None,
     layout: Annotated[str, typer.Option(help="qwen2-vl, gemma-3 or pixtral: the paper's geometry.")] = "qwen2-vl",
     objects: Annotated[Path | None, typer.Option(help="A folder with your own eight object pictures.")] = None,
@@ -29,8 +29,8 @@ def stimuli(
         raise UsageError("There is no such layout", got=layout, do=f"choose from: {', '.join(suites.PRESETS)}")
     if objects is not None and suite != "objects":
         raise UsageError("Only the suite objects takes pictures of your own", got=f"--objects with {suite}")
-    if objects is not None and not objects.is_dir():
-        raise UsageError("There is no such folder of object pictures", where=objects)
+    if objects is not None:
+        existing(objects, "a folder with your own eight object pictures")
     grid = suites.PRESETS[layout]
     if suite == "tabletop" and limit is not None:
         raise UsageError("Tabletop is written in whole sets", got="--limit", do="leave --limit out, or name tabletop_a")
@@ -49,7 +49,7 @@ def coco_pairs(
     """What COCO-Pairs finds in a folder: instances used and left out by each rule, ordered pairs, per relation."""
     from backsight.datasets import coco_pairs as pairs
 
-    audit = pairs.audit(folder)
+    audit = pairs.audit(existing(folder, "a folder in COCO's form"))
     typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
 
 
@@ -61,7 +61,7 @@ def whatsup(
     """What a folder of What'sUp holds: rows used and left out by reason, per relation, whole sets of four."""
     from backsight.datasets import whatsup as photographs
 
-    audit = photographs.audit(folder)
+    audit = photographs.audit(existing(folder, "a folder in What'sUp's published form"))
     typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))
 
 
@@ -74,5 +74,8 @@ def vsr(
     """What VSR's splits hold beside what CREG reports of them: rows left by each rule, classes by boxes and caption."""
     from backsight.datasets import vsr as captions
 
+    existing(folder, "a folder with VSR's annotations")
+    if photos is not None:
+        existing(photos, "a folder in COCO's form")
     audit = captions.audit(folder, photos=photos)
     typer.echo(json.dumps(audit.as_dict(), indent=1) if as_json else str(audit))

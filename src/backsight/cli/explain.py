@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from backsight.cli.shared import Device, Dtype, MaxPixels, app, open_model
+from backsight.cli.shared import Device, Dtype, MaxPixels, app, existing, open_model
 
 NamedBox = tuple[str, float, float, float, float]
 
@@ -24,6 +24,13 @@ def explain(
     method: Annotated[str, typer.Option(help="creg, rollout, chefer, gradcam, knockout ...")] = "creg",
     target: Annotated[str, typer.Option(help="Whose logit is explained: prediction or truth.")] = "prediction",
     prompt: Annotated[str, typer.Option(help="CREG's prompt: A, B or C.")] = "A",
+    question: Annotated[
+        str | None,
+        typer.Option(help="Your own question in place of the prompt's; it is answered by left, right, above or below."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An answer of your question: left, right, above or below. Give several.")
+    ] = None,
     system: Annotated[
         str | None, typer.Option(help="A system sentence before the question, as drawn suites have.")
     ] = None,
@@ -45,26 +52,32 @@ def explain(
         )
     if target not in TARGETS:
         raise UsageError("There is no such target", got=target, do=f"choose from: {', '.join(TARGETS)}")
+    existing(image, "a PNG or JPEG file", folder=False)
+    if question is not None and not question.strip():
+        raise UsageError("The question is empty", got=repr(question), do="give a question, or leave --question out")
     example = explaining.question(
-        image, subject=_split(subject), reference=_split(reference), prompt=prompt, system=system
-    )
+        image, subject=_split(subject), reference=_split(reference), prompt=prompt, system=system, text=question,
+        options=option or (),
+    )  # fmt: skip
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError("The folder for the explanation is a file", where=out, do="give another --out")
     example.picture.open()  # a picture that cannot be read is refused before a model is opened
     vlm = open_model(model, dtype, device, max_pixels)
-    made = explaining.explained(vlm, example, method, target)  # type: ignore[arg-type]
+    explanation = explaining.explained(vlm, example, method, target)  # type: ignore[arg-type]
     for conversion in example.picture.conversions:
         typer.echo(f"The picture is {conversion}.")
-    typer.echo(made.sentence())
-    for option, probability in zip(made.options, made.probabilities, strict=True):
-        typer.echo(f"  {made.told(option):<6} {probability:.3f}")
+    typer.echo(explanation.sentence())
+    for answer, probability in zip(explanation.options, explanation.probabilities, strict=True):
+        typer.echo(f"  {explanation.told(answer):<6} {probability:.3f}")
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "explanation.json") as part:
-        part.write_text(json.dumps(made.as_dict(), indent=1), encoding="utf-8")
+        part.write_text(json.dumps(explanation.as_dict(), indent=1), encoding="utf-8")
     with replacing(out / "explanation.svg") as part:
-        part.write_text(to_svg(made.figure(), "explanation"), encoding="utf-8")
+        part.write_text(to_svg(explanation.figure(), "explanation"), encoding="utf-8")
     with replacing(out / "explanation.png") as part:
-        made.figure().savefig(part, format="png", dpi=150)
+        explanation.figure().savefig(part, format="png", dpi=150)
     typer.echo(str((out / "explanation.svg").resolve()))
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from backsight import __version__
+from backsight.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +24,27 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Look at real data before anything is run on it.")
 app.add_typer(data_app, name="data")
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"backsight {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+LARGEST_SEED = 2**32 - 1
 Model = Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. Default: float32 on a CPU.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.")]
-MaxPixels = Annotated[int | None, typer.Option(help="Largest picture area, for families that take any size.")]
+MaxPixels = Annotated[int | None, typer.Option(min=1, help="Largest picture area, for families that take any size.")]
 
 
 def open_console(*, stderr: bool = True) -> Console:
@@ -31,6 +52,16 @@ def open_console(*, stderr: bool = True) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr)
+
+
+def existing(path: Path, what: str, *, folder: bool = True) -> Path:
+    """A path that must be there; UsageError where it is not, or is a file for a folder, or a folder for a file."""
+    if not path.exists():
+        raise UsageError(f"There is no such {'folder' if folder else 'file'}", where=path, do=f"give {what}")
+    if path.is_dir() != folder:
+        is_, wanted = ("file", "folder") if folder else ("folder", "file")
+        raise UsageError(f"This is a {is_}, not a {wanted}", where=path, do=f"give {what}")
+    return path
 
 
 def command_line() -> str:

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backsight.cli.shared import Device, Dtype, MaxPixels, Model, app, command_line, open_console, open_model
-from backsight.errors import StudyError
+from backsight.cli.names import MEASUREMENT_NAMES, SET_NAMES, VSR_SPLITS
+from backsight.cli.shared import (
+    LARGEST_SEED,
+    Device,
+    Dtype,
+    MaxPixels,
+    Model,
+    app,
+    command_line,
+    existing,
+    open_console,
+    open_model,
+)
+from backsight.errors import WORSE, Interrupted, StudyError, UsageError
 
 if TYPE_CHECKING:
     from backsight.models.vlm import VLM
@@ -18,10 +30,17 @@ if TYPE_CHECKING:
 def study(
     model: Model = "builtin:plain",
     out: Annotated[Path, typer.Option(help="Folder for report, tables and figures.")] = Path("backsight-study"),
-    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="At most 16 samples a job.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="At most 16 samples a job: a first look, in which many figures are omitted.")
+    ] = False,
     only: Annotated[
-        list[str] | None, typer.Option(help="A measurement, a set, or both as in behaviour/squares.")
+        list[str] | None,
+        typer.Option(
+            help="A measurement, a set, or both as in behaviour/squares; give it again for more. What the folder has "
+            f"stays. Measurements: {', '.join(MEASUREMENT_NAMES)}. Sets: {', '.join(SET_NAMES)}, and those of "
+            "--data, --photos, --vsr and --whatsup."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples a job.")] = None,
     samples: Annotated[
@@ -30,6 +49,9 @@ def study(
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
     vsr: Annotated[Path | None, typer.Option(help="VSR's annotations: adds VSR, with the boxes of --photos.")] = None,
+    vsr_split: Annotated[
+        str, typer.Option(help=f"The split of VSR: {', '.join(VSR_SPLITS)}; a folder may hold fewer.")
+    ] = VSR_SPLITS[0],
     whatsup: Annotated[list[Path] | None, typer.Option(help="What'sUp as published: its sets and composites.")] = None,
     dtype: Dtype = None,
     device: Device = None,
@@ -40,38 +62,44 @@ def study(
     ] = None,
 ) -> None:
     """Examine one model and write one report."""
+    typer.echo(f"backsight: starting the study of {model}", err=True)  # at once: the imports take seconds
     from backsight.studies import Options, Study, default_sets, terminal
+    from backsight.studies.lock import refuse_busy
     from backsight.studies.memory import size_of
     from backsight.studies.store import holds_study
 
     console = open_console()
     room = None if memory is None else size_of(memory)
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
-    extra = _own_sets(data, photos, whatsup, vsr)
+    refuse_busy(out)
+    extra = _own_sets(data, photos, whatsup, vsr, vsr_split)
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples)
+    terminal.step(console, f"opening {model}")
     vlm = open_model(model, dtype, device, max_pixels)
+    terminal.step(console, "making the example sets")
     sets, skipped = default_sets(vlm, seed=seed, asked=options.only)
     joined, unfit = _composites(vlm, whatsup, seed)
     given = {s.name for s in extra if s.name.startswith("tabletop")}  # scenes from a folder, in place of those drawn
     sets = [s for s in sets if s.name not in given]
-    made = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=command_line())
-    terminal.announce(console, made)
-    for one in (*extra, *joined):
-        if one.note:
-            console.print(f"{one.name}: {one.note}", markup=False, soft_wrap=True)
+    one = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=command_line())
+    terminal.announce(console, one)
+    for examples in (*extra, *joined):
+        if examples.note:
+            console.print(f"{examples.name}: {examples.note}", markup=False, soft_wrap=True)
     try:
-        with terminal.bar() as bar:
-            made.run(terminal.follow(bar, made))
+        with terminal.study_progress(console, one) as progress:
+            one.run(progress)
+        terminal.step(console, "writing the report")
         page = _report(out)
     except KeyboardInterrupt:
-        console.print("\nStopped. What is finished is kept; the same command goes on from here.", style="bold")
-        raise typer.Exit(1) from None
+        raise Interrupted("Stopped. What is finished is kept; the same command goes on from here.") from None
     typer.echo(str(page.resolve()))
 
 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
-    """Write a study's report again from its tables."""
+    """Write a study's report again from its tables; exit 3 where some are missing or damaged."""
+    existing(folder, "the folder of a study")
     typer.echo(str(_report(folder).resolve()))
 
 
@@ -94,7 +122,7 @@ def doctor(
         table.add_row(finding.name, f"[{style}]{mark}[/]", escape(finding.detail))
     open_console(stderr=False).print(table)
     if not all(f.passed for f in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(WORSE)
 
 
 def _report(folder: Path) -> Path:
@@ -116,12 +144,11 @@ def _report(folder: Path) -> Path:
 
 
 def _own_sets(
-    data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None
+    data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None, split: str
 ) -> list[Any]:  # fmt: skip
     from backsight.datasets import coco_pairs, folder
     from backsight.datasets import vsr as relations
     from backsight.datasets import whatsup as photographs
-    from backsight.errors import UsageError
 
     forms = [(path, "with metadata.jsonl and pictures") for path in data or []]
     forms += [(photos, "in COCO's form")] if photos else []
@@ -131,13 +158,14 @@ def _own_sets(
         raise UsageError(
             "VSR has no boxes of its own", got="--vsr without --photos", do="give COCO's folder as --photos"
         )
+    if split != VSR_SPLITS[0] and not vsr:
+        raise UsageError("--vsr-split goes with --vsr", got=split, do="give VSR's annotations as --vsr")
     for path, form in forms:
-        if not path.is_dir():
-            raise UsageError("There is no such folder", where=path, do=f"give a folder {form}")
-    found: list[Any] = [folder.load(path) for path in data or []]
-    found += [coco_pairs.load(photos)] if photos else []
-    found += [relations.load(vsr, photos=photos)] if vsr and photos else []
-    return found + [examples for path in whatsup or [] for examples in photographs.load(path)]
+        existing(path, f"a folder {form}")
+    sets: list[Any] = [folder.load(path) for path in data or []]
+    sets += [coco_pairs.load(photos)] if photos else []
+    sets += [relations.load(vsr, photos=photos, split=split)] if vsr and photos else []
+    return sets + [examples for path in whatsup or [] for examples in photographs.load(path)]
 
 
 def _composites(vlm: VLM, whatsup: list[Path] | None, seed: int) -> tuple[list[Any], list[Any]]:
@@ -150,10 +178,10 @@ def _composites(vlm: VLM, whatsup: list[Path] | None, seed: int) -> tuple[list[A
     def single(name: str) -> bool:
         return bool(spellings(vlm.tokenizer, name))
 
-    found, skipped = [], []
+    sets, skipped = [], []
     for path in whatsup or []:
         try:
-            found.append(composites.load(path, vlm.grid.size, names=single, seed=seed))
+            sets.append(composites.load(path, vlm.grid.size, names=single, seed=seed))
         except (CannotAnswer, DataError) as error:
             skipped.append(Skipped(composites.suite_of(path), "all", error.what))
-    return found, skipped
+    return sets, skipped

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backsight.cli.shared import app, open_console, open_model
+from backsight.cli.shared import LARGEST_SEED, app, open_console, open_model
 
 if TYPE_CHECKING:
     from backsight.models.vlm import VLM
@@ -27,13 +27,15 @@ def train_builtin(
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each stage, to try it.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights and batches; 0 made the shipped weights.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches; 0 made the shipped weights.")
+    ] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
 ) -> None:
     """Train a built-in model from scratch; a run that was killed goes on where it was."""
     import torch
 
-    from backsight.errors import UsageError
+    from backsight.errors import Interrupted, UsageError
     from backsight.studies import terminal
     from backsight.training.loop import train
     from backsight.training.recipes import RECIPES
@@ -41,21 +43,23 @@ def train_builtin(
 
     if name not in RECIPES:
         raise UsageError("There is no such recipe", got=name, do=f"choose from: {', '.join(RECIPES)}")
+    if work is not None and work.exists() and not work.is_dir():
+        raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
     if out.exists():
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
     torch.set_num_threads(threads or os.cpu_count() or 1)
     recipe = replace(RECIPES[name], seed=seed)
     place = work or out.with_name(f"{out.name}.training")
     try:
-        with terminal.bar() as bar:
-            model, processor = train(recipe, place, progress=terminal.follow_training(bar), max_steps=steps)
-            save(model, processor, out)
-            vlm = open_model(str(out), None, "cpu", None)
-            if steps is None:
-                _card(recipe, vlm, place, terminal.follow_card(bar))
+        with terminal.training_progress(open_console()) as progress:
+            model, processor = train(recipe, place, progress=progress, max_steps=steps)
+        save(model, processor, out)
+        vlm = open_model(str(out), None, "cpu", None)
+        if steps is None:
+            with terminal.card_progress(open_console()) as measured:
+                _card(recipe, vlm, place, measured)
     except KeyboardInterrupt:
-        open_console().print("\nStopped. The same command goes on from the last checkpoint.", style="bold")
-        raise typer.Exit(1) from None
+        raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
     typer.echo(str(out.resolve()))
 
 

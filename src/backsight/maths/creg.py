@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
@@ -173,6 +172,8 @@ def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
 
 def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: int) -> Row:
     """The figures of one pair from the differences of all questions, missing where one side is."""
+    from scipy import stats  # a second of imports that nothing else before a summary needs
+
     given = ~np.isnan(difference)
     difference, images = difference[given], images[given]
     counted: Row = {"questions": len(difference), "images": len(set(images.tolist())), "p_value": None, "p_holm": None}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect, groups, spans, with_all, with_axes
@@ -72,6 +71,8 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
     difference (vertical - horizontal) has a bootstrap interval over groups and Wilcoxon's signed-rank test. Source
     of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language model's own order).
     """
+    from scipy import stats  # a second of imports that nothing else before a summary needs
+
     expect(rows, "image_interchange")
     found = []
     keys = ["suite", "vision", "tokens"]

@@ -1,35 +1,46 @@
-"""Measurements: frozen dataclasses of parameters, called as `measurement(vlm, examples) -> Table`."""
+"""Measurements: frozen dataclasses of parameters, called as `measurement(vlm, examples) -> Table`.
 
-from backsight.measurements.amplify import Amplify
-from backsight.measurements.base import Measurement, batches, measure
-from backsight.measurements.behaviour import Behaviour
-from backsight.measurements.creg import Creg
-from backsight.measurements.image_interchange import Backup, ImageInterchange
-from backsight.measurements.interchange import Interchange
-from backsight.measurements.knockout import Knockout
-from backsight.measurements.mirror import Flip, Moved
-from backsight.measurements.occlusion import Occlusion
-from backsight.measurements.probes import ProbeMaps, Probes
-from backsight.measurements.roads import Roads
+Names are loaded when they are used: planning with a measurement of one's own needs no torch.
+"""
 
-MEASUREMENTS: dict[str, type[Measurement]] = {
-    kind.__name__.lower(): kind
-    for kind in (
-        Behaviour,
-        Roads,
-        Interchange,
-        ImageInterchange,
-        Backup,
-        Probes,
-        ProbeMaps,
-        Amplify,
-        Creg,
-        Occlusion,
-        Knockout,
-        Flip,
-        Moved,
-    )
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backsight.measurements.amplify import Amplify
+    from backsight.measurements.base import Measurement, measure
+    from backsight.measurements.batching import batches
+    from backsight.measurements.behaviour import Behaviour
+    from backsight.measurements.creg import Creg
+    from backsight.measurements.image_interchange import Backup, ImageInterchange
+    from backsight.measurements.interchange import Interchange
+    from backsight.measurements.knockout import Knockout
+    from backsight.measurements.mirror import Flip, Moved
+    from backsight.measurements.needs import Needs
+    from backsight.measurements.occlusion import Occlusion
+    from backsight.measurements.probes import ProbeMaps, Probes
+    from backsight.measurements.roads import Roads
+
+    MEASUREMENTS: dict[str, type[Measurement]]
+
+_KINDS = {
+    "Behaviour": "behaviour",
+    "Roads": "roads",
+    "Interchange": "interchange",
+    "ImageInterchange": "image_interchange",
+    "Backup": "image_interchange",
+    "Probes": "probes",
+    "ProbeMaps": "probes",
+    "Amplify": "amplify",
+    "Creg": "creg",
+    "Occlusion": "occlusion",
+    "Knockout": "knockout",
+    "Flip": "mirror",
+    "Moved": "mirror",
 }
+_WHERE = _KINDS | {"Measurement": "base", "measure": "base", "batches": "batching", "Needs": "needs"}
 
 __all__ = [
     "MEASUREMENTS",
@@ -43,6 +54,7 @@ __all__ = [
     "Knockout",
     "Measurement",
     "Moved",
+    "Needs",
     "Occlusion",
     "ProbeMaps",
     "Probes",
@@ -50,3 +62,15 @@ __all__ = [
     "batches",
     "measure",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"backsight.measurements.{_WHERE[name]}"), name)
+    if name == "MEASUREMENTS":
+        return {kind.lower(): __getattr__(kind) for kind in _KINDS}
+    raise AttributeError(f"module 'backsight.measurements' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,8 +8,8 @@ the second part is scored: with the probes' directions, and with the same direct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,11 +17,13 @@ from torch import Tensor
 
 from backsight import schemas, stimuli
 from backsight.errors import CannotAnswer, UsageError
-from backsight.examples import Example, ExampleSet
+from backsight.examples import Example, ExampleSet, Pair
+from backsight.grid import TokenGrid
 from backsight.maths import edits, probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.models import answers, replay
+from backsight.models import replay
+from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
@@ -33,6 +35,8 @@ FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
 CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 FORMS: tuple[Form, ...] = ("projected", "printed")
+# By form: the repair, the kind of its directions, the number of the draw and alpha.
+Tried = dict[Form, list[tuple[Amplified, str, int, float]]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Amplify(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.AMPLIFY
-    whole: ClassVar[bool] = True
+    needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
@@ -69,83 +73,92 @@ class Amplify(Measurement):
             e.direction is not None and not isinstance(e.source, Grid) for e in samples
         )
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
-        """CannotAnswer where the options are no single tokens."""
+    def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
+        """The samples, and the rows that probes are fitted on where these show none."""
+        if not isinstance(samples, ExampleSet):
+            return samples
+        try:
+            return [*samples, *self._shown(grid, samples.split(CHOOSING, seed=self.seed)[0])]
+        except CannotAnswer:  # no room for rows: `check` says so
+            return samples
+
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
+        """CannotAnswer where the options are no single tokens, or the grid has no room for rows."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Amplification takes an example set, not pairs", got=samples.name)
-        answers.check(vlm.tokenizer, replace_scoring(samples))
+        facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
-        layout_for(vlm.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
+        layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """A forward a question; the language model again for each form and alpha, and for each random draw."""
         again = len(FORMS) * (len(self.alphas) + self.draws / self.every * (1 - CHOOSING))
-        return len(samples) * (1 + again * (1 - vlm.vision_share))
+        return len(samples) * (1 + again * facts.language_share())
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """Two recordings, the amplified embeddings, and the fullest pass: a forward or a replay."""
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         values = 6 * memory.states(sizes, deep=False)
         return 2 * memory.recorded(sizes) + values + max(memory.forward(sizes), memory.replayed(sizes))
 
-    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_held(self, facts: ModelFacts, samples: Samples) -> int:
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(vlm, samples.split(CHOOSING, seed=self.seed)[0])
-        sizes = memory.of(vlm, shown)
+        shown = self._shown(facts.grid, samples.split(CHOOSING, seed=self.seed)[0])
+        sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(vlm, split(found, self.seed)[0]) for found in kinds)
+        most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
-        return features + max(0, seen - self.bytes_each(vlm, samples))
+        return features + max(0, seen - self.bytes_each(facts, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
-        found, probe = directions(vlm, self._shown(vlm, first), self.seed, self.batch, method=self.method)
-        rows = list(self._plain(vlm, first, "choose")) + list(self._plain(vlm, second, "score"))
-        for form in FORMS:
-            tried = [(Amplified(found, alpha, form), "probe", 0, alpha) for alpha in self.alphas]
-            chosen_on = list(self._tried(vlm, first, "choose", form, tried))
-            best = _best(chosen_on, self.alphas)
-            random = [
-                (Amplified(edits.random_directions(found, self.seed + n), best, form), "random", n, best)
-                for n in range(self.draws)
-            ]
-            made = chosen_on
-            for turn, part in enumerate(_in_turn(second, self.every)):
-                made += self._tried(vlm, part, "score", form, [*tried, *random[turn :: self.every]])
-            rows += [row | {"chosen": row["alpha"] == best} for row in made]
-        return [row | {"probe": probe} for row in rows]
+        found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
+        tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
+        rows = self._answers(vlm, first, "choose", tried)
+        best = {form: _best(rows[form], self.alphas) for form in FORMS}
+        turned = [edits.random_directions(found, self.seed + n) for n in range(self.draws)]
+        random: Tried = {
+            form: [(Amplified(turned[n], best[form], form), "random", n, best[form]) for n in range(self.draws)]
+            for form in FORMS
+        }
+        for turn, part in enumerate(_in_turn(second, self.every)):
+            also = {form: [*tried[form], *random[form][turn :: self.every]] for form in FORMS}
+            for form, more in self._answers(vlm, part, "score", also).items():
+                rows[form] += more
+        return [
+            row | {"chosen": form is not None and row["alpha"] == best[form], "probe": probe}
+            for form, of in rows.items()
+            for row in of
+        ]
 
-    def _shown(self, vlm: VLM, first: ExampleSet) -> ExampleSet:
+    def _shown(self, grid: TokenGrid, first: ExampleSet) -> ExampleSet:
         """What the probes are fitted on."""
         try:
             enough = min(map(len, by_arrangement(first).values())) >= FEWEST
         except CannotAnswer:
             enough = False
-        return first if enough else stimuli.jittered(vlm.grid, suite="squares", count=SHOWN, seed=self.seed)
+        return first if enough else stimuli.jittered(grid, suite="squares", count=SHOWN, seed=self.seed)
 
-    def _plain(self, vlm: VLM, examples: ExampleSet, part: str) -> Iterator[Row]:
-        for batch in self._batches(examples):
-            logits = vlm.forward(vlm.prepare(batch))
-            for example, scores in zip(batch, logits, strict=True):
-                yield _row(vlm, example, scores, part, None, "none", 0, 0.0) | {"chosen": False}
-
-    def _tried(
-        self, vlm: VLM, examples: ExampleSet, part: str, form: Form,
-        tried: Sequence[tuple[Amplified, str, int, float]],
-    ) -> Iterator[Row]:  # fmt: skip
+    def _answers(self, vlm: VLM, examples: ExampleSet, part: str, tried: Tried) -> dict[Form | None, list[Row]]:
+        """Rows by form, None where nothing is amplified: all on one recording a batch."""
+        rows: dict[Form | None, list[Row]] = {None: [], **{form: [] for form in tried}}
         for chunk in self._batches(examples):
             batch = vlm.prepare(chunk)
             trace = replay.record(vlm, batch)
             plain = trace.resid_pre(0)[batch.image_mask]
-            for repair, kind, draw, alpha in tried:
-                logits = trace.with_states(0, batch.image_mask, repair(plain))
-                for example, scores in zip(chunk, logits, strict=True):
-                    yield _row(vlm, example, scores, part, form, kind, draw, alpha)
+            for example, scores in zip(chunk, trace.logits, strict=True):
+                rows[None].append(_row(vlm, example, scores, part, None, "none", 0, 0.0))
+            for form, repairs in tried.items():
+                for repair, kind, draw, alpha in repairs:
+                    logits = trace.with_states(0, batch.image_mask, repair(plain))
+                    for example, scores in zip(chunk, logits, strict=True):
+                        rows[form].append(_row(vlm, example, scores, part, form, kind, draw, alpha))
+        return rows
 
     def _batches(self, examples: ExampleSet) -> Iterator[list[Example]]:
         for start in range(0, len(examples), self.batch):
@@ -156,13 +169,6 @@ def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:
     """The examples in `count` parts by picture, the pictures dealt out in turn."""
     places = {name: place for place, name in enumerate(dict.fromkeys(e.image_id for e in examples))}
     return [examples.where(lambda e, turn=turn: places[e.image_id] % count == turn) for turn in range(count)]  # type: ignore[misc]
-
-
-def replace_scoring(samples: ExampleSet) -> ExampleSet:
-    """The set with single tokens demanded, whatever it scores by elsewhere."""
-    from dataclasses import replace
-
-    return replace(samples, scoring="token")
 
 
 def _best(rows: Sequence[Row], alphas: Sequence[float]) -> float:

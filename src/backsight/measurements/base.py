@@ -1,142 +1,226 @@
-"""What every measurement shares: a loop over batches that gives rows, with progress and a plan that repeats.
+"""What every measurement shares: a plan that repeats, and a loop over batches that gives rows.
 
-A measurement is its parameters. It turns one batch of samples into rows; `measure` does the batching, so that a
-study can stop between batches and go on there. Batches hold samples of like prompt length, in a fixed order: the
-same samples and the same batch size give bit-equal tables.
+A measurement is its parameters. It turns one batch of samples into rows; `measure` does the batching. Measurements that
+ask for the same samples are measured on one recording a batch. Batches hold samples of like prompt length, in a fixed
+order: the same samples and the same batch size give bit-equal tables, whatever else is measured beside.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from backsight.examples import ExampleSet, Pair, PairSet, as_samples
+from backsight.errors import StudyError
+from backsight.examples import Example, ExampleSet, Pair, PairSet, as_samples
+from backsight.grid import TokenGrid
 from backsight.measurements import memory
-from backsight.models.families.common import demand
-from backsight.models.vlm import VLM
+from backsight.measurements.batching import Planned, batches, companions
+from backsight.measurements.needs import Needs, united
+from backsight.models.facts import ModelFacts
 from backsight.tables import Schema, Table
 
+if TYPE_CHECKING:
+    from backsight.measurements.recordings import Recorded
+    from backsight.models.vlm import VLM
+
 Samples = ExampleSet | PairSet
+Given = Samples | Sequence[Example] | Sequence[Pair]
 Row = dict[str, Any]
+Progress = Callable[[int, int], None]
+Part = tuple["Measurement", Samples]
+M = TypeVar("M", bound="Measurement")
 
 
 @dataclass(frozen=True)
 class Measurement(ABC):
-    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers. A `costly` one
-    is made of the sets that name it, and of others only where a study is asked for it by name. `requires` names the
-    capabilities of an architecture (`models.families.common`) without which it cannot be made.
+    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
 
-    `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
-    learns from all samples at once, so that `rows` gets them all and does its own batching. A study gives it at most
-    `most` samples of a set.
+    `requires` names the capabilities of an architecture (`models.families.common`) without which it cannot be made.
+    `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `needs_all_samples`
+    says that it learns from all samples at once, so that `rows` gets them all and does its own batching. One that is
+    `opt_in` is made of the sets that name it, and of others only where a study is asked for it by name. At most
+    `max_samples` samples of a set are taken.
     """
 
     schema: ClassVar[Schema]
     requires: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[int] = 1
-    costly: ClassVar[bool] = False
+    opt_in: ClassVar[bool] = False
     pair_kind: ClassVar[str | None] = None
-    whole: ClassVar[bool] = False
+    needs_all_samples: ClassVar[bool] = False
 
     batch: int = 16
-    most: int | None = None
+    max_samples: int | None = None
 
     @abstractmethod
     def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:
         """The rows of one batch of samples."""
 
+    def needs(self) -> Needs | None:
+        """What it wants recorded of the examples of a batch, to be turned into rows by `rows_from`; None where it makes
+        its own recordings and shares none."""
+        return None
+
+    def rows_from(self, recorded: Recorded) -> list[Row]:
+        """The rows of one recorded batch, where `needs` names what is recorded."""
+        raise NotImplementedError(f"{type(self).__name__} names what it needs and makes no rows of it")
+
     def applies(self, samples: Samples) -> bool:
         """Whether these are samples of the form that it is about; a study leaves out what does not apply."""
         return True
 
-    def check(self, vlm: VLM, samples: Samples) -> None:  # noqa: B027, most measurements can ask anything
+    def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
+        """All that a plan for these samples asks of the facts of a model whose own grid is `grid`: the samples, and
+        other questions that are made from them."""
+        return samples
+
+    def check(self, facts: ModelFacts, samples: Samples) -> None:  # noqa: B027, most measurements can ask anything
         """CannotAnswer where a model cannot be asked these samples."""
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """An estimate of the forward equivalents that the samples take."""
         return float(len(samples))
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The bytes that one sample of a batch of `batch` takes at most, beside the weights.
 
         Enough for one recorded forward of a sample, of both sides of a pair; a measurement that keeps more says so.
         """
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         return (1 if self.pair_kind is None else 2) * (memory.forward(sizes) + memory.recorded(sizes))
 
-    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_held(self, facts: ModelFacts, samples: Samples) -> int:
         """The bytes that are held whatever the batch, such as the features that a probe is fitted on."""
         return 0
 
     def plan(self, samples: Samples) -> list[list[int]]:
         """Indices of the samples that each call of `rows` gets."""
-        return [list(range(len(samples)))] if self.whole else batches(samples, self.batch)
+        return [list(range(len(samples)))] if self.needs_all_samples else batches(samples, self.batch)
 
-    def __call__(self, vlm: VLM, samples: Samples, *, progress: Callable[[int, int], None] | None = None) -> Table:
+    def __call__(self, vlm: VLM, samples: Given, *, progress: Progress | None = None) -> Table:
         """The table of rows; CannotAnswer where the model cannot be asked these samples. A list of examples will do."""
-        return measure(vlm, as_samples(samples), self, progress=progress)
+        return measure(vlm, samples, self, progress=progress)
 
 
-def check(vlm: VLM, samples: Samples, measurement: Measurement) -> None:
+def check(facts: ModelFacts, samples: Samples, measurement: Measurement) -> None:
     """CannotAnswer where an architecture lacks what a measurement requires, or a model cannot be asked the samples."""
-    demand(vlm.family, measurement.requires)
-    measurement.check(vlm, samples)
+    facts.demand(measurement.requires)
+    measurement.check(facts, samples)
 
 
+@overload
 def measure(
-    vlm: VLM, samples: Samples, measurement: Measurement, *, progress: Callable[[int, int], None] | None = None
-) -> Table:
-    """The rows of a measurement over all samples, in the samples' own order."""
-    check(vlm, samples, measurement)
-    rows: dict[int, list[Row]] = {}
-    done = 0
-    for indices in measurement.plan(samples):
-        for index, found in by_sample(vlm, samples, measurement, indices):
-            rows[index] = found
-        done += len(indices)
-        if progress is not None:
-            progress(done, len(samples))
-    ordered = [row for index in sorted(rows) for row in rows[index]]
-    return Table.of(measurement.schema, ordered, provenance(vlm, samples, measurement))
+    vlm: VLM, samples: Given, measurement: Measurement, *, memory_cap: int | None = None,
+    progress: Progress | None = None,
+) -> Table: ...  # fmt: skip
+@overload
+def measure(
+    vlm: VLM, samples: Given, measurement: Sequence[Measurement], *, memory_cap: int | None = None,
+    progress: Progress | None = None,
+) -> list[Table]: ...  # fmt: skip
+def measure(
+    vlm: VLM, samples: Given, measurement: Measurement | Sequence[Measurement], *, memory_cap: int | None = None,
+    progress: Progress | None = None,
+) -> Table | list[Table]:  # fmt: skip
+    """The rows of a measurement over some samples, in the samples' own order; of several, a table each.
+
+    Several measurements are made on one recording a batch where they name what they need (`Measurement.needs`) and ask
+    for the same samples; one with fewer samples takes the first of them. `memory_cap` is the most bytes that weights
+    and a batch may take: batches are made smaller until they fit. A list of examples or pairs will do for a set.
+    CannotAnswer where the model cannot be asked these samples.
+    """
+    from backsight.models.sizes import facts as facts_of
+
+    several = [measurement] if isinstance(measurement, Measurement) else list(measurement)
+    parts: list[Part] = [(one, as_samples(samples).limit(one.max_samples)) for one in several]
+    facts = facts_of(vlm, (e for one, chosen in parts for e in one.asked(chosen, vlm.grid)), priced=False)
+    for one, chosen in parts:
+        check(facts, chosen, one)
+    if memory_cap is not None:
+        parts = [(within(one, facts, chosen, memory_cap - facts.weights), chosen) for one, chosen in parts]
+    rows: list[dict[int, list[Row]]] = [{} for _ in parts]
+    total, done = sum(len(chosen) for _, chosen in parts), 0
+    planned = [Planned(chosen, tuple(map(tuple, one.plan(chosen))), one.needs()) for one, chosen in parts]
+    for group in companions(planned):
+        for indices in planned[group[0]].batches:
+            for number, found in zip(group, rows_of(vlm, [parts[i] for i in group], indices), strict=True):
+                rows[number] |= found
+            done += len(group) * len(indices)
+            if progress is not None:
+                progress(done, total)
+    tables = [
+        Table.of(one.schema, [row for i in sorted(of) for row in of[i]], provenance(facts, chosen, one))
+        for (one, chosen), of in zip(parts, rows, strict=True)
+    ]
+    return tables[0] if isinstance(measurement, Measurement) else tables
 
 
-def by_sample(
-    vlm: VLM, samples: Samples, measurement: Measurement, indices: Sequence[int]
-) -> Iterator[tuple[int, list[Row]]]:
-    """The rows of one batch, sorted under the samples they belong to; a row of no one sample is under the first."""
-    key = "example_id" if measurement.pair_kind is None else "pair_id"
-    found = measurement.rows(vlm, [samples[i] for i in indices])
-    names = {samples[i].id: i for i in indices}
-    grouped: dict[int, list[Row]] = {i: [] for i in indices}
-    for row in found:
-        grouped[names[row[key]] if key in row else indices[0]].append(row)
-    yield from grouped.items()
+def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterator[dict[int, list[Row]]]:
+    """The rows of one batch by sample, of each of some companions; its samples are recorded once.
+
+    A row of no one sample stands under the first.
+    """
+    samples = takers[0][1]
+    batch = [samples[i] for i in indices]
+    names = {sample.id: index for sample, index in zip(batch, indices, strict=True)}
+    recorded = recording(vlm, [one for one, _ in takers], batch) if len(takers) > 1 else None
+    for one, _ in takers:
+        key = "example_id" if one.pair_kind is None else "pair_id"
+        grouped: dict[int, list[Row]] = {index: [] for index in indices}
+        for row in one.rows(vlm, batch) if recorded is None else one.rows_from(recorded):
+            grouped[names[row[key]] if key in row else indices[0]].append(row)
+        yield grouped
 
 
-def batches(samples: Samples, size: int) -> list[list[int]]:
-    """Indices of samples in batches: like prompt lengths together, then equal questions, then in order."""
+def recording(vlm: VLM, takers: Sequence[Measurement], batch: Sequence[Any]) -> Recorded:
+    """One recording of a batch with all that some companions need."""
+    from backsight.measurements.recordings import record
 
-    def length(index: int) -> tuple[int, str, int]:
-        sample = samples[index]
-        text = sample.clean.question if isinstance(sample, Pair) else sample.question
-        return len(text.split()), text, index
-
-    order = sorted(range(len(samples)), key=length)
-    return [order[i : i + size] for i in range(0, len(order), size)]
+    whole = united([needed for one in takers if (needed := one.needs()) is not None])
+    assert whole is not None, "the needs of companions unite"
+    return record(vlm, batch, whole)
 
 
-def provenance(vlm: VLM, samples: Samples, measurement: Measurement) -> dict[str, Any]:
+def needed(measurement: Measurement, facts: ModelFacts, samples: Samples) -> int:
+    """The bytes that a measurement takes with a batch of its own, beside the weights."""
+    count = measurement.batch if measurement.needs_all_samples else min(measurement.batch, len(samples))
+    return measurement.bytes_held(facts, samples) + count * measurement.bytes_each(facts, samples)
+
+
+def within(measurement: M, facts: ModelFacts, samples: Samples, room: int) -> M:
+    """The measurement with the largest batch, at most its own, that fits into `room` bytes beside the weights.
+
+    Where its own fits it is left as it is, so that its table does not tell how much memory there was. StudyError where
+    not even one sample fits.
+    """
+    if needed(measurement, facts, samples) <= room:
+        return measurement
+    one = needed(replace(measurement, batch=1), facts, samples)
+    if one > room:
+        raise StudyError(
+            "Not even one sample of this measurement fits into the memory that it is given",
+            where=f"{type(measurement).__name__} of {samples.name}",
+            got=f"{memory.words(one)} are needed, {memory.words(room)} are there",
+            do="give more memory, smaller pictures or a smaller dtype",
+        )
+    sizes = range(1, measurement.batch)
+    count = bisect_right(sizes, room, key=lambda batch: needed(replace(measurement, batch=batch), facts, samples))
+    return replace(measurement, batch=max(1, count))
+
+
+def provenance(facts: ModelFacts, samples: Samples, measurement: Measurement) -> dict[str, Any]:
     """What a table's numbers depend on."""
     return {
         "measurement": repr(measurement),
         "version": measurement.version,
         "samples": samples.name,
         "samples_fingerprint": samples.fingerprint,
-        "model": vlm.name,
-        "model_fingerprint": vlm.fingerprint,
-        "dtype": str(vlm.dtype).removeprefix("torch."),
-        "attention": vlm.attention,
+        "model": facts.name,
+        "model_fingerprint": facts.fingerprint,
+        "dtype": facts.dtype,
+        "attention": facts.attention,
         "padding": "left",
     }

@@ -17,8 +17,10 @@ from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import memory
-from backsight.measurements.base import Measurement, Row, Samples, batches
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.batching import batches
 from backsight.models import answers
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.tables import Schema
 
@@ -34,30 +36,30 @@ class Behaviour(Measurement):
 
     gray: bool = True
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where the tokenizer cannot tell the options apart, as single tokens where a set demands them."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Behaviour takes an example set, not pairs", got=samples.name)
-        answers.check(vlm.tokenizer, samples)
+        facts.check_options(samples)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """One forward equivalent a question and condition, more where options are sequences.
 
         Equal questions about equal gray pictures are asked once a batch.
         """
         assert isinstance(samples, ExampleSet)
-        each = sum(1 + (0 if vlm.options(e.options) else len(e.options)) for e in samples)
+        each = sum(1 + (0 if facts.token_options(e.options) else len(e.options)) for e in samples)
         asked = [len(_distinct([samples[i].blank() for i in b])[0]) for b in batches(samples, self.batch)]
         return float(each) * (1 + (sum(asked) / len(samples) if self.gray else 0))
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A forward; where options are sequences, one with an option behind the prompt and logits at every position."""
         assert isinstance(samples, ExampleSet)
-        sizes = memory.of(vlm, samples)
-        asked = {option for e in samples if vlm.options(e.options) is None for option in e.options}
+        sizes = facts.sizes(samples)
+        asked = {option for e in samples if facts.token_options(e.options) is None for option in e.options}
         if not asked:
             return memory.forward(sizes)
-        longest = max(len(vlm.tokenizer.encode(option, add_special_tokens=False)) for option in asked)
+        longest = max(facts.length_of(option) for option in asked)
         whole = sizes.longer(longest)
         scores = 2 * longest * sizes.vocabulary * memory.FLOAT
         return memory.logits(sizes) + memory.forward(whole) + memory.logits(whole, whole.tokens) + scores

@@ -16,14 +16,15 @@ from typing import ClassVar
 import numpy as np
 
 from backsight import schemas
-from backsight.errors import CannotAnswer, UsageError
-from backsight.examples import Example, ExampleSet
+from backsight.errors import CannotAnswer
+from backsight.examples import Example
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats, Projection
-from backsight.measurements import memory, relevance
-from backsight.measurements.base import Measurement, Row, Samples
-from backsight.models.vlm import VLM
+from backsight.measurements import relevance
+from backsight.measurements.base import Row
+from backsight.measurements.recordings import Recorded
+from backsight.measurements.relations import OfRelations, part_of, told
 from backsight.stimuli.questions import NUMBER, Direction
 from backsight.tables import Schema
 
@@ -49,100 +50,28 @@ DRAWS = 20  # maps of random relevance a question
 DEGREES: dict[Direction, float] = {"right": 0.0, "above": 90.0, "left": 180.0, "below": 270.0}
 # Answers in words that name a direction on the page.
 SAID: dict[str, float] = {"right": 0.0, "above": 90.0, "on": 90.0, "left": 180.0, "below": 270.0}
-DEV = 10  # one picture of so many is for choices
-EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators' boxes do
 
 
 @dataclass(frozen=True)
-class Creg(Measurement):
+class Creg(OfRelations):
     """Alignment of relevance with the true direction, one row a question, method, target and projection.
 
-    `depth` layers from -2 down are aggregated; `steps` points are taken for integrated gradients. Source: CREG,
-    sections 3 and 4. A method that a model cannot give has one row a question that says why.
+    Source: CREG, sections 3 and 4. A method that a model cannot give has one row a question that says why.
     """
 
     schema: ClassVar[Schema] = schemas.CREG
     version: ClassVar[int] = 2
 
-    methods: tuple[str, ...] = tuple(relevance.METHODS)
-    depth: int = 4
-    steps: int = 50
-    batch: int = 8
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.methods if name not in relevance.METHODS]
-        if unknown:
-            raise UsageError(
-                "There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(relevance.METHODS)}"
-            )
-        if self.depth < 1 or self.steps < 1:
-            raise UsageError("Relevance needs at least one layer and one step", got=(self.depth, self.steps))
-
-    def applies(self, samples: Samples) -> bool:
-        """Questions that name a direction, a subject and a reference with their boxes."""
-        return isinstance(samples, ExampleSet) and all(has_relation(e) for e in samples)
-
-    def check(self, vlm: VLM, samples: Samples) -> None:
-        """CannotAnswer where options are no single tokens, layers too few, or no sample has a direction."""
-        check_relations(vlm, samples)
-        if self.depth > vlm.n_layers:
-            raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=vlm.n_layers)
-
-    def cost(self, vlm: VLM, samples: Samples) -> float:
-        """By what the methods need: see `relevance.cost`. At most: where choice and answer are one it is less."""
-        return len(samples) * relevance.cost(vlm, self.methods, depth=self.depth, steps=self.steps)
-
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
-        """A recording, and the fullest graph: the last layers', or a whole forward with its attention weights."""
-        return relevance.bytes_each(memory.of(vlm, samples), self.depth)
-
-    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has one row that says why."""
-        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
-        refused = {e.id: reason for e in samples if (reason := refusal(e, grids[e.id])) is not None}
-        asked = [e for e in samples if e.id not in refused]
-        found = [_common(e) | {"refused": refused[e.id]} for e in samples if e.id in refused]
-        if asked:
-            maps = relevance.maps(vlm, vlm.prepare(asked), self.methods, depth=self.depth, steps=self.steps)
-            for number, example in enumerate(asked):
+        rows = [_common(e) | {"refused": why} for e in recorded.samples if (why := recorded.refused.get(e.id))]
+        if recorded.maps is not None:
+            maps = recorded.maps.of(self.methods)
+            for number, example in enumerate(recorded.asked):
                 shown = {key: values[number] for key, values in maps.relevance.items()}
-                found += sample_rows(example, grids[example.id], maps.chosen[number], shown)
-                found += [_common(example) | {"method": m, "refused": why} for m, why in maps.missing.items()]
-        return [dict.fromkeys(self.schema.columns) | row for row in found]
-
-
-def check_relations(vlm: VLM, samples: Samples) -> None:
-    """CannotAnswer where questions name no subject and reference, single tokens cannot tell their options apart, or no
-    sample has a direction."""
-    if not isinstance(samples, ExampleSet):
-        raise UsageError("This measurement takes an example set, not pairs", got=samples.name)
-    without = [e.id for e in samples if not has_relation(e)]
-    if without:
-        raise CannotAnswer("A question without subject, reference or a box of theirs", got=without[:3])
-    relevance.check(vlm, {e.options for e in samples})
-    reasons = {refusal(e, vlm.grid_of(e.picture)) for e in samples}
-    if None not in reasons:
-        raise CannotAnswer("No sample of this set has a direction", got=sorted(filter(None, reasons)))
-
-
-def has_relation(example: Example) -> bool:
-    """Whether a question names a direction, a subject and a reference, with the boxes of both."""
-    named = (example.subject, example.reference)
-    return example.direction is not None and all(name is not None and name in example.boxes for name in named)
-
-
-def refusal(example: Example, grid: TokenGrid) -> str | None:
-    """Why a sample has no direction that evidence could point to, or None where it has one."""
-    subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    width, height = grid.size
-    for box in (subject, reference):
-        if not (box.width > 0 and box.height > 0):
-            return "a box without area"
-        if min(box.left, box.top) < -EDGE_PX or box.right > width + EDGE_PX or box.bottom > height + EDGE_PX:
-            return "a box outside of the picture"
-    if subject.center == reference.center:
-        return "subject and reference have the same centre"
-    return "the picture is one cell" if len(grid) < 2 else None
+                rows += sample_rows(example, recorded.grids[example.id], maps.chosen[number], shown)
+                rows += [_common(example) | {"method": m, "refused": why} for m, why in maps.missing.items()]
+        return [dict.fromkeys(self.schema.columns) | row for row in rows]
 
 
 def chosen_direction(example: Example, choice: str) -> float | None:
@@ -161,11 +90,6 @@ def chosen_direction(example: Example, choice: str) -> float | None:
         return compass.direction(example.boxes[str(example.reference)], example.boxes[choice])
     except CannotAnswer:
         return None
-
-
-def part_of(image_id: str) -> str:
-    """`dev` for the tenth of the pictures that choices are made on, else `rest`; by the picture alone."""
-    return "dev" if zlib.crc32(image_id.encode()) % DEV == 0 else "rest"
 
 
 def sample_rows(
@@ -250,14 +174,6 @@ def _mean(rows: Sequence[Row]) -> Row:
         for name in ("dae", "ea", "dae_chosen")
     }
     return {"peak": None, "tied": 0, "share": None} | means
-
-
-def told(example: Example) -> Row:
-    """The columns that say which question a row is about."""
-    return {
-        "example_id": example.id, "image_id": example.image_id, "suite": example.suite,
-        "prompt": example.tags.get("prompt"), "direction": example.direction,
-    }  # fmt: skip
 
 
 def _common(example: Example) -> Row:

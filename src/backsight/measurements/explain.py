@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, Picture, as_picture
-from backsight.figures.explanation import Explanation
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.measurements import creg, relevance
 from backsight.measurements.knockout import KNOCKOUT, token_effects
+from backsight.measurements.relations import refusal
 from backsight.measurements.relevance import Target
 from backsight.models import replay
 from backsight.models.vlm import VLM
 from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, NUMBER, Direction, relation_question
 from backsight.stimuli.relations import relation
+
+if TYPE_CHECKING:
+    from backsight.figures.explanation import Explanation
 
 Named = tuple[str, Sequence[float]]  # a name, and left, top, width, height in pixels
 DEPTH = 4  # layers that CREG aggregates
@@ -51,20 +55,36 @@ def explain(
 
 def question(
     image: Picture | Image.Image | str | Path, *, subject: Named, reference: Named, prompt: str = "A",
-    system: str | None = None,
+    system: str | None = None, text: str | None = None, options: Sequence[str] = (),
 ) -> Example:  # fmt: skip
-    """CREG's prompt about two named boxes of a picture; the answer is what the boxes say."""
+    """CREG's prompt about two named boxes of a picture, or a question of one's own; the answer is what the boxes say.
+
+    `text` is asked in place of the prompt; `options` are its answers, each a direction (left, right, above, below),
+    all four where none is given. UsageError where the direction of the boxes is none of them.
+    """
+    if options and text is None:
+        raise UsageError("Options belong to a question of one's own", got=list(options), do="give the question, too")
+    unknown = [option for option in options if option not in DIRECTIONS]
+    if unknown or 0 < len(set(options)) < 2:
+        do = f"give at least two of: {', '.join(DIRECTIONS)}"
+        raise UsageError("These are no options of a question about a direction", got=list(options), do=do)
     if prompt not in CREG_PROMPTS:
         raise UsageError("There is no such prompt", got=prompt, do=f"choose from: {', '.join(CREG_PROMPTS)}")
     picture = as_picture(image)
     (name, box), (other, beside) = (_named(what, one) for what, one in (("subject", subject), ("reference", reference)))
     if name == other:
         raise UsageError("Subject and reference bear one name", got=name, do="name them apart, such as 'left cup'")
-    found = _relation(box, beside)
+    direction = _relation(box, beside)
+    if text is None:
+        asked, answers, answer = relation_question(prompt, name, other), tuple(NUMBER.values()), NUMBER[direction]
+    else:
+        asked, answers, answer = text, tuple(dict.fromkeys(options)) or DIRECTIONS, direction
+    if answer not in answers:
+        do = f"add {answer} to the options"
+        raise UsageError("Of the options none is where the boxes say that the subject is", got=list(answers), do=do)
     return Example(
-        "explain", picture, relation_question(prompt, name, other), tuple(NUMBER.values()), NUMBER[found],
-        direction=found, subject=name, reference=other, boxes={name: box, other: beside}, system=system,
-        tags={"prompt": prompt},
+        "explain", picture, asked, tuple(answers), answer, direction=direction, subject=name, reference=other,
+        boxes={name: box, other: beside}, system=system, tags={"prompt": prompt} if text is None else {},
     )  # fmt: skip
 
 
@@ -73,14 +93,14 @@ def explained(
 ) -> Explanation:  # fmt: skip
     """The explanation of one question with a subject and a reference; CannotAnswer where it cannot be given."""
     grid = vlm.grid_of(example.picture)
-    reason = creg.refusal(example, grid)
+    reason = refusal(example, grid)
     if reason is not None:
         boxes = {name: tuple(example.boxes[str(name)]) for name in (example.subject, example.reference)}
         raise UsageError(
             f"This picture has no compass: {reason}", where="a picture of {} x {} px".format(*grid.size), got=boxes,
             do="give boxes of some area inside the picture, whose centres differ (x, y, width, height)",
         )  # fmt: skip
-    relevance.check(vlm, {example.options})
+    relevance.check(vlm.options, {example.options})
     batch = vlm.prepare([example])
     trace = replay.record(vlm, batch)
     shown = [method] if method in relevance.METHODS else ["creg"]
@@ -110,6 +130,8 @@ def _made(
         [box if kind == "cell" else (0.0, 0.0, 0.0, 0.0) for kind, box in zip(grid.kind, grid.box, strict=True)]
     )
     numbered = {number: name for name, number in NUMBER.items()}
+    from backsight.figures.explanation import Explanation  # figures are needed by who asks for one
+
     return Explanation(
         picture=example.image, question=example.question, options=example.options, probabilities=probabilities,
         choice=example.options[choice], answer=example.answer, subject=str(example.subject), subject_box=subject,

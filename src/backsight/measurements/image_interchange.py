@@ -24,6 +24,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.regions import Region, Tokens, outer, regions
 from backsight.measurements.roads import removed
 from backsight.models import replay
+from backsight.models.facts import ModelFacts, sides
 from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
@@ -54,7 +55,7 @@ class ImageInterchange(Measurement):
         if not self.tokens or set(self.tokens) - {"objects", "strips"}:
             raise UsageError("There are no such image tokens to swap", got=self.tokens, do="give objects, strips")
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where rows do not fit, or where an outcome has no single token of its own."""
         if not isinstance(samples, PairSet):
             raise UsageError("An interchange takes pairs", got=samples.name, do='give examples.pairs("reversed")')
@@ -63,24 +64,24 @@ class ImageInterchange(Measurement):
             if self.vision == "removed":
                 row_of(pair.clean)
             for asked in (pair.clean.options, _named(pair)):
-                if vlm.options(asked) is None:
+                if facts.token_options(asked) is None:
                     raise CannotAnswer(
                         "The tokenizer has no single token of its own for some options", where=f"pair {pair.id}",
                         got=asked,
                     )  # fmt: skip
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Two forwards a pair, and from each layer on what the swapped tokens reach."""
-        return len(samples) * (2 + len(self.tokens) * (1 - vlm.vision_share) * (vlm.n_layers + 1) / 2)
+        return len(samples) * (2 + len(self.tokens) * facts.language_share() * (facts.n_layers + 1) / 2)
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The recordings of both runs, the logits of all layers, and the fullest pass: a forward, a replay with its
         states, or under removal the vision encoder over its pictures."""
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         states = 3 * memory.states(sizes, deep=False)
-        passes = [memory.forward(sizes), memory.replayed(sizes) + memory.logits(sizes, vlm.n_layers + 2)]
+        passes = [memory.forward(sizes), memory.replayed(sizes) + memory.logits(sizes, facts.n_layers + 2)]
         if self.vision == "removed":
-            alone = memory.pictures(sizes, memory.without_order(vlm, memory.sides(samples), self.batch))
+            alone = memory.pictures(sizes, memory.without_order(facts, sides(samples), self.batch))
             passes.append(alone // self.batch)
         return 2 * memory.recorded(sizes) + states + max(passes)
 

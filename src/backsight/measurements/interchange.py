@@ -21,6 +21,7 @@ from backsight.maths.summaries import OUTCOMES
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.tables import Schema
 
@@ -48,7 +49,7 @@ class Interchange(Measurement):
                 do='use site="resid_pre", at="last"',
             )
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where an outcome has no single token of its own."""
         if not isinstance(samples, PairSet):
             raise UsageError("An interchange takes pairs", got=samples.name, do='give examples.pairs("last_token")')
@@ -60,21 +61,21 @@ class Interchange(Measurement):
                     do=f"give {', '.join(OUTCOMES)}",
                 )  # fmt: skip
             for asked in (pair.clean.options, pair.counterfactual.options, _named(pair)):
-                if vlm.options(asked) is None:
+                if facts.token_options(asked) is None:
                     raise CannotAnswer(
                         "The tokenizer has no single token of its own for some options", where=f"pair {pair.id}",
                         got=asked,
                     )  # fmt: skip
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Two forwards a pair, and the growing batch on top: about 2 + (L + 1) / 2T."""
         return 2.1 * len(samples)
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The clean run's recording, the other run's last states, the logits of all layers, and the fullest pass: a
         forward, or the sweep, which replays whole prompts where others see the last position."""
-        sizes = memory.of(vlm, samples)
-        layers = vlm.n_layers + 1
+        sizes = facts.sizes(samples)
+        layers = facts.n_layers + 1
         states = 2 * layers * sizes.text.width * sizes.item
         sweep = max(memory.swept(sizes), memory.replayed(sizes))
         kept = memory.recorded(sizes) + states + memory.logits(sizes)

@@ -15,7 +15,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from backsight import schemas
@@ -26,12 +25,14 @@ from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.measurements import creg, memory, relevance
 from backsight.measurements.base import Row, Samples
+from backsight.measurements.recordings import Recorded
+from backsight.measurements.relations import OfRelations, told
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
+from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.gradients import Score
 from backsight.models.seam import Seam
-from backsight.models.vlm import VLM
 from backsight.stimuli.render import ScenePicture
 from backsight.tables import Schema
 
@@ -41,7 +42,7 @@ KNOCKOUT = "knockout"
 
 
 @dataclass(frozen=True)
-class Knockout(creg.Creg):
+class Knockout(OfRelations):
     """Agreement of every method with the effects of the tokens, one row a question, form, method.
 
     `target` says whose logit's effects are taken; methods are those for the same target. The method `knockout` is the
@@ -49,7 +50,7 @@ class Knockout(creg.Creg):
     """
 
     schema: ClassVar[Schema] = schemas.KNOCKOUT
-    costly: ClassVar[bool] = True
+    opt_in: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     target: Target = "prediction"
@@ -61,25 +62,22 @@ class Knockout(creg.Creg):
         if not self.forms or set(self.forms) - set(FORMS):
             raise UsageError("There is no such form of knockout", got=self.forms, do=f"choose from: {', '.join(FORMS)}")
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
-        tokens = len(vlm.grid)
-        return super().cost(vlm, samples) + len(samples) * len(self.forms) * tokens * 0.6
+        tokens = len(facts.grid)
+        return super().cost(facts, samples) + len(samples) * len(self.forms) * tokens * 0.6
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """What the methods take, and a replay."""
-        return super().bytes_each(vlm, samples) + memory.replayed(memory.of(vlm, samples))
+        return super().bytes_each(facts, samples) + memory.replayed(facts.sizes(samples))
 
-    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; samples without a direction have none."""
-        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
-        asked = [e for e in samples if creg.refusal(e, grids[e.id]) is None]
-        if not asked:
+        batch, trace = recorded.batch, recorded.trace
+        if batch is None or trace is None or recorded.maps is None:
             return []
-        batch = vlm.prepare(asked)
-        trace = replay.record(vlm, batch)
-        maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps, trace=trace)
-        score = relevance.score(vlm, batch, maps.chosen, self.target, contrastive=True)
+        asked, maps = recorded.asked, recorded.maps.of(self.methods)
+        score = relevance.score(recorded.vlm, batch, maps.chosen, self.target, contrastive=True)
         found: list[Row] = []
         for form in self.forms:
             effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
@@ -88,7 +86,7 @@ class Knockout(creg.Creg):
                 rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
-                found += [dict.fromkeys(self.schema.columns) | creg.told(example) | of | row for row in rows]
+                found += [dict.fromkeys(self.schema.columns) | told(example) | of | row for row in rows]
         return found
 
 
@@ -162,6 +160,8 @@ def between(one: Floats, other: Floats) -> float:
 
 def _correlation(one: Floats, other: Floats) -> float | None:
     """Spearman's rank correlation over tokens; None where one side is the same everywhere."""
+    from scipy import stats  # a second of imports that nothing else before a summary needs
+
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
     return float(stats.spearmanr(one, other).statistic)

@@ -1,6 +1,6 @@
-"""How much memory a measurement takes, and the largest batch of it that fits into a given room.
+"""How much memory a measurement takes.
 
-Everything is computed from sizes (`models/sizes.py`) before anything is run, in bytes: what one sample of a batch
+Everything is computed from sizes (`models/facts.py`) before anything is run, in bytes: what one sample of a batch
 adds at the worst moment, and what is held whatever the batch. The parts are those that measurements are made of: a
 forward pass, the vision encoder alone, a recording, a replay. Each counts the tensors that stand beside each other in
 the fullest moment of one block, so it does not depend on the machine. The model's weights are not in it.
@@ -8,37 +8,15 @@ the fullest moment of one block, so it does not depend on the machine. The model
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
 
-from backsight.errors import StudyError
-from backsight.examples import Example, ExampleSet, Pair, PairSet, PlainPicture
-from backsight.grid import TokenGrid
-from backsight.models.sizes import Sizes, Stack, sizes
+from backsight.examples import Example
+from backsight.models.facts import ModelFacts, Sizes, Stack
 from backsight.stimuli.arrangements import labelled
 from backsight.stimuli.isolated import isolated
 
-if TYPE_CHECKING:
-    from backsight.measurements.base import Measurement
-    from backsight.models.vlm import VLM
-
-    M = TypeVar("M", bound=Measurement)
-
-Samples = ExampleSet | PairSet
 FLOAT = 4  # bytes of a number where a model computes in float32 whatever its dtype: norms, rotations, softmax
-
-
-def of(vlm: VLM, samples: Iterable[Example | Pair]) -> Sizes:
-    """The sizes of the largest of some samples."""
-    return sizes(vlm, sides(samples))
-
-
-def sides(samples: Iterable[Example | Pair]) -> list[Example]:
-    """Some examples, and both sides of pairs among them."""
-    return [e for s in samples for e in ((s.clean, s.counterfactual) if isinstance(s, Pair) else (s,))]
 
 
 def block(stack: Stack, rows: int, keys: int, item: int) -> int:
@@ -116,55 +94,22 @@ def states(s: Sizes, *, deep: bool) -> int:
     return s.image_tokens * ((s.text.layers + 2) * s.text.width + s.vision.layers * s.vision.width) * s.item
 
 
-def marked(vlm: VLM, pictures: Iterable[Example]) -> int:
+def marked(facts: ModelFacts, pictures: Iterable[Example]) -> int:
     """How many tokens of some pictures of rows or grids show a thing."""
-    grid = grids(vlm)
-    return sum(int((labelled(e, grid(e.picture.size))[0] >= 0).sum()) for e in pictures)
+    return sum(int((labelled(e, facts.grid_of(e.picture))[0] >= 0).sum()) for e in pictures)
 
 
-def without_order(vlm: VLM, examples: Iterable[Example], batch: int) -> int:
+def without_order(facts: ModelFacts, examples: Iterable[Example], batch: int) -> int:
     """The pictures that removal takes the embeddings of a batch from: three things alone and the empty ground of each
     row, and fewer where rows share them."""
-    grid, shown = grids(vlm), set()
+    shown: set[str] = set()
     for example in {e.image_id: e for e in examples}.values():
-        found, empty = isolated(example, grid(example.picture.size).cell)
-        shown |= {empty.id, *(one.picture.id for one in found)}
+        things, empty = isolated(example, facts.grid_of(example.picture).cell)
+        shown |= {empty.id, *(one.picture.id for one in things)}
     return min(4 * batch, len(shown))
 
 
-def grids(vlm: VLM) -> Callable[[tuple[int, int]], TokenGrid]:
-    """The token grid of a picture of some size (width, height); each size is looked up once."""
-    return cache(lambda size: vlm.grid_of(PlainPicture(size)))
-
-
-def needed(measurement: Measurement, vlm: VLM, samples: Samples) -> int:
-    """The bytes that a measurement takes with a batch of its own, beside the weights."""
-    count = measurement.batch if measurement.whole else min(measurement.batch, len(samples))
-    return measurement.bytes_held(vlm, samples) + count * measurement.bytes_each(vlm, samples)
-
-
-def within(measurement: M, vlm: VLM, samples: Samples, room: int) -> M:
-    """The measurement with the largest batch, at most its own, that fits into `room` bytes beside the weights.
-
-    Where its own fits it is left as it is, so that its table does not tell how much memory there was. StudyError where
-    not even one sample fits.
-    """
-    if needed(measurement, vlm, samples) <= room:
-        return measurement
-    one = needed(replace(measurement, batch=1), vlm, samples)
-    if one > room:
-        raise StudyError(
-            "Not even one sample of this measurement fits into the memory that it is given",
-            where=f"{type(measurement).__name__} of {samples.name}",
-            got=f"{said(one)} are needed, {said(room)} are there",
-            do="give more memory, smaller pictures or a smaller dtype",
-        )
-    sizes = range(1, measurement.batch)
-    count = bisect_right(sizes, room, key=lambda batch: needed(replace(measurement, batch=batch), vlm, samples))
-    return replace(measurement, batch=max(1, count))
-
-
-def said(size: int) -> str:
+def words(size: int) -> str:
     """Bytes in words, as 1.5 GiB or 640 MiB."""
     unit, word = (2**30, "GiB") if size >= 2**30 else (2**20, "MiB")
     return f"{size / unit:.1f} {word}"

@@ -23,6 +23,9 @@ from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.measurements import creg, relevance
 from backsight.measurements.base import Row, Samples
+from backsight.measurements.recordings import Recorded
+from backsight.measurements.relations import OfRelations, has_relation, told
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.pictures import Picture
 from backsight.stimuli.questions import NUMBER, OPPOSITE, Direction
@@ -31,6 +34,7 @@ from backsight.stimuli.render import ScenePicture
 from backsight.stimuli.scattered import RATIO
 from backsight.tables import Schema
 
+Compasses = dict[tuple[str, str | None], Floats]  # shares of the sectors by method and target
 MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
 TRIES = 60  # places that are drawn for a moved subject
 FAR = 60.0  # degrees that a moved subject must have turned at least
@@ -72,44 +76,58 @@ def mirrored(example: Example) -> Example:
 def asks_where(samples: Samples) -> bool:
     """Whether these are questions of where a subject is relative to a reference, answered by a number."""
     numbers = set(NUMBER.values())
-    return isinstance(samples, ExampleSet) and all(creg.has_relation(e) and set(e.options) <= numbers for e in samples)
+    return isinstance(samples, ExampleSet) and all(has_relation(e) and set(e.options) <= numbers for e in samples)
 
 
-class _OfRelations(creg.Creg):
-    """What both measurements share: they take CREG's questions and two recordings a question."""
+@dataclass(frozen=True)
+class _Twice(OfRelations):
+    """What both measurements share: they compare the compass of a question with that of a changed one."""
 
     def applies(self, samples: Samples) -> bool:
         """Questions of where a subject is relative to a reference, answered by a number."""
         return asks_where(samples)
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """As for Creg; CannotAnswer where the question is another one."""
-        super().check(vlm, samples)
+        super().check(facts, samples)
         if not asks_where(samples):
             raise CannotAnswer("The answer to these questions has no mirror image", got=samples.name)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Twice that of Creg."""
-        return 2 * super().cost(vlm, samples)
+        return 2 * super().cost(facts, samples)
 
-    def compasses(self, vlm: VLM, examples: Sequence[Example]) -> list[dict[tuple[str, str | None], Floats]]:
-        """The compass of each question by method and target, the layout null among them; empty ones are left out."""
+    def compasses(self, vlm: VLM, examples: Sequence[Example]) -> list[Compasses]:
+        """The compasses of changed questions, on a recording of their own."""
         batch = vlm.prepare(examples)
         maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps)
-        found: list[dict[tuple[str, str | None], Floats]] = []
-        for number, (example, grid) in enumerate(zip(examples, batch.grids, strict=True)):
-            weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[creg.DEFAULT])
-            shown: dict[tuple[str, str | None], Floats] = {
-                (m, t if relevance.METHODS[m].targeted else None): v[number] for (m, t), v in maps.relevance.items()
-            }
-            shown[creg.NULL, None] = np.ones(len(grid))
-            made = {key: compass.compass_or_none(values, weights) for key, values in shown.items()}
-            found.append({key: shares for key, shares in made.items() if shares is not None})
-        return found
+        return compasses(examples, batch.grids, maps)
+
+    def recorded(self, recorded: Recorded) -> list[Compasses]:
+        """The compasses of the recorded questions themselves."""
+        if recorded.maps is None:
+            return []
+        grids = [recorded.grids[e.id] for e in recorded.asked]
+        return compasses(recorded.asked, grids, recorded.maps.of(self.methods))
+
+
+def compasses(examples: Sequence[Example], grids: Sequence[TokenGrid], maps: relevance.Maps) -> list[Compasses]:
+    """The compass of each question by method and target, that of constant relevance among them; empty ones are left
+    out."""
+    found: list[Compasses] = []
+    for number, (example, grid) in enumerate(zip(examples, grids, strict=True)):
+        weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[creg.DEFAULT])
+        shown: dict[tuple[str, str | None], Floats] = {
+            (m, t if relevance.METHODS[m].targeted else None): v[number] for (m, t), v in maps.relevance.items()
+        }
+        shown[creg.NULL, None] = np.ones(len(grid))
+        by_key = {key: compass.compass_or_none(values, weights) for key, values in shown.items()}
+        found.append({key: shares for key, shares in by_key.items() if shares is not None})
+    return found
 
 
 @dataclass(frozen=True)
-class Flip(_OfRelations):
+class Flip(_Twice):
     """The compass of a picture and that of its mirror image turned back, one row a question, method, target, sector.
 
     The target is mirrored too: the truth is the mirrored answer, the prediction what the model says of the mirrored
@@ -118,14 +136,15 @@ class Flip(_OfRelations):
 
     schema: ClassVar[Schema] = schemas.FLIP
 
-    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has none."""
-        asked = _asked(vlm, samples)
+        asked = recorded.asked
         if not asked:
             return []
-        pairs = zip(asked, self.compasses(vlm, asked), self.compasses(vlm, [mirrored(e) for e in asked]), strict=True)
+        turned = self.compasses(recorded.vlm, [mirrored(e) for e in asked])
+        pairs = zip(asked, self.recorded(recorded), turned, strict=True)
         return [
-            creg.told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
+            told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
             | {"share": float(share), "share_mirrored": float(back)}
             for example, plain, flipped in pairs
             for key in [k for k in plain if k in flipped]
@@ -136,7 +155,7 @@ class Flip(_OfRelations):
 
 
 @dataclass(frozen=True)
-class Moved(_OfRelations):
+class Moved(_Twice):
     """How far the compass turns when the subject is put elsewhere, one row a question, method and target.
 
     Drawn scenes only. The new place is drawn; it lies in a clear relation, at least 60 degrees further round.
@@ -149,24 +168,28 @@ class Moved(_OfRelations):
         drawn = isinstance(samples, ExampleSet) and all(isinstance(e.picture, ScenePicture) for e in samples)
         return drawn and asks_where(samples)
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """As for Creg; CannotAnswer where the pictures are not drawn scenes."""
-        super().check(vlm, samples)
+        super().check(facts, samples)
         if not self.applies(samples):
             raise CannotAnswer("A subject can only be moved in a drawn scene", got=samples.name)
 
-    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a subject that found no other place has none."""
-        pairs = [(e, other) for e in _asked(vlm, samples) if (other := moved(e)) is not None]
-        if not pairs:
+        turns = [
+            (example, other, before)
+            for example, before in zip(recorded.asked, self.recorded(recorded), strict=True)
+            if (other := moved(example)) is not None
+        ]
+        if not turns:
             return []
-        both = [self.compasses(vlm, [pair[side] for pair in pairs]) for side in (0, 1)]
         found = []
-        for (example, other), before, after in zip(pairs, *both, strict=True):
+        moves = self.compasses(recorded.vlm, [other for _, other, _ in turns])
+        for (example, other, before), after in zip(turns, moves, strict=True):
             start, end = (compass.direction(*_boxes(e)) for e in (example, other))
             for key in [k for k in before if k in after]:
                 found.append(
-                    creg.told(example)
+                    told(example)
                     | {"method": key[0], "target": key[1], "turned": float(compass.apart(start, end))}
                     | {"followed": _followed(before[key], after[key], (end - start) % 360)}
                     | {"dae": compass.alignment_error(before[key], start)}
@@ -210,10 +233,3 @@ def _followed(before: Floats, after: Floats, turn: float) -> float:
 
 def _boxes(example: Example) -> tuple[Box, Box]:
     return example.boxes[str(example.reference)], example.boxes[str(example.subject)]
-
-
-def _asked(vlm: VLM, samples: Sequence[Example]) -> list[Example]:
-    grids: dict[tuple[int, int], TokenGrid] = {}
-    for example in samples:
-        grids.setdefault(example.picture.size, vlm.grid_of(example.picture))
-    return [e for e in samples if creg.refusal(e, grids[e.picture.size]) is None]

@@ -22,8 +22,11 @@ from backsight.examples import Example, ExampleSet
 from backsight.maths import compass
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.measurements.creg import check_relations, has_relation, part_of, refusal, told
+from backsight.measurements.needs import Needs
+from backsight.measurements.recordings import Recorded, record
+from backsight.measurements.relations import check_relations, has_relation, part_of, refusal, told
 from backsight.models import replay
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.stimuli.occluded import Fill, OccludedPicture, Sectors
 from backsight.tables import Schema
@@ -74,32 +77,39 @@ class Occlusion(Measurement):
         """Questions that name a direction, a subject and a reference with their boxes."""
         return isinstance(samples, ExampleSet) and all(has_relation(e) for e in samples)
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
-        """CannotAnswer where options are no single tokens or no sample has a direction."""
-        check_relations(vlm, samples)
+    def needs(self) -> Needs:
+        """The answers where nothing is hidden."""
+        return Needs(refuse=refusal)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
+        """CannotAnswer where options are no single tokens or no sample has a direction."""
+        check_relations(facts, samples)
+
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """A forward a sector and variant; hidden tokens cost a replay instead."""
         assert isinstance(samples, ExampleSet)
         varied = sum(self._varied(e) for e in samples)
         return len(samples) * (1 + SECTORS) + varied * (1 + SECTORS * (len(VARIANTS) - 1))
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A recording and the fuller of a forward and a replay."""
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         return memory.recorded(sizes) + max(memory.forward(sizes), memory.replayed(sizes))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """The rows of one batch, on a recording of its own."""
+        return self.rows_from(record(vlm, samples, self.needs()))
+
+    def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has one row that says why."""
-        grids = {e.id: vlm.grid_of(e.picture) for e in samples}
-        refused = {e.id: reason for e in samples if (reason := refusal(e, grids[e.id])) is not None}
-        found = [_row(e, None, None) | {"refused": refused[e.id]} for e in samples if e.id in refused]
-        asked = [e for e in samples if e.id not in refused]
+        vlm, asked = recorded.vlm, recorded.asked
+        refused = [e for e in recorded.samples if e.id in recorded.refused]
+        found = [_row(e, None, None) | {"refused": recorded.refused[e.id]} for e in refused]
         chosen: dict[str, str] = {}
-        if asked:
-            logits = vlm.forward(vlm.prepare(asked))
-            chosen = {e.id: vlm.choose(z, e.options)[0] for e, z in zip(asked, logits, strict=True)}
-            found += [_row(e, None, None) | _scores(e, z, vlm, chosen) for e, z in zip(asked, logits, strict=True)]
+        if recorded.logits is not None:
+            answered = list(zip(asked, recorded.logits, strict=True))
+            chosen = {e.id: vlm.choose(z, e.options)[0] for e, z in answered}
+            found += [_row(e, None, None) | _scores(e, z, vlm, chosen) for e, z in answered]
         for number, (name, variant) in enumerate(VARIANTS.items()):
             some = [e for e in asked if number == 0 or self._varied(e)]
             if some:

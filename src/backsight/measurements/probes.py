@@ -24,6 +24,7 @@ from backsight.maths import probes
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
+from backsight.models.facts import ModelFacts
 from backsight.models.families.common import PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
@@ -54,7 +55,7 @@ class Probes(Measurement):
     """
 
     schema: ClassVar[Schema] = schemas.PROBES
-    whole: ClassVar[bool] = True
+    needs_all_samples: ClassVar[bool] = True
 
     deep: bool = True
     method: probes.Method = "adamw"
@@ -71,7 +72,7 @@ class Probes(Measurement):
         except CannotAnswer:
             return False
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where the samples show no positions, or too few pictures to fit on."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Probes take an example set, not pairs", got=samples.name)
@@ -83,26 +84,27 @@ class Probes(Measurement):
                 got = f"{len(train)} to fit on and {len(test)} to score, of {len(pictures)} that share photographs"
                 raise CannotAnswer("Too few pictures to fit a probe", got=got)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """One forward a picture, three where shifted rows are shown beside."""
         assert isinstance(samples, ExampleSet)
-        return float(sum(len(p) * (1.5 if self.deep else vlm.vision_share) for p in by_arrangement(samples).values()))
+        each = 1.5 if self.deep else 1 - facts.language_share()
+        return float(sum(len(pictures) * each for pictures in by_arrangement(samples).values()))
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """One pass with the states of all sites, and those of the batch before it."""
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         states = memory.states(sizes, deep=self.deep)
         if not self.deep:
             return memory.pictures(sizes, 1) + states
         patches = sizes.vision.layers * sizes.patches * sizes.vision.width * sizes.item
         return memory.forward(sizes) + patches + 2 * states
 
-    def bytes_held(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_held(self, facts: ModelFacts, samples: Samples) -> int:
         """The object tokens' states of all sites that a probe is fitted on, and four times over those of one site."""
         assert isinstance(samples, ExampleSet)
-        sizes = memory.of(vlm, samples)
+        sizes = facts.sizes(samples)
         kinds = by_arrangement(samples).values()
-        most = max(memory.marked(vlm, split(pictures, self.seed)[0]) for pictures in kinds)
+        most = max(memory.marked(facts, split(pictures, self.seed)[0]) for pictures in kinds)
         of_all = memory.states(sizes, deep=self.deep) // sizes.image_tokens
         return most * (of_all + 4 * max(sizes.text.width, sizes.vision.width) * memory.FLOAT)
 

@@ -7,7 +7,7 @@ a second one. A target says whose logit is explained: the answer's (`truth`) or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,9 +21,9 @@ from backsight.examples import Example
 from backsight.maths import saliency
 from backsight.measurements import memory
 from backsight.models import embeds, gradients, replay
+from backsight.models.facts import ModelFacts, Sizes
 from backsight.models.prompts import Batch
 from backsight.models.seam import Seam
-from backsight.models.sizes import Sizes
 from backsight.models.vlm import VLM
 
 Target = Literal["truth", "prediction"]
@@ -96,6 +96,11 @@ class Maps:
         """The targets that have to be told apart: where every choice is the answer they are one."""
         return TARGETS if any(one.choice != one.answer for one in self.chosen) else ("truth",)
 
+    def of(self, methods: Sequence[str]) -> Maps:
+        """What some of the methods gave, as if no other had been asked for."""
+        relevance = {key: values for key, values in self.relevance.items() if key[0] in methods}
+        return Maps(self.chosen, relevance, {m: why for m, why in self.missing.items() if m in methods})
+
     def complete(self) -> Maps:
         """With the prediction's relevance where it is the truth's."""
         if self.targets != TARGETS:
@@ -105,10 +110,13 @@ class Maps:
         return self
 
 
-def check(vlm: VLM, options: set[tuple[str, ...]]) -> None:
-    """CannotAnswer where single tokens cannot tell the options of a question apart."""
+def check(single_tokens: Callable[[tuple[str, ...]], object | None], options: set[tuple[str, ...]]) -> None:
+    """CannotAnswer where single tokens cannot tell the options of a question apart.
+
+    `single_tokens` gives the tokens of some options or None: `VLM.options` or `ModelFacts.token_options`.
+    """
     for asked in options:
-        if vlm.options(asked) is None or len(asked) < 2:
+        if single_tokens(asked) is None or len(asked) < 2:
             raise CannotAnswer(
                 "Relevance explains a token, and single tokens cannot tell these options apart", got=asked
             )
@@ -249,7 +257,7 @@ def _numbers(values: Tensor) -> Floats:
     return values.detach().cpu().double().numpy()
 
 
-def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
+def cost(facts: ModelFacts, methods: Sequence[str], *, depth: int, steps: int) -> float:
     """Forward equivalents of one question's maps for both targets, the recording among them.
 
     As they are counted: a block costs its share of the language model's blocks, a backward pass what its forward did.
@@ -258,9 +266,9 @@ def cost(vlm: VLM, methods: Sequence[str], *, depth: int, steps: int) -> float:
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
     total = 1.0
     if "upper" in needs:
-        total += (1 + len(TARGETS) * contrasts) * replay.forward_from_cost(vlm, vlm.n_layers - depth)
+        total += (1 + len(TARGETS) * contrasts) * facts.upper_cost(facts.n_layers - depth)
     if "path" in needs:
-        total += steps * (1 + len(TARGETS)) * replay.forward_from_cost(vlm, vlm.n_layers - 1)
+        total += steps * (1 + len(TARGETS)) * facts.upper_cost(facts.n_layers - 1)
     if "whole" in needs:
         backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
         total += 1 + backward

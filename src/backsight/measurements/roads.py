@@ -10,7 +10,7 @@ the same edits, tells whether the model still works.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,10 +20,12 @@ from torch import Tensor
 
 from backsight import schemas
 from backsight.errors import UsageError
-from backsight.examples import Example, ExampleSet
+from backsight.examples import Example, ExampleSet, Pair
+from backsight.grid import TokenGrid
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.models import answers, embeds, replay
+from backsight.models import embeds, replay
+from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE, ONE_GRID, SINGLE_CELLS
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
@@ -53,27 +55,33 @@ class Roads(Measurement):
         """Rows of three, and nothing else."""
         return isinstance(samples, ExampleSet) and all(isinstance(e.source, Row3) for e in samples)
 
-    def check(self, vlm: VLM, samples: Samples) -> None:
+    def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
+        """The samples, and the presence question about each."""
+        rows = [e for e in samples if isinstance(e, Example) and isinstance(e.source, Row3)]
+        return [*samples, *(control(e) for e in rows)]
+
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where the samples are not rows of three, or the options are no single tokens."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Roads take an example set, not pairs", got=samples.name)
         for example in samples:
             row_of(example)
-        answers.check(vlm.tokenizer, samples)
+        facts.check_options(samples)
 
-    def cost(self, vlm: VLM, samples: Samples) -> float:
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """Each condition of both questions runs the language model from the first image token on."""
-        conditions = 1 + self.shuffles + 1 + vlm.family.can(SINGLE_CELLS)
-        return len(samples) * (2 + 2 * (1 - vlm.vision_share) * (conditions - 1) + vlm.vision_share)
+        conditions = 1 + self.shuffles + 1 + (SINGLE_CELLS in facts.capabilities)
+        language = facts.language_share()
+        return len(samples) * (2 + 2 * language * (conditions - 1) + 1 - language)
 
-    def bytes_each(self, vlm: VLM, samples: Samples) -> int:
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The recordings of both questions with their logits, each condition's embeddings, and the fullest pass: a
         forward, a replay, or the vision encoder over the pictures of removal."""
         assert isinstance(samples, ExampleSet)
-        sizes = memory.of(vlm, [*samples, *(control(e) for e in samples)])
+        sizes = facts.sizes([*samples, *(control(e) for e in samples)])
         values = (self.shuffles + 3) * memory.states(sizes, deep=False)
         kept = 2 * memory.recorded(sizes) + values + 2 * memory.logits(sizes, self.shuffles + 3)
-        alone = memory.pictures(sizes, memory.without_order(vlm, samples, self.batch)) // self.batch
+        alone = memory.pictures(sizes, memory.without_order(facts, samples, self.batch)) // self.batch
         return kept + max(memory.forward(sizes), memory.replayed(sizes), alone)
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backsight.errors import CannotAnswer
-from backsight.examples import ExampleSet
+from backsight.models.facts import told_apart
 
 
 def normalise(text: str) -> str:
@@ -43,34 +42,8 @@ def token_options(tokenizer: Any, options: Sequence[str]) -> list[list[int]] | N
 def sequences(tokenizer: Any, options: Sequence[str]) -> list[list[int]]:
     """The token ids of each option; CannotAnswer where two options are the same tokens, or one has none."""
     ids = [[int(number) for number in tokenizer.encode(option, add_special_tokens=False)] for option in options]
-    empty = [option for option, one in zip(options, ids, strict=True) if not one]
-    if empty:
-        raise CannotAnswer("The tokenizer has no token for some options", got=empty, do="leave them out")
-    alike = [option for option, one in zip(options, ids, strict=True) if ids.count(one) > 1]
-    if alike:
-        raise CannotAnswer(
-            "The tokenizer cannot tell some options apart: they are the same tokens",
-            got=alike, do="give options of words that its vocabulary knows, each once",
-        )  # fmt: skip
+    told_apart(options, ids)
     return ids
-
-
-def check(tokenizer: Any, examples: ExampleSet) -> None:
-    """CannotAnswer where a tokenizer cannot tell a set's options apart, as single tokens where the set demands them."""
-    for options in {e.options for e in examples}:
-        if token_options(tokenizer, options) is not None:
-            continue
-        if examples.scoring == "token":
-            unknown = [o for o in options if not spellings(tokenizer, o)]
-            raise CannotAnswer(
-                "The tokenizer has no single token for some options" if unknown else "Two options share a token",
-                where=f"suite {examples.name}",
-                got=unknown or options,
-            )
-        try:
-            sequences(tokenizer, options)
-        except CannotAnswer as error:
-            raise CannotAnswer(error.what, where=f"suite {examples.name}", got=error.got, do=error.do) from error
 
 
 def option_probabilities(logits: Tensor, options: Sequence[Sequence[int]]) -> Tensor:

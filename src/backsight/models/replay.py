@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -41,10 +42,18 @@ class Trace:
 
     def reach(self, layer: int, rows: Tensor) -> Tensor:
         """Rows (position,) whose state behind block `layer` a change of `rows` before it can alter, in any example."""
-        visible = self.blocks[layer].mask[:, 0][:, :, rows] > torch.finfo(self.blocks[layer].mask.dtype).min / 2
-        reached = visible.any(2).any(0)
-        reached[rows] = True
-        return reached.nonzero().flatten()
+        known = layer, tuple(rows.tolist())
+        if known not in self._reached:
+            visible = self.blocks[layer].mask[:, 0][:, :, rows] > torch.finfo(self.blocks[layer].mask.dtype).min / 2
+            reached = visible.any(2).any(0)
+            reached[rows] = True
+            self._reached[known] = reached.nonzero().flatten()
+        return self._reached[known]
+
+    @cached_property
+    def _reached(self) -> dict[tuple[int, tuple[int, ...]], Tensor]:
+        """What `reach` has given: a sweep asks for the same rows with every edit."""
+        return {}
 
     def replay(self, layer: int, hidden: Tensor, rows: Tensor) -> Tensor:
         """Next-token logits (batch, vocabulary) with `hidden` (batch, row, d_model) at `rows` of resid_pre(layer)."""

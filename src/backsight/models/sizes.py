@@ -1,89 +1,76 @@
-"""The counts that a forward pass takes its memory from: configuration, and the largest prompt of some samples.
+"""The facts of an open model: what a plan must know of it, counted from its configuration and its processor.
 
-Nothing is run. The longest text and the largest picture of the samples are prepared as one prompt, because a batch is
-padded to its longest; all else is read off the configuration.
+Nothing is run. One prompt is prepared, and what others take follows from their texts and the sizes of their pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
-from backsight.examples import Example, PlainPicture
-from backsight.models import blocks
-from backsight.models.families.common import ENTERS_ONCE
+from backsight.examples import Example, Pair, PlainPicture
+from backsight.models import answers, blocks, replay
+from backsight.models.facts import ModelFacts, Shown, Stack, sides
+from backsight.models.families.common import ENTERS_ONCE, LACKING
 from backsight.models.seam import Seam
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Equal blocks of attention and MLP. `inner` is the MLP's width, `head` a head's.
+def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) -> ModelFacts:
+    """The facts of a model for some examples, and for both sides and the outcomes of pairs.
 
-    `eager` says that the scores (head, query, key) stand in memory.
+    One prompt is prepared, and the sizes of all others follow from its own: a text's tokens, and a picture's grid and
+    patches. Without `priced` the FLOPs of a forward are not counted, which takes two of them.
     """
-
-    layers: int
-    width: int
-    inner: int
-    heads: int
-    kv_heads: int
-    head: int
-    eager: bool
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """One sample, the largest of some. `patches` enter the vision encoder and `image_tokens` leave it.
-
-    `inputs` are the bytes of what a model is called with, `opened` those of the opened picture and `item` of one
-    number. `masks` says how many kinds of layer have a mask of their own, `injected` after how many blocks vision
-    features are added.
-    """
-
-    text: Stack
-    vision: Stack
-    tokens: int
-    image_tokens: int
-    patches: int
-    vocabulary: int
-    inputs: int
-    opened: int
-    item: int
-    masks: int
-    injected: int
-
-    def longer(self, tokens: int) -> Sizes:
-        """The same with tokens behind the prompt."""
-        return replace(self, tokens=self.tokens + tokens)
-
-
-def sizes(vlm: Seam, examples: Iterable[Example]) -> Sizes:
-    """The sizes of the largest of some examples."""
-    given = list(examples)
-    asked = {(e.question, e.system): e for e in given}
-    shown = {e.picture.size for e in given}
-    longest = max(asked.values(), key=lambda e: len(vlm.tokenizer.encode(vlm.prompter.text(e.question, e.system))))
-    largest = max(shown, key=lambda size: (vlm.prompter.patches(size), size[0] * size[1]))
-    batch = vlm.prepare([replace(longest, picture=PlainPicture(largest))])
+    given = list(samples)
+    examples = sides(given)
     config = vlm.model.config.get_text_config()
-    input_bytes = sum(value.nbytes for value in batch.inputs.values())
-    return Sizes(
+    prompts = {
+        asked: len(vlm.tokenizer.encode(vlm.prompter.text(*asked)))
+        for asked in dict.fromkeys((e.question, e.system) for e in examples)
+    }
+    outcomes = (text for pair in given if isinstance(pair, Pair) for text in pair.outcomes.values())
+    options = dict.fromkeys([*(option for e in examples for option in e.options), *outcomes])
+    return ModelFacts(
+        name=vlm.name,
+        fingerprint=vlm.fingerprint,
+        family=vlm.family.name,
+        capabilities=vlm.family.capabilities,
+        lacking={name: why for name, why in LACKING.items() if not vlm.family.can(name)},
+        dtype=str(vlm.dtype).removeprefix("torch."),
+        device=str(vlm.device),
+        attention=vlm.attention,
         text=_text(vlm),
         vision=_vision(vlm),
-        tokens=batch.input_ids.shape[1],
-        image_tokens=int(batch.image_mask.sum()),
-        patches=vlm.prompter.patches(largest),
         vocabulary=int(config.vocab_size),
-        inputs=input_bytes,
-        opened=3 * max(width * height for width, height in shown),
-        item=torch.finfo(vlm.dtype).bits // 8,
+        item=vlm.dtype.itemsize,
         masks=len(set(getattr(config, "layer_types", None) or ["all"])),
         injected=0 if vlm.family.can(ENTERS_ONCE)
         else len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())),
+        weights=weights(vlm),
+        attending=replay.forward_from_cost(vlm, vlm.n_layers - 1) * vlm.n_layers,
+        vision_share=vlm.vision_share if priced else None,
+        native=vlm.grid.size,
+        prompts=prompts,
+        spellings={option: tuple(answers.spellings(vlm.tokenizer, option)) for option in options},
+        tokens={option: tuple(vlm.tokenizer.encode(option, add_special_tokens=False)) for option in options},
+        **_shown(vlm, dict.fromkeys([vlm.grid.size, *(e.picture.size for e in examples)])),
     )  # fmt: skip
+
+
+def _shown(vlm: Seam, pictures: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """What pictures of some sizes are to a model, and the bytes of a prompt's position, from one prepared prompt."""
+    asked = "Where is it?"
+    size = vlm.grid.size
+    batch = vlm.prepare([Example("size", PlainPicture(size), asked, (), "")])
+    text = len(vlm.tokenizer.encode(vlm.prompter.text(asked, None)))
+    around = batch.input_ids.shape[1] - text - len(vlm.grid)
+    positional = sum(v.nbytes for v in batch.inputs.values() if v.shape == batch.input_ids.shape)
+    pixels = sum(v.nbytes for v in batch.inputs.values()) - positional
+    shown = {}
+    for other in pictures:
+        grid, patches = vlm.grid_of(PlainPicture(other)), vlm.prompter.patches(other)
+        shown[other] = Shown(grid, patches, pixels * patches // vlm.prompter.patches(size), around + len(grid))
+    return {"shown": shown, "position_bytes": positional // batch.input_ids.shape[1]}
 
 
 def weights(vlm: Seam) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from backsight.report.integrity import damage, refusal
 from backsight.report.page import build_page
 from backsight.report.reading import read_study
 from backsight.tables import replacing
@@ -22,11 +23,17 @@ from backsight.tables import replacing
 def write_report(folder: Path) -> Path:
     """Write figures/*.svg and then report.html into a study's folder; the path of the page.
 
-    DataError where study.json or a table is missing what makes it readable.
+    DataError where study.json or a table is missing what makes it readable. A table that is not the one that the
+    study wrote, or is gone, is left out: the page is written of the others, and then DataError names what it lacks.
     """
     folder = Path(folder)
-    page = build_page(read_study(folder))
-    return write_page(folder, "report.html.j2", {field.name: getattr(page, field.name) for field in fields(page)})
+    damaged = damage(folder)
+    page = build_page(read_study(folder, without=damaged.keys()))
+    content = {field.name: getattr(page, field.name) for field in fields(page)}
+    target = write_page(folder, "report.html.j2", content)
+    if damaged:
+        raise refusal(folder, damaged)
+    return target
 
 
 def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:

@@ -27,7 +27,7 @@ def build_page(study: Study) -> Page:
         contracts=_contracts(study),
         costs=_costs(study),
         costs_note=_costs_note(study),
-        command=text(data.get("command")),
+        command=_commands(study),
         facts=_facts(study),
         files=tuple((name, study.files(name)) for name in study.table_names()),
     )
@@ -72,6 +72,12 @@ def _costs_note(study: Study) -> str:
     peak = number(machine.get("memory_peak_mib"))
     memory = f" Peak memory was {peak:,.0f} MiB." if peak is not None else ""
     return f"One forward equivalent is one plain forward pass of one sample, vision encoder included.{memory}"
+
+
+def _commands(study: Study) -> str:
+    """The command of each run that made the folder, one a line; of an older study the one that it names."""
+    commands = [text(run.get("command")) for run in records(study.data.get("runs"))]
+    return "\n".join(dict.fromkeys(filter(None, commands))) or text(study.data.get("command"))
 
 
 def _facts(study: Study) -> tuple[tuple[str, str], ...]:

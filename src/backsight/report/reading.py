@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from backsight import schemas
-from backsight.errors import DataError
+from backsight.errors import DataError, UsageError
 from backsight.figures import suite_title
 from backsight.tables import Schema, Table
 
@@ -109,24 +109,26 @@ class Study:
         return f"data:{kind};base64,{base64.b64encode(target.read_bytes()).decode()}"
 
 
-def read_study(folder: Path) -> Study:
-    """The study in a folder; DataError where study.json or a table cannot be read."""
+def read_study(folder: Path, without: Collection[str] = ()) -> Study:
+    """The study in a folder, some tables left out; DataError where study.json or a table cannot be read."""
     path = folder / "study.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         do = "give a folder that `backsight study` wrote"
-        raise DataError("There is no study here", where=path, got="no such file", do=do) from error
+        raise UsageError("There is no study here", where=path, got="no such file", do=do) from error
     except (OSError, ValueError) as error:
-        do = "run the study again"
+        do = "run the command of the study again: what is finished is kept"
         raise DataError("A study's record cannot be read", where=path, got=error, do=do) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
         do = f"format {FORMAT} is read"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
     stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
-    tables = {name: _known(Table.read(file), file) for name, file in stored.items() if file.exists()}
-    maps = [Table.read(file) for file in _maps(folder, records(data.get("jobs")))]
+    tables = {
+        name: _known(Table.read(file), file) for name, file in stored.items() if file.exists() and name not in without
+    }
+    maps = [Table.read(file) for file in _maps(folder, records(data.get("jobs"))) if file.stem not in without]
     tables |= {MAPS: Table.concat(maps)} if maps else {}
     return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from backsight.examples import Picture
 from backsight.stimuli import things
 from backsight.stimuli.scene import Color
-from backsight.stimuli.tabletop_world import THICKNESS, Furniture, Point, TableScene, relation_of
+from backsight.stimuli.tabletop_world import THICKNESS, Furniture, Point, Stage, TableScene, Thing, relation_of
 
 _SCALE = 4
 _PROBE = 168  # pixels of the picture on which it is counted how much of a figure shows
@@ -58,12 +59,25 @@ def render(scene: TableScene) -> Image.Image:
 
 def showing(scene: TableScene) -> tuple[float, float]:
     """The shares of the thing and of the furniture that nothing covers, counted on a small picture."""
-    layers, at = _layers(TableScene((_PROBE, _PROBE), scene.stage, scene.thing))
-    masks = [np.asarray(layer.getchannel("A")) > 127 for layer in layers]
-    thing, furniture = masks.pop(at), masks[0] | masks[1]
+    small = TableScene((_PROBE, _PROBE), scene.stage, scene.thing)
+    thing, at = _mask(_thing(small)), _level(small)
+    masks = _furniture_masks(scene.stage)
+    furniture = masks[0] | masks[1]
     over = np.logical_or.reduce(masks[at:]) if masks[at:] else np.zeros_like(thing)
     seen = thing & ~over
     return _share(seen, thing), _share(furniture & ~seen, furniture)
+
+
+@lru_cache(maxsize=4)
+def _furniture_masks(stage: Stage) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the furniture's two halves are on the small picture: the same for all things on one stage."""
+    empty = TableScene((_PROBE, _PROBE), stage, Thing("", 0.0, 0.0, 0.0, 0.0, 0.0))
+    far, near = (_mask(_drawn(empty, faces)) for faces in _parts(stage.furniture))
+    return far, near
+
+
+def _mask(layer: Image.Image) -> NDArray[np.bool_]:
+    return np.asarray(layer.getchannel("A")) > 127
 
 
 def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
@@ -72,13 +86,17 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
 
 def _layers(scene: TableScene) -> tuple[list[Image.Image], int]:
     """The furniture's two halves and the thing as layers of the whole picture, far ones first; the thing's index."""
+    layers, at = [_drawn(scene, faces) for faces in _parts(scene.stage.furniture)], _level(scene)
+    layers.insert(at, _thing(scene))
+    return layers, at
+
+
+def _level(scene: TableScene) -> int:
+    """How many of the furniture's two halves the thing stands before."""
     furniture = scene.stage.furniture
     relation = relation_of(scene.thing, furniture)
     beyond = relation in ("left", "right") and scene.thing.z > furniture.z
-    at = 0 if relation == "behind" or beyond else 1 if relation == "under" else 2
-    layers = [_drawn(scene, faces) for faces in _parts(furniture)]
-    layers.insert(at, _thing(scene))
-    return layers, at
+    return 0 if relation == "behind" or beyond else 1 if relation == "under" else 2
 
 
 def _thing(scene: TableScene) -> Image.Image:

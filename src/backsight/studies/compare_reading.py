@@ -57,10 +57,11 @@ def read(folders: Sequence[Path]) -> list[Finished]:
 
 def _study(folder: Path, name: str) -> Finished:
     record = _record(folder)
+    stamps = record["tables"] if isinstance(record.get("tables"), dict) else {}
     found: dict[str, Values] = {}
     others = []
     for job in record["jobs"]:
-        tables = [Table.read(folder / "tables" / f"{table}.parquet") for table in job["tables"]]
+        tables = [Table.read(folder / "tables" / f"{name}.parquet", stamps.get(name)) for name in job["tables"]]
         found |= {one.name: one for table in tables for one in values(table, job["set"])}
         if not any(table.schema.name in KINDS for table in tables):
             others.append(job["name"])

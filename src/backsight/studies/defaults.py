@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from backsight import stimuli
 from backsight.errors import CannotAnswer
@@ -25,6 +26,7 @@ from backsight.measurements import (
     Roads,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
+from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.stimuli.rows import SUITES
 from backsight.studies.jobs import Skipped, reason
@@ -38,21 +40,21 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # About as many pairs as Dual Mechanisms takes (50 a setting), so that a study of a small model takes minutes;
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
-    Behaviour(most=150),
-    Roads(most=100),
-    Interchange(most=60),
+    Behaviour(max_samples=150),
+    Roads(max_samples=100),
+    Interchange(max_samples=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
-    Probes(most=112, method="logistic"),
-    ProbeMaps(most=112, method="logistic"),
-    ImageInterchange(most=40),
-    Backup(most=40),
+    Probes(max_samples=112, method="logistic"),
+    ProbeMaps(max_samples=112, method="logistic"),
+    ImageInterchange(max_samples=40),
+    Backup(max_samples=40),
     Amplify(every=3),
-    Creg(most=42),
-    Occlusion(most=20, varied=0.5),
-    Knockout(most=12),
+    Creg(max_samples=42),
+    Occlusion(max_samples=20, varied=0.5),
+    Knockout(max_samples=12),
     # Without integrated gradients, which cost more than all the rest.
-    Flip(most=24, methods=CHEAP),
-    Moved(most=24, methods=CHEAP),
+    Flip(max_samples=24, methods=CHEAP),
+    Moved(max_samples=24, methods=CHEAP),
 )
 ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
@@ -70,9 +72,9 @@ ONLY: Mapping[str, tuple[str, ...]] = {
 
 
 def default_sets(
-    vlm: VLM, *, seed: int = 0, asked: Sequence[str] = ()
+    vlm: VLM | ModelFacts, *, seed: int = 0, asked: Sequence[str] = ()
 ) -> tuple[list[ExampleSet], list[Skipped]]:  # fmt: skip
-    """The generated suites for a model's own token grid, and what is left out of them, with the reason.
+    """The generated suites for the token grid of a model or of its facts, and what is left out, with the reason.
 
     `asked` are the measurements and sets that a study is asked for by name.
     """
@@ -85,7 +87,7 @@ def default_sets(
     )
     for which in ("tabletop_a", "tabletop_b"):
         builders[which] = lambda which=which: stimuli.SUITES[which](vlm.grid, sets=TABLETOP, seed=seed)  # type: ignore[misc]
-    builders["pairs_textured"] = lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed)
+    builders["pairs_textured"] = cache(lambda: stimuli.pairs_textured(vlm.grid, scenes=100, seed=seed))
     builders["pairs_a"] = lambda: _asked_with_a(stimuli.pairs(vlm.grid, scenes=CREG_SAMPLES, seed=seed))
     builders["pairs_textured_a"] = lambda: _asked_with_a(builders["pairs_textured"]())
     for suite in SUITES:
@@ -96,15 +98,13 @@ def default_sets(
     skipped: list[Skipped] = []
     for name, build in builders.items():
         try:
-            made = build()
-            only = made.only or ONLY.get(name, ())
+            examples = build()
+            only = examples.only or ONLY.get(name, ())
             if "knockout" in only and len(vlm.grid) > KNOCKED and not any("knockout" in given for given in asked):
                 only = tuple(kind for kind in only if kind != "knockout")
-                said = (
-                    f"each of {len(vlm.grid)} image tokens would be taken away in turn: ask for it by --only knockout"
-                )
-                skipped.append(Skipped(name, "knockout", said))
-            sets.append(replace(made, note=NOTES.get(name, ""), only=only))
+                why = f"each of {len(vlm.grid)} image tokens would be taken away in turn: ask for it by --only knockout"
+                skipped.append(Skipped(name, "knockout", why))
+            sets.append(replace(examples, note=NOTES.get(name, ""), only=only))
         except CannotAnswer as error:
             skipped.append(Skipped(name, "all", reason(error)))
     return sets, skipped

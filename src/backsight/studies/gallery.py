@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example
-from backsight.figures import to_svg
 from backsight.measurements.creg import DEFAULT
 from backsight.measurements.explain import DEPTH, explained
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job, file_stem
 from backsight.studies.store import Store
 from backsight.tables import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "gallery"
 METHOD = "creg"
@@ -64,6 +64,8 @@ def chosen(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dict[str, Any]:
+    from backsight.figures import to_svg
+
     set_name = job.set_name
     made = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
     (folder / FOLDER).mkdir(exist_ok=True)

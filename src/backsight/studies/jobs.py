@@ -1,4 +1,8 @@
-"""Jobs: one measurement of one example set, named and keyed by all that its numbers depend on."""
+"""Jobs: one measurement of one example set, named and keyed by all that its numbers depend on.
+
+A plan is pure: example sets, measurements and the facts of a model go in, jobs with keys, batches, costs and memory
+come out. Nothing in a job needs an open model until it runs, so a job can be stored or sent elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,65 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from backsight.errors import CannotAnswer, UsageError
-from backsight.examples import ExampleSet, PairSet
-from backsight.measurements import Measurement
-from backsight.measurements.base import Samples, check, provenance
-from backsight.models.vlm import VLM
+from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.grid import TokenGrid
+from backsight.measurements.base import Measurement, Samples, check, needed, provenance
+from backsight.measurements.batching import Planned
+from backsight.models.facts import ModelFacts
 
 # The libraries whose release can move a number.
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "scipy", "pandas")
 
 
 @dataclass(frozen=True)
-class Job:
-    """A measurement of some samples. `name` is unique in a study, such as behaviour/squares."""
+class Choice:
+    """A measurement of some samples that a study is asked for. `name` is unique in it, such as behaviour/squares."""
 
     name: str
     kind: str
     set_name: str
     measurement: Measurement
     samples: Samples
+
+
+@dataclass(frozen=True)
+class Job(Choice):
+    """A choice that a model can be asked, with all that is known before it runs.
+
+    `key` is 16 hex digits that change with anything the rows depend on, `provenance` what their table says of them.
+    `batches` are indices of the samples, `cost` an estimate in forward equivalents, `bytes` what a batch takes beside
+    the weights. `own_batch` is the batch that the measurement would have with memory enough.
+    """
+
+    key: str
+    batches: tuple[tuple[int, ...], ...]
+    cost: float
+    bytes: int
+    own_batch: int
+    provenance: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, facts: ModelFacts, choice: Choice, own_batch: int | None = None) -> Job:
+        """The job of a choice on a model."""
+        samples, measurement = choice.samples, choice.measurement
+        if isinstance(samples, ExampleSet):
+            samples = replace(samples, pair_makers={})  # which no measurement asks for, and which cannot be sent
+        about = provenance(facts, samples, measurement)
+        return cls(
+            choice.name, choice.kind, choice.set_name, measurement, samples,
+            key=_key(about | {"versions": versions(), "device": facts.device}),
+            batches=tuple(map(tuple, measurement.plan(samples))),
+            cost=measurement.cost(facts, samples),
+            bytes=needed(measurement, facts, samples),
+            own_batch=own_batch or measurement.batch,
+            provenance=about,
+        )  # fmt: skip
 
     @property
     def table(self) -> str:
@@ -42,10 +81,10 @@ class Job:
         """Whether its samples are pairs."""
         return isinstance(self.samples, PairSet)
 
-    def key(self, vlm: VLM) -> str:
-        """16 hex digits that change with anything the rows depend on."""
-        parts = provenance(vlm, self.samples, self.measurement) | {"versions": versions(), "device": str(vlm.device)}
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    @property
+    def planned(self) -> Planned:
+        """Its part of a plan, by which jobs that share recordings are found."""
+        return Planned(self.samples, self.batches, self.measurement.needs())
 
 
 @dataclass(frozen=True)
@@ -71,7 +110,7 @@ def versions() -> Mapping[str, str]:
 
 
 def plan(
-    vlm: VLM, sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
+    facts: ModelFacts, sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
     limit: int | None = None, skipped: Sequence[Skipped] = (),
 ) -> tuple[list[Job], list[Skipped]]:  # fmt: skip
     """The jobs of a study, and what a model cannot be asked, with the reason.
@@ -79,20 +118,49 @@ def plan(
     `only` keeps jobs by measurement, by set, or by whole name; UsageError for a name that a study does not have.
     `skipped` are sets that could not be made for this model; they are listed with the others.
     """
-    jobs, cannot = [], list(skipped)
+    return planned(facts, choices(sets, measurements, only=only, limit=limit, skipped=skipped))
+
+
+def planned(facts: ModelFacts, chosen: Iterable[Choice | Skipped]) -> tuple[list[Job], list[Skipped]]:
+    """The jobs of some choices, and those that a model cannot be asked among those that are skipped already."""
+    jobs: list[Job] = []
+    skipped: list[Skipped] = []
+    for choice in chosen:
+        if isinstance(choice, Skipped):
+            skipped.append(choice)
+            continue
+        try:
+            check(facts, choice.samples, choice.measurement)
+            jobs.append(Job.of(facts, choice))
+        except CannotAnswer as error:
+            skipped.append(Skipped(choice.set_name, choice.kind, reason(error)))
+    return jobs, skipped
+
+
+def choices(
+    sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
+    limit: int | None = None, skipped: Sequence[Skipped] = (),
+) -> list[Choice | Skipped]:  # fmt: skip
+    """What a study is asked for, before any model is: the samples of each measurement, and what has none."""
+    found: list[Choice | Skipped] = list(skipped)
     for examples in sets:
         for measurement in measurements:
             kind = kind_of(measurement)
             try:
                 samples = _samples(examples, measurement, limit, only)
-                if samples is None or len(samples) == 0 or not measurement.applies(samples):
-                    continue
-                check(vlm, samples, measurement)
-                jobs.append(Job(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
+                if samples is not None and len(samples) and measurement.applies(samples):
+                    found.append(Choice(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
             except CannotAnswer as error:
-                cannot.append(Skipped(examples.name, kind, reason(error)))
-    wanted = _wanted(only, jobs, cannot, {kind_of(m) for m in measurements})
-    return [j for j in jobs if wanted(j.kind, j.set_name)], [s for s in cannot if wanted(s.measurement, s.set_name)]
+                found.append(Skipped(examples.name, kind, reason(error)))
+    wanted = _wanted(only, found, {kind_of(m) for m in measurements})
+    return [one for one in found if wanted(_kind(one), one.set_name)]
+
+
+def questions(chosen: Iterable[Choice | Skipped], grid: TokenGrid) -> Iterator[Example | Pair]:
+    """All that a plan of some choices asks of a model's facts; `grid` is the model's own."""
+    for choice in chosen:
+        if isinstance(choice, Choice):
+            yield from choice.measurement.asked(choice.samples, grid)
 
 
 def kind_of(measurement: Measurement) -> str:
@@ -102,7 +170,11 @@ def kind_of(measurement: Measurement) -> str:
 
 def reason(error: CannotAnswer) -> str:
     """Why a model cannot be asked something, in one line."""
-    return error.what + (f": {_said(error.got)}" if error.got else "")
+    return error.what + (f": {_listed(error.got)}" if error.got else "")
+
+
+def _key(parts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _samples(
@@ -111,22 +183,23 @@ def _samples(
     kind = kind_of(measurement)
     if examples.only and kind not in examples.only:
         return None
-    if measurement.costly and not examples.only and not any(name.split("/")[0] == kind for name in asked):
+    if measurement.opt_in and not examples.only and not any(name.split("/")[0] == kind for name in asked):
         return None
-    most = min((n for n in (limit, measurement.most) if n is not None), default=None)
+    count = min((n for n in (limit, measurement.max_samples) if n is not None), default=None)
     if measurement.pair_kind is None:
-        return examples.limit(most)
+        return examples.limit(count)
     if measurement.pair_kind not in examples.pair_makers:
         return None
-    return examples.pairs(measurement.pair_kind).limit(most)
+    return examples.pairs(measurement.pair_kind).limit(count)
 
 
-def _wanted(
-    only: Sequence[str], jobs: Sequence[Job], skipped: Sequence[Skipped], kinds: set[str]
-) -> Callable[[str, str], bool]:
+def _kind(one: Choice | Skipped) -> str:
+    return one.measurement if isinstance(one, Skipped) else one.kind
+
+
+def _wanted(only: Sequence[str], chosen: Sequence[Choice | Skipped], kinds: set[str]) -> Callable[[str, str], bool]:
     """Whether `only` keeps a kind of measurement of a set; a set skipped for "all" stands for each kind."""
-    there = {(j.kind, j.set_name) for j in jobs}
-    there |= {(kind, s.set_name) for s in skipped for kind in ([s.measurement] if s.measurement in kinds else kinds)}
+    there = {(kind, one.set_name) for one in chosen for kind in ([_kind(one)] if _kind(one) in kinds else kinds)}
     sets, names = {name for _, name in there}, {f"{kind}/{name}" for kind, name in there}
     unknown = [name for name in only if name not in kinds | sets | names]
     if unknown:
@@ -138,5 +211,5 @@ def _wanted(
     return lambda kind, name: any((k, name) in kept for k in ([kind] if kind in kinds else kinds))
 
 
-def _said(value: Any) -> str:
+def _listed(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)

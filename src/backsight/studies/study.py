@@ -1,4 +1,7 @@
-"""A study: the whole examination of one model, from what will be run to the files that a report is made of."""
+"""A study: the whole examination of one model, from what will be run to the files that a report is made of.
+
+`Study` is a front. What is run is planned in `jobs`, run by an executor, and put together in `assemble`.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,16 @@ from typing import Any
 
 import backsight
 from backsight.errors import StudyError
-from backsight.examples import Example, ExampleSet, Pair
-from backsight.figures import suite_title
-from backsight.maths import summaries
-from backsight.maths.roads import verdict
-from backsight.measurements import Measurement
-from backsight.models import positions
+from backsight.examples import ExampleSet, Pair
+from backsight.measurements.base import Measurement
+from backsight.models import sizes
 from backsight.models.vlm import VLM
-from backsight.studies import gallery, memory
+from backsight.studies import memory, record
 from backsight.studies.defaults import MEASUREMENTS
-from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
-from backsight.studies.record import describe_model, machine
-from backsight.studies.runner import Done, Progress, enough_memory, run_job
+from backsight.studies.executors import Done, Executor, Progress, Serial, enough_memory
+from backsight.studies.jobs import Job, Skipped, choices, kind_of, planned, questions, versions
+from backsight.studies.record import describe_model, job_record, machine
 from backsight.studies.store import Store
-from backsight.tables import Table, replacing
 
 QUICK = 16
 
@@ -54,7 +53,8 @@ class Options:
 
 @dataclass
 class Study:
-    """One model, example sets and measurements, in a folder. `run` runs what is missing."""
+    """One model, example sets and measurements, in a folder. `run` runs what is missing, by `executor` where one is
+    given, else in this process."""
 
     vlm: VLM
     sets: Sequence[ExampleSet]
@@ -63,8 +63,34 @@ class Study:
     measurements: Sequence[Measurement] = MEASUREMENTS
     skipped: list[Skipped] = field(default_factory=list)
     command: str = ""
+    executor: Executor | None = None
 
     def __post_init__(self) -> None:
+        self._refuse_doubles()
+        if self.options.samples is not None:
+            self.measurements = [replace(m, max_samples=self.options.samples) for m in self.measurements]
+        chosen = choices(
+            self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit,
+            skipped=self.skipped,
+        )  # fmt: skip
+        self.facts = sizes.facts(self.vlm, questions(chosen, self.vlm.grid))
+        jobs, self.skipped = planned(self.facts, chosen)
+        if not jobs:
+            reasons = "; ".join(f"{s.set_name} ({s.measurement}): {s.reason}" for s in self.skipped)
+            raise StudyError(
+                "Nothing of this study can be run on the model",
+                where=self.vlm.name,
+                got=reasons or "no measurement takes these sets",
+                do="give a model that knows the words, or other sets (--only, --data)",
+            )
+        self.cap = memory.cap(self.facts, self.options.memory, memory.noted(self.folder))
+        self.jobs: list[Job] = memory.sized(self.facts, jobs, self.cap)
+        self.store = Store(self.folder, self._identity())
+        with self.store.writing("the memory cap"):
+            self.store.write_json(self.folder / memory.NOTE, asdict(self.cap))
+        self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def _refuse_doubles(self) -> None:
         names = [s.name for s in self.sets]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -72,62 +98,39 @@ class Study:
         kinds = [kind_of(m) for m in self.measurements]
         if len(set(kinds)) < len(kinds):
             raise StudyError("Two measurements of a study are of one kind", got=sorted(kinds), do="run two studies")
-        if self.options.samples is not None:
-            self.measurements = [replace(m, most=self.options.samples) for m in self.measurements]
-        self.jobs: list[Job]
-        self.jobs, self.skipped = plan(
-            self.vlm, self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit,
-            skipped=self.skipped,
-        )  # fmt: skip
-        if not self.jobs:
-            said = "; ".join(f"{s.set_name} ({s.measurement}): {s.reason}" for s in self.skipped)
-            raise StudyError(
-                "Nothing of this study can be run on the model",
-                where=self.vlm.name,
-                got=said or "no measurement takes these sets",
-                do="give a model that knows the words, or other sets (--only, --data)",
-            )
-        self._size()
-        self.store = Store(self.folder, self._identity())
-        with self.store.writing("the memory cap"):
-            self.store.write_json(self.folder / memory.NOTE, asdict(self.cap))
-        self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-    def _size(self) -> None:
-        """Give the jobs batches that fit under the memory cap; `own_batches` are those that they had."""
-        self.cap = memory.cap(self.vlm, self.options.memory, memory.noted(self.folder))
-        self.own_batches = {job.name: job.measurement.batch for job in self.jobs}
-        self.jobs = memory.sized(self.vlm, self.jobs, self.cap)
-
-    def smaller_batches(self) -> dict[str, tuple[int, int]]:
-        """Batch and the measurement's own batch of each job, where the memory cap makes it smaller."""
-        used = {job.name: (job.measurement.batch, self.own_batches[job.name]) for job in self.jobs}
-        return {name: (batch, own) for name, (batch, own) in used.items() if batch < own}
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "model_fingerprint": self.vlm.fingerprint,
-            "model": self.vlm.name,
-            "dtype": str(self.vlm.dtype).removeprefix("torch."),
+            "model_fingerprint": self.facts.fingerprint,
+            "model": self.facts.name,
+            "dtype": self.facts.dtype,
             "seed": self.options.seed,
             "limit": self.options.effective_limit,
             "samples": self.options.samples,
             "max_pixels": self.options.max_pixels,
         }
 
+    def smaller_batches(self) -> dict[str, tuple[int, int]]:
+        """Batch and the measurement's own batch of each job, where the memory cap makes it smaller."""
+        return {
+            job.name: (job.measurement.batch, job.own_batch)
+            for job in self.jobs
+            if job.measurement.batch < job.own_batch
+        }
+
     def forward_equivalents(self) -> float:
         """An estimate of what is to be run, in forward equivalents; finished jobs cost nothing."""
-        return sum(j.measurement.cost(self.vlm, j.samples) for j in self.left())
+        return sum(job.cost for job in self.left())
 
     def left(self) -> list[Job]:
         """The jobs that are not finished."""
-        return [j for j in self.jobs if self.store.finished(j.table, j.key(self.vlm)) is None]
+        return [job for job in self.jobs if self.store.finished(job.table, job.key) is None]
 
     def seconds_each(self) -> float:
         """Seconds a forward equivalent, from one warm batch of the first job's samples."""
         if not self.forward_equivalents():
             return 0.0
-        most = memory.forwards(self.vlm, self.jobs[0].samples, self.cap)
+        most = memory.forwards(self.facts, self.jobs[0].samples, self.cap)
         samples = [s.clean if isinstance(s, Pair) else s for s in self.jobs[0].samples[: min(16, most)]]
         with enough_memory(self.vlm, self.jobs[0]):
             self.vlm.forward(self.vlm.prepare(samples))
@@ -136,136 +139,32 @@ class Study:
         return (time.monotonic() - start) / len(samples)
 
     def run(self, progress: Progress | None = None) -> Path:
-        """Run what is missing and write summaries, samples and study.json; the folder."""
-        done = [run_job(self.vlm, job, self.store, progress) for job in self.jobs]
-        write_summaries(self.store, self.jobs)
-        grid = self.vlm.grid
-        self.store.write_table(
-            "position_budget", positions.budget(self.vlm.model.config, self.vlm.family, grid.rows, grid.columns)
-        )
-        with self.store.writing("the gallery"):
-            self.shown = gallery.make(self.vlm, self.store, self.jobs)
-        with self.store.writing("the sample pictures"):
-            described = [self._describe(s) for s in self.sets if any(j.set_name == s.name for j in self.jobs)]
-        self._write(done, described)
+        """Run what is missing and write summaries, samples and study.json; the folder.
+
+        What earlier runs of the folder finished and this one does not ask for stays and is summarised with the rest.
+        """
+        from backsight.studies.assemble import Left, assemble  # imported late: a study begins sooner
+
+        with self.store.locked():
+            done = (self.executor or Serial(self.vlm)).run(self.jobs, self.store, progress)
+            kept = record.kept(self.store, self.jobs, self.sets, self.measurements)
+            assemble(Left(self.vlm, self.store, self.jobs, self.sets, kept), self._record(done))
         return self.folder
 
-    def _write(self, done: Sequence[Done], described: list[dict[str, Any]]) -> None:
-        vlm = self.vlm
-        with self.store.writing("study.json"):
-            self.store.write_json(
-                self.folder / "study.json",
-                {
-                    "format": 1,
-                    "backsight": backsight.__version__,
-                    "command": self.command,
-                    "seed": self.options.seed,
-                    "options": asdict(self.options),
-                    "started": self.started,
-                    "model": describe_model(vlm, self.options.dtype),
-                    "versions": versions(),
-                    "machine": machine(),
-                    "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
-                    "contracts": [asdict(f) for f in vlm.findings],
-                    "sets": described,
-                    "gallery": self.shown,
-                    "jobs": [self._job(d) for d in done],
-                    "verdict": judge(self.store, self.jobs),
-                    "skipped": [
-                        {"set": s.set_name, "measurement": s.measurement, "reason": s.reason} for s in self.skipped
-                    ],
-                    "finished": True,
-                },
-            )
-
-    def _job(self, done: Done) -> dict[str, Any]:
-        job = done.job
+    def _record(self, done: Sequence[Done]) -> dict[str, Any]:
+        """What study.json says beside what is assembled."""
         return {
-            "name": job.name,
-            "kind": job.kind,
-            "set": job.set_name,
-            "measurement": repr(job.measurement),
-            "key": job.key(self.vlm),
-            "samples": len(job.samples),
-            "batch": job.measurement.batch,
-            "own_batch": self.own_batches[job.name],
-            "seconds": round(done.seconds, 3),
-            "forward_equivalents": round(done.forward_equivalents, 3),
-            "tables": [job.table],
+            "format": 1,
+            "backsight": backsight.__version__,
+            "command": self.command,
+            "seed": self.options.seed,
+            "options": asdict(self.options),
+            "started": self.started,
+            "model": describe_model(self.vlm, self.options.dtype),
+            "versions": versions(),
+            "machine": machine(),
+            "memory": {"cap": str(self.cap), "cap_bytes": self.cap.bytes},
+            "contracts": [asdict(f) for f in self.vlm.findings],
+            "jobs": [job_record(d) for d in done],
+            "skipped": [{"set": s.set_name, "measurement": s.measurement, "reason": s.reason} for s in self.skipped],
         }
-
-    def _describe(self, examples: ExampleSet) -> dict[str, Any]:
-        """What a reader must see of a set: a sample picture, the exact prompt, a counterfactual where there is one."""
-        stem = file_stem(examples.name)
-        jobs = [job for job in self.jobs if job.set_name == examples.name]
-        first = {str(job.measurement.pair_kind): job.samples[0] for job in jobs if job.of_pairs}
-        pairs = {kind: self._pair(pair, f"{stem}.{kind}") for kind, pair in first.items() if isinstance(pair, Pair)}
-        sample = self._sample(examples[0], stem) | {"pairs": pairs}
-        return {
-            "name": examples.name,
-            "title": suite_title(examples.name),
-            "note": examples.note,
-            "examples": len(examples),
-            "images": len({e.image_id for e in examples}),
-            "sample": sample,
-        }
-
-    def _pair(self, pair: Pair, stem: str) -> dict[str, Any]:
-        """Both sides of a counterfactual pair and what each outcome answers."""
-        sides = {"clean": pair.clean, "counterfactual": pair.counterfactual}
-        shown = {side: self._sample(example, f"{stem}.{side}") for side, example in sides.items()}
-        return shown | {"outcomes": dict(pair.outcomes)}
-
-    def _sample(self, example: Example, stem: str) -> dict[str, Any]:
-        folder = self.folder / "samples"
-        folder.mkdir(exist_ok=True)
-        image = example.image
-        image.thumbnail((480, 480))
-        with replacing(folder / f"{stem}.png") as part:
-            image.save(part, "PNG")
-        return {
-            "question": example.question,
-            "system": example.system,
-            "prompt": self.vlm.prompter.text(example.question, example.system),
-            "options": list(example.options),
-            "answer": example.answer,
-            "picture": f"samples/{stem}.png",
-        }
-
-
-def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
-    """Summary tables over all jobs whose rows have one schema: pure functions of their rows."""
-    for kind, summarise in summaries.SUMMARIES.items():
-        mine = [store.read_table(j.table) for j in jobs if j.measurement.schema.name == kind]
-        further = summaries.FURTHER.get(kind, {})
-        if not mine:
-            for name in (f"{kind}_summary", *further):
-                store.drop_table(name)
-            continue
-        summary = Table.concat([summarise(rows) for rows in mine])
-        store.write_table(f"{kind}_summary", summary)
-        for name, (of_summary, make) in further.items():
-            made = make(summary) if of_summary else Table.concat([make(rows) for rows in mine])
-            if len(made):
-                store.write_table(name, made)
-            else:
-                store.drop_table(name)
-    for name, (first, second, join) in summaries.JOINED.items():
-        one, other = (_by_set(store, jobs, kind) for kind in (first, second))
-        if one:
-            store.write_table(name, Table.concat([join(rows, other.get(of)) for of, rows in one.items()]))
-        else:
-            store.drop_table(name)
-
-
-def _by_set(store: Store, jobs: Sequence[Job], kind: str) -> dict[str, Table]:
-    """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
-    return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
-
-
-def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:
-    """The verdict on where the order comes from, of the first suite that roads were closed on; None without one."""
-    for job in jobs:
-        if job.measurement.schema.name == "roads":
-            return verdict(store.read_table(job.table)).as_dict()
-    return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -10,73 +13,129 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from backsight.studies import memory
-from backsight.studies.record import machine
 from backsight.studies.study import Study
 
 
-def announce(console: Console, made: Study) -> None:
+def announce(console: Console, study: Study) -> None:
     """What will be run, and what it will take."""
-    table = Table("job", "samples", "forward equivalents", title=escape(repr(made.vlm)))
-    for job in made.jobs:
-        table.add_row(escape(job.name), str(len(job.samples)), f"{job.measurement.cost(made.vlm, job.samples):.0f}")
+    table = Table("job", "samples", "forward equivalents", title=escape(repr(study.vlm)))
+    for job in study.jobs:
+        table.add_row(escape(job.name), str(len(job.samples)), f"{job.cost:.0f}")
     console.print(table)
-    for skipped in made.skipped:
+    for skipped in study.skipped:
         console.print(
             f"skipped: {skipped.set_name} ({skipped.measurement}): {skipped.reason}", markup=False, soft_wrap=True
         )
-    console.print(f"memory cap: {made.cap}, for the weights and a batch", soft_wrap=True)
-    for name, (batch, own) in made.smaller_batches().items():
+    console.print(f"memory cap: {study.cap}, for the weights and a batch", soft_wrap=True)
+    for name, (batch, own) in study.smaller_batches().items():
         console.print(f"smaller batch: {name}: {batch} samples, not {own}", markup=False, soft_wrap=True)
-    warning = memory.short(made.vlm, made.left())
+    warning = memory.short(study.facts, study.left())
     if warning is not None:
         console.print(f"warning: {warning}", style="bold", markup=False, soft_wrap=True)
-    left, each = made.forward_equivalents(), made.seconds_each()
-    found = machine()
-    taken = f"memory about {found['memory_peak_mib'] * 1.15:.0f} MiB"
-    if made.vlm.device.type == "cuda":
-        taken += f", on the GPU {found['gpu_memory_peak_mib'] * 1.15:.0f} MiB"
+    if study.store.note is not None:
+        console.print(f"warning: {study.store.note}", style="bold", markup=False, soft_wrap=True)
+    left, each = study.forward_equivalents(), study.seconds_each()
+    host, gpu = memory.estimate(study.facts, study.left())
+    taken = f"memory about {host / 2**20:.0f} MiB" + ("" if gpu is None else f", on the GPU {gpu / 2**20:.0f} MiB")
     console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {taken}", soft_wrap=True)
 
 
-def bar() -> Progress:
-    """A bar with the time that has gone by and the time that is left."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+def step(console: Console, what: str) -> None:
+    """What is being done now."""
+    console.print(f"backsight: {what}", markup=False, highlight=False, soft_wrap=True)
 
 
-def follow(bar: Progress, made: Study) -> Any:
-    """Move one bar over all jobs, weighted by their cost."""
-    weights = {j.name: j.measurement.cost(made.vlm, j.samples) for j in made.jobs}
-    task = bar.add_task("study", total=sum(weights.values()) or 1)
+@contextmanager
+def study_progress(console: Console, study: Study) -> Iterator[Callable[[Any, int, int], None]]:
+    """One bar over all jobs, weighted by their cost; into a file a line where a job starts and one where it ends."""
+    if not console.is_terminal:
+        yield _lines(console, study)
+        return
+    weights = {j.name: j.cost for j in study.jobs}
     shares: dict[str, float] = {}
+    with _bar(console) as bar:
+        task = bar.add_task("study", total=sum(weights.values()) or 1)
 
-    def progress(job: Any, done: int, total: int) -> None:
-        shares[job.name] = weights[job.name] * done / max(1, total)
-        bar.update(task, completed=sum(shares.values()), description=job.name)
+        def progress(job: Any, done: int, total: int) -> None:
+            shares[job.name] = weights[job.name] * done / max(1, total)
+            bar.update(task, completed=sum(shares.values()), description=job.name)
 
-    return progress
-
-
-def follow_training(bar: Progress) -> Any:
-    """One bar a stage of training, with the latest loss and accuracy."""
-    tasks: dict[str, Any] = {}
-
-    def progress(stage: str, step: int, steps: int, figures: Any) -> None:
-        if stage not in tasks:
-            tasks[stage] = bar.add_task(stage, total=steps)
-        said = f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
-        bar.update(tasks[stage], completed=step, description=said)
-
-    return progress
+        yield progress
 
 
-def follow_card(bar: Progress) -> Any:
-    """One bar a set that a card measures."""
-    tasks: dict[str, Any] = {}
+@contextmanager
+def training_progress(console: Console) -> Iterator[Callable[[str, int, int, Any], None]]:
+    """One bar a stage of training, with the latest loss and accuracy; into a file a line a tenth of a stage."""
+    if console.is_terminal:
+        with _bar(console) as bar:
+            yield _bars(bar)
+        return
+    tenths: dict[str, int] = {}
+
+    def progress(stage: str, number: int, steps: int, figures: Any) -> None:
+        tenth = 10 * number // max(1, steps)
+        if tenths.get(stage) != tenth:
+            tenths[stage] = tenth
+            step(console, f"step {number} of {steps}, {_training_line(stage, figures)}")
+
+    yield progress
+
+
+@contextmanager
+def card_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """One bar a set that a card measures; into a file a line where one starts and one where it ends."""
+    if console.is_terminal:
+        with _bar(console) as bar:
+            bars = _bars(bar)
+            yield lambda name, done, total: bars(f"measuring {name}", done, total, None)
+        return
+    started: dict[str, float] = {}
 
     def progress(name: str, done: int, total: int) -> None:
+        if name not in started:
+            started[name] = time.monotonic()
+            step(console, f"measuring {name}: {total} questions")
+        if done >= total:
+            step(console, f"measuring {name}: done in {time.monotonic() - started[name]:.1f} s")
+
+    yield progress
+
+
+def _bar(console: Console) -> Progress:
+    """A bar with the time that has gone by and the time that is left."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+
+
+def _bars(bar: Progress) -> Callable[[str, int, int, Any], None]:
+    tasks: dict[str, Any] = {}
+
+    def progress(name: str, done: int, total: int, figures: Any) -> None:
         if name not in tasks:
-            tasks[name] = bar.add_task(f"measuring {name}", total=total)
-        bar.update(tasks[name], completed=done)
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done, description=name if figures is None else _training_line(name, figures))
+
+    return progress
+
+
+def _training_line(stage: str, figures: Any) -> str:
+    return f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
+
+
+def _lines(console: Console, study: Study) -> Callable[[Any, int, int], None]:
+    """A line where a job starts and one where it ends, each with its number among the jobs."""
+    numbers = {job.name: number for number, job in enumerate(study.jobs, 1)}
+    started: dict[str, float] = {}
+
+    def progress(job: Any, done: int, total: int) -> None:
+        head = f"job {numbers[job.name]} of {len(numbers)}, {job.name}"
+        first = job.name not in started
+        begun = started.setdefault(job.name, time.monotonic())
+        if first and done >= total:
+            step(console, f"{head}: {total} samples, finished by an earlier run")
+        elif first:
+            step(console, f"{head}: {total} samples" + (f", {done} of them by an earlier run" if done else ""))
+        elif done >= total:
+            step(console, f"{head}: done, {total} samples in {time.monotonic() - begun:.1f} s")
 
     return progress

@@ -1,0 +1,14 @@
+"""Names that the help of a command lists. They stand here so that `--help` imports nothing; a test holds them true."""
+
+from __future__ import annotations
+
+MEASUREMENT_NAMES = (
+    "behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
+    "occlusion", "knockout", "flip", "moved",
+)  # fmt: skip
+SET_NAMES = (
+    "squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard", "degraded_squares", "tabletop_a",
+    "tabletop_b", "pairs_textured", "pairs_a", "pairs_textured_a", "jittered_squares", "jittered_shapes",
+    "jittered_objects",
+)  # fmt: skip
+VSR_SPLITS = ("random/test", "random/dev", "random/train", "zeroshot/test", "zeroshot/dev", "zeroshot/train")
