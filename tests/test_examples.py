@@ -11,8 +11,22 @@ from PIL import Image
 
 from backsight import examples, pictures
 from backsight.errors import DataError, UsageError
-from backsight.examples import Example, ExampleSet, FilePicture, MemoryPicture, Pair, PairSet, PlainPicture, as_picture
+from backsight.examples import (
+    Example,
+    ExampleSet,
+    FilePicture,
+    MemoryPicture,
+    Pair,
+    PairSet,
+    PlainPicture,
+    as_picture,
+    as_samples,
+)
 from backsight.grid import Box
+from backsight.measurements import Behaviour
+from backsight.models.vlm import VLM
+from backsight.stimuli import build
+from backsight.stimuli.groups import GroupedSet
 
 DIRECTIONS = ("left", "right", "above", "below")
 
@@ -55,7 +69,7 @@ def test_a_file_picture_opens_late_and_is_named_by_its_bytes(tmp_path: Path) -> 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"A picture is missing\n  where: .*gone\.png"):
         FilePicture(tmp_path / "gone.png").open()
-    with pytest.raises(DataError, match=r"A picture cannot be read\n  where: .*gone\.png"):
+    with pytest.raises(DataError, match=r"A picture is missing\n  where: .*gone\.png"):
         _ = FilePicture(tmp_path / "gone.png").id
 
 
@@ -186,3 +200,71 @@ def test_html_escapes_what_a_data_set_says() -> None:
     assert "&lt;toy&gt;: 1 questions about 1 pictures" in shown and "&lt;script&gt;" in shown
     assert "<script>" not in shown and "data:image/png;base64," in shown
     assert "counterfactual: <b>right</b>" in PairSet("toy", (pair(0),), "kind")._repr_html_()
+
+
+def test_an_id_that_occurs_twice_is_refused() -> None:
+    items = (example(0), example(1), example(2), example(1), example(0))
+    with pytest.raises(DataError) as caught:
+        ExampleSet("toy", items)
+    assert str(caught.value) == (
+        "An id occurs twice\n  where: example set 'toy'\n  got:   'e1', the items 1 and 3\n"
+        "  do:    give each its own id"
+    )
+    with pytest.raises(
+        DataError, match="An id occurs twice\n  where: pair set 'toy'\n  got:   'p1', the items 0 and 2"
+    ):
+        PairSet("toy", (pair(1), pair(2), pair(1)), "kind")
+    with pytest.raises(DataError, match="An id occurs twice"):
+        replace(some(), items=(*some(), example(3)))
+
+
+def test_a_set_shows_itself_in_one_line() -> None:
+    assert repr(some(6)) == "ExampleSet('toy', 6 questions: 2 left, 2 right, 1 above, 1 below)"
+    assert repr(ExampleSet("toy", (example(0, direction=None),))) == "ExampleSet('toy', 1 question)"
+    mixed = ExampleSet("toy", (example(0), example(1, direction=None)))
+    assert repr(mixed) == "ExampleSet('toy', 2 questions: 1 left, 1 without a direction)"
+    assert repr(GroupedSet("toy", (example(0),))) == "GroupedSet('toy', 1 question: 1 left)"
+    pairs = PairSet("toy", (pair(0), pair(2), pair(4)), "kind")
+    assert repr(pairs) == "PairSet('toy', 3 pairs: 2 left, 1 above, kind='kind')"
+    assert all(len(repr(build(name))) < 200 and "\n" not in repr(build(name)) for name in ("squares", "pairs"))
+
+
+def test_paths_and_pil_images_are_pictures_of_an_example(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 3), "red").save(tmp_path / "a.png")
+    for given in (str(tmp_path / "a.png"), tmp_path / "a.png", Image.new("RGB", (5, 3), "red")):
+        made = Example("e", given, "Where?", ("left", "right"), "left")  # type: ignore[arg-type]
+        assert made.image.size == (5, 3) and made.picture.open().getpixel((0, 0)) == (255, 0, 0)
+    assert FilePicture(str(tmp_path / "a.png")).size == (5, 3)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="This is no picture\n  got:   bytes\n  do:    give a path, a PIL image"):
+        Example("e", b"", "Where?", (), "")  # type: ignore[arg-type]
+
+
+def test_options_are_several_texts() -> None:
+    assert Example("e", plain(0), "Where?", ["left", "right"], "left").options == ("left", "right")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="The options are one text\n  where: example e\n  got:   'left'"):
+        Example("e", plain(0), "Where?", "left", "l")  # type: ignore[arg-type]
+
+
+def test_lists_are_samples_and_other_things_are_not() -> None:
+    listed = as_samples([example(0), example(1)])
+    assert isinstance(listed, ExampleSet) and listed.items == (example(0), example(1)) and listed.scoring == "auto"
+    assert isinstance(as_samples([pair(0)]), PairSet) and as_samples(listed) is listed
+    assert ExampleSet("toy", [example(0)]).items == (example(0),)  # type: ignore[arg-type]
+    for wrong, kinds in ((["a.png"], "str"), ("a.png", "str"), ([], "none"), ([example(0), pair(1)], "Example, Pair")):
+        with pytest.raises(UsageError, match=f"These are no samples that can be measured\n  got:   {kinds}\n  do: "):
+            as_samples(wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="holds an item that is no Example\n  where: example set 'toy'\n  got:   Pair"):
+        ExampleSet("toy", (pair(0),))  # type: ignore[arg-type]
+
+
+def test_a_list_of_examples_is_measured(tiny_vlm: VLM) -> None:
+    items = build("pairs", tiny_vlm.grid)[:4]
+    table = Behaviour(gray=False)(tiny_vlm, list(items))  # type: ignore[arg-type]
+    assert table.frame["example_id"].tolist() == [e.id for e in items]
+    with pytest.raises(UsageError, match="no samples that can be measured"):
+        Behaviour()(tiny_vlm, ["a.png"])  # type: ignore[arg-type]
+
+
+def test_what_a_set_cannot_be_split_by_is_named() -> None:
+    with pytest.raises(UsageError, match="cannot be split by this\n  got:   foo\n  do:    choose from: image, example"):
+        some().split(0.5, by="foo")  # type: ignore[arg-type]

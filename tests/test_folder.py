@@ -187,7 +187,7 @@ def test_four_columns_are_enough(tmp_path: Path) -> None:
     first = examples[0]
     assert (first.id, first.suite, first.direction, dict(first.boxes), first.system) == (
         "row-1",
-        "custom",
+        "mine",
         None,
         {},
         None,
@@ -352,8 +352,6 @@ def test_what_load_would_refuse_is_not_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert failure(DataError, ExampleSet("toy", ()), out).startswith("There are no examples to write")
     first = some()[0]
-    text = failure(DataError, ExampleSet("toy", (first, first)), out)
-    assert text.startswith("An id occurs twice\n  where: example e0\n  got:   'e0', first at example e0")
     outside = replace(first, boxes={"cup": Box(0, 0, 41, 30)})
     assert "where: example e0" in failure(DataError, ExampleSet("toy", (outside,)), out)
     open_ended = replace(first, options=())
@@ -394,3 +392,39 @@ def test_the_package_needs_neither_torch_nor_transformers() -> None:
     code = "import sys, backsight.datasets; print(sorted({'torch', 'transformers'} & sys.modules.keys()))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+# Pictures that are converted
+
+
+def test_a_turned_photograph_is_read_as_it_is_shown(tmp_path: Path) -> None:
+    """A file of 40 x 30 pixels that says a quarter turn: boxes are of the 30 x 40 that a viewer shows."""
+    box = {"name": "cup", "left": 0, "top": 30, "right": 30, "bottom": 40}
+    root = by_hand(tmp_path / "mine", {"boxes": [box]}, {"boxes": [box]})
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(0, (40, 30)).open().save(root / "a.png", exif=exif)
+    examples = folder.load(root)
+    assert examples[0].picture.size == examples[0].image.size == (30, 40)
+    assert examples.note == "1 of 1 pictures is turned as the EXIF orientation says."
+    again = folder.load(folder.write(examples, tmp_path / "out"))
+    assert again[0].image.tobytes() == examples[0].image.tobytes() and again.note == ""
+    box |= {"right": 40, "bottom": 30, "top": 0}
+    assert "the picture is 30 x 40 px" in message(by_hand_turned(root, box))
+
+
+def by_hand_turned(root: Path, box: dict[str, Any]) -> Path:
+    line = {"file_name": "a.png", "question": "?", "options": ["a", "b"], "answer": "a", "boxes": [box]}
+    (root / "metadata.jsonl").write_text(json.dumps(line))
+    return root
+
+
+def test_what_stands_where_a_picture_should_is_told_apart(tmp_path: Path) -> None:
+    root = by_hand(tmp_path / "mine", {})
+    (root / "a.png").unlink()
+    assert message(root).startswith("A picture is missing\n")
+    (root / "a.png").mkdir()
+    assert message(root).startswith("A folder stands where a picture should\n")
+    (root / "a.png").rmdir()
+    (root / "a.png").write_text("no picture")
+    assert message(root).startswith("A picture cannot be read\n")

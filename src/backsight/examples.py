@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,7 @@ __all__ = [
     "Picture",
     "PlainPicture",
     "as_picture",
+    "as_samples",
 ]
 
 Scoring = Literal["token", "sequence", "auto"]
@@ -43,7 +45,7 @@ class Example:
     `answer` is one of `options`. `direction` is the relation that the question is about (left, right, above,
     below) where there is one. `subject` and `reference` name what the question is about; `boxes` gives boxes in
     pixels of the picture by name. `system` is the system sentence of the prompt. `tags` are further columns
-    for the tables (prompt, ground).
+    for the tables (prompt, ground). A path or a PIL image will do as `picture`.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Example:
     source: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "picture", as_picture(self.picture))
+        object.__setattr__(self, "options", _texts(self.options, self.id))
         if self.options and self.answer not in self.options:
             raise DataError(
                 "The answer is not among the options",
@@ -105,16 +109,23 @@ class Pair:
         return f"<div>{self.clean._repr_html_()}{self.counterfactual._repr_html_()}<p>{outcomes}</p></div>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PairSet(Sequence[Pair]):
-    """Pairs under a name; `kind` says what they are made for (last_token)."""
+    """Pairs under a name; `kind` says what they are made for (last_token). DataError where two have one id."""
 
     name: str
     items: tuple[Pair, ...]
     kind: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items", _distinct(self.items, Pair, f"pair set {self.name!r}"))
+
     def __len__(self) -> int:
         return len(self.items)
+
+    def __repr__(self) -> str:
+        about = _by_direction(pair.clean.direction for pair in self.items)
+        return f"PairSet({self.name!r}, {_counted(len(self), 'pair')}{about}, kind={self.kind!r})"
 
     @overload
     def __getitem__(self, index: int) -> Pair: ...
@@ -141,12 +152,13 @@ class PairSet(Sequence[Pair]):
         return f"<p>{_escape(self.name)}: {len(self)} pairs</p>" + "".join(p._repr_html_() for p in self.items[:2])
 
 
+_Item = TypeVar("_Item", Example, Pair)
 PairMaker = Callable[["ExampleSet"], PairSet]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExampleSet(Sequence[Example]):
-    """Examples under a name.
+    """Examples under a name. DataError where two have one id: rows of tables are sorted by it.
 
     `scoring` says how options are scored: `token` demands single tokens that differ, `sequence` scores the whole
     text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made. `only`
@@ -160,8 +172,15 @@ class ExampleSet(Sequence[Example]):
     note: str = ""
     only: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items", _distinct(self.items, Example, f"example set {self.name!r}"))
+
     def __len__(self) -> int:
         return len(self.items)
+
+    def __repr__(self) -> str:
+        about = _by_direction(example.direction for example in self.items)
+        return f"{type(self).__name__}({self.name!r}, {_counted(len(self), 'question')}{about})"
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -183,6 +202,8 @@ class ExampleSet(Sequence[Example]):
         """Two parts, the first with `share` of the images (or examples); all questions of an image stay together."""
         if not 0 < share < 1:
             raise UsageError("A split needs a share between 0 and 1", got=share)
+        if by not in ("image", "example"):
+            raise UsageError("A set cannot be split by this", got=by, do="choose from: image, example")
         key: Callable[[Example], str] = (lambda e: e.image_id) if by == "image" else (lambda e: e.id)
         names = list(dict.fromkeys(key(e) for e in self.items))
         order = np.random.default_rng(seed).permutation(len(names))
@@ -218,12 +239,61 @@ class ExampleSet(Sequence[Example]):
         return f"<p>{_escape(self.name)}: {len(self)} questions about {pictures} pictures</p>{shown}"
 
 
+def as_samples(samples: ExampleSet | PairSet | Sequence[Example] | Sequence[Pair]) -> ExampleSet | PairSet:
+    """The set itself, or a set `given` of a list of examples or of pairs; UsageError for anything else."""
+    if isinstance(samples, (ExampleSet, PairSet)):
+        return samples
+    items = list(samples) if isinstance(samples, Sequence) and not isinstance(samples, str) else [samples]
+    if items and all(isinstance(item, Example) for item in items):
+        return ExampleSet("given", tuple(items), scoring="auto")  # type: ignore[arg-type]
+    if items and all(isinstance(item, Pair) for item in items):
+        return PairSet("given", tuple(items), "given")  # type: ignore[arg-type]
+    do = "give an ExampleSet, a PairSet, or a list of Example or Pair"
+    raise UsageError("These are no samples that can be measured", got=_kinds(items), do=do)
+
+
+def _distinct(items: Sequence[_Item], kind: type[_Item], where: str) -> tuple[_Item, ...]:
+    """The items as a tuple, each of a kind and with an id of its own."""
+    wrong = [item for item in items if not isinstance(item, kind)]
+    if wrong:
+        raise UsageError(f"A set holds an item that is no {kind.__name__}", where=where, got=_kinds(wrong))
+    first: dict[str, int] = {}
+    for number, item in enumerate(items):
+        if item.id in first:
+            got = f"{item.id!r}, the items {first[item.id]} and {number}"
+            raise DataError("An id occurs twice", where=where, got=got, do="give each its own id")
+        first[item.id] = number
+    return tuple(items)
+
+
+def _texts(options: Sequence[str], name: str) -> tuple[str, ...]:
+    if isinstance(options, str):
+        do = 'give a tuple of texts, as ("left", "right")'
+        raise UsageError("The options are one text", where=f"example {name}", got=repr(options), do=do)
+    return tuple(options)
+
+
+def _kinds(items: Sequence[object]) -> str:
+    return ", ".join(sorted({type(item).__name__ for item in items})) or "none"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _by_direction(directions: Iterable[str | None]) -> str:
+    """How many there are of each direction, in the order of their first; empty where none has one."""
+    counts = Counter(directions)
+    named = ", ".join(f"{number} {direction or 'without a direction'}" for direction, number in counts.items())
+    return f": {named}" if set(counts) - {None} else ""
+
+
 def _evenly(groups: Sequence[object], count: int) -> list[int]:
     """Indices of `count` items, one of each group in turn, in order."""
     queues: dict[object, list[int]] = {}
     for index, group in enumerate(groups):
         queues.setdefault(group, []).append(index)
-    rounds = sorted((place, index) for queue in queues.values() for place, index in enumerate(queue))
+    rounds = sorted((turn, index) for queue in queues.values() for turn, index in enumerate(queue))
     return sorted(index for _, index in rounds[:count])
 
 

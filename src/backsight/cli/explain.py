@@ -51,6 +51,8 @@ def explain(
     example.picture.open()  # a picture that cannot be read is refused before a model is opened
     vlm = open_model(model, dtype, device, max_pixels)
     made = explaining.explained(vlm, example, method, target)  # type: ignore[arg-type]
+    for conversion in example.picture.conversions:
+        typer.echo(f"The picture is {conversion}.")
     typer.echo(made.sentence())
     for option, probability in zip(made.options, made.probabilities, strict=True):
         typer.echo(f"  {made.told(option):<6} {probability:.3f}")

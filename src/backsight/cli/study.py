@@ -56,6 +56,9 @@ def study(
     sets = [s for s in sets if s.name not in given]
     made = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=command_line())
     terminal.announce(console, made)
+    for one in (*extra, *joined):
+        if one.note:
+            console.print(f"{one.name}: {one.note}", markup=False, soft_wrap=True)
     try:
         with terminal.bar() as bar:
             made.run(terminal.follow(bar, made))

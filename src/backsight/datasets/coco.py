@@ -21,6 +21,7 @@ from pycocotools.coco import COCO  # type: ignore[import-untyped,unused-ignore]
 from backsight.datasets.files import misfit, picture_size, stays_inside
 from backsight.errors import DataError, UsageError
 from backsight.grid import Box
+from backsight.pictures import TURNED, FilePicture
 
 # In pixels: annotators' boxes may reach over the edge by a rounding. They are cut at the edge.
 TOLERANCE = 1.0
@@ -195,7 +196,7 @@ def _photo(coco: COCO, number: int, places: Sequence[Path], file: Path) -> Photo
         raise DataError(
             "A photograph has not the size that its annotations say, so its boxes do not fit",
             where=where,
-            got=f"{path} is {real[0]} x {real[1]} px, annotated as {size[0]} x {size[1]} px",
+            got=f"{path} is {real[0]} x {real[1]} px{_turned(path)}, annotated as {size[0]} x {size[1]} px",
             do="restore the photograph that was annotated",
         )
     annotations = sorted(coco.imgToAnns[number], key=lambda a: int(a["id"]))
@@ -234,6 +235,10 @@ def _box(annotation: dict[str, Any], size: tuple[int, int], where: str) -> Box:
             do="correct the bbox ([x, y, width, height] in pixels), or remove the annotation",
         )
     return cut
+
+
+def _turned(path: Path) -> str:
+    return f", {TURNED}" if TURNED in FilePicture(path).conversions else ""
 
 
 def _short(value: object) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from backsight.datasets import coco
+from backsight.datasets.files import conversion_note
 from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.stimuli.questions import DIRECTIONS, NUMBER, Direction, relation_question
@@ -151,7 +152,7 @@ def load(
             got=f"ratio {ratio:g}, box sides of at least {min_side:g} px",
             do="see what each rule leaves out: `backsight data coco-pairs DIR`",
         )
-    examples = ExampleSet("coco_pairs", tuple(items))
+    examples = ExampleSet("coco_pairs", tuple(items), note=conversion_note(item.picture for item in items))
     if balanced is not None:
         counts = Counter(example.direction for example in items)
         of_each = _of_each(counts, balanced)

@@ -18,6 +18,7 @@ from typing import Literal
 from PIL import Image
 
 from backsight.datasets import composite_pairs, whatsup_files
+from backsight.datasets.files import conversion_note
 from backsight.datasets.whatsup_files import Entry
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture, Picture
@@ -128,7 +129,14 @@ def load(root: Path, size: tuple[int, int], *, names: Callable[[str], bool] | No
         "reversed": partial(composite_pairs.reversed_composites, pool=pool, seed=seed),
     }
     note = f"{pictures(items):,} composites, each of two pictures of set A (Dual Mechanisms, 3.1)."
-    return ExampleSet(suite, items, "auto" if names is None else "token", makers, note)
+    notes = (note, conversion_note(half for item in items for half in halves(item)))
+    return ExampleSet(suite, items, "auto" if names is None else "token", makers, " ".join(filter(None, notes)))
+
+
+def halves(example: Example) -> tuple[FilePicture, ...]:
+    """The photographs that a composite's halves come from; none for an example of another kind."""
+    picture = example.picture
+    return (picture.left, picture.right) if isinstance(picture, CompositePicture) else ()
 
 
 def suite_of(root: Path) -> str:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from backsight.errors import BacksightError, DataError, UsageError
 from backsight.grid import Box
+from backsight.pictures import FilePicture, Picture, reading, shown_size
 
 
 def stays_inside(name: str) -> bool:
@@ -29,23 +31,26 @@ def stays_inside(name: str) -> bool:
 
 
 def picture_size(path: Path, where: str) -> tuple[int, int]:
-    """Width and height of a picture that can be read to its end; DataError at `where` if it cannot."""
-    try:
+    """Width and height, as shown, of a picture that can be read to its end; DataError at `where` if it cannot."""
+    with reading(path, where):
         with Image.open(path) as image:
-            size = image.size
             image.verify()
         with Image.open(path) as image:
+            size = shown_size(image)
             # `verify` does not see a JPEG that is cut short; decoding at an eighth of its size does, cheaply.
             image.draft("RGB", (1, 1))
             image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            "A picture cannot be read",
-            where=where,
-            got=f"{path}: {error}",
-            do="replace the file; PNG and JPEG are read",
-        ) from error
     return size
+
+
+def conversion_note(pictures: Iterable[Picture]) -> str:
+    """A sentence for each thing that was done to some of the pictures to show them; empty where nothing was."""
+    distinct = {p.path: p for p in pictures if isinstance(p, FilePicture)}.values()
+    counts = Counter(done for picture in distinct for done in picture.conversions)
+    return " ".join(
+        f"{number} of {len(distinct)} pictures {'is' if number == 1 else 'are'} {done}."
+        for done, number in sorted(counts.items())
+    )
 
 
 def misfit(box: Box, size: tuple[int, int], tolerance: float) -> str | None:

@@ -12,11 +12,12 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backsight.datasets import contact_sheet
-from backsight.datasets.files import new_folder, picture_size, stays_inside
+from backsight.datasets.files import conversion_note, new_folder, picture_size, stays_inside
 from backsight.datasets.lines import SIDES, Line
 from backsight.errors import DataError
 from backsight.examples import Example, ExampleSet, FilePicture, Picture
@@ -83,18 +84,15 @@ def _one_schema(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _check(examples: ExampleSet, records: list[dict[str, Any]]) -> None:
     """Every record must be one that `load` takes."""
     sizes = {e.image_id: e.picture.size for e in examples}
-    lines = [Line(f"example {example.id}", record) for example, record in zip(examples, records, strict=True)]
-    items = [
-        line.example(line.where, example.picture, sizes[example.image_id])
-        for line, example in zip(lines, examples, strict=True)
-    ]
-    _refuse_duplicates(lines, items)
+    for example, record in zip(examples, records, strict=True):
+        Line(f"example {example.id}", record).example(example.id, example.picture, sizes[example.image_id])
 
 
 def load(root: Path) -> ExampleSet:
     """The examples in a folder that `write` made or that was made by hand; DataError for every mistake in it.
 
-    The set bears the name in the column `set` or `suite` where all lines agree on it, else the folder's.
+    The set bears the name in the column `set` or `suite` where all lines agree on it, else the folder's; so do its
+    examples where their lines have no suite. `note` says what was done to the pictures to show them.
     """
     lines = _lines(root)
     pictures: dict[str, tuple[Picture, tuple[int, int]]] = {}
@@ -106,8 +104,12 @@ def load(root: Path) -> ExampleSet:
         items.append(line.example(f"row-{number}", *pictures[name]))
     _refuse_duplicates(lines, items)
     names = [{line.maybe(column) for line in lines} for column in ("set", "suite")]
-    name = next((found for values in names if len(values) == 1 for found in values if found), root.resolve().name)
-    return ExampleSet(name, tuple(items), scoring="auto")
+    name = next((one for values in names if len(values) == 1 for one in values if one), root.resolve().name)
+    named = (
+        item if line.maybe("suite") else replace(item, suite=name) for line, item in zip(lines, items, strict=True)
+    )
+    note = conversion_note(item.picture for item in items)
+    return ExampleSet(name, tuple(named), scoring="auto", note=note)
 
 
 def _lines(root: Path) -> list[Line]:
@@ -140,7 +142,7 @@ def _picture(root: Path, name: str, line: Line) -> tuple[Picture, tuple[int, int
     if not stays_inside(name):
         raise line.wrong("A file name leaves the folder", repr(name), "give it relative to the folder, without '..'")
     path = root / name
-    if not path.is_file():
+    if not path.exists():
         raise line.wrong("A picture is missing", name, "restore the file, or leave the line out")
     return FilePicture(path), picture_size(path, line.where)
 

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from backsight.datasets import vsr_files, vsr_relations
 from backsight.datasets.coco_pairs import PROMPT, RATIO
+from backsight.datasets.files import conversion_note
 from backsight.datasets.vsr_files import FIVE, OF_WORDS, STEPS, Candidate, Row
 from backsight.datasets.vsr_relations import DIRECTIONAL, PAPER_RELATIONS, Match
 from backsight.errors import DataError, UsageError
@@ -160,7 +161,8 @@ def load(
         items.append(example if again == 1 else replace(example, id=f"{example.id}-{again}"))
     right = "where the boxes lie" if labels == "geometry" else "what the captions say"
     note = f"VSR (Liu et al., 2023), {split}, with COCO's boxes; right is {right}."
-    return ExampleSet("vsr", tuple(items), note=note).limit(limit)
+    notes = (note, conversion_note(item.picture for item in items))
+    return ExampleSet("vsr", tuple(items), note=" ".join(filter(None, notes))).limit(limit)
 
 
 def _check_options(**options: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from backsight.datasets import whatsup_files
+from backsight.datasets.files import conversion_note
 from backsight.datasets.whatsup_files import Entry, Reading
 from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet
@@ -93,14 +94,15 @@ def load(
     if limit is not None and limit < 1:
         raise UsageError("A limit keeps at least one question", got=limit)
     read = whatsup_files.read(root, sets)
-    found = []
+    loaded = []
     for which, reading in read.items():
         suite = _suite(root, which) + ("_captions" if ask == "captions" else "")
         items = tuple(_example(entry, which, suite, ask) for entry in reading.entries)
         if items:
             scoring: Literal["token", "sequence"] = "token" if ask == "words" else "sequence"
-            found.append(GroupedSet(suite, items, scoring, note=_note(root, which)).limit(limit))
-    if not found:
+            notes = (_note(root, which), conversion_note(item.picture for item in items))
+            loaded.append(GroupedSet(suite, items, scoring, note=" ".join(filter(None, notes))).limit(limit))
+    if not loaded:
         raise DataError(
             "No row of What'sUp is left that can be used",
             where=root,
@@ -108,7 +110,7 @@ def load(
             or f"no file of set {', '.join(sets)}",
             do="see what is left out and why: `backsight data whatsup DIR`",
         )
-    return tuple(found)
+    return tuple(loaded)
 
 
 def _suite(root: Path, which: WhatsUpSet) -> str:

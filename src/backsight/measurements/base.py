@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from backsight.examples import ExampleSet, Pair, PairSet
+from backsight.examples import ExampleSet, Pair, PairSet, as_samples
 from backsight.measurements import memory
 from backsight.models.vlm import VLM
 from backsight.tables import Schema, Table
@@ -72,8 +72,8 @@ class Measurement(ABC):
         return [list(range(len(samples)))] if self.whole else batches(samples, self.batch)
 
     def __call__(self, vlm: VLM, samples: Samples, *, progress: Callable[[int, int], None] | None = None) -> Table:
-        """The table of rows; CannotAnswer where the model cannot be asked these samples."""
-        return measure(vlm, samples, self, progress=progress)
+        """The table of rows; CannotAnswer where the model cannot be asked these samples. A list of examples will do."""
+        return measure(vlm, as_samples(samples), self, progress=progress)
 
 
 def measure(

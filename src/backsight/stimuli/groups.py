@@ -13,7 +13,7 @@ import numpy as np
 from backsight.examples import Example, ExampleSet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupedSet(ExampleSet):
     """An example set that a limit cuts by whole groups: examples of one group share the tag `group`."""
 
