@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backsight.datasets import composites, tabletop
+from backsight import stimuli
+from backsight.datasets import composite_pairs, composites, tabletop
 from backsight.datasets.composites import Composite, CompositePicture
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
+from backsight.stimuli.arrangements import by_arrangement, split
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 THINGS = ("cup", "hat", "beer-bottle", "pot", "key")
@@ -177,7 +179,7 @@ def test_last_token_pairs_change_both_things_and_the_side(five: ExampleSet) -> N
             pair.outcomes["clean"],
             pair.outcomes["counterfactual"],
         )
-        assert pair.changes == {"source.left", "source.right", "direction"}
+        assert pair.changes == {"source.left", "source.right", "picture.left", "picture.right", "direction"}
     assert [p.clean.direction for p in pairs] == ["left"] * 50 + ["right"] * 50
     assert len({(p.clean.id, p.counterfactual.id) for p in pairs}) == 100
     assert pairs.fingerprint == five.pairs("last_token").fingerprint
@@ -202,8 +204,42 @@ def test_reversed_pairs_keep_the_question(five: ExampleSet) -> None:
         assert (pair.clean.question, pair.clean.options) == (pair.counterfactual.question, pair.counterfactual.options)
         other = names(pair.clean)[2 if pair.clean.direction == "left" else 0]
         assert pair.outcomes == {"clean": pair.clean.answer, "flipped": other}
-        assert pair.counterfactual.answer == other and pair.changes == {"source.left", "source.right"}
+        assert pair.counterfactual.answer == other
+        assert pair.changes == {"source.left", "source.right", "picture.left", "picture.right"}
     assert len({p.clean.id for p in pairs}) == 64
+
+
+def test_pairs_declare_the_furniture_that_they_show_anew(drawn: Path) -> None:
+    """Every half is another photograph, and noted boxes of the furniture are other boxes."""
+    made = composites.load(drawn, (168, 112))
+    pairs = (*made.pairs("last_token"), *made.pairs("reversed"))
+    clean = pairs[0].clean
+    moved = replace(clean, boxes=clean.boxes | {clean.source.middle: Box(0, 0, 9, 9)})
+    assert f"boxes.{clean.source.middle}" in composite_pairs._changed(clean, moved)
+    for pair in pairs:
+        clean, other = pair.clean, pair.counterfactual
+        differ = {f"picture.{side}" for side in ("left", "right")
+                  if getattr(clean.picture, side) != getattr(other.picture, side)}  # fmt: skip
+        differ |= {f"source.{side}" for side in ("left", "right")
+                   if getattr(clean.source, side) != getattr(other.source, side)}  # fmt: skip
+        middle = clean.source.middle
+        differ |= {f"boxes.{middle}"} if clean.boxes[middle] != other.boxes[middle] else set()
+        differ |= {"direction"} if clean.direction != other.direction else set()
+        assert pair.changes == differ
+
+
+def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
+    """Of chair and table there are 5 + 5 and 4 + 4 photographs; a composite of one that is fitted on and one that is
+    scored is in neither part."""
+    (pictures,) = by_arrangement(five).values()
+    assert len(pictures) == 32
+    for seed in range(4):
+        train, test = split(pictures, seed)
+        seen = [{name for e in part for name in e.picture.sources} for part in (train, test)]
+        assert not seen[0] & seen[1] and 6 <= len(train) <= 20 and len(train) + len(test) < 32
+        assert (train, test) == split(pictures, seed)
+    rows = by_arrangement(stimuli.squares())["horizontal"]
+    assert tuple(map(len, split(rows, 0))) == (90, 30) and rows[0].picture.sources == (rows[0].image_id,)
 
 
 def test_a_composite_without_its_reversal_has_no_reversed_pair(tmp_path: Path) -> None:

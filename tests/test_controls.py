@@ -19,6 +19,7 @@ from backsight.measurements import Flip, Knockout, Moved, relevance
 from backsight.measurements.knockout import between, empty_picture, token_effects
 from backsight.measurements.mirror import mirrored, moved
 from backsight.models import embeds, replay
+from backsight.models.prompts import Batch
 from backsight.models.sites import Edit, ImageTokens
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
@@ -127,13 +128,32 @@ def test_a_mirrored_question_has_the_mirrored_answer(pairs: ExampleSet) -> None:
         assert back.boxes == example.boxes and back.answer == example.answer and back.image_id != example.image_id
 
 
-def test_the_layout_turns_in_a_mirror_and_noise_does_not(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+def test_the_layout_turns_in_a_mirror(tiny_vlm: VLM, pairs: ExampleSet) -> None:
     table = Flip(methods=FAST, depth=3)(tiny_vlm, pairs)
     assert table.frame.groupby(["example_id", "method"]).size().loc[:, "rollout"].eq(8).all()
     rows = {(r["method"], r["target"]): r for r in flip_summary(table, smallest=2).rows()}
     assert rows["constant", None]["r"] == pytest.approx(1) and rows["constant", None]["r_pooled"] == pytest.approx(1)
     assert rows["rollout", None]["r_null"] == pytest.approx(1)
     assert -1 <= rows["creg", "truth"]["low"] <= rows["creg", "truth"]["r"] < 1
+
+
+def test_noise_does_not_turn_in_a_mirror(tiny_vlm: VLM, pairs: ExampleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the tokens at random in each picture: what a compass shows of them says nothing of the mirror's."""
+    rng, plain = np.random.default_rng(0), relevance.maps
+
+    def noise(vlm: VLM, batch: Batch, *arguments: Any, **options: Any) -> relevance.Maps:
+        made = plain(vlm, batch, *arguments, **options)
+        for values in made.relevance.values():
+            values[:] = [(rng.random(len(one)) < 0.1) + 1e-3 for one in values]
+        return made
+
+    monkeypatch.setattr(relevance, "maps", noise)
+    rows = flip_summary(Flip(methods=FAST, depth=3)(tiny_vlm, pairs), smallest=2).rows()
+    noisy = {(r["method"], r["target"]): r for r in rows if r["method"] in FAST}
+    assert set(noisy) == {("creg", "truth"), ("creg", "prediction"), ("rollout", None)}
+    for row in noisy.values():
+        assert row["low"] <= row["r"] <= row["high"] < 0.8 and row["r_null"] == pytest.approx(1)
+    assert abs(np.mean([row["r"] for row in noisy.values()])) < 0.35
 
 
 def test_flips_by_hand() -> None:

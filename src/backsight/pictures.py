@@ -46,6 +46,11 @@ class Picture(ABC):
         """The pixels, as an RGB image."""
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The ids of the pictures that this one is joined of: its own where it is of one piece."""
+        return (self.id,)
+
+    @property
     def conversions(self) -> tuple[str, ...]:
         """What is done to the pixels of a file or an image before a model gets them: none for what is drawn."""
         return ()

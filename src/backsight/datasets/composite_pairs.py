@@ -20,7 +20,8 @@ def last_token(examples: ExampleSet, *, pool: Pool, per_direction: int = PER_DIR
     Of five distinct names, the clean composite is (c0, middle, c2) and the counterfactual one (c4, middle, c3), asked
     about the other side. Outcomes: `clean` is the clean answer, `ordinal` the clean composite's thing on the side that
     the counterfactual asks about, `counterfactual` the counterfactual answer. At most `per_direction` pairs a
-    direction, drawn without replacement; counterfactuals come from the whole `pool`.
+    direction, drawn without replacement; counterfactuals come from the whole `pool`. `changes` names the photographs
+    too: the furniture's pixels are not those of the clean composite.
     """
     by_stage: dict[tuple[str, str, str], list[Example]] = {}
     for (composite, side), example in pool.items():
@@ -50,7 +51,7 @@ def last_token(examples: ExampleSet, *, pool: Pool, per_direction: int = PER_DIR
                     clean=chosen,
                     counterfactual=other,
                     outcomes={"clean": chosen.answer, "ordinal": ordinal, "counterfactual": other.answer},
-                    changes=frozenset({"source.left", "source.right", "direction"}),
+                    changes=_changed(chosen, other) | {"direction"},
                 )
             )
     return PairSet(f"{examples.name}/last_token", tuple(pairs), "last_token")
@@ -76,7 +77,19 @@ def reversed_composites(
                     clean=chosen,
                     counterfactual=other,
                     outcomes={"clean": chosen.answer, "flipped": other.answer},
-                    changes=frozenset({"source.left", "source.right"}),
+                    changes=_changed(chosen, other),
                 )
             )
     return PairSet(f"{examples.name}/reversed", tuple(pairs), "reversed")
+
+
+def _changed(clean: Example, counterfactual: Example) -> frozenset[str]:
+    """What two composites of the same piece of furniture have different: things, photographs, boxes by what is boxed.
+
+    The furniture stays, but it is seen in other photographs: its pixels are others, and so may its box be.
+    """
+    middle = clean.source.middle
+    moved = clean.boxes.get(middle) != counterfactual.boxes.get(middle)
+    return frozenset(
+        {"source.left", "source.right", "picture.left", "picture.right", *([f"boxes.{middle}"] if moved else [])}
+    )

@@ -58,6 +58,10 @@ class CompositePicture(Picture):
     def size(self) -> tuple[int, int]:
         return self.extent
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.left.id, self.right.id)
+
     def open(self) -> Image.Image:
         left, right = (_resized(half.path, half.id, self.extent) for half in (self.left, self.right))
         return joined(left, right)

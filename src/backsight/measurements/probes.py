@@ -77,6 +77,10 @@ class Probes(Measurement):
         for pictures in by_arrangement(samples).values():
             if len(pictures) < 8:
                 raise CannotAnswer("Too few pictures to fit a probe", got=f"{len(pictures)}, at least 8 are needed")
+            train, test = split(pictures, self.seed)
+            if len(train) < 6 or not test:
+                got = f"{len(train)} to fit on and {len(test)} to score, of {len(pictures)} that share photographs"
+                raise CannotAnswer("Too few pictures to fit a probe", got=got)
 
     def cost(self, vlm: VLM, samples: Samples) -> float:
         """One forward a picture, three where shifted rows are shown beside."""

@@ -25,6 +25,7 @@ from backsight.stimuli.rows import COLORS, SHAPE_OF
 from backsight.stimuli.scene import Figure, Scene
 
 TRAINED = 0.75  # of the pictures, to fit a probe on
+DRAWS = 64  # of photographs that composites are split by
 TOUCHED = 0.01  # of a cell that a thing must cover for the cell to carry it
 
 
@@ -135,10 +136,36 @@ def by_arrangement(examples: Sequence[Example]) -> dict[str, list[Example]]:
 
 
 def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
-    """Three quarters of the pictures to fit on, and the rest."""
+    """Three quarters of the pictures to fit on, and the rest.
+
+    Pictures that are joined of two are split by what they are joined of, so that no photograph is in both parts. A
+    picture whose halves would be in different parts is in neither; of those left about three quarters are to fit on.
+    """
+    if any(len(example.picture.sources) > 1 for example in pictures):
+        return _split_by_source(pictures, seed)
     order = np.random.default_rng([seed, len(pictures)]).permutation(len(pictures))
     cut = round(TRAINED * len(pictures))
     return [pictures[i] for i in sorted(order[:cut])], [pictures[i] for i in sorted(order[cut:])]
+
+
+def _split_by_source(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Of several draws of the photographs to fit on the one that leaves most pictures for both parts, three to one."""
+    names = sorted({name for example in pictures for name in example.picture.sources})
+    # Of pictures of two halves p ** 2 are to fit on and (1 - p) ** 2 are left, which are as three to one.
+    share = TRAINED**0.5 / (TRAINED**0.5 + (1 - TRAINED) ** 0.5)
+    rng = np.random.default_rng([seed, len(names)])
+    halves = [(example, set(example.picture.sources)) for example in pictures]
+    best: tuple[list[Example], list[Example]] = [], []
+    for _ in range(DRAWS):
+        fitted = {names[i] for i in rng.permutation(len(names))[: round(share * len(names))]}
+        train, test = [e for e, of in halves if of <= fitted], [e for e, of in halves if not of & fitted]
+        if _smaller(train, test) > _smaller(*best):
+            best = train, test
+    return best
+
+
+def _smaller(train: Sequence[Example], test: Sequence[Example]) -> float:
+    return min(len(train) / TRAINED, len(test) / (1 - TRAINED))
 
 
 def labelled(example: Example, grid: TokenGrid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
