@@ -8,6 +8,7 @@ import numpy as np
 
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet, Pair, PairSet
+from backsight.stimuli import row_scenes
 from backsight.stimuli.questions import DIRECTIONS, OPPOSITE, Direction
 
 
@@ -16,12 +17,10 @@ def last_token(examples: ExampleSet, *, per_direction: int = 50, seed: int = 0) 
 
     Of five distinct fillers, the clean row is (c0, c1, c2) and the counterfactual row (c4, c1, c3) with the
     opposite direction in the question; the middle one stays. Outcomes: `clean` is the clean answer, `ordinal` the
-    clean row's entity at the place that the counterfactual asks for, `counterfactual` the counterfactual answer.
+    clean row's entity at the position that the counterfactual asks for, `counterfactual` the counterfactual answer.
     At most `per_direction` pairs a direction, drawn without replacement.
     """
-    from backsight.stimuli import rows
-
-    if not all(isinstance(e.source, rows.Row) for e in examples):
+    if not all(isinstance(e.source, row_scenes.Row) for e in examples):
         raise UsageError("Last-token pairs are made of rows of three", got=f"set {examples.name!r}")
     pairs: list[Pair] = []
     for direction in DIRECTIONS:
@@ -32,7 +31,7 @@ def last_token(examples: ExampleSet, *, per_direction: int = 50, seed: int = 0) 
         while clean and len(seen) < per_direction and tries < 50 * per_direction:
             tries += 1
             chosen = clean[int(rng.integers(len(clean)))]
-            others = [n for n in rows.fillers(chosen.source.suite) if n not in chosen.source.names]
+            others = [n for n in row_scenes.fillers(chosen.source.suite) if n not in chosen.source.names]
             c3, c4 = (str(n) for n in rng.choice(others, 2, replace=False))
             if (chosen.id, (c3, c4)) not in seen:
                 seen.add((chosen.id, (c3, c4)))
@@ -41,17 +40,15 @@ def last_token(examples: ExampleSet, *, per_direction: int = 50, seed: int = 0) 
 
 
 def _opposite(clean: Example, direction: Direction, c3: str, c4: str, number: int) -> Pair:
-    from backsight.stimuli import rows
-
-    row: rows.Row = clean.source
+    row: row_scenes.Row = clean.source
     names = (c4, row.names[1], c3)
     figures = tuple(
-        rows.figure(row.suite, name, old.box, shade=old.shade) if name != old.name else old
+        row_scenes.figure(row.suite, name, old.box, shade=old.shade) if name != old.name else old
         for name, old in zip(names, row.scene.figures, strict=True)
     )
     other = replace(row, names=names, scene=row.scene.with_figures(figures))
     key = f"{clean.suite}-last_token-{number:03d}"
-    counterfactual = rows.example(other, OPPOSITE[direction], clean.suite)
+    counterfactual = row_scenes.example(other, OPPOSITE[direction], clean.suite)
     asked = 2 if direction in ("left", "above") else 0
     return Pair(
         id=key,
@@ -69,9 +66,7 @@ def reversed_rows(examples: ExampleSet, *, per_direction: int = 50, seed: int = 
     answer. Left and above draw the same triples where both are there, and so do right and below: such pairs share
     the tag `group`.
     """
-    from backsight.stimuli import rows
-
-    if not all(isinstance(e.source, rows.Row) for e in examples):
+    if not all(isinstance(e.source, row_scenes.Row) for e in examples):
         raise UsageError("Reversed pairs are made of rows of three", got=f"set {examples.name!r}")
     pairs: list[Pair] = []
     for direction in DIRECTIONS:
@@ -86,14 +81,12 @@ def reversed_rows(examples: ExampleSet, *, per_direction: int = 50, seed: int = 
 
 
 def _turned(clean: Example, direction: Direction, number: int) -> Pair:
-    from backsight.stimuli import rows
-
-    row: rows.Row = clean.source
+    row: row_scenes.Row = clean.source
     first, middle, last = row.scene.figures
     turned = (replace(last, box=first.box), middle, replace(first, box=last.box))
     other = replace(row, names=row.names[::-1], scene=row.scene.with_figures(turned))
     key = f"{clean.suite}-reversed-{number:03d}"
-    counterfactual = rows.example(other, direction, clean.suite)
+    counterfactual = row_scenes.example(other, direction, clean.suite)
     return Pair(
         id=key,
         clean=clean,
