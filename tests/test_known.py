@@ -20,7 +20,7 @@ from backsight.models import contracts, embeds, replay
 from backsight.models.loading import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.stimuli.alone import others
+from backsight.stimuli.isolated import others
 from backsight.training.questions import corpus
 
 NAMES = ("vision", "language", "both")

@@ -16,8 +16,8 @@ from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.stimuli.alone import alone, control, others
 from backsight.stimuli.arrangements import TOUCHED
+from backsight.stimuli.isolated import control, isolated, others
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.render import render
 from backsight.tables import Table
@@ -79,7 +79,7 @@ def test_shuffles_repeat_and_differ_by_seed_and_picture(qwen: VLM) -> None:
 def test_removal_takes_each_token_from_where_figure_9_says(qwen: VLM) -> None:
     example = stimuli.squares(qwen.grid)[0]
     batch = qwen.prepare([example])
-    found, empty = alone(example, batch.grids[0].cell)
+    found, empty = isolated(example, batch.grids[0].cell)
     value = removed(qwen, batch)
     assert [f.picture.scene.named[0].name for f in found] == [f.name for f in example.source.scene.named]
 
@@ -101,7 +101,7 @@ def test_removal_takes_each_token_from_where_figure_9_says(qwen: VLM) -> None:
 def test_an_entity_alone_stands_in_the_centre_whole_cells_away(preset: str) -> None:
     layout = PRESETS[preset]
     for example in (*stimuli.squares(layout).limit(8), *stimuli.jittered(layout, suite="shapes", count=20)):
-        for entity in alone(example, (layout.cell, layout.cell))[0]:
+        for entity in isolated(example, (layout.cell, layout.cell))[0]:
             dx, dy = entity.source.left - entity.target.left, entity.source.top - entity.target.top
             assert dx % layout.cell == 0 and dy % layout.cell == 0
             x, y = entity.source.center

@@ -17,9 +17,9 @@ from backsight.errors import UsageError
 from backsight.examples import Example
 from backsight.stimuli import tabletop, things
 from backsight.stimuli.layouts import PRESETS
-from backsight.stimuli.questions import WHATSUP_PLACES
+from backsight.stimuli.questions import WHATSUP_RELATIONS
 from backsight.stimuli.tabletop_drawing import showing
-from backsight.stimuli.tabletop_world import Furniture, Stage, TableScene, Thing, place_of
+from backsight.stimuli.tabletop_world import Furniture, Stage, TableScene, Thing, relation_of
 from backsight.training import tabletop as training
 
 # A table of 1 x 0.6 whose upper surface is at 0.6, straight before the viewer.
@@ -30,7 +30,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def at(x: float, y: float, z: float, **changed: float) -> str | None:
-    return place_of(replace(CUP, x=x, y=y, z=z, **changed), TABLE)  # type: ignore[arg-type]
+    return relation_of(replace(CUP, x=x, y=y, z=z, **changed), TABLE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_turned_table_reaches_farther() -> None:
     quarter = replace(TABLE, turn=90.0)
     assert quarter.reach == pytest.approx((0.3, 0.5))
     spot = replace(CUP, x=-0.481)
-    assert (place_of(spot, quarter), place_of(spot, TABLE)) == ("left", None)
+    assert (relation_of(spot, quarter), relation_of(spot, TABLE)) == ("left", None)
     assert replace(TABLE, turn=30.0).reach[0] == pytest.approx((math.cos(math.pi / 6) + 0.6 * 0.5) / 2)
 
 
@@ -117,7 +117,7 @@ def any_scene(seed: int, *, held: bool = False) -> Example:
     which = tabletop.WHICH[int(rng.integers(2))]
     pairs = tabletop.all_pairs(held)
     name, kind = pairs[int(rng.integers(len(pairs)))]
-    place = WHATSUP_PLACES[which][int(rng.integers(4))]
+    place = WHATSUP_RELATIONS[which][int(rng.integers(4))]
     while True:
         stage = tabletop.random_stage(kind, which, rng)
         empty = TableScene(tabletop.SIZE, stage, tabletop.random_thing(name, rng))
@@ -155,7 +155,9 @@ def test_training_shows_no_held_out_pair() -> None:
     drawn = [one for number in range(12) for one in training.stage(number, (84, 84))]
     pairs = {(one.thing, one.furniture) for one in drawn}
     assert pairs <= set(tabletop.all_pairs()) - tabletop.held_out() and len(pairs) > 15
-    assert {(one.which, one.place) for one in drawn} == {(w, p) for w, places in WHATSUP_PLACES.items() for p in places}
+    assert {(one.which, one.place) for one in drawn} == {
+        (w, p) for w, places in WHATSUP_RELATIONS.items() for p in places
+    }
     assert [one.image.tobytes() for one in training.stage.__wrapped__(0, (84, 84))] == [
         one.image.tobytes() for one in training.stage(0, (84, 84))
     ]
@@ -234,7 +236,7 @@ def test_the_board_hides_what_is_under_and_behind_it() -> None:
         "behind": replace(tall, z=0.7),
     }
     seen = {place: showing(TableScene((168, 168), STAGE, thing)) for place, thing in scenes.items()}
-    assert {place: place_of(thing, TABLE) for place, thing in scenes.items()} == {place: place for place in scenes}
+    assert {place: relation_of(thing, TABLE) for place, thing in scenes.items()} == {place: place for place in scenes}
     assert seen["on"][0] == seen["front"][0] == 1 and seen["on"][1] < 1  # a thing on the table hides some of it
     assert seen["under"][0] < 1 and seen["behind"][0] < 0.6 and seen["behind"][1] == 1
 

@@ -66,11 +66,11 @@ def read(root: Path) -> list[Photo]:
         )
     photos: dict[int, Photo] = {}
     entries = 0
-    places = [root / "images", root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name != "images")]
+    folders = [root / "images", root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name != "images")]
     for file in annotation_files(root):
         coco = _index(file)
         entries += len(coco.imgs)
-        photos.update({number: _photo(coco, number, places, file) for number in sorted(coco.imgs)})
+        photos.update({number: _photo(coco, number, folders, file) for number in sorted(coco.imgs)})
     if len(photos) < entries:
         raise DataError("An image id occurs in two annotation files", where=root, do="keep one of the two files")
     if not any(photo.path for photo in photos.values()):
@@ -87,19 +87,19 @@ def annotation_files(root: Path) -> list[Path]:
     """Where the annotations of a folder stand; DataError where that is nowhere or not clear."""
     if (root / "instances.json").is_file():
         return [root / "instances.json"]
-    if found := sorted((root / "annotations").glob("instances_*.json")):
-        return found
+    if named := sorted((root / "annotations").glob("instances_*.json")):
+        return named
     files = sorted(root.glob("*.json"))
     # A single file is taken as it is, so that its mistakes are named; of several, the one in COCO's form.
-    found = files if len(files) == 1 else [file for file in files if _looks_like_coco(file)]
-    if len(found) != 1:
+    usable = files if len(files) == 1 else [file for file in files if _looks_like_coco(file)]
+    if len(usable) != 1:
         raise DataError(
-            "The folder has no annotation file" if not found else "The folder has several annotation files",
+            "The folder has no annotation file" if not usable else "The folder has several annotation files",
             where=root,
-            got=", ".join(p.name for p in found or files) or "no .json file",
+            got=", ".join(p.name for p in usable or files) or "no .json file",
             do="put COCO's annotations into instances.json or annotations/instances_NAME.json",
         )
-    return found
+    return usable
 
 
 def _looks_like_coco(file: Path) -> bool:
@@ -183,7 +183,7 @@ def _check_links(data: dict[str, Any], file: Path) -> None:
                 )
 
 
-def _photo(coco: COCO, number: int, places: Sequence[Path], file: Path) -> Photo:
+def _photo(coco: COCO, number: int, folders: Sequence[Path], file: Path) -> Photo:
     entry = coco.imgs[number]
     name, size = entry["file_name"], (entry["width"], entry["height"])
     where = f"{file}, image {number}"
@@ -191,7 +191,7 @@ def _photo(coco: COCO, number: int, places: Sequence[Path], file: Path) -> Photo
         raise DataError(
             "A file name leaves the folder", where=where, got=repr(name), do="give it relative to the folder"
         )
-    path = next((place / name for place in places if (place / name).is_file()), None)
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if path is not None and (real := picture_size(path, where)) != size:
         raise DataError(
             "A photograph has not the size that its annotations say, so its boxes do not fit",

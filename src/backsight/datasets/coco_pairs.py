@@ -35,7 +35,7 @@ LEFT_OUT = (
     "too small",
     "in no clear relation to another",
 )
-Found = tuple[coco.Instance, coco.Instance, Direction]
+Related = tuple[coco.Instance, coco.Instance, Direction]
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def audit(root: Path, *, ratio: float = RATIO, min_side: float = MIN_SIDE) -> Au
     at_hand = [photo for photo in photos if photo.path is not None]
     for photo in at_hand:
         kept, dropped = select(photo, min_side)
-        found = list(ordered_pairs(kept, ratio))
-        in_a_pair = len({subject.category for subject, _, _ in found})
+        pairs = list(ordered_pairs(kept, ratio))
+        in_a_pair = len({subject.category for subject, _, _ in pairs})
         left_out += dropped
         left_out["in no clear relation to another"] += len(kept) - in_a_pair
-        relations.update(direction for _, _, direction in found)
+        relations.update(direction for _, _, direction in pairs)
         used += in_a_pair
-        without += not found
+        without += not pairs
     return Audit(
         images=len(photos),
         images_at_hand=len(at_hand),
@@ -144,7 +144,7 @@ def load(
         if photo.path is not None:
             picture = FilePicture(photo.path)
             kept, _ = select(photo, min_side)
-            items += (_example(photo.id, picture, *found) for found in ordered_pairs(kept, ratio))
+            items += (_example(photo.id, picture, *related) for related in ordered_pairs(kept, ratio))
     if not items:
         raise DataError(
             "No pair is left under the rules of COCO-Pairs",
@@ -199,7 +199,7 @@ def select(photo: coco.Photo, min_side: float = MIN_SIDE) -> tuple[list[coco.Ins
     return sorted(kept, key=lambda instance: instance.category), dropped
 
 
-def ordered_pairs(instances: list[coco.Instance], ratio: float = RATIO) -> Iterator[Found]:
+def ordered_pairs(instances: list[coco.Instance], ratio: float = RATIO) -> Iterator[Related]:
     """Subject, reference and relation of every ordered pair with a clear relation."""
     for subject, reference in permutations(instances, 2):
         direction = relation(subject.box, reference.box, ratio=ratio)

@@ -191,16 +191,16 @@ class _Joint:
 def _joints(entries: Sequence[Entry], size: tuple[int, int]) -> list[_Joint]:
     """Every ordered pair of things at the sides of one piece of furniture, by furniture, number and names."""
     seen: dict[str, set[str]] = {}
-    found: dict[tuple[str, str], dict[tuple[Side, str], Entry]] = {}
+    stages: dict[tuple[str, str], dict[tuple[Side, str], Entry]] = {}
     for entry in entries:
         named = entry.named
-        if named.place in SIDES and named.subject != named.reference_words:
+        if named.relation in SIDES and named.subject != named.reference_words:
             seen.setdefault(named.reference_words, set()).add(named.subject)
-            stage = found.setdefault((named.reference_words, named.number), {})
+            stage = stages.setdefault((named.reference_words, named.number), {})
             stage[_side(entry), named.subject] = entry
     joints = []
-    for middle, number in sorted(found):
-        stage, names = found[middle, number], tuple(sorted(seen[middle]))
+    for middle, number in sorted(stages):
+        stage, names = stages[middle, number], tuple(sorted(seen[middle]))
         for one, other in permutations(names, 2):
             left, right = stage.get(("left", one)), stage.get(("right", other))
             if left is not None and right is not None:
@@ -209,7 +209,7 @@ def _joints(entries: Sequence[Entry], size: tuple[int, int]) -> list[_Joint]:
 
 
 def _side(entry: Entry) -> Side:
-    return "left" if entry.named.place == "left" else "right"
+    return "left" if entry.named.relation == "left" else "right"
 
 
 def _boxes(joint: _Joint, composite: Composite) -> dict[str, Box]:

@@ -111,15 +111,15 @@ class Line:
 
     def boxes(self, size: tuple[int, int]) -> dict[str, Box]:
         """The boxes by name, each within a picture of `size`."""
-        found: dict[str, Box] = {}
+        boxes: dict[str, Box] = {}
         for entry in self.entries("boxes", ("name", *SIDES)):
             name, sides = entry["name"], [entry[side] for side in SIDES]
-            if not isinstance(name, str) or not name or name in found:
+            if not isinstance(name, str) or not name or name in boxes:
                 raise self.wrong("A box has no name of its own", _short(name), "give each box of a line its own name")
             if not all(type(side) in (int, float) and math.isfinite(side) for side in sides):
                 raise self.wrong(f"The sides of the box {name!r} are not numbers", _short(sides), "write pixels")
-            found[name] = Box(*sides)
-            wrong = misfit(found[name], size, TOLERANCE)
+            boxes[name] = Box(*sides)
+            wrong = misfit(boxes[name], size, TOLERANCE)
             if wrong is not None:
                 got = f"{name!r}: {', '.join(f'{k} {v:g}' for k, v in zip(SIDES, sides, strict=True))}"
                 raise self.wrong(
@@ -127,7 +127,7 @@ class Line:
                     f"{got}; the picture is {size[0]} x {size[1]} px",
                     "give left < right and top < bottom in pixels of the picture; y grows downwards",
                 )
-        return found
+        return boxes
 
 
 def _text(value: object) -> str:

@@ -20,13 +20,13 @@ from backsight.errors import UsageError
 from backsight.examples import Example
 from backsight.stimuli import tabletop
 from backsight.stimuli.groups import GroupedSet
-from backsight.stimuli.questions import WHATSUP_PLACES, Place, WhatsUpSet
+from backsight.stimuli.questions import WHATSUP_RELATIONS, Relation, WhatsUpSet
 from backsight.stimuli.tabletop import Group
 from backsight.stimuli.tabletop_drawing import TabletopPicture
 
 FOLDERS: dict[WhatsUpSet, str] = {"a": "data/controlled_images", "b": "data/controlled_clevr"}
 QUALITY = 95
-SAID: dict[Place, str] = {
+WORDS: dict[Relation, str] = {
     "left": "to the left of",
     "right": "to the right of",
     "on": "on",
@@ -56,15 +56,15 @@ def write(
         notes: dict[str, Any] = {}
         for which in sets:
             (part / FOLDERS[which]).mkdir(parents=True)
-            found = list(
+            drawn = list(
                 islice(tabletop.groups(which, size, seed=seed, held=held), scenes * len(tabletop.all_pairs(held)))
             )
-            rows = [row for group in found for row in _written(group, part, notes)]
+            rows = [row for group in drawn for row in _written(group, part, notes)]
             (part / FILES[which]).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
             examples += [
-                tabletop.example(s, which, group.stem(place), f"{which}-{group.name}")
-                for group in found
-                for place, s in group.scenes.items()
+                tabletop.example(s, which, group.stem(relation), f"{which}-{group.name}")
+                for group in drawn
+                for relation, s in group.scenes.items()
             ]
         contact_sheet.draw(GroupedSet("tabletop", tuple(examples))).save(part / CONTACT_SHEET, "PNG")
         record = {"seed": seed, "size": list(size), "held_out": sorted(map(list, tabletop.held_out()))}
@@ -72,21 +72,21 @@ def write(
     return out
 
 
-def captions(group: Group, place: Place) -> list[str]:
-    """The four captions of a set about its two things, that of `place` first, as What'sUp has them."""
+def captions(group: Group, relation: Relation) -> list[str]:
+    """The four captions of a set about its two things, that of `relation` first, as What'sUp has them."""
     thing, furniture = group.pair
     article = "An" if thing[0] in "aeiou" else "A"
-    places = sorted(WHATSUP_PLACES[group.which], key=lambda one: one != place)
-    return [f"{article} {thing} {SAID[one]} a {furniture}" for one in places]
+    relations = sorted(WHATSUP_RELATIONS[group.which], key=lambda one: one != relation)
+    return [f"{article} {thing} {WORDS[one]} a {furniture}" for one in relations]
 
 
 def _written(group: Group, part: Path, notes: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of a set of four whose pictures are now in the folder; their boxes are added to `notes`."""
     rows = []
-    for place, scene in group.scenes.items():
-        path = f"{FOLDERS[group.which]}/{group.stem(place)}.jpeg"
+    for relation, scene in group.scenes.items():
+        path = f"{FOLDERS[group.which]}/{group.stem(relation)}.jpeg"
         TabletopPicture(scene).open().save(part / path, "JPEG", quality=QUALITY)
-        rows.append({"image_path": path, "caption_options": captions(group, place)})
+        rows.append({"image_path": path, "caption_options": captions(group, relation)})
         boxes = {scene.thing.name: scene.thing_box, scene.stage.furniture.kind: scene.furniture_box}
         notes[path] = {"boxes": {name: [round(side, 2) for side in box] for name, box in boxes.items()}}
     return rows

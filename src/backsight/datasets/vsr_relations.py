@@ -71,10 +71,10 @@ def names(caption: str, relation: str) -> tuple[str, str] | None:
     Captions read "The <subject> is <relation> the <reference>."; three relations are verbs of their own (contains,
     consists of, has as a part). Articles, capitals, spaces and the full stop may be other than that.
     """
-    said = re.escape(_plain(relation))
-    form = rf"{_ARTICLE}(.+?) (?:(?:is|are) )?{said} {_ARTICLE}(.+?) ?\.?"
-    found = re.fullmatch(form, _plain(caption))
-    return (found[1], found[2]) if found else None
+    words = re.escape(_plain(relation))
+    form = rf"{_ARTICLE}(.+?) (?:(?:is|are) )?{words} {_ARTICLE}(.+?) ?\.?"
+    match = re.fullmatch(form, _plain(caption))
+    return (match[1], match[2]) if match else None
 
 
 def category(name: str, match: Match = "exact") -> str | None:
@@ -101,8 +101,8 @@ def direction(relation: str, frame: int | None) -> Direction | None:
     Left and right count in the viewer's `frame` alone: in another, or one that is not noted, they are no direction of
     the picture.
     """
-    found = RELATIONS.get(relation)
-    return None if found in ("left", "right") and frame != VIEWER else found
+    direction = RELATIONS.get(relation)
+    return None if direction in ("left", "right") and frame != VIEWER else direction
 
 
 def _plain(text: str) -> str:

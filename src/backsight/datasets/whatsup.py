@@ -20,7 +20,7 @@ from backsight.datasets.whatsup_files import Entry, Reading
 from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.stimuli.groups import GroupedSet
-from backsight.stimuli.questions import CAPTION_PROMPT, SYSTEM, WHATSUP_PLACES, WhatsUpSet, whatsup_question
+from backsight.stimuli.questions import CAPTION_PROMPT, SYSTEM, WHATSUP_RELATIONS, WhatsUpSet, whatsup_question
 
 Ask = Literal["words", "captions"]
 LISTED = 8  # names of rows that are left out, at most, in the text of an audit
@@ -59,7 +59,7 @@ class Audit:
                 ("rows", one.rows),
                 *((f"  left out: {reason}", len(names)) for reason, names in one.left_out.items()),
                 ("  used", one.used),
-                *((f"    {place}", number) for place, number in one.relations.items()),
+                *((f"    {relation}", number) for relation, number in one.relations.items()),
                 ("whole sets of four", one.whole_sets),
                 ("objects", one.objects),
             ]
@@ -86,7 +86,7 @@ def load(
     four. The tag `group` names the set of four. UsageError where there is no folder or an option is unknown;
     DataError for files that are not in the published form, and where no row is left.
     """
-    unknown = [which for which in sets if which not in WHATSUP_PLACES]
+    unknown = [which for which in sets if which not in WHATSUP_RELATIONS]
     if unknown or not sets:
         raise UsageError("There is no such set of What'sUp", got=unknown or "no set at all", do="choose from: a, b")
     if ask not in get_args(Ask):
@@ -126,16 +126,16 @@ def _note(root: Path, which: WhatsUpSet) -> str:
 def _example(entry: Entry, which: WhatsUpSet, suite: str, ask: Ask) -> Example:
     named = entry.named
     words = ask == "words"
-    # The right caption stands first in the file; sorted, its place says nothing.
-    options = WHATSUP_PLACES[which] if words else tuple(sorted(entry.captions))
+    # The right caption stands first in the file; sorted, its position says nothing.
+    options = WHATSUP_RELATIONS[which] if words else tuple(sorted(entry.captions))
     return Example(
         id=f"{suite}-{entry.stem}",
         picture=entry.picture,
         question=whatsup_question(which, named.subject, named.reference_words) if words else CAPTION_PROMPT,
         options=options,
-        answer=named.place if words else entry.captions[0],
+        answer=named.relation if words else entry.captions[0],
         suite=suite,
-        direction=named.place,
+        direction=named.relation,
         subject=named.subject,
         reference=named.reference_words,
         boxes=entry.boxes,
@@ -148,13 +148,13 @@ def _example(entry: Entry, which: WhatsUpSet, suite: str, ask: Ask) -> Example:
 def _audited(which: WhatsUpSet, reading: Reading) -> SetAudit:
     groups: dict[str, set[str]] = {}
     for entry in reading.entries:
-        groups.setdefault(entry.named.group, set()).add(entry.named.place)
-    relations = Counter(entry.named.place for entry in reading.entries)
+        groups.setdefault(entry.named.group, set()).add(entry.named.relation)
+    relations = Counter(entry.named.relation for entry in reading.entries)
     return SetAudit(
         rows=reading.rows,
         used=len(reading.entries),
-        relations={place: relations[place] for place in WHATSUP_PLACES[which]},
-        whole_sets=sum(len(places) == len(WHATSUP_PLACES[which]) for places in groups.values()),
+        relations={relation: relations[relation] for relation in WHATSUP_RELATIONS[which]},
+        whole_sets=sum(len(seen) == len(WHATSUP_RELATIONS[which]) for seen in groups.values()),
         objects=len({entry.named.subject for entry in reading.entries}),
         references=tuple(sorted({entry.named.reference_words for entry in reading.entries})),
         left_out=reading.left_out,

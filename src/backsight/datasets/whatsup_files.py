@@ -21,7 +21,7 @@ from backsight.datasets.files import misfit, picture_size
 from backsight.errors import DataError, UsageError
 from backsight.examples import FilePicture
 from backsight.grid import Box
-from backsight.stimuli.questions import FILE_RELATION, WHATSUP_PLACES, Place, WhatsUpSet
+from backsight.stimuli.questions import FILE_RELATION, WHATSUP_RELATIONS, Relation, WhatsUpSet
 
 FILES: dict[WhatsUpSet, str] = {"a": "controlled_images_dataset.json", "b": "controlled_clevr_dataset.json"}
 MARKER = "tabletop.json"
@@ -35,8 +35,8 @@ CAPTION = "its first caption does not say the relation of its file name"
 TWICE = "a row before it has its file name"
 REASONS = (UNPARSED, UNKNOWN, CAPTION, TWICE, MISSING, UNREADABLE)
 
-_RELATIONS = {name: place for place, name in FILE_RELATION.items()}
-_SAID: dict[Place, re.Pattern[str]] = {
+_RELATIONS = {name: relation for relation, name in FILE_RELATION.items()}
+_WORDS: dict[Relation, re.Pattern[str]] = {
     "left": re.compile(r"\bleft\b"),
     "right": re.compile(r"\bright\b"),
     "on": re.compile(r"\bon\b(?! the (?:left|right)\b)"),
@@ -48,11 +48,11 @@ _SAID: dict[Place, re.Pattern[str]] = {
 
 @dataclass(frozen=True)
 class Named:
-    """What a file name says: `thing` as it stands there, `number` of the set ("" for the first), place, reference."""
+    """What a file name says: `thing` as it stands there, `number` of the set ("" for the first), relation to what."""
 
     thing: str
     number: str
-    place: Place
+    relation: Relation
     reference: str
 
     @property
@@ -107,8 +107,8 @@ def read(root: Path, sets: Sequence[WhatsUpSet] = ("a", "b")) -> dict[WhatsUpSet
     """
     if not root.is_dir():
         raise UsageError("There is no such folder", where=root, do="name a folder in What'sUp's published form")
-    places = {which: (root / name, root / "data" / name) for which, name in FILES.items()}
-    lists = {which: path for which, paths in places.items() for path in paths[::-1] if path.is_file()}
+    candidates = {which: (root / name, root / "data" / name) for which, name in FILES.items()}
+    lists = {which: path for which, paths in candidates.items() for path in paths[::-1] if path.is_file()}
     if not lists:
         raise DataError(
             "The folder is not in What'sUp's form",
@@ -123,21 +123,23 @@ def read(root: Path, sets: Sequence[WhatsUpSet] = ("a", "b")) -> dict[WhatsUpSet
 def parse(stem: str) -> Named | str:
     """What a file's name without its ending says, or the reason why it says nothing."""
     hits = [
-        (stem[:start], place, stem[end:])
-        for name, place in _RELATIONS.items()
+        (stem[:start], relation, stem[end:])
+        for name, relation in _RELATIONS.items()
         for start, end in (m.span() for m in re.finditer(f"_{name}_", stem))
     ]
     if len(hits) == 1 and hits[0][0] and hits[0][2]:
-        thing, place, reference = hits[0]
+        thing, relation, reference = hits[0]
         number = re.search(r"(?<=.)-(\d+)$", thing)
-        return Named(thing, number[1] if number else "", place, reference)
+        return Named(thing, number[1] if number else "", relation, reference)
     parts = stem.split("_")
     return UNKNOWN if not hits and len(parts) >= 3 and all(parts) else UNPARSED
 
 
-def says(caption: str, place: Place, which: WhatsUpSet) -> bool:
+def says(caption: str, relation: Relation, which: WhatsUpSet) -> bool:
     """Whether a caption says this relation and no other of its set."""
-    return [one for one in WHATSUP_PLACES[which] if _SAID[one].search(caption.lower().replace("-", " "))] == [place]
+    return [one for one in WHATSUP_RELATIONS[which] if _WORDS[one].search(caption.lower().replace("-", " "))] == [
+        relation
+    ]
 
 
 def _read_set(root: Path, path: Path, which: WhatsUpSet, notes: Mapping[str, Any]) -> Reading:
@@ -146,11 +148,11 @@ def _read_set(root: Path, path: Path, which: WhatsUpSet, notes: Mapping[str, Any
     entries: dict[str, Entry] = {}
     for image_path, captions in rows:
         stem = PurePosixPath(image_path).stem
-        found = TWICE if stem in entries else _entry(root, image_path, captions, which, notes)
-        if isinstance(found, Entry):
-            entries[stem] = found
+        used = TWICE if stem in entries else _entry(root, image_path, captions, which, notes)
+        if isinstance(used, Entry):
+            entries[stem] = used
         else:
-            left_out[found].append(image_path)
+            left_out[used].append(image_path)
     return Reading(len(rows), tuple(entries.values()), {reason: tuple(names) for reason, names in left_out.items()})
 
 
@@ -161,9 +163,9 @@ def _entry(
     named = parse(PurePosixPath(image_path).stem)
     if isinstance(named, str):
         return named
-    if named.place not in WHATSUP_PLACES[which]:
+    if named.relation not in WHATSUP_RELATIONS[which]:
         return UNKNOWN
-    if not says(captions[0], named.place, which):
+    if not says(captions[0], named.relation, which):
         return CAPTION
     path = _find(root, image_path)
     if path is None:
@@ -181,7 +183,7 @@ def _rows(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     if not isinstance(data, list):
         do = "fetch it again, or write a list of rows with image_path and caption_options"
         raise DataError("The file is not a list of pictures", where=path, got=_short(data), do=do)
-    found = []
+    rows = []
     for number, row in enumerate(data):
         entry: Mapping[str, Any] = row if isinstance(row, dict) else {}
         name, captions = entry.get("image_path"), entry.get("caption_options")
@@ -195,8 +197,8 @@ def _rows(path: Path) -> list[tuple[str, tuple[str, ...]]]:
                 got=_short(captions),
                 do="give the captions, the right one first",
             )
-        found.append((name.replace("\\", "/"), tuple(captions)))
-    return found
+        rows.append((name.replace("\\", "/"), tuple(captions)))
+    return rows
 
 
 def _distinct_texts(values: list[Any]) -> bool:
@@ -223,14 +225,14 @@ def _boxes(root: Path, image_path: str, notes: Mapping[str, Any], size: tuple[in
     """The boxes noted for a picture of `size`, none where there is no note."""
     note = notes.get(image_path, {"boxes": {}})
     try:
-        found = {str(name): Box(*map(float, sides)) for name, sides in note["boxes"].items()}
-        wrong = next((f"{name}: {said}" for name, box in found.items() if (said := misfit(box, size, 1.0))), None)
+        boxes = {str(name): Box(*map(float, sides)) for name, sides in note["boxes"].items()}
+        wrong = next((f"{name}: {what}" for name, box in boxes.items() if (what := misfit(box, size, 1.0))), None)
     except (AttributeError, KeyError, TypeError, ValueError):
         wrong = _short(note)
     if wrong is not None:
         where = f"{root / MARKER}, {image_path}"
         raise DataError("A box in the notes on Tabletop pictures cannot be used", where=where, got=wrong, do=AGAIN)
-    return found
+    return boxes
 
 
 def _parsed(path: Path) -> Any:

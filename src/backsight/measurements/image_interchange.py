@@ -27,7 +27,7 @@ from backsight.models import replay
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
-from backsight.stimuli.alone import row_of
+from backsight.stimuli.isolated import row_of
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 

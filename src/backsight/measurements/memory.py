@@ -18,8 +18,8 @@ from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair, PairSet, PlainPicture
 from backsight.grid import TokenGrid
 from backsight.models.sizes import Sizes, Stack, sizes
-from backsight.stimuli.alone import alone
 from backsight.stimuli.arrangements import labelled
+from backsight.stimuli.isolated import isolated
 
 if TYPE_CHECKING:
     from backsight.measurements.base import Measurement
@@ -127,7 +127,7 @@ def without_order(vlm: VLM, examples: Iterable[Example], batch: int) -> int:
     row, and fewer where rows share them."""
     grid, shown = grids(vlm), set()
     for example in {e.image_id: e for e in examples}.values():
-        found, empty = alone(example, grid(example.picture.size).cell)
+        found, empty = isolated(example, grid(example.picture.size).cell)
         shown |= {empty.id, *(one.picture.id for one in found)}
     return min(4 * batch, len(shown))
 

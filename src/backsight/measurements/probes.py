@@ -26,7 +26,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
-from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
+from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, positions, shifted, split
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
@@ -66,7 +66,7 @@ class Probes(Measurement):
     def applies(self, samples: Samples) -> bool:
         """Rows and grids of things."""
         try:
-            return isinstance(samples, ExampleSet) and all(places(e) for e in samples)
+            return isinstance(samples, ExampleSet) and all(positions(e) for e in samples)
         except CannotAnswer:
             return False
 

@@ -26,8 +26,8 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, embeds, replay
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
-from backsight.stimuli.alone import alone, control, others, row_of
 from backsight.stimuli.arrangements import TOUCHED
+from backsight.stimuli.isolated import control, isolated, others, row_of
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
 
@@ -119,7 +119,7 @@ def removed(vlm: VLM, batch: Batch) -> Tensor:
 
     An entity's tokens come from a picture of it alone in the centre, all others from the empty ground at their place.
     """
-    sources = [alone(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
+    sources = [isolated(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
     pictures = {p.id: p for found, empty in sources for p in (empty, *(a.picture for a in found))}
     parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values())), strict=True))
     values = []

@@ -1,7 +1,7 @@
 """Arrangements beyond a row of three in the middle: shifted rows, and grids of shapes.
 
 Shifted rows stand closer together and at the picture's ends, so that the second of a row stands where the first or
-the last of another does: ordinal place is told from absolute column. Grids hold both directions at once (Dual
+the last of another does: ordinal position is told from absolute column. Grids hold both directions at once (Dual
 Mechanisms, B.4).
 """
 
@@ -31,7 +31,7 @@ TOUCHED = 0.01  # of a cell that a thing must cover for the cell to carry it
 
 @dataclass(frozen=True)
 class Grid:
-    """How a grid scene was made: `side` x `side` places in raster order. Kept as the `source` of an example."""
+    """How a grid scene was made: `side` x `side` positions in raster order. Kept as the `source` of an example."""
 
     side: int
     scene: Scene
@@ -46,7 +46,7 @@ def shifted(example: Example, cell: float) -> list[Example]:
     sides = [f.box.width if across else f.box.height for f in row.scene.figures]
     total = sum(sides) + 2 * cell
     length = row.scene.size[0 if across else 1]
-    found = []
+    rows_shifted = []
     for name, start in (("near", 0.0), ("far", length - total)):
         figures, at = [], round(start)
         for figure, side in zip(row.scene.figures, sides, strict=True):
@@ -56,9 +56,9 @@ def shifted(example: Example, cell: float) -> list[Example]:
             at = round(at + side + cell)
         other = replace(row, scene=row.scene.with_figures(tuple(figures)))
         assert example.direction is not None
-        made = rows.example(other, example.direction, f"{example.suite}_shifted")  # type: ignore[arg-type]
-        found.append(replace(made, id=f"{example.id}-{name}"))
-    return found
+        again = rows.example(other, example.direction, f"{example.suite}_shifted")  # type: ignore[arg-type]
+        rows_shifted.append(replace(again, id=f"{example.id}-{name}"))
+    return rows_shifted
 
 
 def grid(layout: Layout, side: int, *, count: int = 120, seed: int = 0) -> ExampleSet:
@@ -81,9 +81,9 @@ def grid(layout: Layout, side: int, *, count: int = 120, seed: int = 0) -> Examp
         colors = rng.permutation(list(COLORS))
         names = [str(n) for n in rng.choice(colors[1:], side * side)]
         figures = []
-        for place, name in enumerate(names):
-            y = (top + place // side * (layout.entity + spacing)) * layout.cell
-            x = (left + place % side * (layout.entity + spacing)) * layout.cell
+        for position, name in enumerate(names):
+            y = (top + position // side * (layout.entity + spacing)) * layout.cell
+            x = (left + position % side * (layout.entity + spacing)) * layout.cell
             extent = layout.entity * layout.cell
             figures.append(Figure(name, SHAPE_OF[name], Box(x, y, x + extent, y + extent), COLORS[name]))
         scene = Scene(layout.size, tuple(figures))
@@ -104,8 +104,8 @@ def grid(layout: Layout, side: int, *, count: int = 120, seed: int = 0) -> Examp
     return ExampleSet(f"grid_{side}x{side}", tuple(items), only=("probes", "probemaps"))
 
 
-def places(example: Example) -> tuple[Box, ...]:
-    """The boxes of a row or a grid in the order of their places; CannotAnswer for anything else."""
+def positions(example: Example) -> tuple[Box, ...]:
+    """The boxes of a row or a grid in the order of their positions; CannotAnswer for anything else."""
     if isinstance(example.source, rows.Row):
         return tuple(f.box for f in example.source.scene.figures)
     if isinstance(example.source, Grid):
@@ -116,11 +116,11 @@ def places(example: Example) -> tuple[Box, ...]:
         first, middle, last = (box.center[axis] for box in boxes)
         if first < middle < last:
             return boxes
-    raise CannotAnswer("A probe of places needs rows or grids of things", got=f"the suite {example.suite}")
+    raise CannotAnswer("A probe of positions needs rows or grids of things", got=f"the suite {example.suite}")
 
 
 def arrangement(example: Example) -> str:
-    """What kind of places an example has: horizontal, vertical, or grid."""
+    """What kind of positions an example has: horizontal, vertical, or grid."""
     if isinstance(example.source, Grid):
         return "grid"
     return rows.axis_of(cast(Direction, example.direction))
@@ -128,11 +128,11 @@ def arrangement(example: Example) -> str:
 
 def by_arrangement(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """One example of each picture, by its kind of arrangement."""
-    found: dict[str, dict[str, Example]] = {}
+    kinds: dict[str, dict[str, Example]] = {}
     for example in examples:
-        places(example)
-        found.setdefault(arrangement(example), {}).setdefault(example.image_id, example)
-    return {kind: list(pictures.values()) for kind, pictures in found.items()}
+        positions(example)
+        kinds.setdefault(arrangement(example), {}).setdefault(example.image_id, example)
+    return {kind: list(pictures.values()) for kind, pictures in kinds.items()}
 
 
 def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
@@ -169,11 +169,11 @@ def _smaller(train: Sequence[Example], test: Sequence[Example]) -> float:
 
 
 def labelled(example: Example, grid: TokenGrid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each token's object's place (-1 on the background), and the strip or field of the picture that it lies in."""
-    boxes = places(example)
+    """Each token's object's position (-1 on the background), and the strip or field of the picture that it lies in."""
+    boxes = positions(example)
     labels = np.full(len(grid), -1)
-    for place, box in enumerate(boxes):
-        labels[grid.tokens_in(box, TOUCHED)] = place
+    for position, box in enumerate(boxes):
+        labels[grid.tokens_in(box, TOUCHED)] = position
     rows, columns = grid.rows, grid.columns
     if isinstance(example.source, Grid):
         side = example.source.side

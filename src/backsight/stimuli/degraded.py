@@ -48,7 +48,7 @@ def degraded(
     examples: ExampleSet, *, seed: int = 0, strengths: Mapping[Damage, tuple[float, ...]] = STRENGTHS
 ) -> ExampleSet:
     """The same questions about degraded pictures, each picture with one damage and strength drawn for it."""
-    choices = [(damage, strength) for damage, found in strengths.items() for strength in found]
+    choices = [(damage, strength) for damage, of in strengths.items() for strength in of]
     items: list[Example] = []
     for example in examples:
         damage, strength = choices[zlib.crc32(f"{seed}:{example.image_id}".encode()) % len(choices)]

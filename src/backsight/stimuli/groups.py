@@ -25,7 +25,7 @@ class GroupedSet(ExampleSet):
         for index, example in enumerate(self.items):
             members.setdefault(_group(example), []).append(index)
         names = list(members)
-        order = [members[names[place]] for place in np.random.default_rng(seed).permutation(len(names))]
+        order = [members[names[number]] for number in np.random.default_rng(seed).permutation(len(names))]
         chosen: list[int] = []
         for group in order:
             if len(chosen) + len(group) <= count:

@@ -48,13 +48,13 @@ class Layout:
         along, across = (self.columns, self.rows) if axis == "horizontal" else (self.rows, self.columns)
         start = (along - (3 * self.entity + 2 * self.spacing)) // 2
         side = (across - self.entity) // 2
-        found = []
+        boxes = []
         for k in range(3):
             first = start + k * (self.entity + self.spacing)
             corner = (first, side) if axis == "horizontal" else (side, first)
             x, y = corner[0] * self.cell, corner[1] * self.cell
-            found.append(Box(x, y, x + self.entity * self.cell, y + self.entity * self.cell))
-        return found[0], found[1], found[2]
+            boxes.append(Box(x, y, x + self.entity * self.cell, y + self.entity * self.cell))
+        return boxes[0], boxes[1], boxes[2]
 
     def strips(self, axis: Axis) -> tuple[Box, Box, Box]:
         """Three strips that tile the picture across the axis; the outer two are equally wide, a third each."""

@@ -56,19 +56,19 @@ def _masks(of: Sectors) -> NDArray[np.bool_]:
     for box in of.spared:
         inside &= ~((x >= box.left) & (x < box.right) & (y >= box.top) & (y < box.bottom))
     sector = np.floor(np.degrees(np.arctan2(-dy, dx)) / (360 / of.count) + 0.5).astype(int) % of.count
-    found = (sector == np.arange(of.count)[:, None, None]) & inside
-    return _nearest(found, distance) if of.matched else found
+    hidden = (sector == np.arange(of.count)[:, None, None]) & inside
+    return _nearest(hidden, distance) if of.matched else hidden
 
 
 def _nearest(masks: NDArray[np.bool_], distance: NDArray[np.float64]) -> NDArray[np.bool_]:
     areas = masks.sum((1, 2))
     keep = int(areas[areas >= FEWEST * masks[0].size].min(initial=masks[0].size))
-    found = np.zeros_like(masks)
-    for mask, kept in zip(masks, found, strict=True):
-        places = np.flatnonzero(mask)
-        order = places[np.argsort(distance.ravel()[places], kind="stable")][:keep]
+    nearest = np.zeros_like(masks)
+    for mask, kept in zip(masks, nearest, strict=True):
+        pixels = np.flatnonzero(mask)
+        order = pixels[np.argsort(distance.ravel()[pixels], kind="stable")][:keep]
         kept.ravel()[order] = True
-    return found
+    return nearest
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,15 @@ NUMBER: dict[Direction, str] = {"left": "1", "right": "2", "above": "3", "below"
 
 # What'sUp (Kamath et al., 2023): set A has a thing beside, on or under furniture, set B beside, before or behind.
 WhatsUpSet = Literal["a", "b"]
-Place = Literal["left", "right", "on", "under", "front", "behind"]
-WHATSUP_PLACES: dict[WhatsUpSet, tuple[Place, Place, Place, Place]] = {
+Relation = Literal["left", "right", "on", "under", "front", "behind"]
+WHATSUP_RELATIONS: dict[WhatsUpSet, tuple[Relation, Relation, Relation, Relation]] = {
     "a": ("left", "right", "on", "under"),
     "b": ("left", "right", "front", "behind"),
 }
-WHATSUP_OPPOSITE: dict[Place, Place] = {
+WHATSUP_OPPOSITE: dict[Relation, Relation] = {
     "left": "right", "right": "left", "on": "under", "under": "on", "front": "behind", "behind": "front",
 }  # fmt: skip
-FILE_RELATION: dict[Place, str] = {  # how the published file names say it
+FILE_RELATION: dict[Relation, str] = {  # how the published file names say it
     "left": "left_of",
     "right": "right_of",
     "on": "on",
@@ -76,11 +76,11 @@ PRESENCE: dict[str, str] = {
     "objects": "Which object is in the picture, {one} or {two}?",
 }
 EXTREME: dict[str, str] = {
-    "squares": "The color of the {place} square is",
-    "shapes": "The color of the {place} shape is",
-    "objects": "The {place} object is",
+    "squares": "The color of the {position} square is",
+    "shapes": "The color of the {position} shape is",
+    "objects": "The {position} object is",
 }
-PLACES: dict[Literal["horizontal", "vertical"], tuple[str, str, str]] = {
+POSITIONS: dict[Literal["horizontal", "vertical"], tuple[str, str, str]] = {
     "horizontal": ("leftmost", "middle", "rightmost"),
     "vertical": ("top", "middle", "bottom"),
 }
@@ -105,7 +105,7 @@ def relation_question(prompt: str, subject: str, reference: str) -> str:
 
 def whatsup_question(which: WhatsUpSet, subject: str, reference: str) -> str:
     """AdaptVis' question about a picture of What'sUp's set A or B; it names the four answers of the set."""
-    first, second, third, last = WHATSUP_PLACES[which]
+    first, second, third, last = WHATSUP_RELATIONS[which]
     return WHATSUP_PROMPT.format(
         object=subject, reference=reference, first=first, second=second, third=third, last=last
     )

@@ -1,7 +1,7 @@
 """Rows of three: the suites *Squares*, *Shapes* and *Objects* of Dual Mechanisms, exact and jittered.
 
 Three entities stand in a row or a column, and the question names the middle one. An exact suite holds every
-ordered triple in every direction (480, 480, 1344 items); the jittered form draws place, size and shade afresh,
+ordered triple in every direction (480, 480, 1344 items); the jittered form draws position, size and shade afresh,
 for training and for tests on scenes that were never seen.
 """
 
@@ -59,7 +59,7 @@ __all__ = [
 
 
 def exact_scene(suite: Suite, names: Triple, axis: Axis, layout: Layout) -> Scene:
-    """The paper's scene: three equal entities at fixed places on white."""
+    """The paper's scene: three equal entities at fixed positions on white."""
     boxes = layout.boxes(axis)
     return Scene(layout.size, tuple(figure(suite, n, b) for n, b in zip(names, boxes, strict=True)))
 
@@ -107,7 +107,7 @@ def random_triple(suite: Suite, rng: np.random.Generator, *, held: bool) -> Trip
 
 
 def jittered_scene(suite: Suite, names: Triple, axis: Axis, layout: Layout, rng: np.random.Generator) -> Scene:
-    """A row with its place, sizes, gaps and shades drawn afresh; the order along the axis is that of `names`."""
+    """A row with its position, sizes, gaps and shades drawn afresh; the order along the axis is that of `names`."""
     along, across = layout.size if axis == "horizontal" else layout.size[::-1]
     unit = rng.uniform(0.6, 1.1) * layout.entity * layout.cell
     while True:

@@ -28,7 +28,7 @@ RATIO = 1.5
 def scattered(
     names: tuple[str, ...], layout: Layout, rng: np.random.Generator, *, ground: Ground = "plain"
 ) -> Scene | None:
-    """A scene with the named things at random places that do not touch, or None where they found no room.
+    """A scene with the named things at random positions that do not touch, or None where they found no room.
 
     A name is an object (apple) or a coloured shape (red square).
     """
@@ -72,17 +72,17 @@ SHAPE_NAMES: tuple[str, ...] = tuple(f"{color} {kind}" for color, kind in SHAPE_
 
 def example(scene: Scene, subject: Figure, reference: Figure, prompt: str, suite: str, key: str) -> Example | None:
     """The question about two figures of a scene, or None where their relation is not clear."""
-    found = relation(subject.box, reference.box, ratio=RATIO)
-    if found is None:
+    direction = relation(subject.box, reference.box, ratio=RATIO)
+    if direction is None:
         return None
     return Example(
         id=key,
         picture=ScenePicture(scene),
         question=relation_question(prompt, subject.name, reference.name),
         options=tuple(NUMBER.values()),
-        answer=NUMBER[found],
+        answer=NUMBER[direction],
         suite=suite,
-        direction=found,
+        direction=direction,
         subject=subject.name,
         reference=reference.name,
         boxes={subject.name: subject.box, reference.name: reference.box},

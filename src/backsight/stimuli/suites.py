@@ -46,7 +46,7 @@ def objects(grid: TokenGrid | Layout | None = None, *, seed: int = 0, assets: Pa
 def jittered(
     grid: TokenGrid | Layout | None = None, *, suite: rows.Suite, count: int = 1000, seed: int = 0
 ) -> ExampleSet:
-    """Scenes of a row suite with place, size and shade drawn afresh, of triples that training never shows."""
+    """Scenes of a row suite with position, size and shade drawn afresh, of triples that training never shows."""
     return rows.jittered(suite, layout_for(grid), count=count, seed=seed)
 
 

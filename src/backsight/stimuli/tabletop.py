@@ -18,10 +18,10 @@ from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.stimuli import things
 from backsight.stimuli.groups import GroupedSet
-from backsight.stimuli.questions import FILE_RELATION, SYSTEM, WHATSUP_PLACES, Place, WhatsUpSet, whatsup_question
+from backsight.stimuli.questions import FILE_RELATION, SYSTEM, WHATSUP_RELATIONS, Relation, WhatsUpSet, whatsup_question
 from backsight.stimuli.scene import Color
 from backsight.stimuli.tabletop_drawing import TabletopPicture, showing
-from backsight.stimuli.tabletop_world import Furniture, FurnitureKind, Stage, TableScene, Thing, place_of
+from backsight.stimuli.tabletop_world import Furniture, FurnitureKind, Stage, TableScene, Thing, relation_of
 
 FURNITURE: tuple[FurnitureKind, ...] = ("table", "chair")
 WHICH: tuple[WhatsUpSet, ...] = ("a", "b")
@@ -46,12 +46,12 @@ WALLS: tuple[Color, ...] = ((240, 236, 226), (226, 234, 240), (236, 226, 222), (
 
 @dataclass(frozen=True)
 class Group:
-    """A set of four: one thing by one piece of furniture in each place. `repeat` counts the sets of the same two."""
+    """A set of four: one thing by one piece of furniture in each relation. `repeat` counts the sets of the same two."""
 
     which: WhatsUpSet
     pair: Pair
     repeat: int
-    scenes: Mapping[Place, TableScene]
+    scenes: Mapping[Relation, TableScene]
 
     @property
     def name(self) -> str:
@@ -63,9 +63,9 @@ class Group:
         """The thing as it stands in file names: cup, cup-2 ..."""
         return self.pair[0] if self.repeat == 1 else f"{self.pair[0]}-{self.repeat}"
 
-    def stem(self, place: Place) -> str:
+    def stem(self, relation: Relation) -> str:
         """The name of a picture's file without its ending, in What'sUp's form."""
-        return f"{self.thing}_{FILE_RELATION[place]}_{self.pair[1]}"
+        return f"{self.thing}_{FILE_RELATION[relation]}_{self.pair[1]}"
 
 
 @cache
@@ -92,7 +92,7 @@ def scenes(
         raise UsageError("Tabletop needs at least one set of four pictures", got=sets)
     items = []
     for group in islice(groups(which, size, seed=seed, held=held), sets):
-        items += [example(scene, which, group.stem(place), group.name) for place, scene in group.scenes.items()]
+        items += [example(scene, which, group.stem(relation), group.name) for relation, scene in group.scenes.items()]
     return GroupedSet(f"tabletop_{which}", tuple(items), note=NOTES[which])
 
 
@@ -104,18 +104,18 @@ NOTES: Mapping[WhatsUpSet, str] = {
 
 def example(scene: TableScene, which: WhatsUpSet, stem: str, group: str) -> Example:
     """The question about a scene; the answer is read off its coordinates."""
-    place = place_of(scene.thing, scene.stage.furniture)
-    assert place is not None
+    relation = relation_of(scene.thing, scene.stage.furniture)
+    assert relation is not None
     name, kind = scene.thing.name, scene.stage.furniture.kind
     suite = f"tabletop_{which}"
     return Example(
         id=f"{suite}-{stem}",
         picture=TabletopPicture(scene),
         question=whatsup_question(which, name, kind),
-        options=WHATSUP_PLACES[which],
-        answer=place,
+        options=WHATSUP_RELATIONS[which],
+        answer=relation,
         suite=suite,
-        direction=place,
+        direction=relation,
         subject=name,
         reference=kind,
         boxes={name: scene.thing_box, kind: scene.furniture_box},
@@ -144,9 +144,11 @@ def _group(which: WhatsUpSet, pair: Pair, repeat: int, size: tuple[int, int], se
     rng = np.random.default_rng([*key, *(zlib.crc32(part.encode()) for part in pair)])
     for _ in range(TRIES):
         thing = random_thing(pair[0], rng)
-        found = {place: placed(TableScene(size, stage, thing), place, rng) for place in WHATSUP_PLACES[which]}
-        whole = {place: scene for place, scene in found.items() if scene is not None}
-        if len(whole) == len(found):
+        scenes = {
+            relation: placed(TableScene(size, stage, thing), relation, rng) for relation in WHATSUP_RELATIONS[which]
+        }
+        whole = {relation: scene for relation, scene in scenes.items() if scene is not None}
+        if len(whole) == len(scenes):
             return Group(which, pair, repeat, whole)
     raise DataError("A Tabletop set found no room on its stage", where=f"{pair[0]} and {pair[1]}", got=f"seed {seed}")
 
@@ -202,30 +204,30 @@ def random_thing(name: str, rng: np.random.Generator) -> Thing:
     return Thing(name, 0.0, 0.0, 0.0, round(longer * width, 3), round(longer * height, 3), color, shade)
 
 
-def placed(scene: TableScene, place: Place, rng: np.random.Generator) -> TableScene | None:
-    """The scene with its thing at a random spot in `place`, whole in the picture and well seen; None where none is."""
+def placed(scene: TableScene, relation: Relation, rng: np.random.Generator) -> TableScene | None:
+    """The scene with its thing at a random spot in a relation, whole in the picture, well seen; None where none is."""
     one, thing = scene.stage.furniture, scene.thing
     for _ in range(TRIES):
-        x, y, z = _spot(one, thing, place, rng)
+        x, y, z = _spot(one, thing, relation, rng)
         moved = replace(thing, x=round(x, 4), y=y, z=round(z, 4))
-        found = replace(scene, thing=moved)
-        if place_of(moved, one) == place and _inside(found) and _plain(found, place):
-            return found
+        tried = replace(scene, thing=moved)
+        if relation_of(moved, one) == relation and _inside(tried) and _plain(tried, relation):
+            return tried
     return None
 
 
-def _spot(one: Furniture, thing: Thing, place: Place, rng: np.random.Generator) -> tuple[float, float, float]:
+def _spot(one: Furniture, thing: Thing, relation: Relation, rng: np.random.Generator) -> tuple[float, float, float]:
     foot = thing.width / 2
-    if place in ("on", "under"):
+    if relation in ("on", "under"):
         along = rng.uniform(-0.5, 0.5) * max(0.0, one.width - 2 * one.leg - 2 * foot)
         across = rng.uniform(-0.5, 0.5) * max(0.0, one.depth - 2 * foot)
         x, _, z = one.point(along, 0.0, across)
-        return x, one.height if place == "on" else 0.0, z
+        return x, one.height if relation == "on" else 0.0, z
     reach_x, reach_z = one.reach
-    if place in ("left", "right"):
+    if relation in ("left", "right"):
         away = reach_x + foot + rng.uniform(0.1, 0.35)
-        return one.x + (away if place == "right" else -away), 0.0, one.z + rng.uniform(-0.25, 0.25)
-    if place == "front":
+        return one.x + (away if relation == "right" else -away), 0.0, one.z + rng.uniform(-0.25, 0.25)
+    if relation == "front":
         return one.x + rng.uniform(-0.3, 0.3), 0.0, one.z - reach_z - foot - rng.uniform(0.1, 0.3)
     # Behind a table it is seen over the board, behind a chair through the back and beside it.
     table = one.kind == "table"
@@ -234,7 +236,7 @@ def _spot(one: Furniture, thing: Thing, place: Place, rng: np.random.Generator) 
     return one.x + float(rng.choice((-aside, aside))), 0.0, one.z + reach_z + foot + gap
 
 
-def _plain(scene: TableScene, place: Place) -> bool:
+def _plain(scene: TableScene, relation: Relation) -> bool:
     """Whether enough is seen of both figures, and whether what is behind a table looks so.
 
     What ends just at the far edge of the board would look as if it stood there: it is cut off or clear of it.
@@ -243,7 +245,7 @@ def _plain(scene: TableScene, place: Place) -> bool:
     if min(thing, furniture) < SHOWN:
         return False
     clear = scene.furniture_box.top - scene.thing_box.bottom >= 0.02 * min(scene.size)
-    return place != "behind" or scene.stage.furniture.kind != "table" or clear or thing <= CUT
+    return relation != "behind" or scene.stage.furniture.kind != "table" or clear or thing <= CUT
 
 
 def _inside(scene: TableScene) -> bool:

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from backsight.examples import Picture
 from backsight.stimuli import things
 from backsight.stimuli.scene import Color
-from backsight.stimuli.tabletop_world import THICKNESS, Furniture, Point, TableScene, place_of
+from backsight.stimuli.tabletop_world import THICKNESS, Furniture, Point, TableScene, relation_of
 
 _SCALE = 4
 _PROBE = 168  # pixels of the picture on which it is counted how much of a figure shows
@@ -73,9 +73,9 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
 def _layers(scene: TableScene) -> tuple[list[Image.Image], int]:
     """The furniture's two halves and the thing as layers of the whole picture, far ones first; the thing's index."""
     furniture = scene.stage.furniture
-    place = place_of(scene.thing, furniture)
-    beyond = place in ("left", "right") and scene.thing.z > furniture.z
-    at = 0 if place == "behind" or beyond else 1 if place == "under" else 2
+    relation = relation_of(scene.thing, furniture)
+    beyond = relation in ("left", "right") and scene.thing.z > furniture.z
+    at = 0 if relation == "behind" or beyond else 1 if relation == "under" else 2
     layers = [_drawn(scene, faces) for faces in _parts(furniture)]
     layers.insert(at, _thing(scene))
     return layers, at

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backsight.grid import Box
-from backsight.stimuli.questions import Place
+from backsight.stimuli.questions import Relation
 from backsight.stimuli.scene import Color
 
 FurnitureKind = Literal["table", "chair"]
@@ -146,7 +146,7 @@ class TableScene:
         return Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def place_of(thing: Thing, furniture: Furniture) -> Place | None:
+def relation_of(thing: Thing, furniture: Furniture) -> Relation | None:
     """Where a thing is relative to the furniture, seen by the viewer; None where that is not clear.
 
     `on`: it stands on the upper surface with its whole foot. `under`: on the floor between the legs, its top below

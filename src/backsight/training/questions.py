@@ -22,7 +22,7 @@ from backsight.stimuli.questions import (
     DIRECTIONS,
     EXTREME,
     NUMBER,
-    PLACES,
+    POSITIONS,
     PRESENCE,
     SYSTEM,
     Direction,
@@ -69,7 +69,7 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
         if rows.axis_of(direction) == axis:
             answer = names[0 if direction in ("left", "above") else 2]
             asked.append((row_question(suite, direction, names[1]), answer))
-    asked += [(EXTREME[suite].format(place=place), name) for place, name in zip(PLACES[axis], names, strict=True)]
+    asked += [(EXTREME[suite].format(position=place), name) for place, name in zip(POSITIONS[axis], names, strict=True)]
     asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
     return Asked(render(scene), tuple(asked), (axis, tuple((f.name, f.box) for f in scene.named)))
 
@@ -188,5 +188,5 @@ def corpus() -> list[str]:
     prompts += [relation_question(p, "apple", "pot") for p in CREG_PROMPTS]
     prompts += [BRIEF.format(tgt="apple", ref="pot")] + [text.format(name="apple") for text in CELL.values()]
     prompts += [text.format(one="red", two="key") for text in PRESENCE.values()]
-    prompts += [t.format(place=place) for t in EXTREME.values() for places in PLACES.values() for place in places]
+    prompts += [t.format(position=place) for t in EXTREME.values() for places in POSITIONS.values() for place in places]
     return [*spellings, *prompts, SYSTEM, "system\n", "user\n", "assistant\n"]

@@ -16,17 +16,17 @@ from PIL import Image, ImageOps
 
 from backsight.datasets.composites import joined
 from backsight.stimuli import tabletop
-from backsight.stimuli.questions import Place, WhatsUpSet, composite_question, whatsup_question
+from backsight.stimuli.questions import Relation, WhatsUpSet, composite_question, whatsup_question
 from backsight.stimuli.tabletop_drawing import render
 from backsight.stimuli.tabletop_world import FurnitureKind, TableScene
 
 STAGES = 256
 SEED = 20  # apart from the seeds of suites, which count from 0
-PLACES: Mapping[WhatsUpSet, tuple[Place, ...]] = {
+PLACES: Mapping[WhatsUpSet, tuple[Relation, ...]] = {
     "a": ("left", "left", "right", "right", "on", "under"),
     "b": ("left", "left", "right", "right", "front", "behind"),
 }
-MIRRORED: Mapping[Place, Place] = {"left": "right", "right": "left"}
+MIRRORED: Mapping[Relation, Relation] = {"left": "right", "right": "left"}
 
 
 Shown = tuple[Image.Image, tuple[str, ...], list[tuple[str, str]]]  # a picture, what is in it, questions and answers
@@ -39,7 +39,7 @@ class Drawn:
     image: Image.Image
     thing: str
     furniture: FurnitureKind
-    place: Place
+    place: Relation
     which: WhatsUpSet
 
     def mirrored(self) -> Drawn:

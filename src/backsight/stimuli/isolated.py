@@ -1,6 +1,6 @@
-"""Pictures that tell what a thing is and not where: each entity alone in the centre, and the ground without any.
+"""Isolated objects, pictures that tell what a thing is and not where: each in the centre, and the ground without any.
 
-Their image tokens take the place of a row's own when the order that the vision encoder wrote is removed (Dual
+Their image tokens stand for a row's own when the order that the vision encoder wrote is removed (Dual
 Mechanisms, 5.3.1 and figure 9).
 """
 
@@ -18,8 +18,8 @@ from backsight.stimuli.render import ScenePicture
 
 
 @dataclass(frozen=True)
-class Alone:
-    """An entity alone: its picture, its box there (`source`), and its box in the row (`target`), whole cells apart."""
+class Isolated:
+    """An isolated entity: its picture, its box there (`source`) and in the row (`target`), whole cells apart."""
 
     picture: ScenePicture
     source: Box
@@ -33,19 +33,19 @@ def row_of(example: Example) -> rows.Row:
     return example.source
 
 
-def alone(example: Example, cell: tuple[float, float]) -> tuple[tuple[Alone, ...], ScenePicture]:
-    """Each entity of a row alone, moved by whole cells (width, height in px) to the centre; and the empty ground."""
+def isolated(example: Example, cell: tuple[float, float]) -> tuple[tuple[Isolated, ...], ScenePicture]:
+    """Each entity of a row isolated, moved by whole cells (width, height in px) to the centre; and the empty ground."""
     row = row_of(example)
     width, height = row.scene.size
-    found = []
+    entities = []
     for figure in row.scene.named:
         x, y = figure.box.center
         dx = round(round((width / 2 - x) / cell[0]) * cell[0])
         dy = round(round((height / 2 - y) / cell[1]) * cell[1])
         box = Box(figure.box.left + dx, figure.box.top + dy, figure.box.right + dx, figure.box.bottom + dy)
         scene = row.scene.with_figures((replace(figure, box=box),))
-        found.append(Alone(ScenePicture(scene, row.assets), box, figure.box))
-    return tuple(found), ScenePicture(row.scene.with_figures(()), row.assets)
+        entities.append(Isolated(ScenePicture(scene, row.assets), box, figure.box))
+    return tuple(entities), ScenePicture(row.scene.with_figures(()), row.assets)
 
 
 def others(example: Example) -> tuple[str, str]:
@@ -55,7 +55,7 @@ def others(example: Example) -> tuple[str, str]:
 
 
 def control(example: Example) -> Example:
-    """A question about the same picture that place has no part in: which of two things is there.
+    """A presence question about the same picture, which needs no spatial information: which of two things is there.
 
     Which entity of the row is named, against which absent one and in which order follow from the example's id.
     """
