@@ -19,8 +19,9 @@ from backsight.datasets import coco, coco_pairs, folder
 from backsight.errors import BacksightError, DataError, UsageError
 from backsight.grid import Box
 
-SAMPLE = Path(__file__).parents[1].parent / "shared/data/coco-sample"
-on_the_sample = pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"the COCO sample is not at {SAMPLE}")
+HERE = Path(__file__).parent / "data/photos"  # two photographs; 70 are outside of the project
+OUTSIDE = Path(__file__).parents[1].parent / "shared/data/coco-sample"
+on_samples = pytest.mark.parametrize("sample", [HERE, *([OUTSIDE] if OUTSIDE.is_dir() else [])], ids=lambda p: p.name)
 
 NAMES = ["person", "dog", "sports ball", "kite"]
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
@@ -246,27 +247,37 @@ def test_the_order_of_the_annotations_does_not_matter(tmp_path: Path) -> None:
 # Real photographs
 
 
-@on_the_sample
-def test_the_sample_holds_188_pairs() -> None:
-    examples, audit = coco_pairs.load(SAMPLE), coco_pairs.audit(SAMPLE)
-    expected = {"left": 61, "right": 61, "above": 33, "below": 33}
-    assert len(examples) == audit.ordered_pairs == 188
+@on_samples
+def test_a_sample_holds_its_pairs(sample: Path) -> None:
+    sides, heights, images, instances = (4, 2, 2, 10) if sample == HERE else (61, 33, 70, 711)
+    examples, audit = coco_pairs.load(sample), coco_pairs.audit(sample)
+    expected = {"left": sides, "right": sides, "above": heights, "below": heights}
+    assert len(examples) == audit.ordered_pairs == 2 * (sides + heights)
     assert Counter(e.direction for e in examples) == dict(audit.relations) == expected
-    assert len({e.id for e in examples}) == 188
-    assert (audit.images, audit.images_at_hand, audit.instances) == (70, 70, 711)
-    assert sum(audit.left_out.values()) + audit.instances_used == 711
-    assert audit.images_without_pairs == 70 - len({e.image_id for e in examples})
-    assert Counter(e.direction for e in coco_pairs.load(SAMPLE, limit=100)) == dict.fromkeys(expected, 25)
-    for balanced, of_each in ((100, 25), (103, 25), (300, 33)):
-        found = coco_pairs.load(SAMPLE, balanced=balanced)
-        assert Counter(e.direction for e in found) == dict.fromkeys(expected, of_each)
-    assert dict(audit.balanced) == dict.fromkeys(expected, 33)
+    assert len({e.id for e in examples}) == len(examples)
+    assert (audit.images, audit.images_at_hand, audit.instances) == (images, images, instances)
+    assert sum(audit.left_out.values()) + audit.instances_used == instances
+    assert audit.images_without_pairs == images - len({e.image_id for e in examples})
+    few = 25 if sample != HERE else 1
+    assert Counter(e.direction for e in coco_pairs.load(sample, limit=4 * few)) == dict.fromkeys(expected, few)
+    for balanced, of_each in ((4 * few, few), (4 * few + 3, few), (300, heights)):
+        kept = coco_pairs.load(sample, balanced=balanced)
+        assert Counter(e.direction for e in kept) == dict.fromkeys(expected, of_each)
+    assert dict(audit.balanced) == dict.fromkeys(expected, heights)
 
 
-@on_the_sample
-def test_the_sample_agrees_with_pycocotools() -> None:
+def test_a_photograph_of_the_sample_by_hand() -> None:
+    """A cup beside a person and a knife on a table; four forks and chairs are several of their kind."""
+    pairs = {(e.subject, e.reference): e.direction for e in coco_pairs.load(HERE) if e.id.startswith("coco-311303")}
+    assert pairs["cup", "person"] == "right" and pairs["person", "cup"] == "left"
+    assert pairs["person", "knife"] == "above" and pairs["knife", "person"] == "below"
+    assert {name for pair in pairs for name in pair} == {"cup", "dining table", "knife", "person"}
+
+
+@on_samples
+def test_a_sample_agrees_with_pycocotools(sample: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
-        oracle = COCO(str(SAMPLE / "instances.json"))
+        oracle = COCO(str(sample / "instances.json"))
     found: Counter[tuple[int, str, str]] = Counter()
     for image in oracle.getImgIds():
         single = []
@@ -281,16 +292,16 @@ def test_the_sample_agrees_with_pycocotools() -> None:
                 across, down = abs(xs - xr), abs(ys - yr)
                 if subject != reference and max(across, down) > 1.5 * min(across, down):
                     found[image, subject, reference] += 1
-    ours = Counter((int(e.id.split("-")[1]), str(e.subject), str(e.reference)) for e in coco_pairs.load(SAMPLE))
+    ours = Counter((int(e.id.split("-")[1]), str(e.subject), str(e.reference)) for e in coco_pairs.load(sample))
     assert ours == found
-    audit = coco_pairs.audit(SAMPLE)
+    audit = coco_pairs.audit(sample)
     assert audit.left_out["a crowd"] == len(oracle.getAnnIds(iscrowd=True))
     assert audit.instances == len(oracle.getAnnIds())
 
 
-@on_the_sample
-def test_the_sample_survives_the_image_folder(tmp_path: Path) -> None:
-    examples = coco_pairs.load(SAMPLE, limit=12)
+@on_samples
+def test_a_sample_survives_the_image_folder(sample: Path, tmp_path: Path) -> None:
+    examples = coco_pairs.load(sample, limit=12)
     loaded = folder.load(folder.write(examples, tmp_path / "out"))
     assert [(e.id, e.question, e.answer, e.boxes) for e in loaded] == [
         (e.id, e.question, e.answer, e.boxes) for e in examples

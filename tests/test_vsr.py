@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 REAL, SAMPLE = SHARED / "vsr", SHARED / "coco-sample"
 on_the_files = pytest.mark.skipif(not REAL.is_dir(), reason=f"VSR is not at {REAL}")
-on_the_sample = pytest.mark.skipif(
-    not (REAL.is_dir() and SAMPLE.is_dir()), reason=f"VSR and the COCO sample are not both in {SHARED}"
+HERE = Path(__file__).parent / "data"  # a few rows and two photographs
+both = REAL.is_dir() and SAMPLE.is_dir()
+on_samples = pytest.mark.parametrize(
+    ("rows", "photos"), [(HERE / "vsr", HERE / "photos"), *([(REAL, SAMPLE)] if both else [])]
 )
 
 
@@ -376,14 +378,24 @@ def test_the_published_files_and_their_quirks() -> None:
     assert all(one.votes[0] or one.votes[1] for one in random + zeroshot)
 
 
-@on_the_sample
-def test_the_published_files_on_the_sample() -> None:
+def test_a_few_published_rows_are_read() -> None:
+    splits = {name: vsr_files.read(path) for name, path in vsr_files.files(HERE / "vsr").items()}
+    assert {name: len(rows) for name, rows in splits.items()} == {
+        "random/train": 3, "zeroshot/train": 1, "zeroshot/test": 1
+    }  # fmt: skip
+    captions = {one.caption: (one.relation, one.true, one.names) for one in splits["random/train"]}
+    assert captions["The bed is under the book."] == ("under", True, ("bed", "book"))
+    assert captions["The person is at the left side of the couch."][1] is False
+
+
+@on_samples
+def test_published_rows_on_a_sample(rows: Path, photos: Path) -> None:
     # The only row of the five whose photograph is there: a bed under a book, whose box fills the picture.
-    found = vsr.audit(REAL, photos=SAMPLE).splits
+    found = vsr.audit(rows, photos=photos).splits
     assert list(found["random/train"].steps.values())[5:] == [1, 1, 1, 1, 0]
-    (example,) = vsr.load(REAL, photos=SAMPLE, split="random/train")
+    (example,) = vsr.load(rows, photos=photos, split="random/train")
     assert (example.subject, example.reference, example.direction) == ("bed", "book", "above")
-    (said,) = vsr.load(REAL, photos=SAMPLE, split="random/train", labels="caption")
+    (said,) = vsr.load(rows, photos=photos, split="random/train", labels="caption")
     assert said.direction == "below" and said.id == example.id == "vsr-000000403353-bed-under-book"
 
 
