@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs/study
 
-.PHONY: setup study test lint types test-oldest bench clean
+.PHONY: setup study test lint types test-oldest bench mutants clean
 
 setup: $(VENV)/.done
 
@@ -38,5 +38,10 @@ bench: setup
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/image_sweep.py
 
+# Changes to formulas that no test notices: mutmut's mutants of src/backsight/maths, on a copy of the last commit.
+mutants: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .mutants mutmut==2.5.1
+	PYTHONPATH=.mutants OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
+
 clean:
-	rm -rf $(VENV) .venv-oldest runs
+	rm -rf $(VENV) .venv-oldest .mutants runs

@@ -58,17 +58,49 @@ def test_the_logistic_fit_is_scikit_learns(classes: int) -> None:
     assert found(x).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_logistic_fit_has_scikit_learns_probabilities(classes: int) -> None:
+    """Of features of unlike scales, one of which is the same everywhere."""
+    x, y = clouds(classes)
+    x = x * torch.tensor([1.0, 10.0, 0.1, 1.0, 1.0, 3.0, 1.0, 1.0]) + 2.0
+    x[:, 4] = 5.0
+    deviation = x.std(0, unbiased=False)
+    scaled = (x - x.mean(0)) / torch.where(deviation > 0, deviation, 1.0)
+    model = LogisticRegression(max_iter=probes.STEPS).fit(scaled.numpy(), y.numpy())
+    probe = probes.fit(x, y, classes, method="logistic")
+    found = torch.softmax(x @ probe.weight + probe.bias, -1).numpy()
+    np.testing.assert_allclose(found, model.predict_proba(scaled.numpy()), atol=1e-3)
+
+
+def test_labels_move_on_in_a_circle_by_hand() -> None:
+    """Steps 2, 0, 1 of the images: what the seed draws; two images with different classes keep to their own."""
+    assert np.random.default_rng(0).permutation(3).tolist() == [2, 0, 1]
+    labels, images = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2]), np.repeat([4, 5, 9], 3)
+    assert probes.shuffled(labels, images, 0).tolist() == [2, 0, 1, 0, 1, 2, 1, 2, 0]
+
+
 @pytest.mark.parametrize("method", ["adamw", "logistic"])
 def test_one_class_is_nothing_to_tell_apart(method: probes.Method) -> None:
-    with pytest.raises(DataError, match="at least two classes"):
+    with pytest.raises(DataError) as caught:
         probes.fit(torch.randn(5, 3), torch.zeros(5, dtype=torch.long), 1, method=method)
+    assert str(caught.value) == (
+        "A probe needs at least two classes\n  got:   5 rows, all of one class\n"
+        "  do:    give pictures of things at several positions"
+    )
 
 
 def test_a_class_without_rows_is_refused() -> None:
     x, y = clouds()
-    with pytest.raises(DataError, match="needs rows of every class") as told:
+    with pytest.raises(DataError) as caught:
         probes.fit(x[y != 1], y[y != 1], 3)
-    assert "none of class [1]" in str(told.value)
+    assert str(caught.value) == (
+        f"A probe needs rows of every class\n  got:   {int((y != 1).sum())} rows, none of class [1]\n"
+        "  do:    give more pictures, or pictures of every position"
+    )
+    with pytest.raises(
+        UsageError, match="There is no such way to fit a probe\n  got:   svm\n  do:    give adamw or log"
+    ):
+        probes.fit(x, y, 3, method="svm")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no such way to fit"):
         Probes(method="svm")  # type: ignore[arg-type]
 
@@ -193,10 +225,10 @@ def test_selectivity_does_not_hang_on_rounding(method: probes.Method, monkeypatc
 def test_ties_are_shared_by_hand() -> None:
     scores = torch.tensor(
         [[2.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0 - 5e-5, 0.9], [1.0, 1.0 - 2e-4, 0.9],
-         [3e5, 3e5 + 1, -6e5], [float("nan"), 0.0, 0.0]]
+         [3e5, 3e5 + 1, -6e5], [float("nan"), 0.0, 0.0], [1000.0, 999.99, 997.0]]
     )  # fmt: skip
     third = 1 / 3
-    expected = [[1, 0, 0], [0.5, 0.5, 0], [third] * 3, [0.5, 0.5, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 0, 0]]
+    expected = [[1, 0, 0], [0.5, 0.5, 0], [third] * 3, [0.5, 0.5, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 0, 0], [1, 0, 0]]
     torch.testing.assert_close(probes.shared(scores), torch.tensor(expected))
     probe = probes.Probe(torch.eye(3), torch.zeros(3))
     assert probe(scores[:4]).tolist() == [0, 0, 0, 0] and torch.equal(

@@ -89,6 +89,30 @@ def test_scaling_and_aggregation_by_hand() -> None:
     assert saliency.gradient_times_state(layers, torch.tensor([1.0, -1.0, 0.0])).tolist() == [1.0, 0.5, 0.0]
 
 
+def test_a_batch_is_its_questions_each_by_itself() -> None:
+    """Axes are counted from the last: what is done to (question, token, feature) is done to each (token, feature)."""
+    generator = torch.Generator().manual_seed(0)
+    gradients, states = torch.randn(2, 3, 2, 5, 4, generator=generator)
+    for formula in (saliency.gradient_times_state, lambda g, h: saliency.integrated([g, h], h)):
+        torch.testing.assert_close(
+            torch.stack([formula(gradients, states)[n, 1] for n in range(3)]),
+            torch.stack([formula(gradients[n, 1], states[n, 1]) for n in range(3)]),
+        )
+    layers = gradients.norm(dim=-1)  # (layer, question, token)
+    for weights in ("printed", "meant"):
+        together = saliency.aggregated(layers, weights=weights)  # type: ignore[arg-type]
+        for question in range(2):
+            by_itself = saliency.aggregated(layers[:, question], weights=weights)  # type: ignore[arg-type]
+            torch.testing.assert_close(together[question], by_itself)
+    assert saliency.scaled(torch.tensor([0.1, 0.2, 0.5])).tolist() == pytest.approx([0.0, 0.25, 1.0])
+
+
+def test_every_layer_has_its_gradient() -> None:
+    weights = two_heads(LOWER)
+    with pytest.raises(ValueError, match="shorter"):
+        saliency.through_attention([weights, weights], [weights])
+
+
 # On a recording: two questions of unlike length, so that one of them is padded.
 
 
