@@ -25,7 +25,7 @@ TESTS: dict[str, Sequence[str]] = {
     "edits.py": ("tests/test_amplification.py", "-k", "edit or direction or hand"),
     "probes.py": ("tests/test_probes.py", "-k", "fit or class or shuffled or ties or columns"),
 }
-TYPES = (" = Literal[", " = NDArray[", "@dataclass")
+TYPES = (" Literal[", " = NDArray[", "@dataclass")
 LIMIT = 120  # seconds for one mutant, after which it counts as noticed
 
 

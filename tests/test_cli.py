@@ -154,7 +154,7 @@ def test_questions_of_ones_own(command: Command, tiny_checkpoint: Path, tmp_path
     data = tmp_path / "my [set] of.questions"
     data.mkdir()
     for n in range(2):
-        Image.new("RGB", (168, 168), (255 * n, 0, 0)).save(data / f"{n}.png")
+        Image.new("RGBA", (168, 168), (255 * n, 0, 0, 255 - n)).save(data / f"{n}.png")
     options = ["to the left of it", "under the bowl"]
     lines = [{"file_name": f"{n}.png", "question": "Where?", "options": options, "answer": options[n]}
              for n in range(2)]  # fmt: skip
@@ -165,7 +165,9 @@ def test_questions_of_ones_own(command: Command, tiny_checkpoint: Path, tmp_path
     (path,) = (out / "tables").glob("behaviour.my*.parquet")
     rows = [r for r in Table.read(path).rows() if r["condition"] == "picture"]
     assert [(r["scoring"], r["answer"], r["options"]) for r in rows] == [("sequence", o, 2) for o in options]
-    assert "my [set] of.questions" in err
+    assert {r["suite"] for r in rows} == {data.name}
+    note = "1 of 2 pictures is shown on white where transparent."
+    assert f"my [set] of.questions: {note}" in err and note in (out / "report.html").read_text()
 
 
 def test_what_a_model_cannot_be_asked_is_said_and_listed(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import backsight as bs
 from backsight import stimuli
@@ -144,6 +145,21 @@ def test_the_command_writes_figure_and_numbers(
     assert written["method"] == "rollout" and len(written["relevance"]) == 36 and len(written["compass"]) == 8
     assert (tmp_path / "out" / "explanation.svg").read_text().startswith("<?xml")
     assert (tmp_path / "out" / "explanation.png").stat().st_size > 1000
+
+
+def test_a_photograph_of_a_phone_is_explained_as_it_is_shown(
+    command: Command, tiny_checkpoint: Path, asked: Example, tmp_path: Path
+) -> None:
+    """Held upright and stored on its side: the boxes are of what is seen, and the command says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    asked.image.save(tmp_path / "upright.png")
+    asked.image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "phone.png", exif=exif)
+    boxes = [part for which in ("subject", "reference") for part in _option(asked, which)]
+    upright, phone = (command("explain", tiny_checkpoint, tmp_path / f"{name}.png", *boxes, "--method", "rollout")
+                      for name in ("upright", "phone"))  # fmt: skip
+    assert (upright.code, phone.code) == (0, 0)
+    assert phone.out == "The picture is turned as the EXIF orientation says.\n" + upright.out
 
 
 def _option(example: Example, which: str) -> list[object]:
