@@ -12,11 +12,11 @@ import backsight as bs
 from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example
-from backsight.figures import to_svg
 from backsight.maths import compass
 from backsight.measurements import Creg, creg, relevance
 from backsight.measurements.explain import METHODS, explained
 from backsight.models.vlm import VLM
+from backsight.results.drawing.style import to_svg
 
 from .conftest import Command
 

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 
 from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import OUTCOME_WORDS, plot, to_svg
-from backsight.figures.sweeps import numbers
+from backsight.figures.interchange import OUTCOME_WORDS
 from backsight.maths.summaries import behaviour_summary, interchange_summary
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
+from backsight.results.drawing.sweeps import numbers
 from backsight.tables import Schema, Table
 
 Row = dict[str, Any]

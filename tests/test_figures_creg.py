@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 
 from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import plot, to_svg
 from backsight.figures.creg import METHOD_WORDS, NULL_LINE, REFERENCE_WORDS, in_order, method_words
-from backsight.figures.style import NARROW, SOFT
 from backsight.maths.creg import creg_summary
 from backsight.measurements import creg, relevance
+from backsight.results import plot
+from backsight.results.drawing.style import NARROW, SOFT, to_svg
 from backsight.tables import Schema, Table
 
 from .test_figures_probes import HOSTILE, said, titles

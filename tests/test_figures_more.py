@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import plot, to_svg
-from backsight.figures.style import NARROW
 from backsight.maths.summaries import image_interchange_summary, probes_summary, roads_summary
+from backsight.results import plot
+from backsight.results.drawing.style import NARROW, to_svg
 from backsight.tables import Table
 
 from .test_figures_probes import HOSTILE, mapped, probed, said, titles

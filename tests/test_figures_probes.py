@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from backsight import schemas
 from backsight.errors import DataError
-from backsight.figures import plot, to_svg
 from backsight.figures.probe_maps import FEW, strongest
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
 from backsight.tables import Table
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from backsight import schemas
 from backsight.errors import DataError
 from backsight.maths.summaries import order_layers
 from backsight.report import write_report
-from backsight.report.wording import accuracy_sentence, model_sentence, order_sentence
+from backsight.results.pages.wording import accuracy_sentence, model_sentence, order_sentence
 from backsight.tables import Table
 
 Row = dict[str, Any]

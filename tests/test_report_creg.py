@@ -12,7 +12,7 @@ import pytest
 from backsight import schemas
 from backsight.errors import DataError
 from backsight.report.reading import read_study
-from backsight.report.sections.compass_words import beaten_sentence, lead_sentence, nearest_sentence, said_method
+from backsight.results.sections.compass_words import beaten_sentence, lead_sentence, nearest_sentence, said_method
 from backsight.tables import Schema, Table
 
 from .test_figures_creg import (

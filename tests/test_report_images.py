@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from backsight import schemas
-from backsight.figures.image_interchange import TOKEN_WORDS
 from backsight.maths.intervals import holm
 from backsight.maths.summaries import flip_layers
-from backsight.report.sections.images import corrected
-from backsight.report.wording import flip_sentence, p_value
+from backsight.results.drawing.sweeps import TOKEN_WORDS
+from backsight.results.pages.wording import flip_sentence, p_value
+from backsight.results.sections.images import corrected
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study

@@ -11,7 +11,7 @@ import pytest
 
 from backsight import schemas
 from backsight.report.reading import read_study
-from backsight.report.sections.probes import place_words, readable
+from backsight.results.sections.probes import place_words, readable
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study

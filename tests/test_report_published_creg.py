@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from backsight import schemas
-from backsight.report import reading
 from backsight.tables import Schema, Table
 
 from .test_report import HOSTILE, accuracy_row, page_of, study_record, words, write_study
@@ -17,12 +16,6 @@ from .test_report_published import section
 
 Row = dict[str, Any]
 BIG, SMALL = "Qwen/Qwen2-VL-7B-Instruct", "Qwen/Qwen2-VL-2B-Instruct"
-READ = ("creg_summary", "occlusion_summary", "flip_summary")
-
-
-@pytest.fixture(autouse=True)
-def all_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SUMMARIES", tuple(dict.fromkeys((*reading.SUMMARIES, *READ))))
 
 
 def record(name: str = BIG, *sets: str, **model: Any) -> Row:

@@ -10,9 +10,10 @@ import pytest
 
 from backsight import schemas
 from backsight.errors import DataError
-from backsight.figures import plot, to_svg
 from backsight.models.families import FAMILIES
 from backsight.models.positions import budget
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
 from backsight.tables import Table
 
 from .test_report import behaviour_rows, page_of, study_record, words, write_study

@@ -10,7 +10,7 @@ import pytest
 
 from backsight import schemas
 from backsight.maths.roads import RULE
-from backsight.report.sections.verdict import cells_sentence, control_sentence, source_sentence
+from backsight.results.sections.verdict import cells_sentence, control_sentence, source_sentence
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study

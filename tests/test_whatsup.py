@@ -13,12 +13,13 @@ from backsight import schemas
 from backsight.datasets import tabletop, whatsup, whatsup_files
 from backsight.datasets.whatsup_files import FILES, UNKNOWN, UNPARSED, Named, parse, says
 from backsight.errors import BacksightError, DataError, UsageError
-from backsight.figures import plot, suite_title
 from backsight.grid import Box
 from backsight.maths.summaries import behaviour_summary
 from backsight.maths.whatsup import whatsup_summary
 from backsight.measurements import Behaviour
 from backsight.models.vlm import VLM
+from backsight.results import plot
+from backsight.results.drawing.style import suite_title
 from backsight.stimuli import tabletop as drawn
 from backsight.tables import Schema, Table
 from tests.conftest import Command

@@ -25,7 +25,7 @@ _WHERE = {
     "Behaviour": "backsight.measurements",
     "Interchange": "backsight.measurements",
     "measure": "backsight.measurements",
-    "plot": "backsight.figures",
+    "plot": "backsight.results",
     "explain": "backsight.measurements.explain",
     "BacksightError": "backsight.errors",
 }
@@ -64,13 +64,13 @@ if TYPE_CHECKING:
     from backsight import datasets, figures, maths, measurements, models, repairs, report, stimuli, studies
     from backsight.errors import BacksightError
     from backsight.examples import Example, ExampleSet, Pair, PairSet
-    from backsight.figures import plot
     from backsight.grid import Box, TokenGrid
     from backsight.measurements import Behaviour, Interchange, measure
     from backsight.models.families import Family
     from backsight.models.loading import load
     from backsight.models.sites import Edit
     from backsight.models.vlm import VLM
+    from backsight.results import plot
     from backsight.tables import Table
 
 

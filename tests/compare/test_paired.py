@@ -10,8 +10,8 @@ import pytest
 
 from backsight import schemas
 from backsight.maths.intervals import holm
+from backsight.results import RESULTS
 from backsight.studies.compare import compare
-from backsight.studies.compare_metrics import KINDS
 from backsight.tables import Schema, Table
 
 from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, probes, roads, sweep, two
@@ -190,10 +190,11 @@ def test_amplification_is_compared_on_what_both_fail_or_both_answer(tmp_path: Pa
 
 
 def test_every_kind_of_table_with_samples_is_registered_under_its_schema() -> None:
-    assert all(schema.name == name and metrics for name, (schema, metrics) in KINDS.items())
-    for schema, metrics in KINDS.values():
-        for metric in metrics:
-            assert {metric.sample, "image_id", *metric.same} <= schema.columns.keys()
+    assert sum(bool(result.metrics) for result in RESULTS.values()) == 11
+    for name, result in RESULTS.items():
+        assert result.schema.name == name
+        for metric in result.metrics:
+            assert {metric.sample, "image_id", *metric.same} <= result.schema.columns.keys()
 
 
 def test_tables_of_other_schemas_are_named(tmp_path: Path) -> None:

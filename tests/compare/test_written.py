@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from backsight import schemas
 from backsight.errors import DataError, StudyError
-from backsight.figures import plot, to_svg
-from backsight.figures.comparison import sorted_metrics
+from backsight.report.comparison_figure import sorted_metrics
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
 from backsight.studies.compare import compare, holds_comparison
 from backsight.tables import Table
 

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError, UsageError
-from backsight.figures import creg, panels, style
+from backsight.figures import creg
 from backsight.figures.creg import Columns, Line, Mark, Row
+from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
 TRUE_SECTOR = "true_sector"  # stands for a method in the line of the sector that the subject lies in

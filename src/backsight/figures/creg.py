@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError, UsageError
-from backsight.figures import panels, style
 from backsight.maths.creg import DEFAULT
+from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
 Row = dict[str, Any]

@@ -13,14 +13,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
-from backsight.figures import panels, style, sweeps
 from backsight.maths.summaries import flip_layers
+from backsight.results.drawing import panels, style, sweeps
 from backsight.tables import Table
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, vision, tokens, direction
 FLIP_WORDS = {"clean": "clean answer", "flipped": "flipped answer: the object on the other side"}
-TOKEN_WORDS = {"objects": "object tokens", "strips": "strips"}
 VISION_WORDS = {"intact": "intact", "removed": "after removal"}
 LOOKS = {"clean": (style.BLUE, "o"), "flipped": (style.ORANGE, "s")}
 
@@ -82,7 +81,7 @@ def _laid_out(keys: Sequence[Key]) -> tuple[list[Key], int | None]:
 def _heading(key: Key, titles: Mapping[str, str] | None, *, several: bool) -> tuple[str, str]:
     """A panel's title, and what stands before the counts below it: what the title has no room for."""
     suite, vision, tokens, direction = key
-    words = TOKEN_WORDS.get(tokens, tokens)
+    words = sweeps.TOKEN_WORDS.get(tokens, tokens)
     below = [words] if direction != "all" else []
     below += [VISION_WORDS.get(vision, vision)] if several else []
     title = f"{style.suite_title(suite, titles)}, {words if direction == 'all' else direction}"

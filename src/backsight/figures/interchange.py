@@ -12,8 +12,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from backsight.figures import panels, style, sweeps
 from backsight.maths.summaries import order_layers
+from backsight.results.drawing import panels, style, sweeps
 from backsight.tables import Table
 
 Row = dict[str, Any]

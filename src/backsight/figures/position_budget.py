@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from backsight.errors import DataError
-from backsight.figures import panels, style
+from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
 Row = dict[str, Any]

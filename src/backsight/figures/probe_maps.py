@@ -18,8 +18,8 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from backsight.errors import DataError
-from backsight.figures import panels, style
 from backsight.maths.grouping import SMALLEST
+from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
 Row = dict[str, Any]

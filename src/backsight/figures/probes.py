@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError, UsageError
-from backsight.figures import panels, style
+from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
 Row = dict[str, Any]

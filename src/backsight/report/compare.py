@@ -10,15 +10,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from backsight.figures.comparison import FAMILY_WORDS
-from backsight.figures.style import counted
 from backsight.maths.comparison import DRAWS, EXACT, ROUNDING
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
-from backsight.report import pictures, write_page
-from backsight.report.content import Grid
-from backsight.report.reading import mapping, number, text
-from backsight.report.wording import decimal, listed, p_value, unbroken, whole_percent, with_interval
+from backsight.report import write_page
+from backsight.report.comparison_figure import compare as plot_differences
+from backsight.report.comparison_figure import family_title
+from backsight.results.drawing.style import counted
+from backsight.results.pages import pictures
+from backsight.results.pages.content import Grid
+from backsight.results.pages.study import mapping, number, text
+from backsight.results.pages.wording import decimal, listed, p_value, unbroken, whole_percent, with_interval
 from backsight.studies.compare import Comparison
 from backsight.studies.compare_reading import Finished
 
@@ -119,7 +121,9 @@ def _figure(made: Comparison, folder: Path) -> pictures.FigureView | None:
     if not any(row["drawn"] and row["how"] == "paired" for row in made.rows):
         (folder / "figures" / "compare.svg").unlink(missing_ok=True)  # of an earlier comparison
         return None
-    return pictures.figure(folder, "compare", made.table(), label="Paired differences", caption=CAPTION)
+    return pictures.figure(
+        folder, "compare", plot_differences, made.table(), label="Paired differences", caption=CAPTION
+    )
 
 
 def _part(made: Comparison, study: Finished, index: int) -> Part:
@@ -129,7 +133,7 @@ def _part(made: Comparison, study: Finished, index: int) -> Part:
     tables = [_paired("What moved", off, made.baseline.name, study.name)] if off else []
     for family in dict.fromkeys(row["family"] for row in paired):
         of = [row for row in paired if row["family"] == family]
-        heading = f"{FAMILY_WORDS.get(family, family)}: {counted(len(of), 'paired metric')}"
+        heading = f"{family_title(family)}: {counted(len(of), 'paired metric')}"
         tables.append(_paired(heading, of, made.baseline.name, study.name, folded=True))
     tables += _not_paired(rows, made.baseline, study)
     title = f"{study.name} against {made.baseline.name}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from backsight.errors import DataError, StudyError, UsageError
-from backsight.studies.compare_metrics import KINDS, Values, values
+from backsight.results import RESULTS
+from backsight.studies.compare_metrics import Values, values
 from backsight.tables import Table
 
 FORMAT = 1  # of study.json
@@ -62,7 +63,7 @@ def _study(folder: Path, name: str) -> Finished:
     for job in record["jobs"]:
         tables = [Table.read(folder / "tables" / f"{table}.parquet") for table in job["tables"]]
         found |= {one.name: one for table in tables for one in values(table, job["set"])}
-        if not any(table.schema.name in KINDS for table in tables):
+        if not any(getattr(RESULTS.get(table.schema.name), "metrics", ()) for table in tables):
             others.append(job["name"])
     return Finished(name, folder, record, found, tuple(others))
 

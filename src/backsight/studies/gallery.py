@@ -16,10 +16,10 @@ import pandas as pd
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example
-from backsight.figures import to_svg
 from backsight.measurements.creg import DEFAULT
 from backsight.measurements.explain import DEPTH, explained
 from backsight.models.vlm import VLM
+from backsight.results.drawing.style import to_svg
 from backsight.studies.jobs import Job, file_stem
 from backsight.studies.store import Store
 from backsight.tables import replacing

@@ -11,12 +11,12 @@ from typing import Any
 import backsight
 from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair
-from backsight.figures import suite_title
-from backsight.maths import summaries
 from backsight.maths.roads import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
+from backsight.results import RESULTS
+from backsight.results.drawing.style import suite_title
 from backsight.studies import gallery, memory
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
@@ -234,33 +234,29 @@ class Study:
 
 
 def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
-    """Summary tables over all jobs whose rows have one schema: pure functions of their rows."""
-    for kind, summarise in summaries.SUMMARIES.items():
-        mine = [store.read_table(j.table) for j in jobs if j.measurement.schema.name == kind]
-        further = summaries.FURTHER.get(kind, {})
-        if not mine:
-            for name in (f"{kind}_summary", *further):
-                store.drop_table(name)
-            continue
-        summary = Table.concat([summarise(rows) for rows in mine])
-        store.write_table(f"{kind}_summary", summary)
-        for name, (of_summary, make) in further.items():
-            made = make(summary) if of_summary else Table.concat([make(rows) for rows in mine])
-            if len(made):
-                store.write_table(name, made)
+    """What is made of rows by the registry of results: pure functions of the rows of the jobs of one schema."""
+    rows: dict[str, dict[str, Table]] = {}  # by schema, then by set: ids tell questions apart within a set only
+    for job in jobs:
+        rows.setdefault(job.measurement.schema.name, {})[job.name] = store.read_table(job.table)
+    sets = {job.name: job.set_name for job in jobs}
+    for result in RESULTS.values():
+        mine = rows.get(result.name, {})
+        summary: Table | None = None
+        for one in result.tables:
+            made: Table | None = None
+            if mine and one.of == "summary":
+                made = one.make(summary)
+            elif mine and one.beside is None:
+                made = Table.concat([one.make(table) for table in mine.values()])
+            elif mine:
+                beside = {sets[name]: table for name, table in rows.get(str(one.beside), {}).items()}
+                made = Table.concat([one.make(table, beside.get(sets[name])) for name, table in mine.items()])
+            if one is result.summary:
+                summary = made
+            if made is not None and (len(made) or one is result.summary):
+                store.write_table(one.name, made)
             else:
-                store.drop_table(name)
-    for name, (first, second, join) in summaries.JOINED.items():
-        one, other = (_by_set(store, jobs, kind) for kind in (first, second))
-        if one:
-            store.write_table(name, Table.concat([join(rows, other.get(of)) for of, rows in one.items()]))
-        else:
-            store.drop_table(name)
-
-
-def _by_set(store: Store, jobs: Sequence[Job], kind: str) -> dict[str, Table]:
-    """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
-    return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
+                store.drop_table(one.name)
 
 
 def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:

@@ -1,0 +1,298 @@
+"""The words of the compass: what options are called, degrees, and the opening's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from backsight.figures.creg import METHOD_WORDS, REFERENCE_WORDS, by_prompt, method_words, samples_of, unavailable
+from backsight.maths.creg import DEFAULT, NULL
+from backsight.results import methods
+from backsight.results.drawing.style import counted
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Statement
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import decimal, listed, p_value, unbroken, with_interval
+
+Row = dict[str, Any]
+Place = tuple[str, str | None]  # suite and prompt
+About = tuple[str, str, str | None, str]  # subset, method, target, projection
+Group = Mapping[About, Row]
+Cells = tuple[str, ...]
+QUESTION = "Which way does the evidence point"
+LEADING = "creg"
+CHOICE, TRUTH = "prediction", "truth"
+BOX = "subject_box"
+ALPHA = 0.05
+PROJECTION_WORDS = {
+    DEFAULT: "Default",
+    "beyond kept": "Beyond r_max kept",
+    "reference dropped": "Reference's box dropped",
+    "beyond kept, reference dropped": "Both",
+    "middle to the right": "Centre cell to the right",
+    "cells to the edges": "Cells to the edges",
+    "4 sectors": "4 sectors",
+    "16 sectors": "16 sectors",
+    "random centre": "Random centre",
+    "swapped": "Swapped",
+}
+TARGET_WORDS = {TRUTH: "truth", CHOICE: "choice", None: "–"}
+
+
+def grouped(rows: Sequence[Row], *, every: bool = False) -> dict[Place, Group]:
+    """Rows of `creg_summary` by suite and prompt, then by what they are about.
+
+    Those without the samples for choices, or of all samples where `every`.
+    """
+    found: dict[Place, Group] = {}
+    for place, group in by_prompt(rows).items():
+        mine = [row for row in group if row["samples"] == "all"] if every else samples_of(group)
+        found[place] = {(r["subset"], r["method"], r["target"], r["projection"]): r for r in mine}
+    return found
+
+
+def listed_methods(group: Group) -> list[tuple[str, str | None]]:
+    """Methods with the target that leads: the model's choice, or none; in the order of appearance."""
+    keys = dict.fromkeys((method, target) for _, method, target, _ in group if target != TRUTH)
+    have = {method for method, target in keys if target is not None}
+    return [(m, t) for m, t in keys if t is not None or m not in have]
+
+
+def place_words(study: Study, place: Place) -> str:
+    """A suite with its prompt, as it is spoken of."""
+    suite, prompt = place
+    return common.title(study, suite) + with_prompt(common.title(study, suite), prompt)
+
+
+def with_prompt(title: str, prompt: str | None) -> str:
+    """What stands behind a suite's title that does not name the prompt itself."""
+    return "" if prompt is None or f"prompt {prompt}" in title else f" with prompt {prompt}"
+
+
+def place_cells(study: Study, place: Place) -> Cells:
+    """A suite and its prompt, for a table."""
+    return unbroken(common.title(study, place[0])), place[1] or "–"
+
+
+def split(
+    study: Study, made: Mapping[Place, Sequence[Cells]], first: Place, title: str, columns: tuple[Cells, Cells],
+    note: str = "", file: str = "",
+) -> Iterator[Grid]:  # fmt: skip
+    """The lines of the suite and prompt that comes `first` as an open table, those of all others in a folded one.
+
+    `columns` are those of words and of numbers.
+    """
+    shown = {place: lines for place, lines in made.items() if lines}
+    if not shown:
+        return
+    words, numbers = columns
+    first = first if first in shown else next(iter(shown))
+    files = study.files(file) if file else ()
+    heading = f"{title}: {place_words(study, first)}"
+    yield Grid(heading, (*words, *numbers), tuple(shown.pop(first)), words=len(words), files=files, note=note)
+    rest = tuple((*place_cells(study, place), *line) for place, lines in shown.items() for line in lines)
+    if rest:
+        heading = f"{title}: the other suites and prompts"
+        yield Grid(heading, ("Suite", "Prompt", *words, *numbers), rest, words=len(words) + 2, folded=True)
+
+
+def degrees(value: float | None) -> str:
+    """One decimal; a dash where there is no number."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+def degrees_between(value: float | None, low: float | None, high: float | None) -> str:
+    """Degrees with their interval, for a table."""
+    ends = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
+    return f"{degrees(value)}{ends}"
+
+
+def said_degrees(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Degrees with their interval, for a sentence; spaces do not break."""
+    if value is None:
+        return "nowhere"
+    ends = "" if low is None or high is None else f"\u00a0[{low:.1f},\u00a0{high:.1f}]"
+    return f"{value:.1f}\u00b0{ends}"
+
+
+def in_stead(row: Row | None) -> str:
+    """What stands for the numbers of a row that has none; empty where it has them."""
+    if row is None:
+        return "–"
+    if "accuracy" in row and "empty" in row and unavailable(row):
+        return "not available"
+    if row["omitted"]:
+        return f"omitted (n={row['questions']})"
+    return "no layout to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""
+
+
+def short(method: str) -> str:
+    """A method's name in a table, which no line is broken in."""
+    return unbroken(method_words(method))
+
+
+def said_method(method: str) -> str:
+    """A method's name in a sentence: what sets it apart in brackets, so that names can be listed."""
+    name, _, rest = method_words(method).partition(", ")
+    return f"{name} ({rest.split(' (')[0]})" if rest else name
+
+
+def conclusion(row: Row) -> str:
+    """What a gain's interval says of the layout."""
+    if row["dae_gain_low"] > 0:
+        return "the interval is above zero, so it points nearer than the layout alone"
+    if row["dae_gain_high"] < 0:
+        return "the interval is below zero, so the layout alone points better"
+    return "the interval is not above zero, so a gain on the layout is not shown"
+
+
+def leading(group: Group) -> Row | None:
+    """The row that the opening goes by: CREG for the model's choice, or the first method that there is."""
+    found = [group.get(("all", m, t, DEFAULT)) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
+    given = [row for row in found if row is not None]
+    return next((row for row in given if row["method"] == LEADING), given[0] if given else None)
+
+
+def leads_of(found: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
+    """The suite and prompt that the opening begins with, the first that is not omitted, and the leading rows of all."""
+    leads = {place: row for place, group in found.items() if (row := leading(group)) is not None}
+    first = next((place for place, row in leads.items() if not in_stead(row)), None)
+    return first or next(iter(leads or found)), leads
+
+
+def answer(study: Study, rows: Sequence[Row], anchor: str) -> Answer | None:
+    """The opening's answer: CREG beside its null on the first suite, what may be concluded, and the other suites."""
+    first, leads = leads_of(grouped(rows))
+    if not leads:
+        return None
+    knocked = study.rows("knockout_summary")
+    nearest = Statement(nearest_sentence(study, knocked, first), "figure-knockout") if knocked else None
+    beaten = Statement(beaten_sentence(study, rows, study.rows("creg_pairs"), first), anchor)
+    others: dict[str, list[Row]] = {}
+    for place, row in leads.items():
+        if place != first:
+            others.setdefault(place[0], []).append(row)
+    rest = [
+        Statement(suite_sentence(common.title(study, suite), of), anchor, photographs(study, suite))
+        for suite, of in others.items()
+    ]
+    statements = (*([nearest] if nearest and nearest.text else []), beaten, *rest)
+    return Answer(QUESTION, lead_sentence(place_words(study, first), leads[first]), statements, anchor)
+
+
+def photographs(study: Study, suite: str) -> str:
+    """What is to be said of a suite of photographs where the model has never seen one."""
+    return methods.PHOTOGRAPHS if suite in study.unseen_photographs else ""
+
+
+def lead_sentence(place: str, row: Row) -> str:
+    """A method's DAE on a suite beside its null and floor, the gain, and what the gain says."""
+    name = said_method(row["method"])
+    if said := in_stead(row):
+        return f"{name} on {place}: {said}."
+    choice = "model's choice, " if row["target"] == CHOICE else ""
+    off = said_degrees(row["dae"], row["dae_low"], row["dae_high"])
+    return (
+        f"On {place} the evidence ({choice}{name}) points {off} off the true direction, constant relevance "
+        f"{said_degrees(row['dae_null'])} on the same questions, and all relevance at the subject "
+        f"{said_degrees(row['dae_floor'])}; of the gain on the layout, {_gain(row)}, {conclusion(row)} "
+        f"({counted(row['questions'], 'question')})."
+    )
+
+
+def suite_sentence(title: str, rows: Sequence[Row]) -> str:
+    """A method's DAE, null and gain on another suite, prompt by prompt."""
+    parts = []
+    for row in rows:
+        where = with_prompt(title, row["prompt"])
+        if said := in_stead(row):
+            parts.append(f"{said}{where}")
+            continue
+        beside = (
+            f"the layout {said_degrees(row['dae_null'])}, gain {_gain(row)}, {counted(row['questions'], 'question')}"
+        )
+        parts.append(f"{said_degrees(row['dae'])} off{where} ({beside})")
+    return f"{title}, {said_method(rows[0]['method'])}: {'; '.join(parts)}"
+
+
+def nearest_sentence(study: Study, rows: Sequence[Row], first: Place) -> str:
+    """Which method comes nearest to the tokens' causal effects; empty where every group is omitted."""
+    groups = by_prompt([r for r in rows if r["form"] == "attention" and not r["omitted"]])
+    ranked = {
+        place: sorted(of, key=lambda row: -row["correlation"])
+        for place, group in groups.items()
+        if (of := [r for r in group if r["method"] in METHOD_WORDS and r["correlation"] is not None])
+    }
+    if not ranked:
+        return ""
+    place = first if first in ranked else next(iter(ranked))
+    best, *others = ranked[place]
+    box = next((r for r in groups[place] if r["method"] == BOX and r["correlation"] is not None), None)
+    beside = f" (the subject's box: {decimal(box['correlation'])})" if box else ""
+    low = best["correlation_low"]
+    near = [row for row in others if low is not None and row["correlation"] >= low]
+    alike = f"; within its interval too: {listed(said_method(row['method']) for row in near)}" if near else ""
+    angle = ""
+    if best["angle_gain"] is not None:
+        gain = said_degrees(best["angle_gain"], best["gain_low"], best["gain_high"])
+        angle = f"; gain on the layout in angle to their compass {gain}"
+    ranks = with_interval(best["correlation"], low, best["correlation_high"]).replace(" ", "\u00a0")
+    return (
+        f"Nearest to the causal effect of the tokens on {place_words(study, place)} comes "
+        f"{said_method(best['method'])}, by a rank correlation of {ranks}{beside}{alike}{angle} "
+        f"({counted(best['questions'], 'question')})"
+    )
+
+
+def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], place: Place) -> str:
+    """Whether any method points nearer than the layout: after Holm's correction where there are pairs."""
+    group = grouped(rows)[place]
+    named = [(m, t) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
+    given = [r for m, t in named if (r := group.get(("all", m, t, DEFAULT))) is not None and not in_stead(r)]
+    if not given:
+        return f"On {place_words(study, place)} no method can be compared with the layout"
+    above = [row for row in given if row["dae_gain_low"] is not None and row["dae_gain_low"] > 0]
+    on = f"On {place_words(study, place)}"
+    if not above:
+        return f"{on} no method's gain has an interval above zero: that any points nearer than the layout is not shown"
+    tested = {(r["method"], r["target"]): p for r in above if (p := _holm(pairs, place, r)) is not None}
+    sure = [row for row in above if tested.get((row["method"], row["target"]), 1.0) < ALPHA]
+    if sure:
+        ps = {row["method"]: _p(tested[row["method"], row["target"]]) for row in sure}
+        said = (f"{said_method(row['method'])} (gain {_gain(row)}, p {ps[row['method']]})" for row in sure)
+        return f"{on} nearer than the layout, also after Holm's correction over all pairs: {listed(said)}"
+    said = (f"{said_method(r['method'])} ({_gain(r)})" for r in above)
+    verb = f"{on} the gain's interval is above zero for {listed(said)}"
+    if not tested:
+        return f"{verb}, without a correction for the number of methods"
+    return f"{verb}, but for none after Holm's correction over all pairs (smallest p {_p(min(tested.values()))})"
+
+
+def _holm(pairs: Sequence[Row], place: Place, row: Row) -> float | None:
+    """Holm's p of a method against the layout, whichever of the two stands first."""
+    sides = {(row["method"], row["target"]), (NULL, None)}
+    found = None
+    for one in of_choice(pairs):
+        both = {(one["method"], one["target"]), (one["other"], one["other_target"])}
+        if (one["suite"], one["prompt"]) == place and both == sides:
+            found = one["p_holm"]
+    return found
+
+
+def of_choice(pairs: Sequence[Row]) -> list[Row]:
+    """Rows of `creg_pairs` that are of the model's choice.
+
+    A pair without targets stands in the table beside the truth's and again beside the choice's, each time with Holm's
+    correction over these: the later one is taken.
+    """
+    keys = ("suite", "prompt", "method", "target", "other", "other_target")
+    mine = [row for row in pairs if TRUTH not in (row["target"], row["other_target"])]
+    return list({tuple(row[key] for key in keys): row for row in mine}.values())
+
+
+def _gain(row: Row) -> str:
+    return said_degrees(row["dae_gain"], row["dae_gain_low"], row["dae_gain_high"])
+
+
+def _p(value: float) -> str:
+    return p_value(value).replace(" ", "\u00a0")
