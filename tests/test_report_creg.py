@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import DataError
 from backsight.report.reading import read_study
-from backsight.results.sections.compass_words import beaten_sentence, lead_sentence, nearest_sentence, said_method
+from backsight.results.creg.opening import beaten_sentence, lead_sentence, nearest_sentence
+from backsight.results.creg.schema import CHOICES as CREG_CHOICES
+from backsight.results.creg.schema import PAIRS as CREG_PAIRS
+from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
+from backsight.results.flip import SUMMARY as FLIP_SUMMARY
+from backsight.results.knockout import SUMMARY as KNOCKOUT_SUMMARY
+from backsight.results.moved import SUMMARY as MOVED_SUMMARY
+from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
+from backsight.results.relevance.words import said_method
 from backsight.tables import Schema, Table
 
 from .test_figures_creg import (
@@ -32,9 +39,9 @@ from .test_report_roads import opening
 Row = dict[str, Any]
 PLACE = ("pairs", None)
 SCHEMAS: dict[str, Schema] = {
-    "creg_summary": schemas.CREG_SUMMARY, "creg_pairs": schemas.CREG_PAIRS, "creg_choices": schemas.CREG_CHOICES,
-    "knockout_summary": schemas.KNOCKOUT_SUMMARY, "occlusion_summary": schemas.OCCLUSION_SUMMARY,
-    "flip_summary": schemas.FLIP_SUMMARY, "moved_summary": schemas.MOVED_SUMMARY,
+    "creg_summary": CREG_SUMMARY, "creg_pairs": CREG_PAIRS, "creg_choices": CREG_CHOICES,
+    "knockout_summary": KNOCKOUT_SUMMARY, "occlusion_summary": OCCLUSION_SUMMARY,
+    "flip_summary": FLIP_SUMMARY, "moved_summary": MOVED_SUMMARY,
 }  # fmt: skip
 CHECKS = {
     "knockout_summary": knockout_rows, "occlusion_summary": occlusion_rows, "flip_summary": flip_rows,
@@ -270,7 +277,7 @@ def test_pairs_are_those_of_the_choice(tmp_path: Path) -> None:
 
 def test_a_table_of_an_earlier_release_is_told(tmp_path: Path) -> None:
     folder = written(tmp_path / "s", creg_summary=direction_rows())
-    columns = {k: v for k, v in schemas.CREG_SUMMARY.columns.items() if k != "chosen_questions"}
+    columns = {k: v for k, v in CREG_SUMMARY.columns.items() if k != "chosen_questions"}
     old = Schema("creg_summary", columns, "as it was")
     rows = [{k: v for k, v in row.items() if k in columns} for row in direction_rows()]
     Table.of(old, rows).write(folder / "tables", "creg_summary")

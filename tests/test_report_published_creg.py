@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
+from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
+from backsight.results.flip import SUMMARY as FLIP_SUMMARY
+from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
 from backsight.tables import Schema, Table
 
 from .test_report import HOSTILE, accuracy_row, page_of, study_record, words, write_study
@@ -46,9 +48,9 @@ def decoys(**of: Any) -> list[Row]:
 def study(folder: Path, found: Row, rows: list[Row], **tables: list[Row]) -> Path:
     """A study's folder with a creg summary and, by name, other summaries."""
     write_study(folder, found, tables.pop("behaviour", None))
-    named: dict[str, tuple[Schema, list[Row]]] = {"creg": (schemas.CREG_SUMMARY, rows)}
-    named |= {"occlusion": (schemas.OCCLUSION_SUMMARY, tables.get("occlusion", []))}
-    named |= {"flip": (schemas.FLIP_SUMMARY, tables.get("flip", []))}
+    named: dict[str, tuple[Schema, list[Row]]] = {"creg": (CREG_SUMMARY, rows)}
+    named |= {"occlusion": (OCCLUSION_SUMMARY, tables.get("occlusion", []))}
+    named |= {"flip": (FLIP_SUMMARY, tables.get("flip", []))}
     for name, (schema, given) in named.items():
         if given:
             Table.of(schema, given).write(folder / "tables", f"{name}_summary")
@@ -177,7 +179,7 @@ def occlusion(score: float = 0.4, **changes: Any) -> Row:
     row |= {"target": None, "questions": 32, "images": 30, "change": -score - 0.05, "change_opposite": -0.05}
     row |= {"change_adjacent": -0.1, "score": score, "low": score - 0.1, "high": score + 0.1}
     row |= {"against_adjacent": 0.1, "adjacent_low": 0.0, "adjacent_high": 0.2, "omitted": False, "of": "truth"}
-    return dict.fromkeys(schemas.OCCLUSION_SUMMARY.columns) | row | changes
+    return dict.fromkeys(OCCLUSION_SUMMARY.columns) | row | changes
 
 
 def test_occlusion_is_of_the_true_sector(tmp_path: Path) -> None:

@@ -11,6 +11,11 @@ import pytest
 from backsight import schemas
 from backsight.maths.intervals import holm
 from backsight.results import RESULTS
+from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.flip import ROWS as FLIP
+from backsight.results.knockout import ROWS as KNOCKOUT
+from backsight.results.moved import ROWS as MOVED
+from backsight.results.occlusion.summary import ROWS as OCCLUSION
 from backsight.studies.compare import compare
 from backsight.tables import Schema, Table
 
@@ -238,7 +243,7 @@ def compasses(dae: Sequence[float], null: Sequence[float]) -> Table:
         rows.append(common | {"method": "creg", "target": "prediction", "dae": own})
         rows.append(common | {"method": "creg", "target": "prediction", "dae": 170.0, "projection": "4 sectors"})
         rows.append(common | {"method": "constant", "dae": layout})
-    return filled(schemas.CREG, rows)
+    return filled(CREG, rows)
 
 
 def test_directions_of_evidence_are_compared_and_less_is_better(tmp_path: Path) -> None:
@@ -260,7 +265,7 @@ def test_agreement_with_the_tokens_effects_is_compared(tmp_path: Path) -> None:
             for n in range(12)
             for method, value in (("creg", correlation), ("knockout", 0.9))
         ]
-        return filled(schemas.KNOCKOUT, rows)
+        return filled(KNOCKOUT, rows)
 
     found = by_metric(compare(two(tmp_path, {"k/pairs": effects(0.2)}, {"k/pairs": effects(0.5)})))
     assert set(found) == {"knockout/pairs/attention/creg"}
@@ -281,7 +286,7 @@ def test_hidden_sectors_are_compared_by_the_papers_score(tmp_path: Path) -> None
                 *({"variant": "gray", "sector": 45.0 * k, "log_p": falls.get(45.0 * k, -5.0)} for k in range(8)),
             )
         ]
-        return filled(schemas.OCCLUSION, rows)
+        return filled(OCCLUSION, rows)
 
     found = by_metric(compare(two(tmp_path, {"occlusion/pairs": occluded(0.1)}, {"occlusion/pairs": occluded(0.4)})))
     assert set(found) == {"cos/pairs/gray/A"}
@@ -295,14 +300,14 @@ def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> N
             | {"sector": 45.0 * k, "share": k / 28, "share_mirrored": (k if sign > 0 else 7 - k) / 28}
             for n in range(12) for k in range(8) for method in ("creg", "constant")
         ]  # fmt: skip
-        return filled(schemas.FLIP, rows)
+        return filled(FLIP, rows)
 
     def moved(off: float) -> Table:
         rows = [
             {"example_id": f"e{n}", "image_id": f"i{n}", "direction": "left", "method": method, "followed": off + n}
             for n in range(12) for method in ("rollout", "constant")
         ]  # fmt: skip
-        return filled(schemas.MOVED, rows)
+        return filled(MOVED, rows)
 
     found = by_metric(compare(two(tmp_path, {"f/pairs": flipped(-1)}, {"f/pairs": flipped(1)})))
     assert {name: row["difference"] for name, row in found.items()} == {"mirror/pairs/creg/truth": pytest.approx(2)}
@@ -311,8 +316,8 @@ def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> N
 
 
 def test_tables_without_a_method_have_no_metric(tmp_path: Path) -> None:
-    layout = filled(schemas.FLIP, [{"example_id": "e", "image_id": "i", "method": "constant", "sector": 0.0}])
-    refused = filled(schemas.CREG, [{"example_id": "e", "image_id": "i", "refused": "a box without area"}])
+    layout = filled(FLIP, [{"example_id": "e", "image_id": "i", "method": "constant", "sector": 0.0}])
+    refused = filled(CREG, [{"example_id": "e", "image_id": "i", "refused": "a box without area"}])
     plain = {"b/squares": answers(BASE), "f/pairs": layout, "creg/pairs": refused}
     found = by_metric(compare(two(tmp_path, plain, plain)))
     assert found and not any("pairs" in name for name in found)

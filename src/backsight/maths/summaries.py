@@ -10,9 +10,6 @@ from collections.abc import Callable
 
 from backsight.maths.amplification import amplify_summary
 from backsight.maths.behaviour import behaviour_summary
-from backsight.maths.controls import flip_summary, knockout_summary, moved_summary
-from backsight.maths.creg import creg_pairs, creg_summary
-from backsight.maths.creg_choices import creg_choices
 from backsight.maths.grouping import SMALLEST, spans
 from backsight.maths.interchange import (
     OUTCOMES,
@@ -22,7 +19,6 @@ from backsight.maths.interchange import (
     interchange_summary,
     order_layers,
 )
-from backsight.maths.occlusion import occlusion_summary
 from backsight.maths.probing import probes_summary
 from backsight.maths.roads import roads_summary
 from backsight.maths.whatsup import whatsup_summary
@@ -35,42 +31,25 @@ SUMMARIES: dict[str, Callable[..., Table]] = {
     "roads": roads_summary,
     "probes": probes_summary,
     "amplify": amplify_summary,
-    "creg": creg_summary,
-    "knockout": knockout_summary,
-    "flip": flip_summary,
-    "moved": moved_summary,
 }
 # What else is made of rows of a schema: by the new table's name, whether it is made of the summary, and how.
 FURTHER: dict[str, dict[str, tuple[bool, Callable[[Table], Table]]]] = {
     "behaviour": {"whatsup_summary": (False, whatsup_summary)},
     "interchange": {"order_layers": (True, order_layers)},
     "image_interchange": {"flip_layers": (True, flip_layers), "axes": (False, axes)},
-    "creg": {"creg_pairs": (False, creg_pairs), "creg_choices": (False, creg_choices)},
-}
-# What is made of the rows of two schemas, the second of which may be missing.
-JOINED: dict[str, tuple[str, str, Callable[[Table, Table | None], Table]]] = {
-    "occlusion_summary": ("occlusion", "creg", occlusion_summary),
 }
 
 __all__ = [
     "FURTHER",
-    "JOINED",
     "OUTCOMES",
     "SMALLEST",
     "SUMMARIES",
     "amplify_summary",
     "axes",
     "behaviour_summary",
-    "creg_choices",
-    "creg_pairs",
-    "creg_summary",
     "flip_layers",
-    "flip_summary",
     "image_interchange_summary",
     "interchange_summary",
-    "knockout_summary",
-    "moved_summary",
-    "occlusion_summary",
     "order_layers",
     "probes_summary",
     "roads_summary",

@@ -9,11 +9,6 @@ import pandas as pd
 from backsight import schemas
 from backsight.figures.amplification import amplify_summary as draw_amplify
 from backsight.figures.behaviour import behaviour_summary as draw_behaviour
-from backsight.figures.controls import flip_summary as draw_flip
-from backsight.figures.controls import knockout_summary as draw_knockout
-from backsight.figures.controls import moved_summary as draw_moved
-from backsight.figures.controls import occlusion_summary as draw_occlusion
-from backsight.figures.creg import creg_summary as draw_creg
 from backsight.figures.image_interchange import image_interchange_summary as draw_image_interchange
 from backsight.figures.interchange import interchange_summary as draw_interchange
 from backsight.figures.position_budget import position_budget as draw_position_budget
@@ -21,16 +16,10 @@ from backsight.figures.probe_maps import probe_maps as draw_probe_maps
 from backsight.figures.probes import probes_summary as draw_probes
 from backsight.figures.roads import roads_summary as draw_roads
 from backsight.maths import summaries
-from backsight.maths.compass import sector_of
-from backsight.maths.controls import equivariance
-from backsight.maths.creg import DEFAULT, NULL
-from backsight.maths.occlusion import occlusion_summary
+from backsight.results import creg, flip, knockout, moved, occlusion
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.sections.amplification import amplification
 from backsight.results.sections.behaviour import behaviour
-from backsight.results.sections.compass import compass
-from backsight.results.sections.compass_controls import causal
-from backsight.results.sections.gallery import gallery
 from backsight.results.sections.images import backup, image_interchange
 from backsight.results.sections.interchange import interchange
 from backsight.results.sections.positions import positions
@@ -69,43 +58,6 @@ def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return rows
 
 
-def _compass(frame: pd.DataFrame) -> pd.DataFrame:
-    """DAE of methods by the default projection, and what it gains on constant relevance on the same question."""
-    plain = frame[frame["projection"] == DEFAULT]
-    if plain.empty:
-        return plain.assign(gain=plain["dae"])
-    null = plain[plain["method"] == NULL].set_index("example_id")["dae"]
-    mine = plain[plain["target"].notna() | (plain["method"] == "rollout")]
-    return mine.assign(gain=mine["example_id"].map(null) - mine["dae"])
-
-
-def _occluded(frame: pd.DataFrame) -> pd.DataFrame:
-    """COS of the true sector by question and variant: log p with the opposite sector hidden less that with its own."""
-    hidden = frame[frame["variant"].notna()]
-    count = hidden["sector"].nunique()
-    place = (hidden["sector"] / (360.0 / max(count, 1))).round()
-    true = hidden["true"].map(lambda angle: sector_of(angle, count))
-    keys = ["example_id", "variant"]
-    across = hidden[place == (true + count // 2) % count].set_index(keys)["log_p"]
-    own = hidden[place == true].set_index(keys)
-    return own.assign(cos=across - own["log_p"]).reset_index()
-
-
-def _mirrored(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pearson's r of a compass and its mirror image turned back, a row a question, method and target."""
-    frame = _methods(frame)
-    if frame.empty:
-        return frame.assign(r=frame["share"])
-    keys = [name for name in frame if name not in ("sector", "share", "share_mirrored")]
-    each = frame.groupby(keys, dropna=False, sort=False)[["share", "share_mirrored"]].apply(equivariance)
-    return each.rename("r").reset_index()
-
-
-def _methods(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of methods: the effects of the tokens are none, nor is what knows no relevance."""
-    return frame[~frame["method"].isin(("knockout", NULL, "random_relevance", "point_at_subject", "subject_box"))]
-
-
 ALL = (
     Result(
         schemas.BEHAVIOUR, Derived(schemas.BEHAVIOUR_SUMMARY, summaries.behaviour_summary),
@@ -142,35 +94,11 @@ ALL = (
         (Metric("image_interchange", "pair_id", "p_flipped", ("tokens", "vision"), rows=_kept, layered=True,
                 title="Interchange of image tokens"),),
     ),
-    Result(
-        schemas.CREG, Derived(schemas.CREG_SUMMARY, summaries.creg_summary),
-        (Derived(schemas.CREG_PAIRS, summaries.creg_pairs), Derived(schemas.CREG_CHOICES, summaries.creg_choices)),
-        draw_creg, (compass,),
-        (
-            Metric(
-                "dae", "example_id", "dae", ("method", "target", "prompt"), ("answer",), _compass, better="less",
-                plotted={"method": "creg", "target": "prediction"},
-            ),
-            Metric("dae_gain", "example_id", "gain", ("method", "target", "prompt"), ("answer",), _compass),
-        ),
-    ),
-    Result(
-        schemas.KNOCKOUT, Derived(schemas.KNOCKOUT_SUMMARY, summaries.knockout_summary), (), draw_knockout, (causal,),
-        (Metric("knockout", "example_id", "correlation", ("form", "method"), rows=_methods),),
-    ),
-    Result(
-        schemas.OCCLUSION, Derived(schemas.OCCLUSION_SUMMARY, occlusion_summary, beside="creg"), (), draw_occlusion,
-        (causal,), (Metric("cos", "example_id", "cos", ("variant", "prompt"), ("answer",), _occluded),),
-    ),
-    Result(
-        schemas.MOVED, Derived(schemas.MOVED_SUMMARY, summaries.moved_summary), (), draw_moved, (causal,),
-        (Metric("followed", "example_id", "followed", ("method", "target", "prompt"), ("direction",), _methods,
-                better="less"),),
-    ),
-    Result(
-        schemas.FLIP, Derived(schemas.FLIP_SUMMARY, summaries.flip_summary), (), draw_flip, (causal, gallery),
-        (Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), _mirrored),),
-    ),
+    creg.RESULT,
+    knockout.RESULT,
+    occlusion.RESULT,
+    moved.RESULT,
+    flip.RESULT,
     Result(schemas.POSITION_BUDGET, draw=draw_position_budget, sections=(positions,)),
     Result(
         schemas.AMPLIFY, Derived(schemas.AMPLIFY_SUMMARY, summaries.amplify_summary), (), draw_amplify,

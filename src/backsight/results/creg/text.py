@@ -1,4 +1,4 @@
-"""The fixed words of the report on the compass of relevance: captions, what was done, what it does not show."""
+"""The fixed words of the section on the compass: caption, what was done, what it does not show, notes of tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
 
 PAPER = "CREG: Compass Relational Evidence for Interpreting Spatial Reasoning in Vision-Language Models"
+
 
 CAPTION = (
     "Angle between the peak of a method's compass and the true direction (DAE): the mean with its 95 % interval; less "
@@ -108,94 +109,4 @@ PAIRS_NOTE = (
 PROMPTS_NOTE = (
     "Prompts A, B and C are the paper's (table 6, of 30 samples). The last column is the part of the pictures that is "
     "for choices."
-)
-
-KNOCKOUT_CAPTION = (
-    "Agreement with the causal effect of each image token, the mean with its 95 % interval; more is better. Left: rank "
-    "correlation over tokens. Right: how much nearer the compass comes to that of the effects than the layout's does, "
-    "so that zero is the layout. Filled: attention to the token is cut; hollow: its embedding is the empty picture's."
-)
-OCCLUSION_CAPTION = (
-    "Causal occlusion score: how much more the model's choice loses with a sector hidden than with the opposite one "
-    "(filled), and than with its two neighbours (hollow); means with 95 % intervals. A method's sector is its own "
-    "peak. The true sector is the subject's own, the same for every method."
-)
-MOVED_CAPTION = (
-    "The subject is put elsewhere and all else is left: angle between the turn of the compass and that of the subject, "
-    "the mean with its 95 % interval; less is better. Dashed: what constant relevance gives."
-)
-FLIP_CAPTION = (
-    "Pearson's r between the compass and that of the mirrored picture, turned back: the mean over questions with its "
-    "95 % interval. Dashed: constant relevance, which turns with the boxes alone."
-)
-KNOCKOUT = (
-    "Knockout: each image token is taken away in turn, and the effect is how much the logit of the model's choice less "
-    "that of its strongest rival falls (equation 1). Either attention to the token is cut for all other positions in "
-    "every block, or its embedding is that of the empty picture. The size of the effects is relevance like any other: "
-    "methods are compared with it token by token (Spearman's rank correlation) and by the peaks of both compasses. "
-    "This check is not in the paper."
-)
-OCCLUSION = (
-    "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
-    "of log p is read, of the right answer (table 4) and of the model's choice (the figure, and the methods' sectors); "
-    "COS is the change with the opposite sector hidden less that with the sector "
-    "itself hidden (equation 8, table 4). The paper says it in three ways: for the true sector (section 4, figure 2c), "
-    "which gives one number for all methods, and for the sector that a method indicates (section 5.4), which ranks "
-    "them. Where a method's peak is tied the question is left out for it. How far a sector reaches, whether the boxes "
-    "are spared, what fills it and what log p is over are left open by the paper: each is a variant, taken on a part "
-    "of the pictures."
-)
-FLIP = (
-    "Mirror: the picture is mirrored with its boxes, the same question asked, and the compass turned back (section "
-    "6.1, where r is -.065 over 60 samples). The target is mirrored too. Constant relevance on a symmetric grid has "
-    "r = 1, so that a high r is no merit by itself, and a low one says that relevance is not of the layout alone."
-)
-MOVED = (
-    "Moved: in drawn scenes the subject is put elsewhere, at least 60 degrees further round, and the turn of the "
-    "compass's peak is compared with that of the subject. This check is not in the paper."
-)
-CONTROL_INTERVALS = (
-    f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws); gains are paired. Groups of fewer "
-    f"than {SMALLEST} questions are omitted."
-)
-KNOCKOUT_LIMITS = (
-    "Tokens are taken away one at a time: what several tell together, or each by itself, has no effect there. A token "
-    "without attention, or with the empty picture's embedding, is nothing that the model was trained on.",
-    "A method may agree with the effects by lighting the subject: the subject's box, which knows nothing of the model, "
-    "stands beside.",
-)
-OCCLUSION_LIMITS = (
-    "The true sector holds the subject: that hiding it costs the answer more than hiding what lies across shows that "
-    "the subject is needed, not that its direction is. Against the neighbours is stricter, and so are spared boxes.",
-    "Gray is a picture that the model may not know, and larger sectors hide more: see the variants.",
-)
-FLIP_LIMITS = (
-    "A compass that turns in a mirror belongs to the picture; that does not show that the answer goes by it.",
-)
-MOVED_LIMITS = ("Relevance that lights the subject follows it, whether or not the answer goes by its direction.",)
-KNOCKOUT_NOTE = (
-    "Angle is between a method's peak and that of the effects, in degrees; layout is that of constant relevance on the "
-    "same questions, gain is on it, and rank is by gain. DAE is of the method's own compass on these questions. The "
-    "target is the model's choice. The effects' own DAE says how near to the true direction the effects themselves "
-    "point."
-)
-INDICATED_NOTE = (
-    "As above, for each method's own sector, but of log p of the model's choice, which is the methods' target here; "
-    "scores of the right answer are in the file. References indicate a sector without knowing the model: a method has "
-    "to score higher than the layout for its score to be its own. Gain is by how much it does, paired, on the "
-    "questions where both have one peak."
-)
-TRUE_NOTE = (
-    "Changes are of log p of the right answer among the options, with the sector itself, the opposite one, and those "
-    "beside it (their mean) hidden. COS is against the opposite one, then against those beside. It is one number for "
-    "all methods: it says what a sample needs, and ranks none."
-)
-VARIANTS_NOTE = "Tokens: no other position sees the sector's image tokens, and nothing is filled."
-FLIP_NOTE = (
-    "r is the mean over questions, pooled is over all sectors of all questions; the layout's are beside. A compass "
-    "that is the same in every sector has no r."
-)
-MOVED_NOTE = (
-    "All in degrees. Off by is between the two turns, layout is constant relevance on the same questions, and gain is "
-    "how much more it is off. DAE is of the compass before and after the move."
 )

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backsight.maths.creg import DEFAULT, NULL
 from backsight.maths.grouping import SMALLEST
-from backsight.results import creg_methods as methods
+from backsight.maths.relevance import CHOICE, DEFAULT, FLOOR, LEADING, NULL, SECTOR
+from backsight.results.creg import text
+from backsight.results.creg.reading import PROJECTION_WORDS, Group, figure_cells, value_of
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, unbroken
-from backsight.results.sections.compass_cells import figure_cells, value_of
-from backsight.results.sections.compass_words import (
-    CHOICE,
-    LEADING,
-    PROJECTION_WORDS,
-    Group,
-    Place,
-    degrees,
-    degrees_between,
-    in_stead,
-    place_cells,
-    short,
-)
+from backsight.results.relevance.cells import Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.words import short
 
 DRAWN = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
     f"{name}{end}" for name in ("pairs", "pairs_textured") for end in ("", "_a")
 }
-VALIDATED = ((NULL, None), ("point_at_subject", None), ("random_sector", None), (LEADING, CHOICE))
+VALIDATED = ((NULL, None), (FLOOR, None), (SECTOR, None), (LEADING, CHOICE))
 
 
 def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
@@ -45,7 +35,7 @@ def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     if lines:
         columns = ("Layout: DAE", "EA", "Floor: DAE", "EA", "Random sector: DAE", "EA", "CREG: DAE", "EA")
         yield Grid("Metric validation on drawn scenes, as section 4", ("Suite", "Prompt", "Accuracy", "n", *columns),
-                   tuple(lines), words=2, folded=True, note=methods.VALIDATION_NOTE)  # fmt: skip
+                   tuple(lines), words=2, folded=True, note=text.VALIDATION_NOTE)  # fmt: skip
 
 
 def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Group]) -> Iterator[Grid]:
@@ -69,7 +59,7 @@ def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Gr
             said.append(f"On {common.title(study, suite)} it would choose prompt {best[0]}.")
     if lines:
         columns = ("Suite", "Prompt", "Accuracy", "n", "DAE", "EA", "Layout", "Gain", "Part for choices")
-        note = " ".join([methods.PROMPTS_NOTE, *said])
+        note = " ".join([text.PROMPTS_NOTE, *said])
         yield Grid("Prompts, as table 6", columns, tuple(lines), words=2, note=note)
 
 
@@ -100,4 +90,4 @@ def choices(study: Study) -> Iterator[Grid]:
     if lines:
         columns = ("Suite", "Prompt", "Method", "Option", "n for choices", "Gain there", "n", "Gain", "CREG's, default")
         yield Grid("What the part for choices would choose", columns, tuple(lines), words=4, folded=True,
-                   files=study.files("creg_choices"), note=methods.CHOICES_NOTE)  # fmt: skip
+                   files=study.files("creg_choices"), note=text.CHOICES_NOTE)  # fmt: skip

@@ -1,163 +1,22 @@
-"""The words of the compass: what options are called, degrees, and the opening's sentences."""
+"""What the direction of relevance says in the report's opening, in sentences that follow their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from backsight.figures.creg import METHOD_WORDS, REFERENCE_WORDS, by_prompt, method_words, samples_of, unavailable
-from backsight.maths.creg import DEFAULT, NULL
+from backsight.maths.relevance import BOX, CHOICE, DEFAULT, NULL, TRUTH
 from backsight.results import methods
+from backsight.results.creg.reading import grouped, leads_of, listed_methods
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Statement
+from backsight.results.pages.content import Answer, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, p_value, unbroken, with_interval
+from backsight.results.pages.wording import decimal, listed, p_value, with_interval
+from backsight.results.relevance.cells import Place, Row, in_stead, place_words, said_degrees, with_prompt
+from backsight.results.relevance.words import METHOD_WORDS, REFERENCE_WORDS, by_prompt, said_method
 
-Row = dict[str, Any]
-Place = tuple[str, str | None]  # suite and prompt
-About = tuple[str, str, str | None, str]  # subset, method, target, projection
-Group = Mapping[About, Row]
-Cells = tuple[str, ...]
 QUESTION = "Which way does the evidence point"
-LEADING = "creg"
-CHOICE, TRUTH = "prediction", "truth"
-BOX = "subject_box"
 ALPHA = 0.05
-PROJECTION_WORDS = {
-    DEFAULT: "Default",
-    "beyond kept": "Beyond r_max kept",
-    "reference dropped": "Reference's box dropped",
-    "beyond kept, reference dropped": "Both",
-    "middle to the right": "Centre cell to the right",
-    "cells to the edges": "Cells to the edges",
-    "4 sectors": "4 sectors",
-    "16 sectors": "16 sectors",
-    "random centre": "Random centre",
-    "swapped": "Swapped",
-}
-TARGET_WORDS = {TRUTH: "truth", CHOICE: "choice", None: "–"}
-
-
-def grouped(rows: Sequence[Row], *, every: bool = False) -> dict[Place, Group]:
-    """Rows of `creg_summary` by suite and prompt, then by what they are about.
-
-    Those without the samples for choices, or of all samples where `every`.
-    """
-    found: dict[Place, Group] = {}
-    for place, group in by_prompt(rows).items():
-        mine = [row for row in group if row["samples"] == "all"] if every else samples_of(group)
-        found[place] = {(r["subset"], r["method"], r["target"], r["projection"]): r for r in mine}
-    return found
-
-
-def listed_methods(group: Group) -> list[tuple[str, str | None]]:
-    """Methods with the target that leads: the model's choice, or none; in the order of appearance."""
-    keys = dict.fromkeys((method, target) for _, method, target, _ in group if target != TRUTH)
-    have = {method for method, target in keys if target is not None}
-    return [(m, t) for m, t in keys if t is not None or m not in have]
-
-
-def place_words(study: Study, place: Place) -> str:
-    """A suite with its prompt, as it is spoken of."""
-    suite, prompt = place
-    return common.title(study, suite) + with_prompt(common.title(study, suite), prompt)
-
-
-def with_prompt(title: str, prompt: str | None) -> str:
-    """What stands behind a suite's title that does not name the prompt itself."""
-    return "" if prompt is None or f"prompt {prompt}" in title else f" with prompt {prompt}"
-
-
-def place_cells(study: Study, place: Place) -> Cells:
-    """A suite and its prompt, for a table."""
-    return unbroken(common.title(study, place[0])), place[1] or "–"
-
-
-def split(
-    study: Study, made: Mapping[Place, Sequence[Cells]], first: Place, title: str, columns: tuple[Cells, Cells],
-    note: str = "", file: str = "",
-) -> Iterator[Grid]:  # fmt: skip
-    """The lines of the suite and prompt that comes `first` as an open table, those of all others in a folded one.
-
-    `columns` are those of words and of numbers.
-    """
-    shown = {place: lines for place, lines in made.items() if lines}
-    if not shown:
-        return
-    words, numbers = columns
-    first = first if first in shown else next(iter(shown))
-    files = study.files(file) if file else ()
-    heading = f"{title}: {place_words(study, first)}"
-    yield Grid(heading, (*words, *numbers), tuple(shown.pop(first)), words=len(words), files=files, note=note)
-    rest = tuple((*place_cells(study, place), *line) for place, lines in shown.items() for line in lines)
-    if rest:
-        heading = f"{title}: the other suites and prompts"
-        yield Grid(heading, ("Suite", "Prompt", *words, *numbers), rest, words=len(words) + 2, folded=True)
-
-
-def degrees(value: float | None) -> str:
-    """One decimal; a dash where there is no number."""
-    return "–" if value is None else f"{value:.1f}"
-
-
-def degrees_between(value: float | None, low: float | None, high: float | None) -> str:
-    """Degrees with their interval, for a table."""
-    ends = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
-    return f"{degrees(value)}{ends}"
-
-
-def said_degrees(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Degrees with their interval, for a sentence; spaces do not break."""
-    if value is None:
-        return "nowhere"
-    ends = "" if low is None or high is None else f"\u00a0[{low:.1f},\u00a0{high:.1f}]"
-    return f"{value:.1f}\u00b0{ends}"
-
-
-def in_stead(row: Row | None) -> str:
-    """What stands for the numbers of a row that has none; empty where it has them."""
-    if row is None:
-        return "–"
-    if "accuracy" in row and "empty" in row and unavailable(row):
-        return "not available"
-    if row["omitted"]:
-        return f"omitted (n={row['questions']})"
-    return "no layout to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""
-
-
-def short(method: str) -> str:
-    """A method's name in a table, which no line is broken in."""
-    return unbroken(method_words(method))
-
-
-def said_method(method: str) -> str:
-    """A method's name in a sentence: what sets it apart in brackets, so that names can be listed."""
-    name, _, rest = method_words(method).partition(", ")
-    return f"{name} ({rest.split(' (')[0]})" if rest else name
-
-
-def conclusion(row: Row) -> str:
-    """What a gain's interval says of the layout."""
-    if row["dae_gain_low"] > 0:
-        return "the interval is above zero, so it points nearer than the layout alone"
-    if row["dae_gain_high"] < 0:
-        return "the interval is below zero, so the layout alone points better"
-    return "the interval is not above zero, so a gain on the layout is not shown"
-
-
-def leading(group: Group) -> Row | None:
-    """The row that the opening goes by: CREG for the model's choice, or the first method that there is."""
-    found = [group.get(("all", m, t, DEFAULT)) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
-    given = [row for row in found if row is not None]
-    return next((row for row in given if row["method"] == LEADING), given[0] if given else None)
-
-
-def leads_of(found: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
-    """The suite and prompt that the opening begins with, the first that is not omitted, and the leading rows of all."""
-    leads = {place: row for place, group in found.items() if (row := leading(group)) is not None}
-    first = next((place for place, row in leads.items() if not in_stead(row)), None)
-    return first or next(iter(leads or found)), leads
 
 
 def answer(study: Study, rows: Sequence[Row], anchor: str) -> Answer | None:
@@ -213,6 +72,15 @@ def suite_sentence(title: str, rows: Sequence[Row]) -> str:
         )
         parts.append(f"{said_degrees(row['dae'])} off{where} ({beside})")
     return f"{title}, {said_method(rows[0]['method'])}: {'; '.join(parts)}"
+
+
+def conclusion(row: Row) -> str:
+    """What a gain's interval says of the layout."""
+    if row["dae_gain_low"] > 0:
+        return "the interval is above zero, so it points nearer than the layout alone"
+    if row["dae_gain_high"] < 0:
+        return "the interval is below zero, so the layout alone points better"
+    return "the interval is not above zero, so a gain on the layout is not shown"
 
 
 def nearest_sentence(study: Study, rows: Sequence[Row], first: Place) -> str:

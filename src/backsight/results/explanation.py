@@ -19,9 +19,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from backsight.figures.creg import method_words
 from backsight.grid import Box
 from backsight.results.drawing import style
+from backsight.results.relevance.words import method_words
 
 NAMES = {0: "right", 90: "above", 180: "left", 270: "below"}
 FLOOR_SIDE = 480  # pixels, of the picture as it stands in the figure
