@@ -92,7 +92,7 @@ def test_what_needs_no_torch_imports_none() -> None:
     [
         "backsight",
         "backsight.stimuli",
-        "backsight.datasets, backsight.results, backsight.report, backsight.maths.summaries",
+        "backsight.datasets, backsight.results, backsight.report",
     ],
 )
 def test_importing_loads_no_torch(modules: str) -> None:

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError
-from backsight.figures.behaviour import PROMPT_STYLES
 from backsight.results import RESULTS
+from backsight.results.behaviour.figure import PROMPT_STYLES
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
 

@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pandas as pd
 
 from backsight import schemas
-from backsight.figures.amplification import amplify_summary as draw_amplify
-from backsight.figures.behaviour import behaviour_summary as draw_behaviour
 from backsight.figures.controls import flip_summary as draw_flip
 from backsight.figures.controls import knockout_summary as draw_knockout
 from backsight.figures.controls import moved_summary as draw_moved
 from backsight.figures.controls import occlusion_summary as draw_occlusion
 from backsight.figures.creg import creg_summary as draw_creg
-from backsight.figures.image_interchange import image_interchange_summary as draw_image_interchange
-from backsight.figures.interchange import interchange_summary as draw_interchange
-from backsight.figures.position_budget import position_budget as draw_position_budget
-from backsight.figures.probe_maps import probe_maps as draw_probe_maps
-from backsight.figures.probes import probes_summary as draw_probes
-from backsight.figures.roads import roads_summary as draw_roads
-from backsight.maths import summaries
 from backsight.maths.compass import sector_of
-from backsight.maths.controls import equivariance
-from backsight.maths.creg import DEFAULT, NULL
+from backsight.maths.controls import equivariance, flip_summary, knockout_summary, moved_summary
+from backsight.maths.creg import DEFAULT, NULL, creg_pairs, creg_summary
+from backsight.maths.creg_choices import creg_choices
 from backsight.maths.occlusion import occlusion_summary
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.sections.amplification import amplification
-from backsight.results.sections.behaviour import behaviour
 from backsight.results.sections.compass import compass
 from backsight.results.sections.compass_controls import causal
 from backsight.results.sections.gallery import gallery
-from backsight.results.sections.images import backup, image_interchange
-from backsight.results.sections.interchange import interchange
-from backsight.results.sections.positions import positions
-from backsight.results.sections.probes import probes
-from backsight.results.sections.roads import roads
-
-
-def _answers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Answers to the picture by both read-outs, all together and by direction."""
-    shown = frame[frame["condition"] == "picture"]
-    every = pd.concat([shown.assign(direction="all"), shown[shown["direction"].notna()]])
-    read = {"options": "choice_correct", "free": "free_correct"}
-    return pd.concat([every.assign(read_out=name, right=every[column]) for name, column in read.items()])
-
-
-def _kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pairs that both runs answer right; the place stands in what is called the ordinal answer."""
-    return frame[frame["kept"].fillna(False)].assign(outcome="ordinal")
-
-
-def _standard(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["shown"] == "standard"]
-
-
-def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Answers with the probes' directions at the chosen alpha, to what was a failure before, or was right."""
-
-    def rows(frame: pd.DataFrame) -> pd.DataFrame:
-        scored = frame[frame["part"] == "score"]
-        plain = scored[scored["directions"] == "none"].set_index("example_id")["correct"].astype(bool)
-        tried = scored[(scored["directions"] == "probe") & scored["chosen"].fillna(False)]
-        was_right = tried["example_id"].map(plain).astype(bool)
-        mine = tried[was_right != failures]
-        return mine.assign(corrected=mine["correct"].astype(float), broken=1 - mine["correct"].astype(float))
-
-    return rows
 
 
 def _compass(frame: pd.DataFrame) -> pd.DataFrame:
@@ -108,43 +60,8 @@ def _methods(frame: pd.DataFrame) -> pd.DataFrame:
 
 ALL = (
     Result(
-        schemas.BEHAVIOUR, Derived(schemas.BEHAVIOUR_SUMMARY, summaries.behaviour_summary),
-        (Derived(schemas.WHATSUP_SUMMARY, summaries.whatsup_summary),), draw_behaviour, (behaviour,),
-        (
-            Metric(
-                "accuracy", "example_id", "right", ("direction", "prompt", "read_out"), ("question", "answer"),
-                _answers, plotted={"direction": "all", "read_out": "options"}, title="Accuracy",
-            ),
-        ),
-    ),
-    Result(
-        schemas.ROADS, Derived(schemas.ROADS_SUMMARY, summaries.roads_summary), (), draw_roads, (roads,),
-        (Metric("roads", "example_id", "correct_of_two", ("condition", "asked"), ("answer",),
-                title="Accuracy between two, roads closed"),),
-        leads=True,
-    ),
-    Result(
-        schemas.INTERCHANGE, Derived(schemas.INTERCHANGE_SUMMARY, summaries.interchange_summary),
-        (Derived(schemas.ORDER_LAYERS, summaries.order_layers, of="summary"),), draw_interchange, (interchange,),
-        (Metric("interchange", "pair_id", "p_ordinal", ("outcome",), rows=_kept, layered=True,
-                title="Interchange at the last token"),),
-    ),
-    Result(
-        schemas.PROBES, Derived(schemas.PROBES_SUMMARY, summaries.probes_summary), (), draw_probes, (probes,),
-        (Metric("probes", "example_id", "objects", ("arrangement", "site"), rows=_standard, layered=True,
-                title="Probes"),),
-    ),
-    Result(schemas.PROBE_MAPS, draw=draw_probe_maps),
-    Result(
-        schemas.IMAGE_INTERCHANGE, Derived(schemas.IMAGE_INTERCHANGE_SUMMARY, summaries.image_interchange_summary),
-        (Derived(schemas.FLIP_LAYERS, summaries.flip_layers, of="summary"), Derived(schemas.AXES, summaries.axes)),
-        draw_image_interchange, (image_interchange, backup),
-        (Metric("image_interchange", "pair_id", "p_flipped", ("tokens", "vision"), rows=_kept, layered=True,
-                title="Interchange of image tokens"),),
-    ),
-    Result(
-        schemas.CREG, Derived(schemas.CREG_SUMMARY, summaries.creg_summary),
-        (Derived(schemas.CREG_PAIRS, summaries.creg_pairs), Derived(schemas.CREG_CHOICES, summaries.creg_choices)),
+        schemas.CREG, Derived(schemas.CREG_SUMMARY, creg_summary),
+        (Derived(schemas.CREG_PAIRS, creg_pairs), Derived(schemas.CREG_CHOICES, creg_choices)),
         draw_creg, (compass,),
         (
             Metric(
@@ -155,7 +72,7 @@ ALL = (
         ),
     ),
     Result(
-        schemas.KNOCKOUT, Derived(schemas.KNOCKOUT_SUMMARY, summaries.knockout_summary), (), draw_knockout, (causal,),
+        schemas.KNOCKOUT, Derived(schemas.KNOCKOUT_SUMMARY, knockout_summary), (), draw_knockout, (causal,),
         (Metric("knockout", "example_id", "correlation", ("form", "method"), rows=_methods),),
     ),
     Result(
@@ -163,23 +80,12 @@ ALL = (
         (causal,), (Metric("cos", "example_id", "cos", ("variant", "prompt"), ("answer",), _occluded),),
     ),
     Result(
-        schemas.MOVED, Derived(schemas.MOVED_SUMMARY, summaries.moved_summary), (), draw_moved, (causal,),
+        schemas.MOVED, Derived(schemas.MOVED_SUMMARY, moved_summary), (), draw_moved, (causal,),
         (Metric("followed", "example_id", "followed", ("method", "target", "prompt"), ("direction",), _methods,
                 better="less"),),
     ),
     Result(
-        schemas.FLIP, Derived(schemas.FLIP_SUMMARY, summaries.flip_summary), (), draw_flip, (causal, gallery),
+        schemas.FLIP, Derived(schemas.FLIP_SUMMARY, flip_summary), (), draw_flip, (causal, gallery),
         (Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), _mirrored),),
-    ),
-    Result(schemas.POSITION_BUDGET, draw=draw_position_budget, sections=(positions,)),
-    Result(
-        schemas.AMPLIFY, Derived(schemas.AMPLIFY_SUMMARY, summaries.amplify_summary), (), draw_amplify,
-        (amplification,),
-        (
-            Metric("corrected", "example_id", "corrected", ("form",), rows=_repaired(failures=True),
-                   title="Amplification: failures corrected"),
-            Metric("broken", "example_id", "broken", ("form",), rows=_repaired(failures=False), better="less",
-                   title="Amplification: right answers broken"),
-        ),
     ),
 )  # fmt: skip

@@ -7,12 +7,11 @@ from typing import Any
 
 from backsight.figures.creg import METHOD_WORDS, REFERENCE_WORDS, by_prompt, method_words, samples_of, unavailable
 from backsight.maths.creg import DEFAULT, NULL
-from backsight.results import methods
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, p_value, unbroken, with_interval
+from backsight.results.pages.wording import PHOTOGRAPHS, decimal, listed, p_value, unbroken, with_interval
 
 Row = dict[str, Any]
 Place = tuple[str, str | None]  # suite and prompt
@@ -182,7 +181,7 @@ def answer(study: Study, rows: Sequence[Row], anchor: str) -> Answer | None:
 
 def photographs(study: Study, suite: str) -> str:
     """What is to be said of a suite of photographs where the model has never seen one."""
-    return methods.PHOTOGRAPHS if suite in study.unseen_photographs else ""
+    return PHOTOGRAPHS if suite in study.unseen_photographs else ""
 
 
 def lead_sentence(place: str, row: Row) -> str:

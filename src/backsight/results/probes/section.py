@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.figures.probe_maps import probe_maps
-from backsight.figures.probes import SITES, probes_summary
-from backsight.results import methods
+from backsight.results import probe_maps
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken, with_interval
+from backsight.results.probes import text
+from backsight.results.probes.figure import SITES, draw
 
 MAPS = "probe_maps"
 Row = dict[str, Any]
@@ -41,8 +41,8 @@ def probes(study: Study) -> common.Part | None:
         notes=(),
         figures=_figures(study, rows),
         tables=tuple(grid for grid in tables if grid is not None),
-        method=methods.PROBES,
-        limits=methods.PROBES_LIMITS,
+        method=text.METHOD,
+        limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
         folded=True,
     )
@@ -54,16 +54,14 @@ def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ..
     there = {(row["shown"], row["measure"]) for row in rows}
     views = {}
     for measure, name, key, caption in (
-        ("objects", "probes", ("standard", "objects"), methods.PROBES_CAPTION),
-        ("background", "probes_background", ("standard", "background"), methods.BACKGROUND_CAPTION),
-        ("shifted", "probes_shifted", ("shifted", "as_ordinal"), methods.SHIFTED_CAPTION),
+        ("objects", "probes", ("standard", "objects"), text.CAPTION),
+        ("background", "probes_background", ("standard", "background"), text.BACKGROUND_CAPTION),
+        ("shifted", "probes_shifted", ("shifted", "as_ordinal"), text.SHIFTED_CAPTION),
     ):
         if key in there:
-            views[measure] = common.figure(
-                study, name, probes_summary, study.tables["probes_summary"], caption, measure=measure
-            )
+            views[measure] = common.figure(study, name, draw, study.tables["probes_summary"], caption, measure=measure)
     if MAPS in study.tables:
-        views["maps"] = common.figure(study, MAPS, probe_maps, study.tables[MAPS], methods.MAPS_CAPTION)
+        views["maps"] = common.figure(study, MAPS, probe_maps.draw, study.tables[MAPS], text.MAPS_CAPTION)
     return tuple(views[name] for name in ("objects", "maps", "background", "shifted") if name in views)
 
 
@@ -84,7 +82,7 @@ def _answer(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Answer
             suites.setdefault(suite, {})[arrangement] = group
     said = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
     statements = tuple(Statement(one, "figure-probes") for one in said)
-    return Answer("Where order is readable", methods.READABLE_LEAD, statements)
+    return Answer("Where order is readable", text.READABLE_LEAD, statements)
 
 
 def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:

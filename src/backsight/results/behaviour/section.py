@@ -5,14 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backsight.figures.behaviour import behaviour_summary
-from backsight.results import methods
+from backsight.maths.grouping import SMALLEST
+from backsight.maths.intervals import RESAMPLES
+from backsight.results.behaviour.figure import draw
+from backsight.results.behaviour.sentences import accuracy, accuracy_sentence
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import accuracy, accuracy_sentence, decimal, with_interval
+from backsight.results.pages.wording import PHOTOGRAPHS, decimal, with_interval
 
 Row = dict[str, Any]
+CAPTION = (
+    "Accuracy by the direction that is asked for. Filled: with the picture, with its 95 % interval. "
+    "Hollow: the same questions about a gray picture. Dashed: chance. The distance from hollow to filled "
+    "is what the picture adds."
+)
+METHOD = (
+    "Each question is put to the model together with its picture, in the model's own chat template, and "
+    "once more with a uniform gray picture of the same size. What the gray picture gives is what the "
+    "question alone gives away; it is the null of each number here.",
+    "Two read-outs come from the same forward pass. Options: the most probable of the listed options at "
+    "the next token, with an option's spellings added up (or of whole options, where they are longer than "
+    "a token). Free: the single most probable token of the whole vocabulary. The opening sentences and "
+    "the figure go by the options.",
+    "Questions in rows of three are those of The Dual Mechanisms of Spatial Reasoning in Vision-Language "
+    "Models (arXiv 2603.22278), section 3.1 and appendix A.3; its table 1 gives the same accuracies for "
+    "published models.",
+)
+CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475), table 6."
+INTERVALS = (
+    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked "
+    "several times; Wilson's over images where all are answered wholly right or wholly wrong. Groups of "
+    f"fewer than {SMALLEST} questions are omitted."
+)
+LIMITS = (
+    "A right answer does not say how it was reached.",
+    "The exact suites start each row at the same place, so the third in a row is also always in the same "
+    "column: order and place are not told apart here.",
+    "The gray picture controls for what the question gives away, not for what else in a picture may.",
+    "The interval is over images. It says how the number would vary over other pictures of the same kind, "
+    "not over other words, other kinds of picture or another training of the model.",
+)
 
 
 def behaviour(study: Study) -> common.Part | None:
@@ -30,28 +63,24 @@ def behaviour(study: Study) -> common.Part | None:
         shown = [r for r in of if r["condition"] == "picture"]
         grays = {r["prompt"]: r for r in of if r["condition"] == "gray"}
         if shown:
-            note = methods.PHOTOGRAPHS if suite in study.unseen_photographs else ""
+            note = PHOTOGRAPHS if suite in study.unseen_photographs else ""
             statements.append(Statement(accuracy_sentence(title, shown, grays), "figure-behaviour", note))
     lead = "Choosing among the options, the model"
     prompts = any(row["prompt"] for row in rows)
-    method = (*methods.BEHAVIOUR, *([methods.CREG_PROMPTS] if prompts else []), methods.BEHAVIOUR_INTERVALS)
+    method = (*METHOD, *([CREG_PROMPTS] if prompts else []), INTERVALS)
     suites = {row["suite"] for row in rows}
     section = Section(
         anchor="behaviour",
         title="Behaviour",
-        notes=(methods.PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
-        figures=(
-            common.figure(
-                study, "behaviour", behaviour_summary, study.tables["behaviour_summary"], methods.BEHAVIOUR_CAPTION
-            ),
-        ),
+        notes=(PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
+        figures=(common.figure(study, "behaviour", draw, study.tables["behaviour_summary"], CAPTION),),
         tables=(
             _accuracies(study, rows, index, whole=True),
             _accuracies(study, rows, index, whole=False),
             *_whatsup(study),
         ),
         method=method,
-        limits=methods.BEHAVIOUR_LIMITS,
+        limits=LIMITS,
         samples=common.samples(study, "behaviour", suites),
     )
     return common.Part(section, Answer("How well it answers", lead, tuple(statements)))

@@ -46,7 +46,7 @@ class Curve(NamedTuple):
     null: list[Row]
 
 
-def probes_summary(
+def draw(
     table: Table,
     *,
     measure: str = "objects",

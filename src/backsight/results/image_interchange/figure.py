@@ -13,8 +13,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
-from backsight.maths.summaries import flip_layers
 from backsight.results.drawing import panels, style, sweeps
+from backsight.results.image_interchange.tables import flip_layers
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -24,7 +24,7 @@ VISION_WORDS = {"intact": "intact", "removed": "after removal"}
 LOOKS = {"clean": (style.BLUE, "o"), "flipped": (style.ORANGE, "s")}
 
 
-def image_interchange_summary(
+def draw(
     table: Table,
     *,
     vision: str | None = None,

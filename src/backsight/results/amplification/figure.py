@@ -28,7 +28,7 @@ BROKEN: dict[str, Any] = {
 APART = 0.15
 
 
-def amplify_summary(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
     """Corrected and broken shares by form and kind of directions, one panel a suite.
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.

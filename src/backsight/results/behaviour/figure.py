@@ -45,7 +45,7 @@ HOLLOW: dict[str, Any] = {
 }
 
 
-def behaviour_summary(
+def draw(
     table: Table,
     *,
     read_out: str = "options",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.figures.roads import roads_summary
 from backsight.maths.roads import CHANCE
-from backsight.results import methods
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study, text
 from backsight.results.pages.wording import decimal, unbroken, with_interval
-from backsight.results.sections.verdict import QUESTION, cells_sentence, control_sentence, source_sentence
+from backsight.results.pathways import text as words_of
+from backsight.results.pathways.figure import draw
+from backsight.results.pathways.verdict import QUESTION, cells_sentence, control_sentence, source_sentence
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, asked, direction, condition
@@ -34,14 +34,14 @@ def roads(study: Study) -> common.Part | None:
         anchor="roads",
         title="Roads",
         notes=(),
-        figures=(common.figure(study, "roads", roads_summary, study.tables["roads_summary"], methods.ROADS_CAPTION),),
+        figures=(common.figure(study, "roads", draw, study.tables["roads_summary"], words_of.CAPTION),),
         tables=(
             _accuracies(study, found),
             _shares(study, found, whole=True),
             _shares(study, found, whole=False),
         ),
-        method=(*methods.ROADS, *([f"{methods.ROADS_RULE} {rule}"] if rule else []), methods.ROADS_INTERVALS),
-        limits=methods.ROADS_LIMITS,
+        method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
+        limits=words_of.LIMITS,
         samples=common.samples(study, "roads", {row["suite"] for row in rows}),
         folded=True,
     )
@@ -105,7 +105,7 @@ def _shares(study: Study, found: Mapping[Key, Row], *, whole: bool) -> Grid:
     columns = (*words, "Questions", "Accuracy of two", *(CONDITIONS[condition] for condition in CLOSED))
     heading = "Share of the accuracy above chance that is left" + ("" if whole else ", each direction")
     return Grid(
-        heading, columns, tuple(lines), words=len(words), folded=not whole, note=methods.SHARES if whole else ""
+        heading, columns, tuple(lines), words=len(words), folded=not whole, note=words_of.SHARES if whole else ""
     )
 
 

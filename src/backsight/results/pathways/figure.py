@@ -32,7 +32,7 @@ HEIGHT = 2.7  # inches, of a panel
 APART = 0.15  # between the two questions of a condition, in rows
 
 
-def roads_summary(
+def draw(
     table: Table,
     *,
     direction: str = "all",

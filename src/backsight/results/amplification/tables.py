@@ -6,11 +6,54 @@ from typing import Any
 
 import pandas as pd
 
-from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import mean_over_images
-from backsight.tables import Table
+from backsight.tables import Schema, Table
 
+AMPLIFY = Schema(
+    "amplify",
+    {
+        "example_id": "str",
+        "image_id": "str",
+        "suite": "str",
+        "direction": "str",
+        "ground": "str",
+        "part": "str",  # choose: alpha is chosen on these; score: and scored on these
+        "form": "str",  # projected, printed; missing without amplification
+        "directions": "str",  # none, probe, random
+        "draw": "int",
+        "alpha": "float",
+        "choice": "str",
+        "correct": "bool",
+        "p_answer": "float",
+        "chosen": "bool",  # the alpha that the first part chose
+        "probe": "float",  # accuracy of the probes whose directions these are, on pictures they were not fitted on
+    },
+    "Answers with order amplified, one row a question, form, kind of directions, draw and alpha",
+)
+AMPLIFY_SUMMARY = Schema(
+    "amplify_summary",
+    {
+        "suite": "str",
+        "form": "str",
+        "directions": "str",  # none, probe, random, oracle: the best alpha on the scored part itself
+        "alpha": "float",
+        "questions": "int",
+        "failures": "int",  # without amplification
+        "accuracy": "float",
+        "low": "float",
+        "high": "float",
+        "corrected": "float",  # share of the failures
+        "corrected_low": "float",
+        "corrected_high": "float",
+        "broken": "float",  # share of the right answers
+        "broken_low": "float",
+        "broken_high": "float",
+        "probe": "float",  # accuracy of the probes on pictures they were not fitted on
+        "omitted": "bool",  # fewer failures than the stated smallest number: no shares of them
+    },
+    "What amplification corrects and breaks on pictures that alpha was not chosen on, with 95 % intervals",
+)
 ALL = "all"
 ENOUGH = 100  # failures, below which a share of them says little
 
@@ -42,7 +85,7 @@ def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 if len(part):
                     named = {"form": form, "directions": kind, "alpha": float(part["alpha"].iloc[0])}
                     found.append(common | named | _numbers(part, plain, smallest))
-    return Table.of(schemas.AMPLIFY_SUMMARY, found, rows.provenance)
+    return Table.of(AMPLIFY_SUMMARY, found, rows.provenance)
 
 
 def _numbers(part: pd.DataFrame, plain: pd.Series[bool], smallest: int) -> dict[str, Any]:

@@ -19,10 +19,25 @@ from numpy.typing import NDArray
 
 from backsight.errors import DataError
 from backsight.maths.grouping import SMALLEST
+from backsight.results.base import Result
 from backsight.results.drawing import panels, style
-from backsight.tables import Table
+from backsight.tables import Schema, Table
 
 Row = dict[str, Any]
+PROBE_MAPS = Schema(
+    "probe_maps",
+    {
+        "suite": "str",
+        "arrangement": "str",
+        "row": "int",
+        "column": "int",
+        "place": "int",
+        "share": "float",  # of the test pictures in which the token is given the place
+        "pictures": "int",
+        "object": "int",  # the place of the object on that token, where there is one
+    },
+    "What the probe at the image embeddings says of each token",
+)
 # Places by number; neighbours in a row or a grid differ in lightness too, for gray print and colour blindness.
 FEW = ("#0072b2", "#e69f00", "#009e73")
 MANY = ("#0072b2", "#e69f00", "#117733", "#cc79a7", "#332288", "#56b4e9", "#d55e00", "#999933", "#882255")
@@ -32,7 +47,7 @@ BRIGHT = 0.5  # luminance above which dark words are read more easily
 STEPS = (1.0, 0.7, 0.4)  # of the strength, shown in the legend
 
 
-def probe_maps(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
     """One map a suite and arrangement, four in a row, or two where `columns` is 1, for a phone.
 
     A map of fewer than `SMALLEST` test pictures is omitted. `titles` gives suites the names to print. DataError where
@@ -108,3 +123,6 @@ def _entries() -> list[panels.Entry]:
         words = "given the place in all pictures" if step == 1 else f"in {100 * step:.0f} %"
         found.append((Patch(facecolor=(red, green, blue), linewidth=0), words))
     return found
+
+
+RESULT = Result(PROBE_MAPS, draw=draw)

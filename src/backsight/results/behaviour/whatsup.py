@@ -9,12 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect
 from backsight.maths.intervals import mean_over_images
-from backsight.tables import Table
+from backsight.tables import Schema, Table
 
 Row = Mapping[str, Any]
+WHATSUP_SUMMARY = Schema(
+    "whatsup_summary",
+    {
+        "suite": "str",
+        "condition": "str",
+        "read_out": "str",
+        "metric": "str",  # individual: a picture right; pair: both opposites right; set: all four right
+        "accuracy": "float",
+        "low": "float",
+        "high": "float",
+        "interval": "str",  # bootstrap over sets of four; wilson where every set scores the same
+        "n": "int",  # pictures, complete pairs or complete sets
+        "chance": "float",
+        "omitted": "bool",
+    },
+    "What'sUp: pictures, pairs and sets right, with 95 % intervals",
+)
 OPPOSITES = (("left", "right"), ("on", "under"), ("front", "behind"))
 SIZES = {"individual": 1, "pair": 2, "set": 4}
 READ_OUTS = (("free", "free_correct"), ("options", "choice_correct"))
@@ -42,7 +58,7 @@ def whatsup_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             for metric in SIZES if scored else ():
                 common = {"suite": suite, "condition": condition, "read_out": read_out, "metric": metric}
                 found.append(common | _score(metric, scored, column, smallest))
-    return Table.of(schemas.WHATSUP_SUMMARY, found, rows.provenance)
+    return Table.of(WHATSUP_SUMMARY, found, rows.provenance)
 
 
 def _score(metric: str, rows: Sequence[Row], column: str, smallest: int) -> dict[str, Any]:

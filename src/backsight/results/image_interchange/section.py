@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backsight.figures.image_interchange import FLIP_WORDS, image_interchange_summary
 from backsight.maths.intervals import holm
-from backsight.maths.summaries import flip_layers
-from backsight.results import methods
 from backsight.results.drawing.sweeps import TOKEN_WORDS
+from backsight.results.image_interchange import text
+from backsight.results.image_interchange.figure import FLIP_WORDS, draw
+from backsight.results.image_interchange.tables import flip_layers
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -44,13 +44,13 @@ class _Kind:
 INTACT = _Kind(
     "image_interchange", "intact", "imageinterchange", "Interchange of image tokens",
     "Do swapped image tokens flip the answer", "Layers at which they do:",
-    methods.IMAGES_CAPTION, methods.IMAGES, methods.IMAGES_LIMITS,
+    text.IMAGES_CAPTION, text.IMAGES, text.IMAGES_LIMITS,
 )  # fmt: skip
 REMOVED = _Kind(
     "backup", "removed", "backup", "Backup: the same after removal",
     "Does the language model make the order itself",
     "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed:",
-    methods.BACKUP_CAPTION, methods.BACKUP, methods.BACKUP_LIMITS,
+    text.BACKUP_CAPTION, text.BACKUP, text.BACKUP_LIMITS,
 )  # fmt: skip
 
 
@@ -71,10 +71,8 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
     whole = study.tables["image_interchange_summary"]
     table = Table(whole.schema, whole.frame[whole.frame["vision"] == kind.vision], whole.provenance)
     flips = [row for row in study.rows("flip_layers") if row["vision"] == kind.vision] or flip_layers(table).rows()
-    view = common.figure(study, kind.anchor, image_interchange_summary, table, kind.caption)
-    view = pictures.with_file(
-        view, *common.by_direction(study, f"{kind.anchor}_by_direction", image_interchange_summary, table)
-    )
+    view = common.figure(study, kind.anchor, draw, table, kind.caption)
+    view = pictures.with_file(view, *common.by_direction(study, f"{kind.anchor}_by_direction", draw, table))
     heading = "Layers at which the answer flips, with the number of pairs kept"
     tables = [common.layers_table(study, flips, heading, study.files("flip_layers"))]
     compared = [row for row in study.rows("axes") if row["vision"] == kind.vision]
@@ -86,7 +84,7 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
         notes=(),
         figures=(view,),
         tables=tuple(tables),
-        method=(*kind.method, *([methods.AXES] if compared else []), methods.IMAGES_INTERVALS),
+        method=(*kind.method, *([text.AXES] if compared else []), text.INTERVALS),
         limits=kind.limits,
         samples=common.samples(
             study, kind.job, {row["suite"] for row in rows}, counterfactual="flipped", outcomes=FLIP_WORDS
@@ -158,4 +156,4 @@ def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) 
 
     order = ("borne out for", "contradicted for", "not shown for", "omitted for")
     said = "; ".join(f"{found} {names(found)}" for found in order if found in sorted_)
-    return f"{methods.CLAIM} On this model that is {said}. {methods.CLAIM_RULE}"
+    return f"{text.CLAIM} On this model that is {said}. {text.CLAIM_RULE}"
