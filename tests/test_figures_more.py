@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.maths.summaries import image_interchange_summary, probes_summary, roads_summary
 from backsight.results import plot
 from backsight.results.drawing.style import NARROW, to_svg
-from backsight.tables import Table
+from backsight.results.image_interchange import IMAGE_INTERCHANGE, IMAGE_INTERCHANGE_SUMMARY, image_interchange_summary
+from backsight.results.interchange import ORDER_LAYERS
+from backsight.results.pathways import ROADS, ROADS_SUMMARY, roads_summary
+from backsight.results.probe_maps import PROBE_MAPS
+from backsight.results.probes import PROBES_SUMMARY, probes_summary
+from backsight.tables import Schema, Table
 
 from .test_figures_probes import HOSTILE, mapped, probed, said, titles
 
@@ -32,7 +35,7 @@ def answers(suite: str = "squares", images: int = 20, *, cells: bool = True, con
                 row |= {"direction": ("left", "right")[number % 2], "condition": condition, "seed": None}
                 row |= {"answer": "red", "choice": "red", "correct": right, "choice_of_two": "red"}
                 rows.append(row | {"correct_of_two": right, "p_answer_of_two": 0.5})
-    return Table.of(schemas.ROADS, rows)
+    return Table.of(ROADS, rows)
 
 
 def swaps(
@@ -50,7 +53,7 @@ def swaps(
                 row |= {"layer": layer, "p_clean": 0.05 if over else high, "p_flipped": high if over else 0.05}
                 row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "blue"}
                 rows.append(row | changes)
-    return Table.of(schemas.IMAGE_INTERCHANGE, rows)
+    return Table.of(IMAGE_INTERCHANGE, rows)
 
 
 def dots(axis: Axes) -> set[tuple[float, float, str]]:
@@ -87,10 +90,10 @@ def test_names_are_text_and_nothing_else(table: Table) -> None:
     assert "<script" not in svg and "&lt;script&gt;alert(1)&lt;/script&gt; $x 1" in svg
 
 
-@pytest.mark.parametrize("schema", ["ROADS_SUMMARY", "IMAGE_INTERCHANGE_SUMMARY", "PROBES_SUMMARY", "PROBE_MAPS"])
-def test_an_empty_table_cannot_be_drawn(schema: str) -> None:
+@pytest.mark.parametrize("schema", [ROADS_SUMMARY, IMAGE_INTERCHANGE_SUMMARY, PROBES_SUMMARY, PROBE_MAPS])
+def test_an_empty_table_cannot_be_drawn(schema: Schema) -> None:
     with pytest.raises(DataError, match="no rows"):
-        plot(Table.of(getattr(schemas, schema), []))
+        plot(Table.of(schema, []))
 
 
 def test_options_that_do_not_exist() -> None:
@@ -105,7 +108,7 @@ def test_options_that_do_not_exist() -> None:
 
 
 def test_rows_without_a_figure_are_named() -> None:
-    rows = Table.of(schemas.ORDER_LAYERS, [])
+    rows = Table.of(ORDER_LAYERS, [])
     with pytest.raises(UsageError, match="no figure for tables of this schema"):
         plot(rows)
 

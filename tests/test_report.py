@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from backsight import schemas
 from backsight.errors import DataError
-from backsight.maths.summaries import order_layers
 from backsight.report import write_report
-from backsight.results.pages.wording import accuracy_sentence, model_sentence, order_sentence
+from backsight.results.behaviour import BEHAVIOUR_SUMMARY
+from backsight.results.behaviour.sentences import accuracy_sentence
+from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
+from backsight.results.pages.wording import model_sentence, order_sentence
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -128,9 +129,9 @@ def write_study(
         for kind in ("", ".counterfactual"):
             Image.new("RGB", (28, 28), "red").save(folder / "samples" / f"{one['name']}{kind}.png")
     if behaviour is not None:
-        Table.of(schemas.BEHAVIOUR_SUMMARY, behaviour).write(folder / "tables", "behaviour_summary")
+        Table.of(BEHAVIOUR_SUMMARY, behaviour).write(folder / "tables", "behaviour_summary")
     if interchange is not None:
-        table = Table.of(schemas.INTERCHANGE_SUMMARY, interchange)
+        table = Table.of(INTERCHANGE_SUMMARY, interchange)
         table.write(folder / "tables", "interchange_summary")
         order_layers(table).write(folder / "tables", "order_layers")
     (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
@@ -353,5 +354,5 @@ def test_a_model_of_many_parameters() -> None:
 
 
 def test_the_report_needs_no_torch() -> None:
-    code = "import sys, backsight.report, backsight.figures; sys.exit('torch' in sys.modules)"
+    code = "import sys, backsight.report, backsight.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

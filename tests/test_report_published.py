@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import CannotAnswer
+from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pathways import ROADS_SUMMARY
 from backsight.stimuli import Layout
 from backsight.tables import Table
 
@@ -66,7 +68,7 @@ def section(html: str) -> str:
 
 def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", record(), accuracies())
-    Table.of(schemas.ROADS_SUMMARY, removed()).write(folder / "tables", "roads_summary")
+    Table.of(ROADS_SUMMARY, removed()).write(folder / "tables", "roads_summary")
     html = page_of(folder)
     said = section(html)
     assert "Table 1 of arXiv 2603.22278v1: accuracy Suite Direction Published Corrected This study" in said
@@ -105,7 +107,7 @@ def test_the_strips_width_is_that_of_the_measurement(tmp_path: Path, given: str,
     row: Row = {"suite": "squares", "vision": "intact", "tokens": "strips", "direction": "all", "layer": 0}
     row |= {"outcome": "flipped", "probability": 0.9, "low": 0.8, "high": 1.0, "pairs": 48, "dropped": 0}
     rows = [row | {"interval": "bootstrap", "omitted": False, "outcome": name} for name in ("clean", "flipped")]
-    Table.of(schemas.IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
+    Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     assert f"Width of an outer strip, tokens 3 5 {width}" in section(page_of(folder))
 
 
@@ -130,7 +132,7 @@ def test_amplification_of_composites(tmp_path: Path) -> None:
         for name in ("corrected", "broken"):
             row |= {name: value / 2 if form else None, f"{name}_low": form and 0.2, f"{name}_high": form and 0.4}
         rows.append(row | {"probe": 0.9, "omitted": False})
-    Table.of(schemas.AMPLIFY_SUMMARY, rows).write(folder / "tables", "amplify_summary")
+    Table.of(AMPLIFY_SUMMARY, rows).write(folder / "tables", "amplify_summary")
     said = section(page_of(folder))
     assert "composites none Accuracy 0.9 0.625 (n=2148) 0.600 [0.500, 0.700] (n=32)" in said
     assert "composites probes&#39; Accuracy 0.95 none known 0.700 [0.600, 0.800] (n=32)" in said

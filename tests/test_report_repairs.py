@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import DataError
 from backsight.models.families import FAMILIES
 from backsight.models.positions import budget
 from backsight.results import plot
+from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.behaviour import WHATSUP_SUMMARY
 from backsight.results.drawing.style import to_svg
+from backsight.results.position_budget import POSITION_BUDGET
 from backsight.tables import Table
 
 from .test_report import behaviour_rows, page_of, study_record, words, write_study
@@ -33,7 +35,7 @@ def amplified(**changes: Any) -> Table:
         for name, value in (("corrected", corrected), ("broken", broken)):
             row |= {name: value, f"{name}_low": value and value - 0.05, f"{name}_high": value and value + 0.05}
         rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form else {}))
-    return Table.of(schemas.AMPLIFY_SUMMARY, rows)
+    return Table.of(AMPLIFY_SUMMARY, rows)
 
 
 def turns() -> Table:
@@ -101,7 +103,7 @@ def test_figures_say_what_they_show(columns: int | None) -> None:
 
 
 def test_empty_tables_cannot_be_drawn() -> None:
-    for schema in (schemas.POSITION_BUDGET, schemas.AMPLIFY_SUMMARY):
+    for schema in (POSITION_BUDGET, AMPLIFY_SUMMARY):
         with pytest.raises(DataError, match="no rows to draw"):
             plot(Table.of(schema, []))
 
@@ -120,7 +122,7 @@ def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
                 "interval": "bootstrap",
             }
             rows.append(row | {"n": n, "chance": 0.25, "omitted": share is None})
-    Table.of(schemas.WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
+    Table.of(WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
     said = words(page_of(tmp_path))
     assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
     assert "set 9 omitted omitted 0.250" in said

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.maths.roads import RULE
-from backsight.results.sections.verdict import cells_sentence, control_sentence, source_sentence
+from backsight.results.pathways import ROADS_SUMMARY
+from backsight.results.pathways.verdict import cells_sentence, control_sentence, source_sentence
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -68,7 +68,7 @@ def write_roads(folder: Path, rows: list[Row], **record: Any) -> Path:
     """A study's folder that holds a summary of roads, and sets of its suites."""
     suites = dict.fromkeys(row["suite"] for row in rows)
     write_study(folder, study_record(*suites, **record))
-    Table.of(schemas.ROADS_SUMMARY, rows).write(folder / "tables", "roads_summary")
+    Table.of(ROADS_SUMMARY, rows).write(folder / "tables", "roads_summary")
     return folder
 
 
@@ -220,7 +220,7 @@ def test_a_model_that_cannot_be_asked_the_control_question(tmp_path: Path) -> No
 def test_names_and_reasons_are_escaped(tmp_path: Path) -> None:
     hostile = verdict(source="cannot tell", reason=HOSTILE, suite=HOSTILE, rule=HOSTILE)
     folder = write_roads(tmp_path / "s", roads_rows(), verdict=hostile)
-    Table.of(schemas.ROADS_SUMMARY, roads_rows(HOSTILE)).write(folder / "tables", "roads_summary")
+    Table.of(ROADS_SUMMARY, roads_rows(HOSTILE)).write(folder / "tables", "roads_summary")
     html = page_of(folder)
     assert "<script" not in html
     assert "Cannot tell: &lt;script&gt;alert(1)&lt;/script&gt;;" in html

@@ -10,12 +10,13 @@ import torch
 from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, MemoryPicture
-from backsight.maths.roads import BOUND, roads_summary, share, verdict
+from backsight.maths.roads import BOUND, share, verdict
 from backsight.measurements.roads import Roads, removed, shuffled
 from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.results.pathways import roads_summary
 from backsight.stimuli.alone import alone, control, others
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.layouts import PRESETS

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import BacksightError, DataError, StudyError, UsageError
+from backsight.results.behaviour import BEHAVIOUR
 from backsight.studies.compare import compare
 from backsight.tables import Schema, Table
 
@@ -49,7 +49,7 @@ def damaged(tmp_path: Path) -> list[Path]:
 
 def older(tmp_path: Path) -> list[Path]:
     """A table of behaviour without the column of the free read-out."""
-    columns = {name: kind for name, kind in schemas.BEHAVIOUR.columns.items() if name != "free_correct"}
+    columns = {name: kind for name, kind in BEHAVIOUR.columns.items() if name != "free_correct"}
     table = Table(Schema("behaviour", columns), answers(BASE).frame.drop(columns="free_correct"))
     return two(tmp_path, {"b/squares": answers(BASE)}, {"b/squares": table})
 

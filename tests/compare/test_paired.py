@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from backsight import schemas
 from backsight.maths.intervals import holm
 from backsight.results import RESULTS
+from backsight.results.behaviour import BEHAVIOUR
 from backsight.results.creg.schema import ROWS as CREG
 from backsight.results.flip import ROWS as FLIP
+from backsight.results.image_interchange import IMAGE_INTERCHANGE
+from backsight.results.interchange import INTERCHANGE
 from backsight.results.knockout import ROWS as KNOCKOUT
 from backsight.results.moved import ROWS as MOVED
 from backsight.results.occlusion.summary import ROWS as OCCLUSION
@@ -52,7 +54,7 @@ def test_read_outs_and_prompts_are_metrics_of_their_own(tmp_path: Path) -> None:
     def asked(right: Sequence[int]) -> Table:
         table = answers(right, free=[0] * 24)
         frame = table.frame.assign(prompt="A")
-        return Table(schemas.BEHAVIOUR, frame)
+        return Table(BEHAVIOUR, frame)
 
     made = compare(two(tmp_path, {"behaviour/pairs": asked(BASE)}, {"behaviour/pairs": asked(TUNED)}))
     rows = by_metric(made)
@@ -64,7 +66,7 @@ def test_read_outs_and_prompts_are_metrics_of_their_own(tmp_path: Path) -> None:
 def test_what_a_read_out_does_not_score_is_left_out(tmp_path: Path) -> None:
     table = answers(BASE)
     table.frame["free_correct"] = None
-    scored = Table(schemas.BEHAVIOUR, table.frame.astype({"free_correct": "boolean"}))
+    scored = Table(BEHAVIOUR, table.frame.astype({"free_correct": "boolean"}))
     made = compare(two(tmp_path, {"behaviour/squares": scored}, {"behaviour/squares": scored}))
     assert {metric.rsplit("/", 1)[1] for metric in by_metric(made)} == {"options"}
 
@@ -145,12 +147,12 @@ def test_roads_are_compared_by_condition_and_shuffles_are_averaged(tmp_path: Pat
 def test_interchanges_are_those_of_each_studys_best_layer(tmp_path: Path) -> None:
     moved = {"tokens": "objects", "vision": "removed"}
     base = {
-        "interchange/squares": sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75, 2: 0.5}),
-        "backup/squares": sweep(schemas.IMAGE_INTERCHANGE, "p_flipped", {0: 0.5, 1: 0.5}, **moved),
+        "interchange/squares": sweep(INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75, 2: 0.5}),
+        "backup/squares": sweep(IMAGE_INTERCHANGE, "p_flipped", {0: 0.5, 1: 0.5}, **moved),
     }
     tuned = {
-        "interchange/squares": sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.2, 2: 0.5}, dropped=2),
-        "backup/squares": sweep(schemas.IMAGE_INTERCHANGE, "p_flipped", {0: 0.0, 1: 1.0}, **moved),
+        "interchange/squares": sweep(INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.2, 2: 0.5}, dropped=2),
+        "backup/squares": sweep(IMAGE_INTERCHANGE, "p_flipped", {0: 0.0, 1: 1.0}, **moved),
     }  # fmt: skip
     rows = by_metric(compare(two(tmp_path, base, tuned)))
     last = rows["interchange/squares/ordinal"]
@@ -162,8 +164,8 @@ def test_interchanges_are_those_of_each_studys_best_layer(tmp_path: Path) -> Non
 
 def test_the_layer_is_the_best_over_the_shared_samples(tmp_path: Path) -> None:
     """One model's answers to 12 pairs and to 36: over all 36 another layer is best, over the shared ones the same."""
-    few = sweep(schemas.INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75})
-    more = sweep(schemas.INTERCHANGE, "p_ordinal", {0: 1.0, 1: 0.25}, pairs=36)
+    few = sweep(INTERCHANGE, "p_ordinal", {0: 0.1, 1: 0.75})
+    more = sweep(INTERCHANGE, "p_ordinal", {0: 1.0, 1: 0.25}, pairs=36)
     mine = more.frame["pair_id"].isin(few.frame["pair_id"])
     both = Table.concat([few, Table(more.schema, more.frame[~mine])])
     row = by_metric(compare(two(tmp_path, {"i/squares": few}, {"i/squares": both})))["interchange/squares/ordinal"]

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from backsight import schemas
 from backsight.errors import DataError, StudyError
-from backsight.report.comparison_figure import sorted_metrics
 from backsight.results import plot
+from backsight.results.comparison import ROWS, sorted_metrics
 from backsight.results.drawing.style import to_svg
 from backsight.studies.compare import compare, holds_comparison
 from backsight.tables import Table
@@ -40,7 +39,7 @@ def test_all_is_written_and_the_record_has_every_number(command: Command, pair: 
     assert [study["name"] for study in record["studies"]] == ["base", "tuned"]
     (found,) = record["comparisons"]
     table = Table.read(out / "tables" / "compare.parquet")
-    assert table.schema == schemas.COMPARE and table.provenance["baseline"] == "base"
+    assert table.schema == ROWS and table.provenance["baseline"] == "base"
     assert [{"study": "tuned"} | row for row in found["metrics"]] == table.rows() == list(compare(pair).rows)
 
 

@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from backsight import schemas
-from backsight.maths.grouping import SMALLEST, expect, groups, with_all
+from backsight.maths.grouping import SMALLEST, expect
 from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images, wilson
 from backsight.tables import Table
 
@@ -96,32 +95,6 @@ class Verdict:
             "control": {condition: plain(share) for condition, share in self.control},
             "rule": RULE,
         }
-
-
-def roads_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Accuracy of `roads` rows by suite, question, condition and direction, and the share of it above chance."""
-    expect(rows, "roads")
-    found: list[dict[str, Any]] = []
-    for (suite, asked), group in groups(rows.frame, ["suite", "asked"]):
-        for direction, part in with_all(group):
-            for condition, at in part.groupby("condition", sort=False):
-                questions = at["example_id"].nunique()
-                omitted = questions < smallest
-                images = at["image_id"].astype(str)
-                two = mean_over_images(at["correct_of_two"].astype(float), images)
-                every = mean_over_images(at["correct"].astype(float), images)
-                left = None if omitted or condition == "plain" else share(part, str(condition))
-                numbers = {
-                    "accuracy": every.mean, "low": every.low, "high": every.high,
-                    "accuracy_of_two": two.mean, "low_of_two": two.low, "high_of_two": two.high,
-                    "share": left and left.value, "share_low": left and left.low, "share_high": left and left.high,
-                }  # fmt: skip
-                found.append(
-                    {"suite": suite, "asked": asked, "direction": direction, "condition": str(condition)}
-                    | {"questions": questions, "images": images.nunique(), "omitted": omitted}
-                    | {name: None if omitted else value for name, value in numbers.items()}
-                )
-    return Table.of(schemas.ROADS_SUMMARY, found, rows.provenance)
 
 
 def verdict(rows: Table) -> Verdict:

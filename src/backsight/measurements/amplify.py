@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from backsight import schemas, stimuli
+from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import edits, probes
@@ -24,6 +24,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
+from backsight.results.amplification import AMPLIFY
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
 from backsight.stimuli.suites import layout_for
 from backsight.tables import Schema
@@ -42,7 +43,7 @@ class Amplify(Measurement):
     three or four of them.
     """
 
-    schema: ClassVar[Schema] = schemas.AMPLIFY
+    schema: ClassVar[Schema] = AMPLIFY
     whole: ClassVar[bool] = True
     version: ClassVar[int] = 2
 

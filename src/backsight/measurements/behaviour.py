@@ -13,13 +13,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples, batches
 from backsight.models import answers
 from backsight.models.vlm import VLM
+from backsight.results.behaviour import BEHAVIOUR
 from backsight.tables import Schema
 
 
@@ -27,7 +27,7 @@ from backsight.tables import Schema
 class Behaviour(Measurement):
     """Accuracy, one row a question and condition. `gray` also asks about a uniform gray picture."""
 
-    schema: ClassVar[Schema] = schemas.BEHAVIOUR
+    schema: ClassVar[Schema] = BEHAVIOUR
     version: ClassVar[int] = 2
 
     gray: bool = True

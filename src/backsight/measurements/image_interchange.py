@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.measurements import memory
@@ -27,6 +26,7 @@ from backsight.models import replay
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
+from backsight.results.image_interchange import IMAGE_INTERCHANGE
 from backsight.stimuli.alone import row_of
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
@@ -40,7 +40,7 @@ class ImageInterchange(Measurement):
     they have one row a set, with `kept` false and no layer.
     """
 
-    schema: ClassVar[Schema] = schemas.IMAGE_INTERCHANGE
+    schema: ClassVar[Schema] = IMAGE_INTERCHANGE
     pair_kind: ClassVar[str | None] = "reversed"
     vision: ClassVar[Literal["intact", "removed"]] = "intact"
 

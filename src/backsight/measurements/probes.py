@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import probes
@@ -25,6 +24,8 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
+from backsight.results.probe_maps import PROBE_MAPS
+from backsight.results.probes import PROBES
 from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
 from backsight.stimuli.rows import Row as Row3
 from backsight.tables import Schema
@@ -51,7 +52,7 @@ class Probes(Measurement):
     `deep` also probes every block of the vision encoder and the language model, and the shifted rows.
     """
 
-    schema: ClassVar[Schema] = schemas.PROBES
+    schema: ClassVar[Schema] = PROBES
     whole: ClassVar[bool] = True
 
     deep: bool = True
@@ -175,7 +176,7 @@ class Probes(Measurement):
 class ProbeMaps(Probes):
     """What the probe at the image embeddings says of every token, over the test pictures: one row a token."""
 
-    schema: ClassVar[Schema] = schemas.PROBE_MAPS
+    schema: ClassVar[Schema] = PROBE_MAPS
 
     deep: bool = False
 

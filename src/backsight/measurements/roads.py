@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import memory
@@ -26,6 +25,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, embeds, replay
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
+from backsight.results.pathways import ROADS
 from backsight.stimuli.alone import alone, control, others, row_of
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.rows import Row as Row3
@@ -39,7 +39,7 @@ class Roads(Measurement):
     Each row of three is asked its own question and, as the control, which of two things is there.
     """
 
-    schema: ClassVar[Schema] = schemas.ROADS
+    schema: ClassVar[Schema] = ROADS
 
     shuffles: int = 5
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from backsight import schemas
 from backsight.models.families import Family
+from backsight.results.position_budget import POSITION_BUDGET
 from backsight.tables import Table
 
 Axis = Literal["row", "column"]
@@ -49,7 +49,7 @@ def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
                 "radians_cell": radians, "radians_grid": radians * (cells - 1), "cells": cells,
             }
         )  # fmt: skip
-    return Table.of(schemas.POSITION_BUDGET, found, {"family": family.name})
+    return Table.of(POSITION_BUDGET, found, {"family": family.name})
 
 
 def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 10_000.0) -> list[float]:

@@ -14,8 +14,7 @@ from backsight.maths.comparison import DRAWS, EXACT, ROUNDING
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
 from backsight.report import write_page
-from backsight.report.comparison_figure import compare as plot_differences
-from backsight.report.comparison_figure import family_title
+from backsight.results.comparison import draw as plot_differences
 from backsight.results.drawing.style import counted
 from backsight.results.pages import pictures
 from backsight.results.pages.content import Grid
@@ -133,7 +132,7 @@ def _part(made: Comparison, study: Finished, index: int) -> Part:
     tables = [_paired("What moved", off, made.baseline.name, study.name)] if off else []
     for family in dict.fromkeys(row["family"] for row in paired):
         of = [row for row in paired if row["family"] == family]
-        heading = f"{family_title(family)}: {counted(len(of), 'paired metric')}"
+        heading = f"{of[0]['title'] or family}: {counted(len(of), 'paired metric')}"
         tables.append(_paired(heading, of, made.baseline.name, study.name, folded=True))
     tables += _not_paired(rows, made.baseline, study)
     title = f"{study.name} against {made.baseline.name}"

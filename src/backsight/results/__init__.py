@@ -9,14 +9,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backsight.errors import UsageError
+from backsight.results import (
+    amplification,
+    behaviour,
+    comparison,
+    creg,
+    flip,
+    image_interchange,
+    interchange,
+    knockout,
+    moved,
+    occlusion,
+    pathways,
+    position_budget,
+    probe_maps,
+    probes,
+)
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.transition import ALL
 from backsight.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RESULTS: dict[str, Result] = {result.name: result for result in ALL}
+RESULTS: dict[str, Result] = {
+    result.name: result
+    for result in (
+        behaviour.RESULT,
+        pathways.RESULT,
+        interchange.RESULT,
+        probes.RESULT,
+        probe_maps.RESULT,
+        image_interchange.RESULT,
+        creg.RESULT,
+        knockout.RESULT,
+        occlusion.RESULT,
+        moved.RESULT,
+        flip.RESULT,
+        position_budget.RESULT,
+        amplification.RESULT,
+        comparison.RESULT,
+    )
+}
 
 
 def register(result: Result) -> Result:

@@ -10,10 +10,11 @@ from typing import Any
 from backsight import stimuli
 from backsight.datasets import composites, tabletop
 from backsight.examples import ExampleSet
-from backsight.maths.roads import Verdict, roads_summary, verdict
-from backsight.maths.summaries import behaviour_summary
+from backsight.maths.roads import Verdict, verdict
 from backsight.measurements import Behaviour, Roads
 from backsight.models.vlm import VLM
+from backsight.results.behaviour import behaviour_summary
+from backsight.results.pathways import roads_summary
 from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
 from backsight.training.loop import Recipe

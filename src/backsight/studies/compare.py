@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import backsight
-from backsight import schemas
 from backsight.errors import DataError, StudyError, UsageError
 from backsight.maths import comparison
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import holm
+from backsight.results.comparison import ROWS
 from backsight.studies.compare_metrics import Values
 from backsight.studies.compare_reading import Finished, notes, read
 from backsight.tables import Table, replacing
@@ -52,7 +52,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Studies, the baseline first; a row a study and metric under `schemas.COMPARE`; notes on how the runs differ."""
+    """Studies, the baseline first; a row a study and metric; notes on how the runs differ."""
 
     studies: tuple[Finished, ...]
     rows: tuple[Row, ...]
@@ -71,7 +71,7 @@ class Comparison:
     def table(self) -> Table:
         """All rows as a table."""
         made = {"backsight": backsight.__version__, "baseline": self.baseline.name, "command": self.command}
-        return Table.of(schemas.COMPARE, self.rows, made)
+        return Table.of(ROWS, self.rows, made)
 
     def as_dict(self) -> dict[str, Any]:
         """All there is, as it stands in compare.json."""
@@ -162,8 +162,14 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
     """A metric of the baseline, of the study, or of both."""
     here = two or one
     assert here is not None
-    row: Row = dict.fromkeys(schemas.COMPARE.columns)
-    row |= {"study": study, "metric": name, "family": here.metric.family, "set": here.set_name}
+    row: Row = dict.fromkeys(ROWS.columns)
+    row |= {
+        "study": study,
+        "metric": name,
+        "family": here.metric.family,
+        "title": here.metric.title,
+        "set": here.set_name,
+    }
     row |= {"better": here.metric.better, "drawn": here.drawn, "shared": 0, "images": 0}
     row |= {"samples_baseline": len(one.frame) if one else 0, "samples": len(two.frame) if two else 0}
     if two is None:

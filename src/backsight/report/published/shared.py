@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from backsight.maths.summaries import SMALLEST
+from backsight.maths.grouping import SMALLEST
 from backsight.published import Published, number, rounding
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, records, text

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backsight.maths.relevance import BOX, CHOICE, DEFAULT, NULL, TRUTH
-from backsight.results import methods
 from backsight.results.creg.reading import grouped, leads_of, listed_methods
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, p_value, with_interval
+from backsight.results.pages.wording import PHOTOGRAPHS, decimal, listed, p_value, with_interval
 from backsight.results.relevance.cells import Place, Row, in_stead, place_words, said_degrees, with_prompt
 from backsight.results.relevance.words import METHOD_WORDS, REFERENCE_WORDS, by_prompt, said_method
 
@@ -41,7 +40,7 @@ def answer(study: Study, rows: Sequence[Row], anchor: str) -> Answer | None:
 
 def photographs(study: Study, suite: str) -> str:
     """What is to be said of a suite of photographs where the model has never seen one."""
-    return methods.PHOTOGRAPHS if suite in study.unseen_photographs else ""
+    return PHOTOGRAPHS if suite in study.unseen_photographs else ""
 
 
 def lead_sentence(place: str, row: Row) -> str:
