@@ -39,15 +39,24 @@ def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:
     assert right["moved"] == "no"  # one picture of twelve: the interval reaches zero
 
 
-def test_holm_corrects_over_all_paired_metrics_of_a_study(pair: list[Path], tmp_path: Path) -> None:
+def test_holm_corrects_over_the_metrics_that_are_judged(pair: list[Path], tmp_path: Path) -> None:
+    """By default the one of whole sets that is plotted; all six where they are asked for; the two of left alone."""
     pair.append(make(tmp_path / "same", {"behaviour/squares": answers(BASE)}))
     made = compare(pair)
     for study in made.studies[1:]:
-        rows = made.of(study)
+        rows = {row["metric"]: row for row in made.of(study)}
         assert len(rows) == 6  # all, left and right, by two read-outs
+        assert {name: row["p_holm"] for name, row in rows.items()} == {
+            name: row["p_value"] if name == ALL else None for name, row in rows.items()
+        }
+    asked = made.gated(["accuracy"])
+    for study in asked.studies[1:]:
+        rows = asked.of(study)
         assert [row["p_holm"] for row in rows] == holm([row["p_value"] for row in rows])
-    assert by_metric(compare(pair[:2]))[ALL]["p_holm"] == 6 * 2 / 128
-    assert {row["p_holm"] for row in made.of(made.studies[2])} == {1.0}
+    assert by_metric(compare(pair[:2]).gated(["accuracy"]))[ALL]["p_holm"] == 6 * 2 / 128
+    left = by_metric(compare(pair[:2]).gated(["accuracy/squares/left"]))
+    assert left["accuracy/squares/left/options"]["p_holm"] == 2 * 2 / 128 and left[ALL]["p_holm"] is None
+    assert {row["p_holm"] for row in asked.of(made.studies[2])} == {1.0}
 
 
 def test_read_outs_and_prompts_are_metrics_of_their_own(tmp_path: Path) -> None:
@@ -225,7 +234,7 @@ def test_how_the_runs_differ_is_noted(tmp_path: Path) -> None:
         "Grid: none in base, rows 6 cell 28 x 28 in tuned.",
         "Backsight: 0.1.0 in base, 0.2.0 in tuned.",
         "torch: 2.13.0 in base, 2.14.0 in tuned.",
-        "Measured with other parameters in tuned: b/squares.",
+        "Measured with other parameters in tuned: b/squares (gray none, False).",
     )
     same = make(tmp_path / "same", tables, model=json.loads((folders[0] / "study.json").read_text())["model"])
     assert compare([folders[0], same]).notes == ("base and same are studies of the same weights.",)
@@ -292,7 +301,9 @@ def test_hidden_sectors_are_compared_by_the_papers_score(tmp_path: Path) -> None
 
     found = by_metric(compare(two(tmp_path, {"occlusion/pairs": occluded(0.1)}, {"occlusion/pairs": occluded(0.4)})))
     assert set(found) == {"cos/pairs/gray/A"}
-    assert found["cos/pairs/gray/A"]["difference"] == pytest.approx(0.3)
+    row = found["cos/pairs/gray/A"]
+    assert (row["baseline"], row["value"]) == (pytest.approx(0.1), pytest.approx(0.4))  # against below, and no other
+    assert row["difference"] == pytest.approx(0.3)
 
 
 def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Studies beside a baseline, one row a study and metric: the table of `compare` and its figure.
 
 The rows are no measurement's: `studies.compare` makes them of finished studies. A mark is a mean difference over shared
-samples, its line the 95 % interval. Within a panel the metrics that went down furthest stand first.
+samples, its line the 95 % interval: filled where the metric is called better or worse, hollow where it is not. Within a
+panel the metrics that went down furthest stand first.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ROWS = Schema(
         "title": "str",  # what the family is called
         "set": "str",
         "better": "str",  # more, or less
-        "drawn": "bool",  # one of the few of a set that a figure shows
+        "drawn": "bool",  # one of the few of a set that a figure plots
         "how": "str",  # paired, unpaired, omitted, or which of the two alone has it: baseline, study
         "samples_baseline": "int",
         "samples": "int",
@@ -48,8 +49,8 @@ ROWS = Schema(
         "high": "float",
         "interval": "str",  # of the difference: bootstrap over images; none where all images differ alike
         "p_value": "float",  # paired randomisation test over images
-        "p_holm": "float",  # by Holm's correction over all paired metrics of the study
-        "moved": "str",  # better, worse, or no: whether the interval lies wholly on one side of zero
+        "p_holm": "float",  # by Holm's correction over the judged metrics of the study; missing for others
+        "moved": "str",  # better, worse, or no: the interval lies wholly on one side of zero and p is below .05, or not
     },
     "Each study beside the baseline, one row a study and metric",
 )
@@ -61,9 +62,9 @@ ZERO: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8}
 
 
 def draw(table: Table, *, columns: int | None = None) -> Figure:
-    """Paired differences of the metrics that are `drawn`; `columns` is the number of panels across; 1 is for a phone.
+    """Paired differences of the metrics that a figure plots, marked as `drawn`.
 
-    DataError where no such metric was compared paired.
+    `columns` is the number of panels across; 1 is for a phone. DataError where no such metric was compared paired.
     """
     rows = [row for row in table.rows() if row["drawn"] and row["how"] == "paired"]
     if not rows:
@@ -124,7 +125,7 @@ def _entries(studies: Sequence[str]) -> list[panels.Entry]:
         for number, name in enumerate(studies)
     ]
     hollow = Line2D([], [], **(_look(0, filled=False) | {"color": style.SOFT}), linestyle="none")
-    return [*found, (hollow, "the interval holds zero (hollow)")]
+    return [*found, (hollow, "not shown to differ: the interval holds zero, or p is .05 or more (hollow)")]
 
 
 RESULT = Result(ROWS, draw=draw)

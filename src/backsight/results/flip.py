@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.relevance import NULL
+from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.gallery import gallery
 from backsight.results.pages import common
@@ -147,6 +147,7 @@ RESULT = Result(
     sections=(section, gallery),  # the gallery stands behind the last of the checks
     metrics=(
         Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), mirrored,
+               plotted={"method": LEADING, "target": CHOICE},
                title="Mirror: Pearson's r with the compass turned back"),
     ),
 )  # fmt: skip

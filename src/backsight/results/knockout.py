@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.figure import Figure
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.relevance import EFFECTS, NULL
+from backsight.maths.relevance import EFFECTS, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common
@@ -240,6 +240,7 @@ RESULT = Result(
     sections=(section,),
     metrics=(
         Metric("knockout", "example_id", "correlation", ("form", "method"), rows=of_methods,
+               plotted={"form": "attention", "method": LEADING},
                title="Rank correlation with the tokens' causal effects"),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.figure import Figure
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.relevance import NULL
+from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
@@ -129,6 +129,7 @@ RESULT = Result(
     sections=(section,),
     metrics=(
         Metric("followed", "example_id", "followed", ("method", "target", "prompt"), ("direction",), of_methods,
-               better="less", title="Subject moved: degrees off its turn"),
+               better="less", plotted={"method": LEADING, "target": CHOICE},
+               title="Subject moved: degrees off its turn"),
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
 
-from backsight.maths.relevance import DEFAULT, NULL
+from backsight.maths.relevance import CHOICE, DEFAULT, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.creg import splits, tables, text
 from backsight.results.creg.figure import draw
@@ -42,7 +42,10 @@ def compass(study: Study) -> common.Part | None:
     section = Section(
         anchor="compass",
         title="Compass",
-        notes=tuple(dict.fromkeys(said for suite, _ in found if (said := photographs(study, suite)))),
+        notes=(
+            *dict.fromkeys(said for suite, _ in found if (said := photographs(study, suite))),
+            *common.asked_apart(study, ROWS.name),
+        ),
         figures=(figure,),
         tables=(
             *listed(tables.methods, "Every method, as table 1", tables.METHODS, text.METHODS_NOTE, SUMMARY.name),
@@ -84,10 +87,10 @@ RESULT = Result(
     metrics=(
         Metric(
             "dae", "example_id", "dae", KEYS, ("answer",), compared, better="less",
-            plotted={"method": "creg", "target": "prediction"}, title="Direction of relevance: DAE in degrees",
+            plotted={"method": LEADING, "target": CHOICE}, title="Direction of relevance: DAE in degrees",
         ),
         Metric(
-            "dae_gain", "example_id", "gain", KEYS, ("answer",), compared,
+            "dae_gain", "example_id", "gain", KEYS, ("answer",), compared, plotted=None,  # of the same compasses as DAE
             title="Direction of relevance: degrees gained on constant relevance",
         ),
     ),

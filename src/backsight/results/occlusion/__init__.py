@@ -27,8 +27,9 @@ from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_p
 from backsight.tables import Table
 
 WHOSE = {CHOICE: "the model's choice", TRUTH: "the right answer"}
+FIRST_VARIANT = "gray"  # the one that is taken on all pictures
 VARIANT_WORDS = {
-    "gray": "Gray, to the picture's edge",
+    FIRST_VARIANT: "Gray, to the picture's edge",
     "mean colour": "Mean colour",
     "blur": "Blurred",
     "noise": "Noise",
@@ -210,6 +211,7 @@ RESULT = Result(
     sections=(section,),
     metrics=(
         Metric("cos", "example_id", "cos", ("variant", "prompt"), ("answer",), compared,
+               plotted={"variant": FIRST_VARIANT},
                title="Occlusion: COS of the true sector"),
     ),
 )  # fmt: skip

@@ -140,7 +140,7 @@ def check(
     section = Section(
         anchor="causal",
         title="Causal checks of relevance",
-        notes=(),
+        notes=common.asked_apart(study, name),
         figures=figures,
         tables=tuple(tables(study, rows)),
         method=(INTERVALS, method),
