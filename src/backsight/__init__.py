@@ -29,7 +29,7 @@ _WHERE = {
     "explain": "backsight.measurements.explain",
     "BacksightError": "backsight.errors",
 }
-_PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "repairs", "report", "stimuli", "studies")
+_PACKAGES = ("datasets", "maths", "measurements", "models", "repairs", "report", "results", "stimuli", "studies")
 
 __all__ = [
     "VLM",
@@ -47,7 +47,6 @@ __all__ = [
     "TokenGrid",
     "datasets",
     "explain",
-    "figures",
     "load",
     "maths",
     "measure",
@@ -56,12 +55,13 @@ __all__ = [
     "plot",
     "repairs",
     "report",
+    "results",
     "stimuli",
     "studies",
 ]
 
 if TYPE_CHECKING:
-    from backsight import datasets, figures, maths, measurements, models, repairs, report, stimuli, studies
+    from backsight import datasets, maths, measurements, models, repairs, report, results, stimuli, studies
     from backsight.errors import BacksightError
     from backsight.examples import Example, ExampleSet, Pair, PairSet
     from backsight.grid import Box, TokenGrid

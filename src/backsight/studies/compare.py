@@ -18,6 +18,7 @@ from backsight.errors import DataError, StudyError, UsageError
 from backsight.maths import comparison
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import holm
+from backsight.results import today
 from backsight.studies.compare_metrics import Values
 from backsight.studies.compare_reading import Finished, notes, read
 from backsight.tables import Table, replacing
@@ -147,7 +148,8 @@ def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
 
 def matches(asked: str, metric: str) -> bool:
     """Whether a metric is the one asked for, or of the family or part of it that is."""
-    return bool(asked) and (metric == asked or metric.startswith(f"{asked.rstrip('/')}/"))
+    name = today(asked)
+    return bool(name) and (metric == name or metric.startswith(f"{name.rstrip('/')}/"))
 
 
 def why(row: Row) -> str:
