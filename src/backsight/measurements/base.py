@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from backsight.examples import ExampleSet, Pair, PairSet
 from backsight.measurements import memory
 from backsight.models.vlm import VLM
+from backsight.results import Result
 from backsight.tables import Schema, Table
 
 Samples = ExampleSet | PairSet
@@ -24,13 +25,15 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Measurement(ABC):
     """Parameters of a measurement. `version` goes up when the same parameters would give other numbers. A `costly` one
-    is made of the sets that name it, and of others only where a study is asked for it by name.
+    is made of the sets that name it, and of others only where a study is asked for it by name. `result` is what is made
+    of its rows; a measurement without one names the `schema` of the rows alone.
 
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `whole` says that it
     learns from all samples at once, so that `rows` gets them all and does its own batching. A study gives it at most
     `most` samples of a set.
     """
 
+    result: ClassVar[Result]
     schema: ClassVar[Schema]
     version: ClassVar[int] = 1
     costly: ClassVar[bool] = False
@@ -39,6 +42,11 @@ class Measurement(ABC):
 
     batch: int = 16
     most: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        """The rows' schema is that of the result, where the measurement names one."""
+        if "result" in cls.__dict__:
+            cls.schema = cls.result.schema
 
     @abstractmethod
     def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:

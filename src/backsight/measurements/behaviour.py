@@ -19,15 +19,14 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples, batches
 from backsight.models import answers
 from backsight.models.vlm import VLM
-from backsight.results.behaviour import BEHAVIOUR
-from backsight.tables import Schema
+from backsight.results import Result, behaviour
 
 
 @dataclass(frozen=True)
 class Behaviour(Measurement):
     """Accuracy, one row a question and condition. `gray` also asks about a uniform gray picture."""
 
-    schema: ClassVar[Schema] = BEHAVIOUR
+    result: ClassVar[Result] = behaviour.RESULT
     version: ClassVar[int] = 2
 
     gray: bool = True

@@ -24,9 +24,9 @@ from backsight.maths.relevance import BOX, DEFAULT, FLOOR, NULL, ORACLE, RANDOM,
 from backsight.measurements import memory, relevance
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models.vlm import VLM
-from backsight.results.creg.schema import ROWS
+from backsight.results import Result
+from backsight.results import creg as of_rows
 from backsight.stimuli.questions import NUMBER, Direction
-from backsight.tables import Schema
 
 PROJECTIONS: dict[str, Projection] = {
     DEFAULT: Projection(),
@@ -54,7 +54,7 @@ class Creg(Measurement):
     sections 3 and 4. A method that a model cannot give has one row a question that says why.
     """
 
-    schema: ClassVar[Schema] = ROWS
+    result: ClassVar[Result] = of_rows.RESULT
     version: ClassVar[int] = 2
 
     methods: tuple[str, ...] = tuple(relevance.METHODS)

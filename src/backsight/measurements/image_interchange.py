@@ -26,10 +26,9 @@ from backsight.models import replay
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
-from backsight.results.image_interchange import IMAGE_INTERCHANGE
+from backsight.results import Result, image_interchange
 from backsight.stimuli.alone import row_of
 from backsight.stimuli.rows import Row as Row3
-from backsight.tables import Schema
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ImageInterchange(Measurement):
     they have one row a set, with `kept` false and no layer.
     """
 
-    schema: ClassVar[Schema] = IMAGE_INTERCHANGE
+    result: ClassVar[Result] = image_interchange.RESULT
     pair_kind: ClassVar[str | None] = "reversed"
     vision: ClassVar[Literal["intact", "removed"]] = "intact"
 

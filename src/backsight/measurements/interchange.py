@@ -20,8 +20,8 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.vlm import VLM
-from backsight.results.interchange import INTERCHANGE, OUTCOMES
-from backsight.tables import Schema
+from backsight.results import Result, interchange
+from backsight.results.interchange import OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Interchange(Measurement):
     of which either run answers wrong (best option) are dropped: they have one row with `kept` false and no layer.
     """
 
-    schema: ClassVar[Schema] = INTERCHANGE
+    result: ClassVar[Result] = interchange.RESULT
     pair_kind: ClassVar[str | None] = "last_token"
 
     batch: int = 8

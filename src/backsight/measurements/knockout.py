@@ -30,9 +30,9 @@ from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.gradients import Score
 from backsight.models.vlm import VLM
-from backsight.results.knockout import ROWS
+from backsight.results import Result
+from backsight.results import knockout as of_rows
 from backsight.stimuli.render import ScenePicture
-from backsight.tables import Schema
 
 Form = Literal["attention", "embedding"]
 FORMS: tuple[Form, ...] = ("attention", "embedding")
@@ -46,7 +46,7 @@ class Knockout(creg.Creg):
     effects themselves.
     """
 
-    schema: ClassVar[Schema] = ROWS
+    result: ClassVar[Result] = of_rows.RESULT
     costly: ClassVar[bool] = True
 
     target: Target = "prediction"

@@ -25,13 +25,12 @@ from backsight.measurements import creg, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.models.vlm import VLM
 from backsight.pictures import Picture
-from backsight.results.flip import ROWS as FLIP_ROWS
-from backsight.results.moved import ROWS as MOVED_ROWS
+from backsight.results import Result, flip
+from backsight.results import moved as of_moved
 from backsight.stimuli.questions import NUMBER, OPPOSITE, Direction
 from backsight.stimuli.relations import overlaps, relation
 from backsight.stimuli.render import ScenePicture
 from backsight.stimuli.scattered import RATIO
-from backsight.tables import Schema
 
 MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
 TRIES = 60  # places that are drawn for a moved subject
@@ -118,7 +117,7 @@ class Flip(_OfRelations):
     picture.
     """
 
-    schema: ClassVar[Schema] = FLIP_ROWS
+    result: ClassVar[Result] = flip.RESULT
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """The rows of one batch; a sample without a direction has none."""
@@ -144,7 +143,7 @@ class Moved(_OfRelations):
     Drawn scenes only. The new place is drawn; it lies in a clear relation, at least 60 degrees further round.
     """
 
-    schema: ClassVar[Schema] = MOVED_ROWS
+    result: ClassVar[Result] = of_moved.RESULT
 
     def applies(self, samples: Samples) -> bool:
         """Questions of where a subject is in a drawn scene."""

@@ -24,11 +24,10 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
-from backsight.results.probe_maps import PROBE_MAPS
-from backsight.results.probes import PROBES
+from backsight.results import Result, probe_maps
+from backsight.results import probes as position_probes
 from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, places, shifted, split
 from backsight.stimuli.rows import Row as Row3
-from backsight.tables import Schema
 
 Place = tuple[SiteName, int]
 
@@ -52,7 +51,7 @@ class Probes(Measurement):
     `deep` also probes every block of the vision encoder and the language model, and the shifted rows.
     """
 
-    schema: ClassVar[Schema] = PROBES
+    result: ClassVar[Result] = position_probes.RESULT
     whole: ClassVar[bool] = True
 
     deep: bool = True
@@ -176,7 +175,7 @@ class Probes(Measurement):
 class ProbeMaps(Probes):
     """What the probe at the image embeddings says of every token, over the test pictures: one row a token."""
 
-    schema: ClassVar[Schema] = PROBE_MAPS
+    result: ClassVar[Result] = probe_maps.RESULT
 
     deep: bool = False
 

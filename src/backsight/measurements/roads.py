@@ -25,11 +25,10 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import answers, embeds, replay
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
-from backsight.results.pathways import ROADS
+from backsight.results import Result, pathways
 from backsight.stimuli.alone import alone, control, others, row_of
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.rows import Row as Row3
-from backsight.tables import Schema
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Roads(Measurement):
     Each row of three is asked its own question and, as the control, which of two things is there.
     """
 
-    schema: ClassVar[Schema] = ROADS
+    result: ClassVar[Result] = pathways.RESULT
 
     shuffles: int = 5
 

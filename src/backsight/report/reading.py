@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backsight.errors import DataError
-from backsight.results import RESULTS
+from backsight.results import RESULTS, today
 from backsight.results.base import Result
 from backsight.results.pages.study import Study, records, texts
 from backsight.tables import Schema, Table
@@ -34,30 +34,52 @@ def read_study(folder: Path) -> Study:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
         do = f"format {FORMAT} is read"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
+    jobs = [_today(job) for job in records(data.get("jobs"))]
     tables: dict[str, Table] = {}
+    stored: dict[str, str] = {}
     for result in RESULTS.values():
-        tables |= _tables(folder, result, records(data.get("jobs")))
-    return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
+        stored |= _stored(folder, result)
+        tables |= _tables(folder, result, stored, jobs)
+    there = {name: table for name, table in tables.items() if len(table)}
+    return Study(folder, {**data, "jobs": jobs} if jobs else data, there, stored)
 
 
-def _tables(folder: Path, result: Result, jobs: list[Mapping[str, Any]]) -> dict[str, Table]:
+def _today(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A job with the names of today; its tables are called as they are stored."""
+    return {**job, **{key: today(job[key]) for key in ("name", "kind") if isinstance(job.get(key), str)}}
+
+
+def _stored(folder: Path, result: Result) -> dict[str, str]:
+    """The names of the files of a result's tables that are there, by the tables' names of today."""
+    names = {one.name: [one.name] for one in result.tables}
+    for old, new in result.earlier.items():
+        if new in names:
+            names[new].append(old)
+    there = {new: [n for n in of if (folder / "tables" / f"{n}.parquet").exists()] for new, of in names.items()}
+    return {new: of[0] for new, of in there.items() if of}
+
+
+def _tables(
+    folder: Path, result: Result, stored: Mapping[str, str], jobs: list[Mapping[str, Any]]
+) -> dict[str, Table]:  # fmt: skip
     """The tables of one result: what is derived, or the rows of all jobs as one table where there is no summary."""
-    stored = {one.name: folder / "tables" / f"{one.name}.parquet" for one in result.tables}
+    files = {one.name: folder / "tables" / f"{stored[one.name]}.parquet" for one in result.tables if one.name in stored}
     schemas = {one.name: one.schema for one in result.tables}
-    tables = {name: _known(Table.read(file), schemas[name], file) for name, file in stored.items() if file.exists()}
+    tables = {name: _known(Table.read(file), result, schemas[name], file) for name, file in files.items()}
     if result.summary is not None:
         return tables
-    files = [folder / "tables" / f"{result.name}.parquet", *_of_jobs(folder, jobs)]
-    rows = [_known(Table.read(file), result.schema, file) for file in files if _holds(file, result.name)]
+    of_rows = [folder / "tables" / f"{result.name}.parquet", *_of_jobs(folder, jobs)]
+    rows = [_known(Table.read(file), result, result.schema, file) for file in of_rows if _holds(file, result.name)]
     return tables | ({result.name: Table.concat(rows)} if rows else {})
 
 
 def _holds(file: Path, name: str) -> bool:
-    return file.exists() and Table.schema_of(file) == name
+    return file.exists() and today(Table.schema_of(file)) == name
 
 
-def _known(table: Table, schema: Schema, file: Path) -> Table:
-    """The table; DataError where an earlier release wrote it without a column that is read today."""
+def _known(table: Table, result: Result, schema: Schema, file: Path) -> Table:
+    """The table as it is laid out today; DataError where an earlier release wrote it without a column that is read."""
+    table = result.updated(table)
     missing = sorted(schema.columns.keys() - table.schema.columns.keys())
     if missing:
         do = "run the command of the study again with this version of backsight"

@@ -6,6 +6,7 @@ the package.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from backsight.errors import UsageError
@@ -62,15 +63,30 @@ def register(result: Result) -> Result:
     return result
 
 
+def today(name: str) -> str:
+    """What a name that an earlier release wrote is called today; other names are given back as they are.
+
+    The name may go on after its first word, as those of jobs (roads/squares), tables and metrics do.
+    """
+    word = re.match(r"\w*", name)
+    first = word[0] if word else ""
+    return next((one.earlier[first] + name[len(first) :] for one in RESULTS.values() if first in one.earlier), name)
+
+
+def result_of(table: Table) -> Result | None:
+    """The result whose rows a table holds, under the name of today or an earlier one; None for any other table."""
+    return RESULTS.get(today(table.schema.name))
+
+
 def plot(table: Table, **options: Any) -> Figure:
     """The figure of a table of rows or of their summary; `options` are those of the function that draws it.
 
     UsageError where no figure is known for the schema, DataError where the table holds nothing to draw.
     """
-    name = table.schema.name
+    name = today(table.schema.name)
     for result in RESULTS.values():
         if name in (result.name, result.summary.name if result.summary else result.name):
-            figure = result.figure(table, **options)
+            figure = result.figure(result.updated(table), **options)
             if figure is not None:
                 return figure
     known = [one for result in RESULTS.values() if result.draw for one in _plotted(result)]
@@ -84,4 +100,4 @@ def _plotted(result: Result) -> list[str]:
     return [result.summary.name] if result.summary.beside else [result.name, result.summary.name]
 
 
-__all__ = ["RESULTS", "Derived", "Metric", "Result", "plot", "register"]
+__all__ = ["RESULTS", "Derived", "Metric", "Result", "plot", "register", "result_of", "today"]

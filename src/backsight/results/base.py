@@ -79,6 +79,9 @@ class Result:
     `summary` and `further` are tables of a study. `draw` makes a figure of the summary, or of the rows where there is
     none. Each of `sections` gives a part of the report, or None where the study lacks its tables; parts with one anchor
     become one section. Where `leads` holds its answer opens the report. `metrics` are compared between studies.
+
+    Tables of earlier releases are read too: `earlier` gives names that tables, kinds of jobs, measurements and families
+    of metrics had, each with the name of today; `later` are columns of the rows that older ones lack.
     """
 
     schema: Schema
@@ -88,6 +91,8 @@ class Result:
     sections: tuple[MakeSection, ...] = ()
     metrics: tuple[Metric, ...] = ()
     leads: bool = False
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -98,6 +103,20 @@ class Result:
     def tables(self) -> tuple[Derived, ...]:
         """The tables that are made of the rows."""
         return (*([self.summary] if self.summary else ()), *self.further)
+
+    def updated(self, table: Table) -> Table:
+        """A table of this result as it is laid out today: an earlier name replaced, later columns there but empty."""
+        name = self.earlier.get(table.schema.name, table.schema.name)
+        schema = next((one for one in (self.schema, *(made.schema for made in self.tables)) if one.name == name), None)
+        if schema is None:
+            return table
+        columns, frame = dict(table.schema.columns), table.frame
+        for column in self.later if schema is self.schema else ():
+            if column not in columns:
+                dtype = Table.of(schema, []).frame.dtypes[column]
+                columns[column] = schema.columns[column]
+                frame = frame.assign(**{column: pd.Series(pd.NA, index=frame.index, dtype=dtype)})
+        return Table(Schema(name, columns, schema.title), frame, table.provenance)
 
     def figure(self, table: Table, **options: object) -> Figure | None:
         """The figure of rows or of their summary; None where there is none to be made of this table."""

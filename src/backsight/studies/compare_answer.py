@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backsight.maths.intervals import holm
+from backsight.results import today
 
 FIRST = 3  # metrics that a line names
 ALPHA = 0.05
@@ -113,7 +114,8 @@ def judged(gate: Gate, rows: Sequence[Row], study: str, baseline: str) -> Judged
 
 def matches(asked: str, metric: str) -> bool:
     """Whether a metric is the one asked for, or of the family or part of it that is."""
-    return bool(asked) and (metric == asked or metric.startswith(f"{asked.rstrip('/')}/"))
+    name = today(asked)
+    return bool(name) and (metric == name or metric.startswith(f"{name.rstrip('/')}/"))
 
 
 def worded(row: Row) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from backsight.errors import DataError
 from backsight.maths.grouping import groups
-from backsight.results import RESULTS, Metric
+from backsight.results import Metric, result_of
 from backsight.tables import Table
 
 
@@ -38,9 +38,10 @@ class Values:
 
 def values(table: Table, set_name: str) -> Iterator[Values]:
     """Every metric of a table of rows; none for a schema without metrics. DataError where it lacks columns."""
-    result = RESULTS.get(table.schema.name)
+    result = result_of(table)
     if result is None or not result.metrics:
         return
+    table = result.updated(table)
     missing = sorted(result.schema.columns.keys() - table.schema.columns.keys())
     if missing:
         raise DataError(

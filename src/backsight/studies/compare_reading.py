@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backsight.errors import DataError, StudyError, UsageError
-from backsight.results import RESULTS
+from backsight.results import result_of, today
 from backsight.results.pages.samples import system_sentences
 from backsight.results.pages.study import records
 from backsight.studies.compare_metrics import Values, values
@@ -66,7 +66,7 @@ def _study(folder: Path, name: str) -> Finished:
     for job in record["jobs"]:
         tables = [Table.read(folder / "tables" / f"{table}.parquet") for table in job["tables"]]
         found |= {one.name: one for table in tables for one in values(table, job["set"])}
-        if not any(getattr(RESULTS.get(table.schema.name), "metrics", ()) for table in tables):
+        if not any(getattr(result_of(table), "metrics", ()) for table in tables):
             others.append(job["name"])
     return Finished(name, folder, record, found, tuple(others))
 
@@ -96,7 +96,8 @@ def _record(folder: Path) -> dict[str, Any]:
     if record.get("finished") is not True:
         do = "run the command of the study again, then compare"
         raise StudyError("The study is not finished", where=folder, got="finished is not true in study.json", do=do)
-    return dict(record)
+    jobs = [{**job, **{key: today(job[key]) for key in ("name", "measurement")}} for job in record["jobs"]]
+    return {**record, "jobs": jobs}
 
 
 def _wrong(record: Mapping[str, Any]) -> str:

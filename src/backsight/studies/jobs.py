@@ -17,6 +17,7 @@ from backsight.examples import ExampleSet, PairSet
 from backsight.measurements import Measurement
 from backsight.measurements.base import Samples, provenance
 from backsight.models.vlm import VLM
+from backsight.results import today
 
 # The libraries whose release can move a number.
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "scipy", "pandas")
@@ -79,6 +80,7 @@ def plan(
     `only` keeps jobs by measurement, by set, or by whole name; UsageError for a name that a study does not have.
     `skipped` are sets that could not be made for this model; they are listed with the others.
     """
+    only = [today(name) for name in only]
     jobs, cannot = [], list(skipped)
     for examples in sets:
         for measurement in measurements:
@@ -109,7 +111,7 @@ def _samples(
     examples: ExampleSet, measurement: Measurement, limit: int | None, asked: Sequence[str]
 ) -> Samples | None:  # fmt: skip
     kind = kind_of(measurement)
-    if examples.only and kind not in examples.only:
+    if examples.only and kind not in map(today, examples.only):
         return None
     if measurement.costly and not examples.only and not any(name.split("/")[0] == kind for name in asked):
         return None

@@ -23,6 +23,7 @@ from backsight.report.published.shared import (
     notes,
     printed,
 )
+from backsight.results.amplification.tables import CHOOSING
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, mapping, text
@@ -54,7 +55,8 @@ METHOD = (
     "whole vocabulary. It asks a part of the questions; under Roads is what was done.",
     "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks the right answers "
     "again, and takes the mean of several random directions at the probes' alpha. Its probes are fitted by logistic "
-    "regression on the half of the composites that alpha is chosen on; the paper's by AdamW on What'sUp itself.",
+    f"regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by AdamW on "
+    "What'sUp itself.",
 )
 LIMITS = ("The interval is this study's alone. Dual Mechanisms gives none.",)
 

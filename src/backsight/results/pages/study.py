@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,12 +24,14 @@ _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"
 class Study:
     """A study folder: the content of study.json, and by name the tables that are there and hold rows.
 
-    These are the tables that results are made of: summaries, what is derived, and rows that have no summary.
+    These are the tables that results are made of: summaries, what is derived, and rows that have no summary. `stored`
+    gives the name of a table's file where an earlier release wrote it under another name.
     """
 
     folder: Path
     data: Mapping[str, Any]
     tables: Mapping[str, Table]
+    stored: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sets(self) -> list[Mapping[str, Any]]:
@@ -71,7 +73,7 @@ class Study:
 
     def files(self, name: str) -> tuple[tuple[str, str], ...]:
         """The relative addresses of a table's files, as many as there are, each with its kind."""
-        paths = ((f"tables/{name}.{kind}", kind) for kind in ("csv", "parquet"))
+        paths = ((f"tables/{self.stored.get(name, name)}.{kind}", kind) for kind in ("csv", "parquet"))
         return tuple((quote(path), kind) for path, kind in paths if (self.folder / path).exists())
 
     def picture(self, path: object) -> str:
