@@ -182,7 +182,7 @@ def test_a_moved_subject_leaves_all_else(pairs: ExampleSet) -> None:
 
 
 def test_a_layout_that_does_not_move_does_not_follow(tiny_vlm: VLM, pairs: ExampleSet) -> None:
-    """Around one reference the layout changes with the distance alone, so its peak hardly turns."""
+    """Around one reference uniform relevance changes with the distance alone, so its peak hardly turns."""
     table = Moved(methods=FAST, depth=3)(tiny_vlm, pairs)
     rows = {(r["method"], r["target"]): r for r in moved_summary(table, smallest=2).rows()}
     null = rows["constant", None]

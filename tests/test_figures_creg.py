@@ -93,7 +93,7 @@ def directed(*rows: Row) -> Table:
 
 
 def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
-    """Rollout agrees best as attention is cut, CREG by the other form; the subject's box and the layout beside."""
+    """Rollout agrees best as attention is cut, CREG by the other form; box and uniform relevance beside."""
     values = {
         "creg": (0.3, 0.6, 40.0), "rollout": (0.5, 0.2, 55.0), "subject_box": (0.25, 0.25, 45.0),
         "constant": (None, None, 50.0), "knockout": (1.0, 1.0, 0.0),
@@ -110,7 +110,7 @@ def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
 
 
 def occlusion_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
-    """The true sector, and those of CREG and of the layout, in two variants, over both and of both."""
+    """The true sector, and those of CREG and of uniform relevance, in two variants, over both and of both."""
     rows: list[Row] = []
     for variant, over, of in product(("gray", "blur"), ("options", "vocabulary"), ("truth", "prediction")):
         for method, score in ((None, 0.4), ("creg", 0.3), ("constant", 0.35)):
@@ -192,9 +192,9 @@ def test_marks_stand_where_the_table_has_them() -> None:
     assert marks(axis) == {
         "CREG": [(38.0, "filled"), (44.0, "hollow")],
         "Attention rollout": [(52.0, "filled")],
-        "Layout (constant)": [(50.0, "filled")],
+        "Uniform relevance": [(50.0, "filled")],
         "Random sector": [(90.0, "filled")],
-        "Point at the subject (floor)": [(12.0, "filled")],
+        "All on the subject (best possible)": [(12.0, "filled")],
         "True direction itself": [(0.0, "filled")],
     }
     assert [32.0, 44.0] in spans(axis) and [38.0, 50.0] in spans(axis)
@@ -220,7 +220,7 @@ def test_null_and_floor_are_those_of_the_same_questions() -> None:
     assert {x for x, *_ in null} == {50.0, 55.0}
     assert (55.0, place - 0.5, place + 0.5) in null
     assert 12.0 in {x for x, *_ in strokes(axis, SOFT)}
-    assert "layout null: constant relevance" in said(plot(directed(*rows)))
+    assert "baseline: uniform relevance" in said(plot(directed(*rows)))
 
 
 def test_targets_that_are_one_have_one_mark() -> None:
@@ -275,9 +275,9 @@ def test_rows_and_their_summary_give_the_same_figure() -> None:
 def test_knockout_ranks_by_the_attention_form_and_stands_beside_the_layout() -> None:
     figure = plot(table(KNOCKOUT_SUMMARY, knockout_rows()))
     correlation, gain = figure.axes
-    assert list(marks(correlation)) == ["Attention rollout", "CREG", "Subject's box", "Layout (constant)"]
+    assert list(marks(correlation)) == ["Attention rollout", "CREG", "Subject's box", "Uniform relevance"]
     assert marks(correlation)["CREG"] == [(0.3, "filled"), (0.6, "hollow")]
-    assert gain.get_xlabel() == "gain on the layout in degrees"
+    assert gain.get_xlabel() == "improvement over uniform relevance, degrees"
     assert marks(correlation)["Attention rollout"] == [(0.5, "filled"), (0.2, "hollow")]
     gains = [line for line in gain.lines if line.get_marker() in ("o", "D")]
     assert {float(np.asarray(line.get_xdata())[0]) for line in gains} == {-5.0, 10.0, 5.0, 0.0}
@@ -300,7 +300,7 @@ def test_occlusion_shows_the_methods_sector_beside_the_true_one() -> None:
     assert marks(axis) == {
         "CREG": [(0.3, "filled"), (0.05, "hollow")],
         "True sector (COS-true)": [(0.4, "filled"), (0.05, "hollow")],
-        "Layout (constant)": [(0.35, "filled"), (0.05, "hollow")],
+        "Uniform relevance": [(0.35, "filled"), (0.05, "hollow")],
     }
     assert len(plot(made, variant="blur", over="vocabulary").axes) == 1
     with pytest.raises(UsageError, match="choose from: gray, blur"):

@@ -211,7 +211,7 @@ def test_the_indicated_sector_is_the_methods_own_peak() -> None:
 
 
 def test_a_method_stands_beside_the_layouts_own_sector_on_common_questions() -> None:
-    """CREG's sector costs .5, the layout's 1 on the first two questions; on the third only CREG has a peak."""
+    """CREG's sector costs .5, the baseline's 1 on the first two questions; on the third only CREG has a peak."""
     changes = [[-1.0, 0, -0.5, 0, 0, 0, 0, 0]] * 2 + [[-1.0, 0, -0.7, 0, 0, 0, 0, 0]]
     own, plain = relevance([90.0] * 3), relevance([0.0, 0.0, None], method="constant")
     found = occlusion_summary(made(changes), Table.of(CREG, own.rows() + plain.rows()), smallest=2)

@@ -1,8 +1,8 @@
 """CREG: which way does the evidence for an answer point, seen from the reference? And which way would nothing point?
 
 Every method's relevance goes through the same projection on compass sectors, under every option that the paper leaves
-open, and beside it go maps that know nothing of the model: constant relevance (what the layout alone gives: the null),
-relevance drawn at random, a sector drawn at random, all relevance at the subject (the floor), uniform relevance inside
+open, and beside it go maps that know nothing of the model: uniform relevance (the baseline), random relevance, a random
+sector, all relevance on the subject (the best possible on this grid), uniform relevance inside
 its box, and the true direction itself, which no projection made.
 """
 

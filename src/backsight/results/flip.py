@@ -53,7 +53,7 @@ SUMMARY = Schema(
         "low": "float",
         "high": "float",
         "r_pooled": "float",  # over all sectors of all questions
-        "r_null": "float",  # of constant relevance on the same questions
+        "r_null": "float",  # of uniform relevance on the same questions
         "r_pooled_null": "float",
         "omitted": "bool",
     },
@@ -63,17 +63,17 @@ SUMMARY = Schema(
 
 CAPTION = (
     "Pearson's r between the compass and that of the mirrored picture, turned back: the mean over questions with its "
-    "95 % interval. Dashed: constant relevance, which turns with the boxes alone."
+    "95 % interval. Dashed: uniform relevance, which turns with the boxes alone."
 )
 METHOD = (
     "Mirror: the picture is mirrored with its boxes, the same question asked, and the compass turned back (section "
-    "6.1, where r is -.065 over 60 samples). The target is mirrored too. Constant relevance on a symmetric grid has "
-    "r = 1, so that a high r is no merit by itself, and a low one says that relevance is not of the layout alone."
+    "6.1, where r is -.065 over 60 samples). The target is mirrored too. Uniform relevance on a symmetric grid has "
+    "r = 1, so that a high r is no merit by itself, and a low one says that relevance is not uniform."
 )
 LIMITS = ("A compass that turns in a mirror belongs to the picture; that does not show that the answer goes by it.",)
 NOTE = (
-    "r is the mean over questions, pooled is over all sectors of all questions; the layout's are beside. A compass "
-    "that is the same in every sector has no r."
+    "r is the mean over questions, pooled is over all sectors of all questions; those of uniform relevance are beside. "
+    "A compass that is the same in every sector has no r."
 )
 
 
@@ -108,19 +108,19 @@ def _r(rows: pd.DataFrame) -> float:
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
-    """Pearson's r of a picture's compass and that of its mirror image turned back, beside constant relevance."""
+    """Pearson's r of a picture's compass and that of its mirror image turned back, beside uniform relevance."""
     where = Columns("r", "low", "high", "r_null")
     return drawing.beside_null(table, where, "Pearson's r over the sectors", columns, titles, shares=True)
 
 
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
-    """r by question and pooled, the layout's beside."""
+    """r by question and pooled, those of uniform relevance beside."""
 
     def cells(row: Row) -> Cells:
         plain = (decimal(row[name]) for name in ("r_null", "r_pooled", "r_pooled_null"))
         return with_interval(row["r"], row["low"], row["high"]), *plain, str(row["questions"])
 
-    numbers = ("r", "Layout's r", "Pooled", "Layout's, pooled", "n")
+    numbers = ("r", "Uniform: r", "Pooled", "Uniform: pooled", "n")
     title = "The compass in a mirror, as section 6.1"
     yield from beside(study, rows, title, numbers, cells, NOTE, "flip_summary")
 

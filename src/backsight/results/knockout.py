@@ -67,7 +67,7 @@ SUMMARY = Schema(
         "angle": "float",
         "angle_low": "float",
         "angle_high": "float",
-        "angle_null": "float",  # of constant relevance on the same questions
+        "angle_null": "float",  # of uniform relevance on the same questions
         "angles": "int",  # questions where neither compass is empty: angles and gain are over these
         "angle_gain": "float",  # angle_null - angle, paired
         "gain_low": "float",
@@ -83,8 +83,9 @@ SUMMARY = Schema(
 FORMS = {"attention": "attention to the token cut", "embedding": "embedding of the empty picture"}
 CAPTION = (
     "Agreement with the causal effect of each image token, the mean with its 95 % interval; more is better. Left: rank "
-    "correlation over tokens. Right: how much nearer the compass comes to that of the effects than the layout's does, "
-    "so that zero is the layout. Filled: attention to the token is cut; hollow: its embedding is the empty picture's."
+    "correlation over tokens. Right: how much nearer the compass comes to that of the effects than the compass of "
+    "uniform relevance does, so that zero is the baseline. Filled: attention to the token is cut; hollow: its "
+    "embedding is the empty picture's."
 )
 METHOD = (
     "Knockout: each image token is taken away in turn, and the effect is how much the logit of the model's choice less "
@@ -100,10 +101,10 @@ LIMITS = (
     "stands beside.",
 )
 NOTE = (
-    "Angle is between a method's peak and that of the effects, in degrees; layout is that of constant relevance on the "
-    "same questions, gain is on it, and rank is by gain. DAE is of the method's own compass on these questions. The "
-    "target is the model's choice. The effects' own DAE says how near to the true direction the effects themselves "
-    "point."
+    "Angle is between a method's peak and that of the effects, in degrees; uniform is that of uniform relevance on the "
+    "same questions, gain is the improvement over it, and rank is by gain. DAE is of the method's own compass on these "
+    "questions. The target is the model's choice. The effects' own DAE says how near to the true direction the effects "
+    "themselves point."
 )
 
 
@@ -133,14 +134,14 @@ def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
 def draw(
     table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None
 ) -> Figure:  # fmt: skip
-    """Rank correlation with the tokens' effects, and what is gained on the layout in angle to their compass.
+    """Rank correlation with the tokens' effects, and what is gained over uniform relevance in angle to their compass.
 
     Two panels a suite and prompt. Filled: attention to a token is cut; hollow: its embedding is the empty picture's.
     """
     rows = [row for row in drawing.rows_of(table) if row["method"] != EFFECTS]
     views = (
         ("correlation", Columns("correlation", "correlation_low", "correlation_high"), "rank correlation"),
-        ("gain", Columns("angle_gain", "gain_low", "gain_high"), "gain on the layout in degrees"),
+        ("gain", Columns("angle_gain", "gain_low", "gain_high"), "improvement over uniform relevance, degrees"),
     )
     found, marks = [], []
     for (suite, prompt), group in by_prompt(rows).items():
@@ -183,7 +184,7 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
 
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     """Methods ranked by rank correlation, with the place that each has by its gain in angle; a table a form."""
-    columns = (("Method",), ("Rank correlation", "Angle", "Layout", "Gain", "Rank", "DAE", "n"))
+    columns = (("Method",), ("Rank correlation", "Angle", "Uniform", "Gain", "Rank", "DAE", "n"))
     for form, words in FORMS.items():
         mine = [row for row in rows if row["form"] == form]
         made = {place: _agreement(group) for place, group in by_prompt(mine).items()}

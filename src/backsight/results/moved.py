@@ -50,7 +50,7 @@ SUMMARY = Schema(
         "followed": "float",
         "low": "float",
         "high": "float",
-        "followed_null": "float",  # of constant relevance on the same questions
+        "followed_null": "float",  # of uniform relevance on the same questions
         "gain": "float",  # followed_null - followed, paired
         "gain_low": "float",
         "gain_high": "float",
@@ -64,16 +64,16 @@ SUMMARY = Schema(
 
 CAPTION = (
     "The subject is put elsewhere and all else is left: angle between the turn of the compass and that of the subject, "
-    "the mean with its 95 % interval; less is better. Dashed: what constant relevance gives."
+    "the mean with its 95 % interval; less is better. Dashed: what uniform relevance gives."
 )
 METHOD = (
-    "Moved: in drawn scenes the subject is put elsewhere, at least 60 degrees further round, and the turn of the "
+    "Moved: in rendered scenes the subject is put elsewhere, at least 60 degrees further round, and the turn of the "
     "compass's peak is compared with that of the subject. This check is not in the paper."
 )
 LIMITS = ("Relevance that lights the subject follows it, whether or not the answer goes by its direction.",)
 NOTE = (
-    "All in degrees. Off by is between the two turns, layout is constant relevance on the same questions, and gain is "
-    "how much more it is off. DAE is of the compass before and after the move."
+    "All in degrees. Off by is between the two turns, uniform is that of uniform relevance on the same questions, and "
+    "gain is how much more it is off. DAE is of the compass before and after the move."
 )
 
 
@@ -98,13 +98,13 @@ def moved_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
-    """Angle between the turn of the compass and that of the subject, beside what constant relevance gives."""
+    """Angle between the turn of the compass and that of the subject, beside what uniform relevance gives."""
     where = Columns("followed", "low", "high", "followed_null")
     return drawing.beside_null(table, where, "angle between both turns, in degrees", columns, titles)
 
 
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
-    """How far the compass's turn is off the subject's, the layout's beside."""
+    """How far the compass's turn is off the subject's, that of uniform relevance beside."""
 
     def cells(row: Row) -> Cells:
         off = degrees_between(row["followed"], row["low"], row["high"])
@@ -112,7 +112,7 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
         plain = (degrees(row["dae"]), degrees(row["dae_moved"]), str(row["questions"]))
         return off, degrees(row["followed_null"]), gain, *plain
 
-    numbers = ("Off by", "Layout", "Gain", "DAE before", "DAE after", "n")
+    numbers = ("Off by", "Uniform", "Gain", "DAE before", "DAE after", "n")
     title = "The subject moved: whether the compass follows"
     yield from beside(study, rows, title, numbers, cells, NOTE, "moved_summary")
 

@@ -68,7 +68,7 @@ def compass(study: Study) -> common.Part | None:
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """DAE of methods by the default projection, and what it gains on constant relevance on the same question."""
+    """DAE of methods by the default projection, and what it gains on uniform relevance on the same question."""
     plain = rows[rows["projection"] == DEFAULT]
     if plain.empty:
         return plain.assign(gain=plain["dae"])
@@ -91,7 +91,7 @@ RESULT = Result(
         ),
         Metric(
             "dae_gain", "example_id", "gain", KEYS, ("answer",), compared, plotted=None,  # of the same compasses as DAE
-            title="Direction of relevance: degrees gained on constant relevance",
+            title="Direction of relevance: degrees gained on uniform relevance",
         ),
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.words import by_prompt
 from backsight.tables import Table
 
-CHANCE = 90.0  # degrees, of a sector drawn at random
+CHANCE = 90.0  # degrees, of a random sector
 
 
 def draw(
@@ -28,9 +28,10 @@ def draw(
     columns: int | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Figure:
-    """DAE by method and target beside layout null and floor, one panel a suite and prompt, of one `projection`.
+    """DAE by method and target, one panel a suite and prompt, of one `projection`.
 
-    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    Beside it stand the baseline and the best possible on the grid. `columns` is the number of panels across; 1 is for
+    a phone. `titles` gives suites the names to print.
     """
     rows = table.rows()
     if not rows:
@@ -68,6 +69,6 @@ def _entries(marks: Sequence[Mark]) -> list[panels.Entry]:
     return [
         *drawing.of_targets(marks),
         drawing.null_entry(),
-        (Line2D([], [], **drawing.FLOOR_LINE), "floor: all relevance at the subject"),
-        (Line2D([], [], color=style.FAINT, linewidth=1.5), "90 degrees: a sector drawn at random"),
+        (Line2D([], [], **drawing.FLOOR_LINE), "best possible: all relevance on the subject"),
+        (Line2D([], [], color=style.FAINT, linewidth=1.5), "90 degrees: a random sector"),
     ]

@@ -44,16 +44,16 @@ def photographs(study: Study, suite: str) -> str:
 
 
 def lead_sentence(place: str, row: Row) -> str:
-    """A method's DAE on a suite beside its null and floor, the gain, and what the gain says."""
+    """A method's DAE on a suite beside the baseline and the best possible, the gain, and what the gain says."""
     name = said_method(row["method"])
     if said := in_stead(row):
         return f"{name} on {place}: {said}."
     choice = "model's choice, " if row["target"] == CHOICE else ""
     off = said_degrees(row["dae"], row["dae_low"], row["dae_high"])
     return (
-        f"On {place} the evidence ({choice}{name}) points {off} off the true direction, constant relevance "
-        f"{said_degrees(row['dae_null'])} on the same questions, and all relevance at the subject "
-        f"{said_degrees(row['dae_floor'])}; of the gain on the layout, {_gain(row)}, {conclusion(row)} "
+        f"On {place} the evidence ({choice}{name}) points {off} off the true direction, uniform relevance "
+        f"{said_degrees(row['dae_null'])} on the same questions, and the best possible on this grid "
+        f"{said_degrees(row['dae_floor'])}; the improvement over uniform relevance is {_gain(row)}: {conclusion(row)} "
         f"({counted(row['questions'], 'question')})."
     )
 
@@ -66,20 +66,19 @@ def suite_sentence(title: str, rows: Sequence[Row]) -> str:
         if said := in_stead(row):
             parts.append(f"{said}{where}")
             continue
-        beside = (
-            f"the layout {said_degrees(row['dae_null'])}, gain {_gain(row)}, {counted(row['questions'], 'question')}"
-        )
-        parts.append(f"{said_degrees(row['dae'])} off{where} ({beside})")
+        beside = f"uniform relevance {said_degrees(row['dae_null'])}, improvement {_gain(row)}"
+        questions = counted(row["questions"], "question")
+        parts.append(f"{said_degrees(row['dae'])} off{where} ({beside}, {questions})")
     return f"{title}, {said_method(rows[0]['method'])}: {'; '.join(parts)}"
 
 
 def conclusion(row: Row) -> str:
-    """What a gain's interval says of the layout."""
+    """What a gain's interval says of uniform relevance."""
     if row["dae_gain_low"] > 0:
-        return "the interval is above zero, so it points nearer than the layout alone"
+        return "the interval is above zero, so it points nearer than uniform relevance does"
     if row["dae_gain_high"] < 0:
-        return "the interval is below zero, so the layout alone points better"
-    return "the interval is not above zero, so a gain on the layout is not shown"
+        return "the interval is below zero, so uniform relevance points nearer"
+    return "the interval is not above zero, so an improvement over uniform relevance is not shown"
 
 
 def nearest_sentence(study: Study, rows: Sequence[Row], first: Place) -> str:
@@ -102,7 +101,7 @@ def nearest_sentence(study: Study, rows: Sequence[Row], first: Place) -> str:
     angle = ""
     if best["angle_gain"] is not None:
         gain = said_degrees(best["angle_gain"], best["gain_low"], best["gain_high"])
-        angle = f"; gain on the layout in angle to their compass {gain}"
+        angle = f"; improvement over uniform relevance in angle to their compass {gain}"
     ranks = with_interval(best["correlation"], low, best["correlation_high"]).replace(" ", "\u00a0")
     return (
         f"Nearest to the causal effect of the tokens on {place_words(study, place)} comes "
@@ -112,31 +111,32 @@ def nearest_sentence(study: Study, rows: Sequence[Row], first: Place) -> str:
 
 
 def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], place: Place) -> str:
-    """Whether any method points nearer than the layout: after Holm's correction where there are pairs."""
+    """Whether any method points nearer than uniform relevance: after Holm's correction where there are pairs."""
     group = grouped(rows)[place]
     named = [(m, t) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
     given = [r for m, t in named if (r := group.get(("all", m, t, DEFAULT))) is not None and not in_stead(r)]
     if not given:
-        return f"On {place_words(study, place)} no method can be compared with the layout"
+        return f"On {place_words(study, place)} no method can be compared with uniform relevance"
     above = [row for row in given if row["dae_gain_low"] is not None and row["dae_gain_low"] > 0]
     on = f"On {place_words(study, place)}"
     if not above:
-        return f"{on} no method's gain has an interval above zero: that any points nearer than the layout is not shown"
+        none = "no method's improvement has an interval above zero"
+        return f"{on} {none}: that any points nearer than uniform relevance is not shown"
     tested = {(r["method"], r["target"]): p for r in above if (p := _holm(pairs, place, r)) is not None}
     sure = [row for row in above if tested.get((row["method"], row["target"]), 1.0) < ALPHA]
     if sure:
         ps = {row["method"]: _p(tested[row["method"], row["target"]]) for row in sure}
-        said = (f"{said_method(row['method'])} (gain {_gain(row)}, p {ps[row['method']]})" for row in sure)
-        return f"{on} nearer than the layout, also after Holm's correction over all pairs: {listed(said)}"
+        said = (f"{said_method(row['method'])} (improvement {_gain(row)}, p {ps[row['method']]})" for row in sure)
+        return f"{on} nearer than uniform relevance, also after Holm's correction over all pairs: {listed(said)}"
     said = (f"{said_method(r['method'])} ({_gain(r)})" for r in above)
-    verb = f"{on} the gain's interval is above zero for {listed(said)}"
+    verb = f"{on} the improvement's interval is above zero for {listed(said)}"
     if not tested:
         return f"{verb}, without a correction for the number of methods"
     return f"{verb}, but for none after Holm's correction over all pairs (smallest p {_p(min(tested.values()))})"
 
 
 def _holm(pairs: Sequence[Row], place: Place, row: Row) -> float | None:
-    """Holm's p of a method against the layout, whichever of the two stands first."""
+    """Holm's p of a method against uniform relevance, whichever of the two stands first."""
     sides = {(row["method"], row["target"]), (NULL, None)}
     found = None
     for one in of_choice(pairs):

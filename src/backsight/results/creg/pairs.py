@@ -40,8 +40,8 @@ Row = dict[str, Any]
 def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Every method's DAE less every other's for the same target, default projection, where both have a compass.
 
-    Methods without a target, the layout null and random relevance stand beside both targets: a pair of two of them has
-    a row in the truth's family and another in the prediction's. Wilcoxon's signed-rank test over images (its normal
+    Methods without a target, uniform and random relevance stand beside both targets: a pair of two of them has a row
+    in the truth's family and another in the prediction's. Wilcoxon's signed-rank test over images (its normal
     form, as angles tie), with Holm's correction over each family of a suite and prompt.
     """
     expect(rows, ROWS.name)
@@ -91,7 +91,7 @@ def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: i
 
 
 def creg_choices(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Of each suite and prompt the method and option with the largest gain on the layout among dev pictures.
+    """Of each suite and prompt the method and option with the largest gain over uniform relevance in the dev split.
 
     Methods explain the model's choice, or no answer. They are compared on the questions where all of them have a
     compass, if those are enough, else each on its own.

@@ -26,7 +26,7 @@ PROJECTION_WORDS = {
 
 
 def samples_of(rows: Sequence[Row]) -> list[Row]:
-    """Of rows of `creg_summary` those that figures come from: without the samples for choices where there are others.
+    """Of rows of `creg_summary` those that figures come from: without the development split where there are others.
 
     A method that the model cannot give has a row for all samples alone, and keeps it.
     """
@@ -37,7 +37,7 @@ def samples_of(rows: Sequence[Row]) -> list[Row]:
 def grouped(rows: Sequence[Row], *, every: bool = False) -> dict[Place, Group]:
     """Rows of `creg_summary` by suite and prompt, then by what they are about.
 
-    Those without the samples for choices, or of all samples where `every`.
+    Those without the development split, or of all samples where `every`.
     """
     found: dict[Place, Group] = {}
     for place, group in by_prompt(rows).items():
@@ -75,13 +75,13 @@ def gain_cell(row: Row) -> str:
     return degrees_between(row["dae_gain"], row["dae_gain_low"], row["dae_gain_high"])
 
 
-def with_layout(row: Row | None) -> str:
-    """DAE with the layout's in brackets."""
+def with_baseline(row: Row | None) -> str:
+    """DAE with that of uniform relevance in brackets."""
     return in_stead(row) or (f"{degrees(row['dae'])} ({degrees(row['dae_null'])})" if row else "–")
 
 
 def figure_cells(row: Row, *, ends: bool = True) -> Cells:
-    """n, DAE, EA (with its interval where `ends`), the layout's DAE and the gain."""
+    """n, DAE, EA (with its interval where `ends`), that of uniform relevance DAE and the gain."""
     if said := in_stead(row):
         return str(row["questions"]), said, "–", "–", "–"
     ea = with_interval(row["ea"], row["ea_low"], row["ea_high"]) if ends else decimal(row["ea"])

@@ -54,11 +54,11 @@ SUMMARY = Schema(
         "ea": "float",
         "ea_low": "float",
         "ea_high": "float",
-        "dae_null": "float",  # of constant relevance on the same questions by the same projection
+        "dae_null": "float",  # of uniform relevance on the same questions by the same projection
         "ea_null": "float",
-        "dae_floor": "float",  # of all relevance at the subject
+        "dae_floor": "float",  # of all relevance on the subject
         "ea_floor": "float",
-        "dae_gain": "float",  # dae_null - dae, paired: above zero is better than the layout
+        "dae_gain": "float",  # dae_null - dae, paired: above zero is better than uniform relevance
         "dae_gain_low": "float",
         "dae_gain_high": "float",
         "ea_gain": "float",  # ea - ea_null
@@ -68,7 +68,7 @@ SUMMARY = Schema(
         "chosen_questions": "int",  # those whose choice names one
         "omitted": "bool",
     },
-    "Direction of relevance beside its null and its floor, with 95 % intervals",
+    "Direction of relevance beside the baseline and the best possible, with 95 % intervals",
 )
 
 
@@ -99,13 +99,13 @@ CHOICES = Schema(
     {
         "suite": "str",
         "prompt": "str",
-        "method": "str",  # what the pictures for choices would choose
+        "method": "str",  # what the development split would choose
         "target": "str",
         "projection": "str",
         "options": "int",  # methods times options that there were to choose from
         "dev_questions": "int",
         "dev_images": "int",
-        "dev_gain": "float",  # degrees on the layout, among the pictures for choices
+        "dev_gain": "float",  # degrees over uniform relevance, in the development split
         "questions": "int",
         "images": "int",
         "gain": "float",  # the same on all other pictures
@@ -114,5 +114,5 @@ CHOICES = Schema(
         "default_gain": "float",  # of CREG under the default on those of them where it has a compass
         "omitted": "bool",
     },
-    "The method and option that the pictures for choices would choose, and its gain on the others",
+    "The method and option that the development split would choose, and its gain on the others",
 )

@@ -1,4 +1,4 @@
-"""The summary of CREG's rows: every number beside its null and its floor, on the very same questions."""
+"""The summary of CREG's rows: every number beside the baseline and the best possible, on the very same questions."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from backsight.results.creg.reading import (
     gain_cell,
     listed_methods,
     value_of,
-    with_layout,
+    with_baseline,
 )
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
@@ -37,7 +37,7 @@ ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it i
 
 
 METHODS = (
-    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Layout", "Floor", "Gain"),
+    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Uniform", "Best possible", "Gain"),
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def methods(group: Group) -> Iterator[Cells]:
             yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
 
 
-ABLATED = (("Configuration",), ("n", "DAE", "EA", "Layout", "Gain"))
+ABLATED = (("Configuration",), ("n", "DAE", "EA", "Uniform", "Gain"))
 
 
 def ablations(group: Group) -> Iterator[Cells]:
@@ -71,7 +71,7 @@ def ablations(group: Group) -> Iterator[Cells]:
             yield unbroken(words), *figure_cells(row)
 
 
-DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Layout", "Gain"))
+DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Uniform", "Gain"))
 
 
 def directions(group: Group) -> Iterator[Cells]:
@@ -93,7 +93,7 @@ def elsewhere(group: Group) -> Iterator[Cells]:
     known = dict(listed_methods(group))
     for method in in_order(list(known)):
         of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
-        cells = [(with_layout(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
+        cells = [(with_baseline(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
         yield short(method), *(cell for pair in cells for cell in pair)
 
 
@@ -116,13 +116,13 @@ def subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
                 start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
     if lines:
-        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Layout")
+        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
         title = "CREG where the model is right and where it is wrong, as table 3"
         yield Grid(title, columns, tuple(lines), words=3, note=text.SUBSETS_NOTE)
 
 
 def projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Every method under every option of the projection, beside the layout under the same."""
+    """Every method under every option of the projection, beside uniform relevance under the same."""
     there = {projection for group in found.values() for *_, projection in group}
     shown = [name for name in PROJECTION_WORDS if name in there and name not in ELSEWHERE]
     if len(shown) < 2:
@@ -131,7 +131,7 @@ def projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     for place, group in found.items():
         known = dict(listed_methods(group))
         for method in in_order(list(known)):
-            cells = (with_layout(group.get(("all", method, known[method], name))) for name in shown)
+            cells = (with_baseline(group.get(("all", method, known[method], name))) for name in shown)
             lines.append((*place_cells(study, place), short(method), *cells))
     columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
     title = "Every method under every option of the projection"

@@ -61,7 +61,7 @@ LIMITS = (
 INDICATED_NOTE = (
     "As above, for each method's own sector, but of log p of the model's choice, which is the methods' target here; "
     "scores of the right answer are in the file. References indicate a sector without knowing the model: a method has "
-    "to score higher than the layout for its score to be its own. Gain is by how much it does, paired, on the "
+    "to score higher than uniform relevance for its score to be its own. Gain is by how much it does, paired, on the "
     "questions where both have one peak."
 )
 TRUE_NOTE = (
@@ -153,7 +153,7 @@ def _scores(row: Row) -> Cells:
 
 
 def _gain(row: Row) -> str:
-    """How much higher the score is than the layout's."""
+    """How much higher the score is than that of uniform relevance."""
     return "–" if row["gain"] is None else with_interval(row["gain"], row["gain_low"], row["gain_high"])
 
 

@@ -66,7 +66,7 @@ SUMMARY = Schema(
         "against_adjacent": "float",  # change_adjacent - change
         "adjacent_low": "float",
         "adjacent_high": "float",
-        "gain": "float",  # score less that of the layout's own peak, on the questions where both have one peak
+        "gain": "float",  # score less that of uniform relevance's own peak, on the questions where both have one peak
         "gain_low": "float",
         "gain_high": "float",
         "gain_questions": "int",

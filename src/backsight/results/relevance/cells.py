@@ -87,7 +87,7 @@ def in_stead(row: Row | None) -> str:
         return "not available"
     if row["omitted"]:
         return f"omitted (n={row['questions']})"
-    return "no layout to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""
+    return "no baseline to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""
 
 
 def first(rows: Sequence[Row]) -> Place:

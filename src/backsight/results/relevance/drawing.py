@@ -160,7 +160,7 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
 
 def null_entry() -> panels.Entry:
     """The legend of the null."""
-    return Line2D([], [], **NULL_LINE), "layout null: constant relevance"
+    return Line2D([], [], **NULL_LINE), "baseline: uniform relevance"
 
 
 def beside_null(

@@ -27,10 +27,10 @@ METHOD_WORDS = {
 }
 REFERENCE_WORDS = {
     TRUE_SECTOR: "True sector (COS-true)",
-    NULL: "Layout (constant)",
+    NULL: "Uniform relevance",
     RANDOM: "Random relevance",
     SECTOR: "Random sector",
-    FLOOR: "Point at the subject (floor)",
+    FLOOR: "All on the subject (best possible)",
     BOX: "Subject's box",
     ORACLE: "True direction itself",
     EFFECTS: "The tokens' effects themselves",
