@@ -93,7 +93,7 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    known = r"give one of: behaviour, behaviour_summary, roads, .*, probe_maps, .*, creg, .*, amplify, amplify_summary$"
+    known = r"give one of: behaviour, behaviour_summary, pathways, .*, creg, .*, amplify, amplify_summary$"
     with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 

@@ -27,7 +27,7 @@ from .test_figures_creg import (
     occlusion_rows,
 )
 from .test_report import HOSTILE, page_of, study_record, words, write_study
-from .test_report_roads import opening
+from .test_report_pathways import opening
 
 Row = dict[str, Any]
 PLACE = ("pairs", None)

@@ -11,7 +11,7 @@ import pytest
 from backsight.errors import CannotAnswer
 from backsight.results.amplification import AMPLIFY_SUMMARY
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
-from backsight.results.pathways import ROADS_SUMMARY
+from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.stimuli import Layout
 from backsight.tables import Table
 
@@ -68,7 +68,7 @@ def section(html: str) -> str:
 
 def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", record(), accuracies())
-    Table.of(ROADS_SUMMARY, removed()).write(folder / "tables", "roads_summary")
+    Table.of(PATHWAYS_SUMMARY, removed()).write(folder / "tables", "pathways_summary")
     html = page_of(folder)
     said = section(html)
     assert "Table 1 of arXiv 2603.22278v1: accuracy Suite Direction Published Corrected This study" in said
@@ -150,7 +150,7 @@ def test_what_was_skipped_or_is_too_little_says_so(tmp_path: Path) -> None:
     assert "Squares all 0.98 (n=480) – omitted (n=6)" in said
     assert "Objects (skipped: unknown word: rose)" in said
     assert "Shapes (behaviour was not run on it)" in said
-    assert "Squares and Shapes (roads was not run on it)" in said
+    assert "Squares and Shapes (pathways was not run on it)" in said
     assert "Table 1, accuracy:" not in said
 
 

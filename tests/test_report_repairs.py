@@ -75,10 +75,10 @@ def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
 
 
 def test_the_budget_stands_beside_the_accuracy_after_removal(tmp_path: Path) -> None:
-    from .test_report_roads import roads_rows, write_roads
+    from .test_report_pathways import pathways_rows, write_pathways
 
-    write_roads(
-        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in roads_rows()]
+    write_pathways(
+        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in pathways_rows()]
     )
     turns().write(tmp_path / "tables", "position_budget")
     said = words(page_of(tmp_path))

@@ -1,4 +1,4 @@
-"""The position budget: how far rotary positions turn over the grid, beside the accuracy after removal."""
+"""The rotary phase range: by how much rotary positions differ over the grid, beside the accuracy after removal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POSITION_BUDGET = Schema(
         "radians_grid": "float",  # over all cells of the axis, cells - 1 steps
         "cells": "int",
     },
-    "How far rotary positions turn from cell to cell and over the grid",
+    "Rotary phase range: radians from cell to cell and over the grid",
 )
 # Rows are hollow and larger, so that both show where they fall together.
 AXES: dict[str, dict[str, Any]] = {
@@ -44,17 +44,17 @@ PART_WORDS = {"vision": "Vision encoder", "language": "Language model"}
 WHOLE_TURN = 6.283
 DIRECTIONS = {"row": ("above", "below"), "column": ("left", "right")}
 CAPTION = (
-    "How far each rotary frequency turns from the first cell to the last, for the axis that it is given to. Below a "
-    "few hundredths of a radian an axis cannot be told by rotation."
+    "The phase range of each rotary frequency, from the first cell to the last, along the axis that it is given to. "
+    "Below a few hundredths of a radian an axis cannot be told by rotation."
 )
 METHOD = (
     "Read from the model's settings, without a forward pass: base, head size and the sections that give frequencies to "
-    "rows and columns; where image tokens are counted in raster order, a row is as many places away as there are "
-    "columns. A part that gives places by a table has no budget.",
+    "rows and columns; where image tokens are counted in raster order, a row is as many positions away as there are "
+    "columns. A part that gives positions by a table has no rotary phase.",
 )
 LIMITS = (
-    "A budget says what rotation could tell, not what the model uses: causal order and the vision encoder tell places "
-    "too.",
+    "The phase range says what rotation could tell, not what the model uses: causal order and the vision encoder tell "
+    "positions too.",
 )
 
 
@@ -105,7 +105,7 @@ def positions(study: Study) -> common.Part | None:
         return None
     section = Section(
         anchor="positions",
-        title="Position budget",
+        title="Rotary phase range",
         notes=(),
         figures=(common.figure(study, "position_budget", draw, study.tables["position_budget"], CAPTION),),
         tables=(_budget(study, rows), *_beside(study, rows)),
@@ -125,14 +125,14 @@ def _budget(study: Study, rows: list[Row]) -> Grid:
         words = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
         lines.append((unbroken(words), f"{axis}s", str(len(mine)), f"{cell:.3g}", f"{grid:.3g}"))
     columns = ("Part", "Axis", "Frequencies", "Radians a cell, at most", "Radians over the grid, at most")
-    return Grid("Budget", columns, tuple(lines), words=2, files=study.files("position_budget"))
+    return Grid("Rotary phase range", columns, tuple(lines), words=2, files=study.files("position_budget"))
 
 
 def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
-    """The language model's budget of each axis beside the accuracy after removal along it; none without roads."""
+    """The language model's phase range of each axis beside the accuracy after removal along it, where measured."""
     found = {
         (r["suite"], r["direction"]): r
-        for r in study.rows("roads_summary")
+        for r in study.rows("pathways_summary")
         if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
     }
     lines = []
@@ -147,8 +147,8 @@ def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
     if not lines:
         return ()
     columns = ("Suite", "Axis", "Radians over the grid, at most", "Accuracy of two after removal")
-    return (Grid("The language model's budget beside what it answers without the vision encoder's order", columns,
-                 tuple(lines), words=2),)  # fmt: skip
+    heading = "The language model's rotary phase range beside what it answers without the vision encoder's order"
+    return (Grid(heading, columns, tuple(lines), words=2),)
 
 
 RESULT = Result(POSITION_BUDGET, draw=draw, sections=(positions,))

@@ -11,7 +11,7 @@ from typing import Any
 import backsight
 from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair
-from backsight.maths.roads import verdict
+from backsight.maths.pathways import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
@@ -260,8 +260,8 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
 
 
 def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:
-    """The verdict on where the order comes from, of the first suite that roads were closed on; None without one."""
+    """The verdict on where the order comes from, of the first suite that pathways were ablated on; None without one."""
     for job in jobs:
-        if job.measurement.schema.name == "roads":
+        if job.measurement.schema.name == "pathways":
             return verdict(store.read_table(job.table)).as_dict()
     return None

@@ -1,4 +1,4 @@
-"""Probes: where the place of each thing is readable, from `probes_summary` and the probe maps."""
+"""Probes: where the position of each thing is readable, from `probes_summary` and the probe maps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Row = dict[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
 EMBEDDINGS: Place = ("image_embeds", 0)
-READABLE = 0.95  # of the object tokens given their place
+READABLE = 0.95  # of the object tokens given their position
 MEASURES = {
     "objects": "Objects",
     "selectivity": "Selectivity",
     "background": "Background",
     "background_selectivity": "Background selectivity",
 }
-READINGS = {"as_ordinal": "Given its place in the row", "as_column": "Given its strip"}
+READINGS = {"as_ordinal": "Given its position in the row", "as_column": "Given its strip"}
 
 
 def probes(study: Study) -> common.Part | None:
@@ -86,7 +86,7 @@ def _answer(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Answer
 
 
 def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
-    """From where on the place of a suite's things is readable, in the order of the computation, by arrangement."""
+    """From where on the position of a suite's things is readable, in the order of the computation, by arrangement."""
     counts = {arrangement: _count(group) for arrangement, group in groups.items()}
     alike = len(set(counts.values())) == 1
     if all(_missing(at) for group in groups.values() for at in group.values()):
@@ -102,7 +102,7 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 
 def readable(group: Group) -> str:
-    """The first site and layer at which the place is readable, in words; "nowhere", or "omitted"."""
+    """The first site and layer at which the position is readable, in words; "nowhere", or "omitted"."""
     known = [(place, at) for place, at in group.items() if not _missing(at)]
     if not known:
         return "omitted"
@@ -158,12 +158,12 @@ def _shown(found: Mapping[tuple[str, str, str], Group], shown: str) -> list[tupl
 
 
 def _places(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Share of tokens given their place, at the embeddings and where most object tokens are"
+    heading = "Share of tokens given their position, at the embeddings and where most object tokens are"
     return _table(study, _shown(found, "standard"), heading, MEASURES, study.files("probes_summary"))
 
 
 def _shifted(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Rows that stand elsewhere: object tokens whose place in the row and whose strip differ"
+    heading = "Rows that stand elsewhere: object tokens whose position in the row and whose strip differ"
     return _table(study, _shown(found, "shifted"), heading, READINGS, ())
 
 
