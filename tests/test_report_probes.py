@@ -121,7 +121,7 @@ def test_few_pictures_are_omitted_and_counted(tmp_path: Path) -> None:
     html = page_of(write_probes(tmp_path / "s", rows))
     said = words(html)
     assert "Squares: horizontal from vision block 2 on (n = 30), vertical omitted (n = 5)" in said
-    assert "Shapes: omitted (n = 5 test pictures)" in said
+    assert "Shapes: omitted (5 test pictures, fewer than 10)" in said
     assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in said
     assert ">test pictures: horizontal 30, vertical omitted (n=5)</text>" in html
     assert ">omitted: 5 test pictures</text>" in html

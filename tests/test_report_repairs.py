@@ -102,6 +102,14 @@ def test_figures_say_what_they_show(columns: int | None) -> None:
         assert text in panel
 
 
+@pytest.mark.parametrize(("scale", "label"), [(1.0, "2"), (0.003, "0.1"), (40.0, "100")])
+def test_a_logarithmic_axis_is_labelled_in_plain_numbers(scale: float, label: str) -> None:
+    frame = turns().frame.assign(radians_grid=[scale * (1 + n % 3) for n in range(len(turns()))])
+    drawn = to_svg(plot(Table(POSITION_BUDGET, frame)))
+    assert "mathdefault" not in drawn and "$" not in drawn
+    assert f">{label}</text>" in drawn  # within a decade the numbers between its ends, over several the powers of ten
+
+
 def test_empty_tables_cannot_be_drawn() -> None:
     for schema in (POSITION_BUDGET, AMPLIFY_SUMMARY):
         with pytest.raises(DataError, match="no rows to draw"):

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import LogFormatter
 
 from backsight.errors import DataError
 from backsight.results.base import Result
@@ -84,6 +84,13 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         return panels.draw(found, entries, columns, across=3)
 
 
+class _Plain(LogFormatter):
+    """Labels of a logarithmic axis as plain numbers, where matplotlib would set some: a page has no mathtext."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def _panel(axis: Axes, group: Sequence[Row]) -> None:
     axis.axhline(WHOLE_TURN, **panels.CHANCE, zorder=1)
     for name, look in AXES.items():
@@ -92,7 +99,8 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
         size = SIZES[name] * (1.0 if len(mine) < panels.DENSE else 0.7)
         axis.plot(x, y, **look, linestyle="none", markersize=size, zorder=3)
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        set_formatter(_Plain(labelOnlyBase=False))
     axis.set(xlabel="frequency, fastest first", ylabel="radians over the grid")
     axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
     axis.set_axisbelow(True)

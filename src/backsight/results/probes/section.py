@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backsight.maths.grouping import SMALLEST
 from backsight.results import probe_maps
+from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -90,7 +92,8 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
     counts = {arrangement: _count(group) for arrangement, group in groups.items()}
     alike = len(set(counts.values())) == 1
     if all(_missing(at) for group in groups.values() for at in group.values()):
-        return f"{title}: omitted (n = {', '.join(dict.fromkeys(str(n) for n in counts.values()))} test pictures)"
+        pictures = " and ".join(dict.fromkeys(counted(n, "test picture") for n in counts.values()))
+        return f"{title}: omitted ({pictures}, fewer than {SMALLEST})"
     parts = []
     for arrangement, group in groups.items():
         name = "" if arrangement == "grid" else f"{arrangement} "
