@@ -40,6 +40,7 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
                     "top_token": "red",
                     "free_correct": right,
                     "scoring": "token",
+                    "probabilities": None,
                 }
                 rows.append(row)
     return Table.of(BEHAVIOUR, rows)

@@ -17,7 +17,7 @@ from backsight.models import positions
 from backsight.models.vlm import VLM
 from backsight.results import RESULTS
 from backsight.results.drawing.style import suite_title
-from backsight.studies import gallery, memory
+from backsight.studies import gallery, memory, own
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
 from backsight.studies.record import describe_model, machine
@@ -208,6 +208,7 @@ class Study:
             "examples": len(examples),
             "images": len({e.image_id for e in examples}),
             "sample": sample,
+            **own.described(self.folder, examples, self.jobs),
         }
 
     def _pair(self, pair: Pair, stem: str) -> dict[str, Any]:
