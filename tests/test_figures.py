@@ -40,6 +40,7 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
                     "top_token": "red",
                     "free_correct": right,
                     "scoring": "token",
+                    "probabilities": None,
                 }
                 rows.append(row)
     return Table.of(BEHAVIOUR, rows)
@@ -93,10 +94,7 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    known = (
-        r"give one of: behaviour, behaviour_summary, roads, .*, probe_maps, .*, creg, .*, amplify, amplify_summary, "
-        r"compare$"
-    )
+    known = r"give one of: behaviour, behaviour_summary, pathways, .*, creg, .*, amplify, amplify_summary, compare$"
     with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 

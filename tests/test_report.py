@@ -266,7 +266,7 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
     rows = [row | nothing | {"questions": 6, "omitted": True} for row in behaviour_rows("squares")]
     folder = write_study(tmp_path / "s", study_record("squares"), rows, interchange_rows("squares", pairs=4))
     said = words(page_of(folder))
-    assert "Squares: omitted (n = 6 questions)" in said
+    assert "Squares: omitted (6 questions, fewer than 10)" in said
     assert "omitted (n=6)" in said
     assert "Squares: omitted (4 pairs, 2 dropped)" in said
     assert "omitted: 4 pairs" in said  # in the figure
@@ -330,6 +330,13 @@ def test_sentences_about_prompts_and_guessing() -> None:
         "guessing with B"
     )
     assert accuracy_sentence("Pairs", rows[1:], {}).endswith("; the interval reaches down to guessing")
+    under = rows[1] | {"accuracy": 0.1, "low": 0.05, "high": 0.2}
+    below = "below chance: the interval ends at 20.0 % under 25.0 %"
+    assert accuracy_sentence("Pairs", [under], {}).replace("\u00a0", " ").endswith(f"200 questions); {below}")
+    assert "guessing" not in accuracy_sentence("Pairs", [under], {"B": under | {"accuracy": 0.3}})
+    assert "below chance" not in accuracy_sentence("Pairs", [under | {"high": 0.25}], {})
+    mixed = accuracy_sentence("Pairs", [rows[0], under | {"prompt": "C"}, rows[1]], {}).replace("\u00a0", " ")
+    assert mixed.endswith("guessing with B; below chance with C: the interval ends at 20.0 % under 25.0 %")
     some = [
         rows[0] | {"questions": 40},
         rows[0] | {"prompt": "B"},

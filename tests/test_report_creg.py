@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from .test_figures_creg import (
     occlusion_rows,
 )
 from .test_report import HOSTILE, page_of, study_record, words, write_study
-from .test_report_roads import opening
+from .test_report_pathways import opening
 
 Row = dict[str, Any]
 PLACE = ("pairs", None)
@@ -373,3 +375,19 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     assert "<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in opening(html)
     for name in ("creg", "knockout", "occlusion", "moved", "flip"):
         assert "<script" not in (folder / "figures" / f"{name}.svg").read_text()
+
+
+def test_sets_that_are_not_asked_alike_are_said_to_be(tmp_path: Path) -> None:
+    """Rendered pairs have a system sentence, photographs have none: both stand in one table of methods in pairs."""
+    sets = [
+        {"name": "pairs", "title": "Pairs", "sample": {"question": "?", "system": "One token."}},
+        {"name": "vsr", "title": "VSR", "sample": {"question": "?", "system": None}},
+    ]
+    jobs = [{"name": f"creg/{one['name']}", "kind": "creg", "set": one["name"], "tables": []} for one in sets]
+    said = 'Not all sets are asked alike: Pairs with the system sentence "One token."; VSR without a system sentence.'
+    folder = written(tmp_path / "s", creg_summary=direction_rows())
+    data = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(data | {"sets": sets, "jobs": jobs}))
+    assert said in unescape(part(page_of(folder), "compass"))
+    (folder / "study.json").write_text(json.dumps(data | {"sets": sets, "jobs": jobs[:1]}))
+    assert "asked alike" not in page_of(folder)

@@ -11,7 +11,7 @@ import pytest
 
 from backsight.report.reading import read_study
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
-from backsight.results.pathways import ROADS_SUMMARY
+from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.results.probe_maps import PROBE_MAPS
 from backsight.results.probes import PROBES_SUMMARY
 from backsight.results.probes.section import place_words, readable
@@ -121,7 +121,7 @@ def test_few_pictures_are_omitted_and_counted(tmp_path: Path) -> None:
     html = page_of(write_probes(tmp_path / "s", rows))
     said = words(html)
     assert "Squares: horizontal from vision block 2 on (n = 30), vertical omitted (n = 5)" in said
-    assert "Shapes: omitted (n = 5 test pictures)" in said
+    assert "Shapes: omitted (5 test pictures, fewer than 10)" in said
     assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in said
     assert ">test pictures: horizontal 30, vertical omitted (n=5)</text>" in html
     assert ">omitted: 5 test pictures</text>" in html
@@ -212,20 +212,21 @@ def test_what_was_shown_can_be_opened(tmp_path: Path) -> None:
 def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     from .test_report import behaviour_rows, interchange_rows
     from .test_report_images import image_rows
-    from .test_report_roads import roads_rows, verdict
+    from .test_report_pathways import pathways_rows, verdict
 
     record = study_record("squares", verdict=verdict())
     folder = write_study(tmp_path / "s", record, behaviour_rows("squares"), interchange_rows("squares"))
-    Table.of(ROADS_SUMMARY, roads_rows()).write(folder / "tables", "roads_summary")
+    Table.of(PATHWAYS_SUMMARY, pathways_rows()).write(folder / "tables", "pathways_summary")
     Table.of(PROBES_SUMMARY, probe_rows()).write(folder / "tables", "probes_summary")
     rows = [*image_rows(), *image_rows(vision="removed", tokens="objects")]
     Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     html = page_of(folder)
     assert re.findall(r'<section id="(\w+)">', html) == [
-        "behaviour", "roads", "interchange", "probes", "image_interchange", "backup", "contracts", "costs", "reproduce",
+        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup", "contracts", "costs",
+        "reproduce",
     ]  # fmt: skip
     assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
-        "Where its order comes from",
+        "Where position comes from",
         "How well it answers",
         "Where the order is decided",
         "Where order is readable",

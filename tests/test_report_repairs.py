@@ -75,10 +75,10 @@ def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
 
 
 def test_the_budget_stands_beside_the_accuracy_after_removal(tmp_path: Path) -> None:
-    from .test_report_roads import roads_rows, write_roads
+    from .test_report_pathways import pathways_rows, write_pathways
 
-    write_roads(
-        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in roads_rows()]
+    write_pathways(
+        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in pathways_rows()]
     )
     turns().write(tmp_path / "tables", "position_budget")
     said = words(page_of(tmp_path))
@@ -100,6 +100,14 @@ def test_figures_say_what_they_show(columns: int | None) -> None:
     panel = to_svg(plot(amplified(), columns=columns))
     for text in ("40 of 100 questions failed before", "probes (alpha 4)", "random (alpha 4)", "right answers broken"):
         assert text in panel
+
+
+@pytest.mark.parametrize(("scale", "label"), [(1.0, "2"), (0.003, "0.1"), (40.0, "100")])
+def test_a_logarithmic_axis_is_labelled_in_plain_numbers(scale: float, label: str) -> None:
+    frame = turns().frame.assign(radians_grid=[scale * (1 + n % 3) for n in range(len(turns()))])
+    drawn = to_svg(plot(Table(POSITION_BUDGET, frame)))
+    assert "mathdefault" not in drawn and "$" not in drawn
+    assert f">{label}</text>" in drawn  # within a decade the numbers between its ends, over several the powers of ten
 
 
 def test_empty_tables_cannot_be_drawn() -> None:

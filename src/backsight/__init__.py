@@ -24,6 +24,8 @@ _WHERE = {
     "Box": "backsight.grid",
     "Behaviour": "backsight.measurements",
     "Interchange": "backsight.measurements",
+    "Pathways": "backsight.measurements",
+    "Roads": "backsight.measurements",  # the name of Pathways in earlier releases
     "measure": "backsight.measurements",
     "plot": "backsight.results",
     "explain": "backsight.measurements.explain",

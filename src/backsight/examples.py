@@ -150,7 +150,8 @@ class ExampleSet(Sequence[Example]):
 
     `scoring` says how options are scored: `token` demands single tokens that differ, `sequence` scores the whole
     text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made. `only`
-    names the measurements that a study makes on the set; empty means all that apply.
+    names the measurements that a study makes on the set; empty means all that apply. `own` holds for a user's own
+    questions, which a report shows one by one.
     """
 
     name: str
@@ -159,6 +160,7 @@ class ExampleSet(Sequence[Example]):
     pair_makers: Mapping[str, PairMaker] = field(default_factory=dict, compare=False, repr=False)
     note: str = ""
     only: tuple[str, ...] = ()
+    own: bool = field(default=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -10,7 +10,7 @@ from typing import Any
 
 from backsight.results.amplification import AMPLIFY
 from backsight.results.behaviour import BEHAVIOUR
-from backsight.results.pathways import ROADS
+from backsight.results.pathways import PATHWAYS
 from backsight.results.probes import PROBES
 from backsight.studies.compare import Comparison
 from backsight.tables import Schema, Table
@@ -78,7 +78,7 @@ BASE = [1] * 24
 TUNED = [0, 1] * 6 + [0, 0] + [1] * 10
 
 
-def roads(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
+def pathways(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
     """Questions right between two: plain all right, removed as given, shuffled by seed."""
     rows: list[Row] = []
     for n, one in enumerate(removed):
@@ -87,7 +87,7 @@ def roads(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
         rows.append(common | {"condition": "removed", "correct_of_two": bool(one)})
         rows += [common | {"condition": "shuffled", "seed": seed, "correct_of_two": bool(values[n])}
                  for seed, values in enumerate(shuffled)]  # fmt: skip
-    return filled(ROADS, rows)
+    return filled(PATHWAYS, rows)
 
 
 def sweep(

@@ -21,7 +21,7 @@ from backsight.results.occlusion.summary import ROWS as OCCLUSION
 from backsight.studies.compare import compare
 from backsight.tables import Schema, Table
 
-from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, probes, roads, sweep, two
+from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, pathways, probes, sweep, two
 
 
 def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:
@@ -143,12 +143,12 @@ def test_what_one_study_alone_has_is_listed(tmp_path: Path) -> None:
 
 def test_roads_are_compared_by_condition_and_shuffles_are_averaged(tmp_path: Path) -> None:
     """Each question is one sample, whatever the number of shuffles."""
-    base = roads([1] * 12, [[1] * 12, [0] * 12])
-    tuned = roads([0] * 6 + [1] * 6, [[1] * 12, [1] * 12])
-    rows = by_metric(compare(two(tmp_path, {"roads/squares": base}, {"roads/squares": tuned})))
-    assert rows.keys() == {f"roads/squares/{one}/order" for one in ("plain", "removed", "shuffled")}
-    assert rows["roads/squares/removed/order"]["difference"] == -0.5
-    shuffled = rows["roads/squares/shuffled/order"]
+    base = pathways([1] * 12, [[1] * 12, [0] * 12])
+    tuned = pathways([0] * 6 + [1] * 6, [[1] * 12, [1] * 12])
+    rows = by_metric(compare(two(tmp_path, {"pathways/squares": base}, {"pathways/squares": tuned})))
+    assert rows.keys() == {f"pathways/squares/{one}/order" for one in ("plain", "removed", "shuffled")}
+    assert rows["pathways/squares/removed/order"]["difference"] == -0.5
+    shuffled = rows["pathways/squares/shuffled/order"]
     assert (shuffled["shared"], shuffled["baseline"], shuffled["difference"]) == (12, 0.5, 0.5)
     assert shuffled["interval"] == "none" and shuffled["moved"] == "better"  # all pictures differ alike
 

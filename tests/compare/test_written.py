@@ -175,14 +175,14 @@ def test_studies_of_two_models_end_to_end(command: Command, tiny_checkpoint: Pat
     weights = load_file(other / "model.safetensors")
     save_file({name: value.flip(-1).contiguous() for name, value in weights.items()}, other / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
-    arguments = ("--only", "behaviour/squares", "--only", "roads/squares", "--limit", 16)
+    arguments = ("--only", "behaviour/squares", "--only", "pathways/squares", "--limit", 16)
     folders = [tmp_path / name for name in ("base", "again", "other")]
     for folder, model in ((folders[0], tiny_checkpoint), (folders[2], other)):
         code, _, err = command("study", model, "--out", folder, *arguments)
         assert code == 0, err
     shutil.copytree(folders[0], folders[1])
     out = tmp_path / "out"
-    code, printed, err = command("compare", *folders, "--out", out, "--fail-if-worse", "roads")
+    code, printed, err = command("compare", *folders, "--out", out, "--fail-if-worse", "pathways")
     assert code in (0, 1) and printed.splitlines()[-1] == f"{out.resolve()}/report.html", err
     record = json.loads((out / "compare.json").read_text())
     again, changed = ({row["metric"]: row for row in one["metrics"]} for one in record["comparisons"])
@@ -196,4 +196,4 @@ def test_studies_of_two_models_end_to_end(command: Command, tiny_checkpoint: Pat
     expected = np.mean([theirs[r["example_id"]]["choice_correct"] - r["choice_correct"] for r in asked])
     assert changed[ALL]["difference"] == pytest.approx(expected)
     conditions = ("plain", "removed", "cells", "shuffled")
-    assert {f"roads/squares/{one}/{asked}" for one in conditions for asked in ("order", "control")} <= changed.keys()
+    assert {f"pathways/squares/{one}/{asked}" for one in conditions for asked in ("order", "control")} <= changed.keys()

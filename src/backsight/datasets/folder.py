@@ -107,7 +107,7 @@ def load(root: Path) -> ExampleSet:
     _refuse_duplicates(lines, items)
     names = [{line.maybe(column) for line in lines} for column in ("set", "suite")]
     name = next((found for values in names if len(values) == 1 for found in values if found), root.resolve().name)
-    return ExampleSet(name, tuple(items), scoring="auto")
+    return ExampleSet(name, tuple(items), scoring="auto", own=True)
 
 
 def _lines(root: Path) -> list[Line]:

@@ -9,14 +9,16 @@ from backsight.measurements.interchange import Interchange
 from backsight.measurements.knockout import Knockout
 from backsight.measurements.mirror import Flip, Moved
 from backsight.measurements.occlusion import Occlusion
+from backsight.measurements.pathways import Pathways
 from backsight.measurements.probes import ProbeMaps, Probes
-from backsight.measurements.roads import Roads
+
+Roads = Pathways  # its name in earlier releases
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
     kind.__name__.lower(): kind
     for kind in (
         Behaviour,
-        Roads,
+        Pathways,
         Interchange,
         ImageInterchange,
         Backup,
@@ -44,6 +46,7 @@ __all__ = [
     "Measurement",
     "Moved",
     "Occlusion",
+    "Pathways",
     "ProbeMaps",
     "Probes",
     "Roads",

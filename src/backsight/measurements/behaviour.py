@@ -7,6 +7,7 @@ gets right without seeing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,7 +28,7 @@ class Behaviour(Measurement):
     """Accuracy, one row a question and condition. `gray` also asks about a uniform gray picture."""
 
     result: ClassVar[Result] = behaviour.RESULT
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     gray: bool = True
 
@@ -119,4 +120,10 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "top_token": top,
         "free_correct": answers.normalise(top) == answers.normalise(example.answer) if single is not None else None,
         "scoring": "token" if single is not None else "sequence",
+        "probabilities": _as_text(example.options, scores),
     }
+
+
+def _as_text(options: Sequence[str], scores: Tensor) -> str:
+    """The probability of every option as JSON, with six digits."""
+    return json.dumps({o: float(f"{float(p):.6g}") for o, p in zip(options, scores, strict=True)}, ensure_ascii=False)

@@ -20,8 +20,8 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.pathways import removed
 from backsight.measurements.regions import Region, Tokens, outer, regions
-from backsight.measurements.roads import removed
 from backsight.models import replay
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit

@@ -1,4 +1,4 @@
-"""The position budget: how far rotary embeddings turn from one cell of the picture to the next, and over the grid.
+"""The rotary phase range: radians from one cell of the picture to the next, and over the grid.
 
 It costs no forward pass: the numbers come from a model's settings. A pair of features that turns by less than a few
 hundredths of a radian over the whole grid cannot tell its cells apart by rotation; then order along that axis must come

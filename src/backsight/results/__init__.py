@@ -66,7 +66,7 @@ def register(result: Result) -> Result:
 def today(name: str) -> str:
     """What a name that an earlier release wrote is called today; other names are given back as they are.
 
-    The name may go on after its first word, as those of jobs (roads/squares), tables and metrics do.
+    The name may go on after its first word, as those of jobs, tables and metrics do.
     """
     word = re.match(r"\w*", name)
     first = word[0] if word else ""

@@ -1,7 +1,7 @@
 """Interchange at the last token: where the order is decided.
 
-At layers where the line of the order stands above both others, with intervals apart, the last token carries the place
-and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms, for any model.
+At layers where the line of the order stands above both others, with intervals apart, the last token carries the
+ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms, for any model.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ ORDER_LAYERS = Schema(
         "dropped": "int",
         "omitted": "bool",
     },
-    "Layers whose last-token state carries the place and not the answer",
+    "Layers whose last-token state carries the ordinal position and not the answer",
 )
 OUTCOMES = ("clean", "ordinal", "counterfactual")
 OUTCOME_WORDS = {
     "clean": "clean answer",
-    "ordinal": "object at the counterfactual's place in the clean picture (order)",
+    "ordinal": "object at the counterfactual's position in the clean picture (order)",
     "counterfactual": "counterfactual answer",
 }
 LOOKS = {
@@ -92,7 +92,7 @@ CAPTION = (
     "Probability of three answers when the last token's state before each layer comes from the "
     "counterfactual run; bands are 95 % intervals. From left to right: while the clean answer holds, "
     "nothing has arrived at the last token; where the order stands above both others (shaded) it carries "
-    "the place; where the counterfactual answer rises it carries the answer."
+    "the position; where the counterfactual answer rises it carries the answer."
 )
 METHOD = (
     "For each pair and each layer, the residual stream at the last token of the clean run is replaced by "
@@ -102,21 +102,21 @@ METHOD = (
     "the final norm.",
     "The counterfactual keeps the middle object, has two other objects at its sides, and asks for the "
     "opposite direction. If the swapped state carries the answer itself, the model now gives the "
-    "counterfactual answer. If it carries the place, the model gives what stands at that place in the "
+    "counterfactual answer. If it carries the position, the model gives what stands at that position in the "
     "clean picture. If neither has arrived yet, it stays with the clean answer.",
     "Shown are mean probabilities, as in the paper's interchange accuracy (section 3.3). Pairs of which "
     "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
-    "layers where the object at the counterfactual's place is more probable than both others, with "
+    "layers where the object at the counterfactual's position is more probable than both others, with "
     "intervals apart.",
     f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
     f"than {SMALLEST} kept pairs are omitted.",
 )
 LIMITS = (
     "It shows that order is carried at the last token, not where it comes from: the vision encoder, the "
-    "places that the language model gives to image tokens, or both.",
-    "The exact suites start each row at the same place, so 'third' and 'right column' coincide: what is "
-    "called order here may be an absolute place.",
-    "No such layer does not mean no order: place and answer may be turned into each other within one "
+    "language model's position encoding, or both.",
+    "The exact suites start each row at the same position, so 'third' and 'right column' coincide: what is "
+    "called order here may be an absolute position.",
+    "No such layer does not mean no order: position and answer may be turned into each other within one "
     "block, or reach the last token together.",
     "Only pairs that the model answers right are kept, so it says nothing about how wrong answers arise.",
     "The three answers need not sum to one: the rest of the vocabulary has what is left.",
@@ -209,12 +209,12 @@ def interchange(study: Study) -> common.Part | None:
             study, "interchange", {row["suite"] for row in rows}, counterfactual="ordinal", outcomes=OUTCOME_WORDS
         ),
     )
-    lead = "Layers at which the last token carries the place that is asked for, and not yet the answer:"
+    lead = "Layers at which the last token carries the position that is asked for, and not yet the answer:"
     return common.Part(section, Answer("Where the order is decided", lead, statements))
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pairs that both runs answer right; the place stands in what is called the ordinal answer."""
+    """Pairs that both runs answer right; the position stands in what is called the ordinal answer."""
     return frame[frame["kept"].fillna(False)].assign(outcome="ordinal")
 
 

@@ -1,4 +1,4 @@
-"""The position budget: how far rotary positions turn over the grid, beside the accuracy after removal."""
+"""The rotary phase range: by how much rotary positions differ over the grid, beside the accuracy after removal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import LogFormatter
 
 from backsight.errors import DataError
 from backsight.results.base import Result
@@ -32,7 +32,7 @@ POSITION_BUDGET = Schema(
         "radians_grid": "float",  # over all cells of the axis, cells - 1 steps
         "cells": "int",
     },
-    "How far rotary positions turn from cell to cell and over the grid",
+    "Rotary phase range: radians from cell to cell and over the grid",
 )
 # Rows are hollow and larger, so that both show where they fall together.
 AXES: dict[str, dict[str, Any]] = {
@@ -44,17 +44,17 @@ PART_WORDS = {"vision": "Vision encoder", "language": "Language model"}
 WHOLE_TURN = 6.283
 DIRECTIONS = {"row": ("above", "below"), "column": ("left", "right")}
 CAPTION = (
-    "How far each rotary frequency turns from the first cell to the last, for the axis that it is given to. Below a "
-    "few hundredths of a radian an axis cannot be told by rotation."
+    "The phase range of each rotary frequency, from the first cell to the last, along the axis that it is given to. "
+    "Below a few hundredths of a radian an axis cannot be told by rotation."
 )
 METHOD = (
     "Read from the model's settings, without a forward pass: base, head size and the sections that give frequencies to "
-    "rows and columns; where image tokens are counted in raster order, a row is as many places away as there are "
-    "columns. A part that gives places by a table has no budget.",
+    "rows and columns; where image tokens are counted in raster order, a row is as many positions away as there are "
+    "columns. A part that gives positions by a table has no rotary phase.",
 )
 LIMITS = (
-    "A budget says what rotation could tell, not what the model uses: causal order and the vision encoder tell places "
-    "too.",
+    "The phase range says what rotation could tell, not what the model uses: causal order and the vision encoder tell "
+    "positions too.",
 )
 
 
@@ -84,6 +84,13 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         return panels.draw(found, entries, columns, across=3)
 
 
+class _Plain(LogFormatter):
+    """Labels of a logarithmic axis as plain numbers, where matplotlib would set some: a page has no mathtext."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def _panel(axis: Axes, group: Sequence[Row]) -> None:
     axis.axhline(WHOLE_TURN, **panels.CHANCE, zorder=1)
     for name, look in AXES.items():
@@ -92,7 +99,8 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
         size = SIZES[name] * (1.0 if len(mine) < panels.DENSE else 0.7)
         axis.plot(x, y, **look, linestyle="none", markersize=size, zorder=3)
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        set_formatter(_Plain(labelOnlyBase=False))
     axis.set(xlabel="frequency, fastest first", ylabel="radians over the grid")
     axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
@@ -105,7 +113,7 @@ def positions(study: Study) -> common.Part | None:
         return None
     section = Section(
         anchor="positions",
-        title="Position budget",
+        title="Rotary phase range",
         notes=(),
         figures=(common.figure(study, "position_budget", draw, study.tables["position_budget"], CAPTION),),
         tables=(_budget(study, rows), *_beside(study, rows)),
@@ -125,14 +133,14 @@ def _budget(study: Study, rows: list[Row]) -> Grid:
         words = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
         lines.append((unbroken(words), f"{axis}s", str(len(mine)), f"{cell:.3g}", f"{grid:.3g}"))
     columns = ("Part", "Axis", "Frequencies", "Radians a cell, at most", "Radians over the grid, at most")
-    return Grid("Budget", columns, tuple(lines), words=2, files=study.files("position_budget"))
+    return Grid("Rotary phase range", columns, tuple(lines), words=2, files=study.files("position_budget"))
 
 
 def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
-    """The language model's budget of each axis beside the accuracy after removal along it; none without roads."""
+    """The language model's phase range of each axis beside the accuracy after removal along it, where measured."""
     found = {
         (r["suite"], r["direction"]): r
-        for r in study.rows("roads_summary")
+        for r in study.rows("pathways_summary")
         if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
     }
     lines = []
@@ -147,8 +155,8 @@ def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
     if not lines:
         return ()
     columns = ("Suite", "Axis", "Radians over the grid, at most", "Accuracy of two after removal")
-    return (Grid("The language model's budget beside what it answers without the vision encoder's order", columns,
-                 tuple(lines), words=2),)  # fmt: skip
+    heading = "The language model's rotary phase range beside what it answers without the vision encoder's order"
+    return (Grid(heading, columns, tuple(lines), words=2),)
 
 
 RESULT = Result(POSITION_BUDGET, draw=draw, sections=(positions,))

@@ -1,7 +1,7 @@
 """What the probe at the image embeddings says of each token: figures 4 and 19 to 32 of Dual Mechanisms.
 
-A token has the colour of the place that it is given most often, the paler the fewer test pictures agree. The tokens
-of the objects are outlined and carry the number of their place: 1 is the first, at the left or at the top.
+A token has the colour of the position that it is given most often, the paler the fewer test pictures agree. The tokens
+of the objects are outlined and carry the number of their position: 1 is the first, at the left or at the top.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ PROBE_MAPS = Schema(
         "row": "int",
         "column": "int",
         "place": "int",
-        "share": "float",  # of the test pictures in which the token is given the place
+        "share": "float",  # of the test pictures in which the token is given the position
         "pictures": "int",
-        "object": "int",  # the place of the object on that token, where there is one
+        "object": "int",  # the position of the object on that token, where there is one
     },
     "What the probe at the image embeddings says of each token",
 )
-# Places by number; neighbours in a row or a grid differ in lightness too, for gray print and colour blindness.
+# Positions by number; neighbours in a row or a grid differ in lightness too, for gray print and colour blindness.
 FEW = ("#0072b2", "#e69f00", "#009e73")
 MANY = ("#0072b2", "#e69f00", "#117733", "#cc79a7", "#332288", "#56b4e9", "#d55e00", "#999933", "#882255")
 LEGEND = 7.5  # inches; a narrower figure has its legend in two columns
@@ -75,7 +75,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
 
 def strongest(group: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The place that each token (row, column) is given most often, and the share of pictures in which it is."""
+    """The position that each token (row, column) is given most often, and the share of pictures in which it is."""
     size = tuple(1 + max(row[key] for row in group) for key in ("row", "column", "place"))
     share = np.zeros(size)
     for row in group:
@@ -98,7 +98,7 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
 
 
 def _outline(axis: Axes, cells: Sequence[tuple[int, int]], label: str, shade: NDArray[np.float64]) -> None:
-    """An object's tokens: a line around them, and the number of the place, dark on light and light on dark."""
+    """An object's tokens: a line around them, and the number of the position, dark on light and light on dark."""
     (top, left), (bottom, right) = np.min(cells, axis=0), np.max(cells, axis=0)
     light = float(np.mean([shade[cell] @ LUMINANCE for cell in cells])) > BRIGHT
     box: Any = {"facecolor": "none", "edgecolor": style.INK, "linewidth": 1.3}
@@ -117,10 +117,10 @@ def _outline(axis: Axes, cells: Sequence[tuple[int, int]], label: str, shade: ND
 
 def _entries() -> list[panels.Entry]:
     outline = Patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
-    found: list[panels.Entry] = [(outline, "tokens of an object, with its place")]
+    found: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
     for step in STEPS:
         red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(FEW[0]))
-        words = "given the place in all pictures" if step == 1 else f"in {100 * step:.0f} %"
+        words = "given the position in all pictures" if step == 1 else f"in {100 * step:.0f} %"
         found.append((Patch(facecolor=(red, green, blue), linewidth=0), words))
     return found
 

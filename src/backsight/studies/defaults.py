@@ -20,9 +20,9 @@ from backsight.measurements import (
     Measurement,
     Moved,
     Occlusion,
+    Pathways,
     ProbeMaps,
     Probes,
-    Roads,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
 from backsight.models.vlm import VLM
@@ -39,7 +39,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(most=150),
-    Roads(most=100),
+    Pathways(most=100),
     Interchange(most=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
     Probes(most=112, method="logistic"),
@@ -54,7 +54,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Flip(most=24, methods=CHEAP),
     Moved(most=24, methods=CHEAP),
 )
-ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
+ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
     "squares": (*ROWS, "creg", "knockout"),

@@ -11,13 +11,13 @@ from typing import Any
 import backsight
 from backsight.errors import StudyError
 from backsight.examples import Example, ExampleSet, Pair
-from backsight.maths.roads import verdict
+from backsight.maths.pathways import verdict
 from backsight.measurements import Measurement
 from backsight.models import positions
 from backsight.models.vlm import VLM
 from backsight.results import RESULTS
 from backsight.results.drawing.style import suite_title
-from backsight.studies import gallery, memory
+from backsight.studies import gallery, memory, own
 from backsight.studies.defaults import MEASUREMENTS
 from backsight.studies.jobs import Job, Skipped, file_stem, kind_of, plan, versions
 from backsight.studies.record import describe_model, machine
@@ -208,6 +208,7 @@ class Study:
             "examples": len(examples),
             "images": len({e.image_id for e in examples}),
             "sample": sample,
+            **own.described(self.folder, examples, self.jobs),
         }
 
     def _pair(self, pair: Pair, stem: str) -> dict[str, Any]:
@@ -260,8 +261,8 @@ def write_summaries(store: Store, jobs: Sequence[Job]) -> None:
 
 
 def judge(store: Store, jobs: Sequence[Job]) -> dict[str, Any] | None:
-    """The verdict on where the order comes from, of the first suite that roads were closed on; None without one."""
+    """The verdict on where the order comes from, of the first suite that pathways were ablated on; None without one."""
     for job in jobs:
-        if job.measurement.schema.name == "roads":
+        if job.measurement.schema.name == "pathways":
             return verdict(store.read_table(job.table)).as_dict()
     return None

@@ -1,7 +1,7 @@
 """Dual Mechanisms of Spatial Reasoning beside this study: its tables 1 to 6.
 
-Tables 1 and 4 are read from `behaviour_summary`, 2 and 5 from `roads_summary`, 3 from `amplify_summary`, and 6 from the
-record of the model.
+Tables 1 and 4 are read from `behaviour_summary`, 2 and 5 from `pathways_summary`, 3 from `amplify_summary`, and 6 from
+the record of the model.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ METHOD = (
     "Dual Mechanisms: n beside a published figure is that of the authors' code, as the paper prints none. A figure in "
     "another's stead is that of the authors' code too.",
     "Dual Mechanisms, accuracy: the most probable token of the whole vocabulary has to be the answer, as in the paper "
-    "(free, under Behaviour), and the questions are the paper's to the letter. The pictures of Objects are drawn for "
+    "(free, under Behaviour), and the questions are the paper's to the letter. The pictures of Objects are made for "
     "this package, where the paper has photographs. What'sUp composites are all that the folder gives, whose things a "
     "tokenizer spells with one token; their question ends with 'is', as the paper has it, where the authors' public "
     "code has 'is a(n)'.",
     "Dual Mechanisms, accuracy after removal: this study takes the most probable of the options, the paper that of the "
-    "whole vocabulary. It asks a part of the questions; under Roads is what was done.",
+    "whole vocabulary. It asks a part of the questions; under Position pathways is what was done.",
     "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks the right answers "
     "again, and takes the mean of several random directions at the probes' alpha. Its probes are fitted by logistic "
     f"regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by AdamW on "
@@ -149,7 +149,7 @@ def _ours(measured: Measured, one: Published) -> Ours:
         return _row(measured, "behaviour", wanted, "accuracy", "questions")
     if one.condition == "removed":
         wanted |= {"direction": one.direction, "condition": "removed", "asked": "order"}
-        return _row(measured, "roads", wanted, "accuracy", "questions")
+        return _row(measured, "pathways", wanted, "accuracy", "questions")
     wanted |= {"directions": one.condition, "form": None if one.condition == "none" else "projected"}
     return _row(measured, "amplify", wanted, one.metric, "failures" if one.metric == "corrected" else "questions")
 

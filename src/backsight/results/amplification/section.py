@@ -37,7 +37,7 @@ METHOD = (
 )
 LIMITS = (
     "What is corrected counts only beside what is broken, and beside what random directions do.",
-    "Directions of probes that read no place from the embeddings (their accuracy is in the table) are no directions "
+    "Directions of probes that read no position from the embeddings (their accuracy is in the table) are no directions "
     "of order.",
     f"Fewer than {ENOUGH} failures say little: each one is a percent or more.",
     "The failures are those of these pictures; other failures may have other causes.",

@@ -6,6 +6,7 @@ import pandas as pd
 
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.behaviour.figure import draw
+from backsight.results.behaviour.own import own_questions
 from backsight.results.behaviour.section import behaviour
 from backsight.results.behaviour.tables import BEHAVIOUR, BEHAVIOUR_SUMMARY, behaviour_summary
 from backsight.results.behaviour.whatsup import WHATSUP_SUMMARY, whatsup_summary
@@ -24,13 +25,14 @@ RESULT = Result(
     Derived(BEHAVIOUR_SUMMARY, behaviour_summary),
     (Derived(WHATSUP_SUMMARY, whatsup_summary),),
     draw,
-    (behaviour,),
+    (behaviour, own_questions),
     (
         Metric(
             "accuracy", "example_id", "right", ("direction", "prompt", "read_out"), ("question", "answer"),
             _answers, plotted={"direction": "all", "read_out": "options"}, title="Accuracy",
         ),
     ),
+    later=("probabilities",),
 )  # fmt: skip
 
 __all__ = [

@@ -40,8 +40,8 @@ INTERVALS = (
 )
 LIMITS = (
     "A right answer does not say how it was reached.",
-    "The exact suites start each row at the same place, so the third in a row is also always in the same "
-    "column: order and place are not told apart here.",
+    "The exact suites start each row at the same position, so the third in a row is also always in the same "
+    "column: order and position are not told apart here.",
     "The gray picture controls for what the question gives away, not for what else in a picture may.",
     "The interval is over images. It says how the number would vary over other pictures of the same kind, "
     "not over other words, other kinds of picture or another training of the model.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backsight.maths.grouping import SMALLEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import listed, percent, with_interval
 
@@ -25,7 +26,7 @@ def accuracy_sentence(title: str, pictures: Sequence[Row], grays: Mapping[str | 
     given = [row for row in pictures if not row["omitted"]]
     if not given:
         asked = " and ".join(counted(row["questions"], "question") for row in pictures)
-        return f"{title}: omitted (n = {asked})"
+        return f"{title}: omitted ({asked}, fewer than {SMALLEST})"
     if len(pictures) == 1:
         said = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
     else:
@@ -65,15 +66,24 @@ def _share(row: Row | None) -> str:
 
 
 def _guessing(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
-    """A remark where an interval reaches down to what chance or the gray picture gives."""
+    """A remark where an interval reaches down to what chance or the gray picture gives, or lies wholly below chance."""
+    below = [row for row in rows if None not in (row["high"], row["chance"]) and row["high"] < row["chance"]]
     near = []
     for row in rows:
         gray = grays.get(row["prompt"])
         nulls = [row["chance"], gray["accuracy"] if gray is not None else None]
         bound = max((value for value in nulls if value is not None), default=None)
-        if bound is not None and row["low"] is not None and row["low"] <= bound:
+        if row not in below and bound is not None and row["low"] is not None and row["low"] <= bound:
             near.append(row)
-    if not near:
-        return ""
-    which = f" with {listed([row['prompt'] for row in near])}" if len(rows) > 1 else ""
-    return f"; the interval reaches down to guessing{which}"
+    remarks = []
+    if near:
+        remarks.append(f"the interval reaches down to guessing{_which(near, rows)}")
+    if below:
+        ends = listed(f"{percent(row['high'])} under {percent(row['chance'])}" for row in below)
+        remarks.append(f"below chance{_which(below, rows)}: the interval ends at {ends}")
+    return "".join(f"; {remark}" for remark in remarks)
+
+
+def _which(some: Sequence[Row], rows: Sequence[Row]) -> str:
+    """The prompts of some rows, where there are several rows."""
+    return f" with {listed([row['prompt'] for row in some])}" if len(rows) > 1 else ""

@@ -28,6 +28,7 @@ BEHAVIOUR = Schema(
         "top_token": "str",
         "free_correct": "bool",  # the top token, normalised, equals the answer; missing where options are sequences
         "scoring": "str",  # token or sequence
+        "probabilities": "str",  # of every option, over the whole vocabulary, as JSON
     },
     "Answers, one row a question and condition",
 )

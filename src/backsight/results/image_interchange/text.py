@@ -6,14 +6,14 @@ from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
 
 IMAGES_CAPTION = (
-    "Probability of two answers when image tokens at the first and the last place of a row change places with "
+    "Probability of two answers when image tokens at the first and the last position of a row change positions with "
     "those of the reversed row, by the layer before which they do; bands are 95 % intervals. Shaded: layers at "
     "which the flipped answer stands above the clean one, with intervals apart."
 )
 _SWAP = (
-    "For each pair and each layer, the tokens at the first place of the clean row take the states of those at "
-    "the last place of the reversed row, and the other way round; all else is computed on. Each thing keeps its "
-    "look and gets the other's place (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv "
+    "For each pair and each layer, the tokens at the first position of the clean row take the states of those at "
+    "the last position of the reversed row, and the other way round; all else is computed on. Each thing keeps its "
+    "look and gets the other's position (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv "
     "2603.22278: section 5.2.2, figures 5 to 7). Layer l is the input of decoder block l, so layer 0 is the "
     "image embeddings; the last is the input of the final norm, where image tokens are no longer read."
 )
@@ -36,8 +36,8 @@ INTERVALS = (
 IMAGES_LIMITS = (
     "A flip shows that the swapped tokens carry order and that the answer goes by it. No flip does not show that "
     "they carry none: other tokens may carry it too, and these are left as they are.",
-    "The tokens stand where they stood. The places that the language model gives them are not swapped, and tell "
-    "the clean order at the first layers.",
+    "The tokens stand where they stood. The language model's position encoding is not swapped, and tells the clean "
+    "order at the first layers.",
     "Where the clean answer comes back at late layers, the image tokens need not have lost the order: by then the "
     "last token may have read what it needs.",
     "Strips hold the objects too: a flip by strips alone says that the background has a part in it, not that the "
@@ -46,21 +46,22 @@ IMAGES_LIMITS = (
     "The two answers need not sum to one. The interval is over images, not over words or another training.",
 )
 BACKUP_CAPTION = (
-    "Probability of two answers when object tokens at the first and the last place of a row change places with "
+    "Probability of two answers when object tokens at the first and the last position of a row change positions with "
     "those of the reversed row, by the layer before which they do, while the image embeddings of both rows say "
     "nothing of where the things stand; bands are 95 % intervals. Where the flipped answer stands above the clean "
     "one with intervals apart (shaded), the object tokens carry an order that the language model made itself."
 )
 BACKUP = (
-    "The order that the vision encoder wrote is removed from both runs, as under Roads: each thing's tokens come "
-    "from a picture of it alone in the centre, all others from an empty picture (section 5.3.1). Then the object "
-    "tokens are swapped (section 5.3.2, figures 8, 17 and 18).",
+    "The order that the vision encoder wrote is removed from both runs, as under Position pathways: each thing's "
+    "tokens come from a picture of it isolated in the centre, all others from an empty picture (section 5.3.1). Then "
+    "the object tokens are swapped (section 5.3.2, figures 8, 17 and 18).",
     _SWAP,
     _KEPT,
 )
 BACKUP_LIMITS = (
-    "Removal gives the tokens a false place, the centre, rather than none.",
-    "Only pairs that the model still answers right after removal are kept. How often it does is told under Roads.",
+    "Removal gives the tokens a false position, the centre, rather than none.",
+    "Only pairs that the model still answers right after removal are kept. How often it does is told under Position "
+    "pathways.",
     "A flip at some layers says that the language model can make the order, not that it does so, or relies on "
     "it, while the vision encoder's is there.",
     "No flip does not say that it makes none: it may keep the order at the last token alone, or in the background.",

@@ -67,6 +67,13 @@ class Study:
         names = {text(job.get("set")) for job in self.jobs if job.get("kind") == kind}
         return [s for s in self.sets if text(s.get("name")) in names]
 
+    def tables_of(self, kind: str, name: str) -> list[Table]:
+        """The rows of a kind of measurement of one set, as stored; none where a file is not there."""
+        of = [job for job in self.jobs if (job.get("kind"), job.get("set")) == (kind, name)]
+        stems = dict.fromkeys(stem for job in of for stem in texts(job.get("tables")) if Path(stem).name == stem)
+        files = [self.folder / "tables" / f"{stem}.parquet" for stem in stems]
+        return [Table.read(file) for file in files if file.exists()]
+
     def table_names(self) -> list[str]:
         """The names of all tables in the folder."""
         return sorted(path.stem for path in (self.folder / "tables").glob("*.parquet") if path.name[0] != ".")

@@ -1,8 +1,8 @@
-"""Accuracy with a road for position closed, one panel a suite.
+"""Accuracy with a position pathway ablated, one panel a suite.
 
 Answers are read out between two things, so chance, the dashed line, is one half. Filled marks are the suite's own
-question, hollow ones the control question, which place has no part in: where it stays high, the edit left the rest
-of the model at work.
+question, hollow ones the presence question, which needs no spatial information: where it stays high, the edit left
+the rest of the model at work.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from backsight.tables import Table
 Row = dict[str, Any]
 CONDITION_WORDS = {
     "plain": "as it is",
-    "removed": "order removed:\nlanguage alone",
-    "cells": "single cells:\nlanguage alone",
-    "shuffled": "shuffled:\nvision alone",
+    "removed": "order removed:\nlanguage model left",
+    "cells": "single cells:\nlanguage model left",
+    "shuffled": "shuffled:\nvision encoder left",
 }
 ORDER: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 5}
 CONTROL: dict[str, Any] = ORDER | {"color": style.SOFT, "markerfacecolor": "white", "markeredgewidth": 1.1}
@@ -100,6 +100,6 @@ def _mark(axis: Axes, place: float, row: Row, *, apart: float) -> None:
 def _entries(control: bool) -> list[panels.Entry]:
     found: list[panels.Entry] = [(Line2D([], [], **ORDER, linewidth=1.3), "the suite's question, with 95 % interval")]
     if control:
-        words = "control question: which of two things is there (hollow)"
+        words = "presence question: which of two things is there (hollow)"
         found.append((Line2D([], [], **CONTROL, linewidth=1.3), words))
     return [*found, (Line2D([], [], **panels.CHANCE), "chance, one half")]

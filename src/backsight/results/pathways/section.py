@@ -1,11 +1,11 @@
-"""Roads: accuracy with a road for position closed, from `roads_summary`, and the study's verdict."""
+"""Position pathways: accuracy with a pathway ablated, from `pathways_summary`, and the study's verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.maths.roads import CHANCE
+from backsight.maths.pathways import CHANCE
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study, text
@@ -17,24 +17,24 @@ from backsight.results.pathways.verdict import QUESTION, cells_sentence, control
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, asked, direction, condition
 CONDITIONS = {"plain": "As it is", "removed": "Order removed", "cells": "Single cells", "shuffled": "Shuffled"}
-CLOSED = ("removed", "cells", "shuffled")
-ASKED = {"order": "Suite's own", "control": "Control"}
+ABLATED = ("removed", "cells", "shuffled")
+ASKED = {"order": "Suite's own", "control": "Presence"}
 NO_CELLS = "not available"
 AT_CHANCE = "at chance"
 
 
-def roads(study: Study) -> common.Part | None:
+def pathways(study: Study) -> common.Part | None:
     """The section, with the study's verdict as its answer where there is one; None without the summary."""
-    rows = study.rows("roads_summary")
+    rows = study.rows("pathways_summary")
     if not rows:
         return None
     found: dict[Key, Row] = {(r["suite"], r["asked"], r["direction"], r["condition"]): r for r in rows}
     rule = text(study.verdict.get("rule"))
     section = Section(
-        anchor="roads",
-        title="Roads",
+        anchor="pathways",
+        title="Position pathways",
         notes=(),
-        figures=(common.figure(study, "roads", draw, study.tables["roads_summary"], words_of.CAPTION),),
+        figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
         tables=(
             _accuracies(study, found),
             _shares(study, found, whole=True),
@@ -42,7 +42,7 @@ def roads(study: Study) -> common.Part | None:
         ),
         method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
         limits=words_of.LIMITS,
-        samples=common.samples(study, "roads", {row["suite"] for row in rows}),
+        samples=common.samples(study, "pathways", {row["suite"] for row in rows}),
         folded=True,
     )
     return common.Part(section, _answer(study, rows))
@@ -57,7 +57,7 @@ def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
         return None
     asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
     said = (control_sentence(verdict, asked=asked), cells_sentence(verdict))
-    return Answer(QUESTION, lead, tuple(Statement(one, "figure-roads") for one in said), "figure-roads")
+    return Answer(QUESTION, lead, tuple(Statement(one, "figure-pathways") for one in said), "figure-pathways")
 
 
 def _accuracies(study: Study, found: Mapping[Key, Row]) -> Grid:
@@ -76,7 +76,7 @@ def _accuracies(study: Study, found: Mapping[Key, Row]) -> Grid:
     columns = ("Suite", "Condition", "Questions", *(d[:1].upper() for d in directions), "All")
     heading = "Accuracy among all options, by direction, as tables 2, 4 and 5 of the paper print it"
     letters = ", ".join(f"{d[:1].upper()} is {d}" for d in directions)
-    files = study.files("roads_summary")
+    files = study.files("pathways_summary")
     return Grid(heading, columns, tuple(lines), words=2, files=files, note=f"{letters}." if letters else "")
 
 
@@ -98,11 +98,11 @@ def _shares(study: Study, found: Mapping[Key, Row], *, whole: bool) -> Grid:
         if plain is None:
             continue
         start = (common.title(study, suite), unbroken(ASKED.get(asked, asked)), *([] if whole else [direction]))
-        of = [found.get((suite, asked, direction, condition)) for condition in CLOSED]
-        shares = (_share(row, plain, condition) for row, condition in zip(of, CLOSED, strict=True))
+        of = [found.get((suite, asked, direction, condition)) for condition in ABLATED]
+        shares = (_share(row, plain, condition) for row, condition in zip(of, ABLATED, strict=True))
         lines.append((*start, str(plain["questions"]), _of_two(plain), *shares))
     words = ("Suite", "Question", *([] if whole else ["Direction"]))
-    columns = (*words, "Questions", "Accuracy of two", *(CONDITIONS[condition] for condition in CLOSED))
+    columns = (*words, "Questions", "Accuracy of two", *(CONDITIONS[condition] for condition in ABLATED))
     heading = "Share of the accuracy above chance that is left" + ("" if whole else ", each direction")
     return Grid(
         heading, columns, tuple(lines), words=len(words), folded=not whole, note=words_of.SHARES if whole else ""

@@ -1,4 +1,4 @@
-"""Tables of answers with a road closed, and the share of the accuracy above chance that is left."""
+"""Tables of answers with a pathway ablated, and the share of the accuracy above chance that is left."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.intervals import mean_over_images
-from backsight.maths.roads import share
+from backsight.maths.pathways import share
 from backsight.tables import Schema, Table
 
-ROADS = Schema(
-    "roads",
+PATHWAYS = Schema(
+    "pathways",
     {
         "example_id": "str",
         "image_id": "str",
         "suite": "str",
         "direction": "str",
-        "asked": "str",  # order: the suite's question; control: which of two things is there
+        "asked": "str",  # order: the suite's question; control: the presence question, which of two things is there
         "condition": "str",  # plain, removed, cells, shuffled
         "seed": "int",  # of a shuffle
         "answer": "str",
@@ -26,10 +26,10 @@ ROADS = Schema(
         "correct_of_two": "bool",
         "p_answer_of_two": "float",
     },
-    "Answers with one road for position closed, one row a question and condition",
+    "Answers with one position pathway ablated, one row a question and condition",
 )
-ROADS_SUMMARY = Schema(
-    "roads_summary",
+PATHWAYS_SUMMARY = Schema(
+    "pathways_summary",
     {
         "suite": "str",
         "asked": "str",
@@ -48,13 +48,13 @@ ROADS_SUMMARY = Schema(
         "share_high": "float",
         "omitted": "bool",
     },
-    "Accuracy with a road closed, and the share above chance that is left, with 95 % intervals",
+    "Accuracy with a pathway ablated, and the share above chance that is left, with 95 % intervals",
 )
 
 
-def roads_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Accuracy of `roads` rows by suite, question, condition and direction, and the share of it above chance."""
-    expect(rows, "roads")
+def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
+    """Accuracy of `pathways` rows by suite, question, condition and direction, and the share of it above chance."""
+    expect(rows, "pathways")
     found: list[dict[str, Any]] = []
     for (suite, asked), group in groups(rows.frame, ["suite", "asked"]):
         for direction, part in with_all(group):
@@ -75,4 +75,4 @@ def roads_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                     | {"questions": questions, "images": images.nunique(), "omitted": omitted}
                     | {name: None if omitted else value for name, value in numbers.items()}
                 )
-    return Table.of(ROADS_SUMMARY, found, rows.provenance)
+    return Table.of(PATHWAYS_SUMMARY, found, rows.provenance)

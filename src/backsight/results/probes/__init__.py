@@ -1,4 +1,4 @@
-"""Position probes: where the place of each thing is readable."""
+"""Position probes: where the position of each thing is readable."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Position probes by site and layer: through the vision encoder, the embeddings, and the language model.
 
-Of the object tokens or of the background, the share that the probe gives its place, beside a probe of shuffled
-places and chance; and of rows that stand elsewhere, whether a token is given its place in the row or its column.
+Of the object tokens or of the background, the share that the probe gives its position, beside a probe of shuffled
+positions and chance; and of rows that stand elsewhere, whether a token is given its position in the row or its column.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ARRANGEMENTS = {
     "grid": (style.GREEN, "^", "grids"),
 }
 READINGS = {
-    "as_ordinal": (style.BLUE, "o", "given its place in the row (first, second, third)"),
+    "as_ordinal": (style.BLUE, "o", "given its position in the row (first, second, third)"),
     "as_column": (style.ORANGE, "s", "given the strip that it stands in"),
 }
 MEASURES = {
@@ -39,7 +39,7 @@ MEASURES = {
 
 
 class Curve(NamedTuple):
-    """A line of a panel: its colour and marker, its rows, and those of a probe of shuffled places."""
+    """A line of a panel: its colour and marker, its rows, and those of a probe of shuffled positions."""
 
     look: tuple[str, str]
     rows: list[Row]
@@ -125,7 +125,7 @@ class _Axis(NamedTuple):
 
 
 def _arrangements(group: Sequence[Row], measure: str) -> list[Curve]:
-    """A curve an arrangement, with that of the probe of shuffled places; none where it is omitted."""
+    """A curve an arrangement, with that of the probe of shuffled positions; none where it is omitted."""
     found = []
     for arrangement, (color, marker, _) in ARRANGEMENTS.items():
         mine = [r for r in group if r["arrangement"] == arrangement and not r["omitted"]]
@@ -175,4 +175,4 @@ def _entries(rows: Sequence[Row], measure: str) -> list[panels.Entry]:
         return [*((panels.look(color, marker), words) for color, marker, words in READINGS.values()), chance]
     there = {row["arrangement"] for row in rows}
     looks = [(panels.look(color, mark), words) for name, (color, mark, words) in ARRANGEMENTS.items() if name in there]
-    return [*looks, (Line2D([], [], **NULL), "probe of shuffled places"), chance]
+    return [*looks, (Line2D([], [], **NULL), "probe of shuffled positions"), chance]

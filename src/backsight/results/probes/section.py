@@ -1,11 +1,13 @@
-"""Probes: where the place of each thing is readable, from `probes_summary` and the probe maps."""
+"""Probes: where the position of each thing is readable, from `probes_summary` and the probe maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backsight.maths.grouping import SMALLEST
 from backsight.results import probe_maps
+from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -18,14 +20,14 @@ Row = dict[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
 EMBEDDINGS: Place = ("image_embeds", 0)
-READABLE = 0.95  # of the object tokens given their place
+READABLE = 0.95  # of the object tokens given their position
 MEASURES = {
     "objects": "Objects",
     "selectivity": "Selectivity",
     "background": "Background",
     "background_selectivity": "Background selectivity",
 }
-READINGS = {"as_ordinal": "Given its place in the row", "as_column": "Given its strip"}
+READINGS = {"as_ordinal": "Given its position in the row", "as_column": "Given its strip"}
 
 
 def probes(study: Study) -> common.Part | None:
@@ -86,11 +88,12 @@ def _answer(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Answer
 
 
 def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
-    """From where on the place of a suite's things is readable, in the order of the computation, by arrangement."""
+    """From where on the position of a suite's things is readable, in the order of the computation, by arrangement."""
     counts = {arrangement: _count(group) for arrangement, group in groups.items()}
     alike = len(set(counts.values())) == 1
     if all(_missing(at) for group in groups.values() for at in group.values()):
-        return f"{title}: omitted (n = {', '.join(dict.fromkeys(str(n) for n in counts.values()))} test pictures)"
+        pictures = " and ".join(dict.fromkeys(counted(n, "test picture") for n in counts.values()))
+        return f"{title}: omitted ({pictures}, fewer than {SMALLEST})"
     parts = []
     for arrangement, group in groups.items():
         name = "" if arrangement == "grid" else f"{arrangement} "
@@ -102,7 +105,7 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 
 def readable(group: Group) -> str:
-    """The first site and layer at which the place is readable, in words; "nowhere", or "omitted"."""
+    """The first site and layer at which the position is readable, in words; "nowhere", or "omitted"."""
     known = [(place, at) for place, at in group.items() if not _missing(at)]
     if not known:
         return "omitted"
@@ -158,12 +161,12 @@ def _shown(found: Mapping[tuple[str, str, str], Group], shown: str) -> list[tupl
 
 
 def _places(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Share of tokens given their place, at the embeddings and where most object tokens are"
+    heading = "Share of tokens given their position, at the embeddings and where most object tokens are"
     return _table(study, _shown(found, "standard"), heading, MEASURES, study.files("probes_summary"))
 
 
 def _shifted(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Rows that stand elsewhere: object tokens whose place in the row and whose strip differ"
+    heading = "Rows that stand elsewhere: object tokens whose position in the row and whose strip differ"
     return _table(study, _shown(found, "shifted"), heading, READINGS, ())
 
 

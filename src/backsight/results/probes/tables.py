@@ -19,11 +19,11 @@ PROBES = Schema(
         "site": "str",  # image_embeds, vision (behind a block of the encoder), resid_pre (before a block)
         "layer": "int",
         "places": "int",
-        "objects": "float",  # share of the object tokens given their object's place
-        "objects_shuffled": "float",  # the same by a probe of shuffled places
-        "background": "float",  # share of the other tokens given the place of their strip
+        "objects": "float",  # share of the object tokens given their object's position
+        "objects_shuffled": "float",  # the same by a probe of shuffled positions
+        "background": "float",  # share of the other tokens given the position of their strip
         "background_shuffled": "float",
-        "as_ordinal": "float",  # of object tokens whose place and strip differ: given the place
+        "as_ordinal": "float",  # of object tokens whose place and strip differ: given the position
         "as_column": "float",  # ... or given the strip
     },
     "Position probes, one row a test picture, site and layer",
@@ -36,7 +36,7 @@ PROBES_SUMMARY = Schema(
         "shown": "str",
         "site": "str",
         "layer": "int",
-        "measure": "str",  # as the columns of probes, and selectivity: the probe less one of shuffled places
+        "measure": "str",  # as the columns of probes, and selectivity: the probe less one of shuffled positions
         "share": "float",
         "low": "float",
         "high": "float",
@@ -47,7 +47,7 @@ PROBES_SUMMARY = Schema(
     "Position probes by site and layer, with 95 % intervals",
 )
 MEASURES = ("objects", "objects_shuffled", "background", "background_shuffled", "as_ordinal", "as_column")
-# Differences within a picture: what the probe adds to one of shuffled places (selectivity: Hewitt and Liang, 2019).
+# Differences within a picture: what the probe adds to one of shuffled positions (selectivity: Hewitt and Liang, 2019).
 SELECTIVITY = {
     "selectivity": ("objects", "objects_shuffled"),
     "background_selectivity": ("background", "background_shuffled"),

@@ -1,10 +1,10 @@
-"""The two roads by which position reaches the answer, each closed in turn.
+"""The two pathways by which position reaches the answer, each ablated in turn.
 
-What the vision encoder writes into the image tokens is one road, the places that the language model gives them the
-other. Shuffling the image tokens leaves the first alone; taking each object's tokens from a picture of the object
-alone in the centre, and all others from an empty picture (removal: Dual Mechanisms, 5.3.1), leaves the second. Taking
-each cell through the vision encoder by itself is another way to close the first. A question about what is there, under
-the same edits, tells whether the model still works.
+What the vision encoder writes into the image tokens is one pathway, the language model's position encoding (rotary
+positions, token order) the other. Shuffling the image tokens leaves the first; taking each object's tokens from a
+picture of the object isolated in the centre, and all others from an empty picture (removal: Dual Mechanisms, 5.3.1),
+leaves the second. Taking each cell through the vision encoder by itself is another way to ablate the first. A question
+about what is present, which needs no spatial information, tells under the same edits whether the model still works.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from backsight.stimuli.rows import Row as Row3
 
 
 @dataclass(frozen=True)
-class Roads(Measurement):
-    """Answers with a road closed, one row a question and condition: plain, removed, cells, and `shuffles` shuffles.
+class Pathways(Measurement):
+    """Answers with a pathway ablated, one row a question and condition: plain, removed, cells, and `shuffles` shuffles.
 
-    Each row of three is asked its own question and, as the control, which of two things is there.
+    Each row of three is asked its own question and the presence question, which of two things is there.
     """
 
     result: ClassVar[Result] = pathways.RESULT
@@ -53,7 +53,7 @@ class Roads(Measurement):
     def check(self, vlm: VLM, samples: Samples) -> None:
         """CannotAnswer where the samples are not rows of three, or the architecture adds vision features later on."""
         if not isinstance(samples, ExampleSet):
-            raise UsageError("Roads take an example set, not pairs", got=samples.name)
+            raise UsageError("Pathways takes an example set, not pairs", got=samples.name)
         if vlm.family.deepstack:
             raise CannotAnswer("Vision features enter between the decoder's blocks too", got=vlm.family.name)
         for example in samples:
@@ -116,7 +116,7 @@ def shuffled(plain: Tensor, batch: Batch, seed: int) -> Tensor:
 def removed(vlm: VLM, batch: Batch) -> Tensor:
     """Image embeddings with the order removed that the vision encoder wrote (Dual Mechanisms, 5.3.1, figure 9).
 
-    An entity's tokens come from a picture of it alone in the centre, all others from the empty ground at their place.
+    An entity's tokens come from a picture of it isolated in the centre, all others from the empty ground in place.
     """
     sources = [alone(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
     pictures = {p.id: p for found, empty in sources for p in (empty, *(a.picture for a in found))}

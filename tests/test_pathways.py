@@ -1,4 +1,4 @@
-"""Roads closed: against plain edited forwards, by hand, and the verdict's rule case by case."""
+"""Pathways ablated: against plain edited forwards, by hand, and the verdict's rule case by case."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, MemoryPicture
-from backsight.maths.roads import BOUND, share, verdict
-from backsight.measurements.roads import Roads, removed, shuffled
+from backsight.maths.pathways import BOUND, share, verdict
+from backsight.measurements.pathways import Pathways, removed, shuffled
 from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.results.pathways import roads_summary
+from backsight.results.pathways import pathways_summary
 from backsight.stimuli.alone import alone, control, others
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.layouts import PRESETS
@@ -43,7 +43,7 @@ def few(vlm: VLM, count: int = 4) -> Any:
 def test_rows_equal_plain_forwards_with_edited_embeddings(family: str, request: pytest.FixtureRequest) -> None:
     vlm: VLM = request.getfixturevalue("qwen" if family == "qwen2_vl" else "gemma")
     examples = few(vlm)
-    table = Roads(batch=4, shuffles=2)(vlm, examples)
+    table = Pathways(batch=4, shuffles=2)(vlm, examples)
     batch = vlm.prepare(examples.items)
     plain = embeds.of_batch(vlm, batch)
     edits = {("removed", None): removed(vlm, batch)} | {("shuffled", n): shuffled(plain, batch, n) for n in (0, 1)}
@@ -121,12 +121,12 @@ def test_the_control_asks_what_is_there() -> None:
 
 def test_what_is_no_row_cannot_be_asked(qwen: VLM) -> None:
     with pytest.raises(CannotAnswer, match="rows of three"):
-        Roads()(qwen, stimuli.pairs(qwen.grid, scenes=4))
+        Pathways()(qwen, stimuli.pairs(qwen.grid, scenes=4))
     deep = VLM(*tiny("qwen3_vl", corpus()))
     with pytest.raises(CannotAnswer, match="between the decoder's blocks"):
-        Roads()(deep, few(deep))
+        Pathways()(deep, few(deep))
     with pytest.raises(UsageError, match="At least one shuffle"):
-        Roads(shuffles=0)
+        Pathways(shuffles=0)
 
 
 def rows(**right: float) -> Table:
@@ -145,7 +145,7 @@ def rows(**right: float) -> Table:
                     "p_answer_of_two": float(answered),
                 }
             )  # fmt: skip
-    return Table.of(Roads.schema, made)
+    return Table.of(Pathways.schema, made)
 
 
 GOOD = dict(control_plain=1.0, control_shuffled=1.0, control_removed=1.0)
@@ -185,14 +185,14 @@ def test_a_share_by_hand() -> None:
         (
             dict(order_plain=1, order_shuffled=0.5, order_removed=1, **GOOD | dict(control_shuffled=0.6)),
             "cannot tell",
-            "under shuffling the control question keeps only 0.20",
+            "under shuffling the presence question keeps only 0.20",
         ),
         (
             dict(order_plain=1, order_shuffled=1, order_removed=0.5, **dict.fromkeys(GOOD, 0.5)),
             "vision",  # a control that the model cannot answer shows nothing
-            "does not answer the control question above chance",
+            "does not answer the presence question above chance",
         ),
-        (dict(order_plain=1, order_shuffled=1, order_removed=0.5), "vision", "could not be asked the control question"),
+        (dict(order_plain=1, order_shuffled=1, order_removed=0.5), "vision", "not be asked the presence question"),
     ],
 )  # fmt: skip
 def test_the_rule_case_by_case(right: dict[str, float], source: str, said: str) -> None:
@@ -209,7 +209,7 @@ def test_the_rule_case_by_case(right: dict[str, float], source: str, said: str) 
 
 def test_a_handful_of_pictures_has_no_verdict() -> None:
     few = rows(order_plain=1, order_shuffled=1, order_removed=1, **GOOD)
-    few = Table(Roads.schema, few.frame[few.frame["image_id"].isin([f"i{n}" for n in range(9)])])
+    few = Table(Pathways.schema, few.frame[few.frame["image_id"].isin([f"i{n}" for n in range(9)])])
     found = verdict(few)
     assert found.source == "cannot tell" and "9 pictures were asked about, fewer than 10" in found.reason
 
@@ -221,12 +221,12 @@ def test_where_all_pictures_score_alike_the_interval_is_wilsons() -> None:
 
 
 def test_the_summary_by_hand() -> None:
-    table = roads_summary(rows(order_plain=1.0, order_removed=0.8, **GOOD))
+    table = pathways_summary(rows(order_plain=1.0, order_removed=0.8, **GOOD))
     index = {(r["asked"], r["condition"], r["direction"]): r for r in table.rows()}
     removed_row = index["order", "removed", "left"]
     assert removed_row["accuracy"] == removed_row["accuracy_of_two"] == pytest.approx(0.8)
     assert removed_row["share"] == pytest.approx(0.6)
     assert index["order", "plain", "all"]["share"] is None
     assert index["control", "removed", "all"]["share"] == pytest.approx(1.0)
-    few_rows = roads_summary(Table(Roads.schema, rows(order_plain=1.0).frame.head(5)))
+    few_rows = pathways_summary(Table(Pathways.schema, rows(order_plain=1.0).frame.head(5)))
     assert [r["omitted"] for r in few_rows.rows()] == [True, True] and few_rows.rows()[0]["accuracy"] is None

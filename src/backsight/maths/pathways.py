@@ -1,8 +1,8 @@
-"""From answers with a road closed to shares, and to the verdict on where the order comes from.
+"""From answers with a pathway ablated to shares, and to the verdict on where the order comes from.
 
-A share says how much of the accuracy above chance is left when a road is closed: (accuracy closed - .5) / (accuracy
-- .5), read out between the two entities that the question does not name. The rule of the verdict was fixed before any
-model was scored by it; `RULE` is its text.
+A share says how much of the accuracy above chance is left when a pathway is ablated: (accuracy ablated - .5) /
+(accuracy - .5), read out between the two entities that the question does not name. The rule of the verdict was fixed
+before any model was scored by it; `RULE` is its text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from backsight.tables import Table
 Source = Literal["vision", "language", "both", "cannot tell"]
 CHANCE = 0.5
 TINY = 1e-9  # in place of an accuracy exactly at chance in a resample: the share is then as good as unbounded
-BOUND = 0.5  # a road suffices when more than half of the accuracy above chance goes by it alone
+BOUND = 0.5  # a pathway suffices when more than half of the accuracy above chance goes by it alone
 
 RULE = (
     "Answers are read out between the two entities that a question does not name, so chance is one half. "
@@ -30,9 +30,9 @@ RULE = (
     "after removal - .5) / (accuracy - .5); 95 % bootstrap intervals over images. The verdict is `vision`, `language` "
     "or `both` where that one's or both intervals lie wholly above one half, and for a single one the other's wholly "
     f"below. It is `cannot tell` where fewer than {SMALLEST} pictures were asked about, where the accuracy's interval "
-    "is not wholly above one half, where neither of these holds, or where the control question, which place has no "
-    "part in, is answered above chance and loses half or more of that under the edit that the verdict rests on (its "
-    "interval not wholly above one half)."
+    "is not wholly above one half, where neither of these holds, or where the presence question, which needs no "
+    "spatial information, is answered above chance and loses half or more of that under the edit that the verdict "
+    "rests on (its interval not wholly above one half)."
 )
 
 
@@ -71,7 +71,7 @@ class Verdict:
     vision_suffices: Share | None
     language_suffices: Share | None
     cells_suffices: Share | None
-    control: tuple[tuple[str, Share], ...]  # of the control question, by condition
+    control: tuple[tuple[str, Share], ...]  # of the presence question, by condition
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as it stands in study.json."""
@@ -98,8 +98,8 @@ class Verdict:
 
 
 def verdict(rows: Table) -> Verdict:
-    """The verdict of one suite's `roads` rows, by `RULE`."""
-    expect(rows, "roads")
+    """The verdict of one suite's `pathways` rows, by `RULE`."""
+    expect(rows, "pathways")
     frame = rows.frame
     order, asked = frame[frame["asked"] == "order"], frame[frame["asked"] == "control"]
     plain = order[order["condition"] == "plain"]
@@ -113,8 +113,8 @@ def verdict(rows: Table) -> Verdict:
         source, reason = _decide(accuracy, shares, control)
     if source != "cannot tell" and not control:
         reason += (
-            "; the model does not answer the control question above chance" if len(asked)
-            else "; the model could not be asked the control question"
+            "; the model does not answer the presence question above chance" if len(asked)
+            else "; the model could not be asked the presence question"
         )  # fmt: skip
     return Verdict(
         source, reason, str(frame["suite"].iloc[0]), accuracy, plain["example_id"].nunique(),
@@ -136,7 +136,7 @@ def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Sha
     for name, condition in (("shuffling", "shuffled"), ("removal", "removed")):
         if condition in control and not control[condition].suffices:
             left = control[condition]
-            return "cannot tell", f"under {name} the control question keeps only {left} of its accuracy above chance"
+            return "cannot tell", f"under {name} the presence question keeps only {left} of its accuracy above chance"
     said = f"shuffled, {vision} of the accuracy above chance is left; after removal {language}"
     if vision.suffices and language.suffices:
         return "both", said
