@@ -15,13 +15,13 @@ from backsight import repairs, stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet
 from backsight.maths import edits
-from backsight.maths.amplification import amplify_summary
 from backsight.measurements.amplify import CHOOSING, Amplify
 from backsight.models import embeds
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import directions
+from backsight.results.amplification import amplify_summary
 from backsight.stimuli.degraded import STRENGTHS, DegradedPicture, degraded
 from backsight.tables import Table
 from backsight.training.questions import corpus

@@ -289,7 +289,7 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
 
 @pytest.mark.slow
 def test_a_whole_study_of_composites(tmp_path: Path) -> None:
-    """The paper's whole setting: behaviour, both interchanges, probes and amplification; closed roads do not apply."""
+    """The paper's whole setting: behaviour, both interchanges, probes and amplification; pathways do not apply."""
     from backsight.models.small import tiny
     from backsight.models.vlm import VLM
     from backsight.studies import Options, Study

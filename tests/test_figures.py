@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import OUTCOME_WORDS, plot, to_svg
-from backsight.figures.sweeps import numbers
-from backsight.maths.summaries import behaviour_summary, interchange_summary
+from backsight.results import plot
+from backsight.results.behaviour import BEHAVIOUR, BEHAVIOUR_SUMMARY, behaviour_summary
+from backsight.results.drawing.style import to_svg
+from backsight.results.drawing.sweeps import numbers
+from backsight.results.interchange import INTERCHANGE, INTERCHANGE_SUMMARY, OUTCOME_WORDS, interchange_summary
 from backsight.tables import Schema, Table
 
 Row = dict[str, Any]
@@ -39,9 +40,13 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
                     "top_token": "red",
                     "free_correct": right,
                     "scoring": "token",
+                    "choice_per_token": None,
+                    "choice_per_token_correct": None,
+                    "p_answer_per_token": None,
+                    "probabilities": None,
                 }
                 rows.append(row)
-    return Table.of(schemas.BEHAVIOUR, rows)
+    return Table.of(BEHAVIOUR, rows)
 
 
 def sweeps(suite: str = "squares", pairs: int = 24, layers: int = 6, decided: tuple[int, ...] = (3, 4)) -> Table:
@@ -55,7 +60,7 @@ def sweeps(suite: str = "squares", pairs: int = 24, layers: int = 6, decided: tu
             row |= {f"p_{name}": 0.05 for name in OUTCOME_WORDS} | {f"p_{top}": 0.8 + 0.005 * number}
             row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "black"}
             rows.append(row)
-    return Table.of(schemas.INTERCHANGE, rows)
+    return Table.of(INTERCHANGE, rows)
 
 
 def said(figure: Figure) -> str:
@@ -92,16 +97,16 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    known = r"behaviour, interchange, image_interchange, .*, amplify, creg, .*, behaviour_summary, .*, compare$"
+    known = r"give one of: behaviour, behaviour_summary, pathways, .*, creg, .*, amplify, amplify_summary, compare$"
     with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 
 
 def test_an_empty_table_cannot_be_drawn() -> None:
     with pytest.raises(DataError, match="no rows"):
-        plot(Table.of(schemas.BEHAVIOUR_SUMMARY, []))
+        plot(Table.of(BEHAVIOUR_SUMMARY, []))
     with pytest.raises(DataError, match="no rows"):
-        plot(Table.of(schemas.INTERCHANGE_SUMMARY, []))
+        plot(Table.of(INTERCHANGE_SUMMARY, []))
 
 
 def test_options_that_do_not_exist() -> None:
@@ -140,12 +145,12 @@ def test_a_direction_that_a_suite_does_not_ask() -> None:
     both = Table.concat([answers("squares", images=24), answers("rows", images=24)])
     summary = behaviour_summary(both)
     kept = [row for row in summary.rows() if (row["suite"], row["direction"]) != ("rows", "right")]
-    assert said(plot(Table.of(schemas.BEHAVIOUR_SUMMARY, kept))).count("not asked") == 1
+    assert said(plot(Table.of(BEHAVIOUR_SUMMARY, kept))).count("not asked") == 1
 
 
 def test_several_grounds_have_a_panel_each() -> None:
     rows = answers("pairs", images=24).rows()
-    table = Table.of(schemas.BEHAVIOUR, [*rows, *(row | {"ground": "textured"} for row in rows)])
+    table = Table.of(BEHAVIOUR, [*rows, *(row | {"ground": "textured"} for row in rows)])
     text = said(plot(table))
     assert "Pairs, plain ground" in text and "Pairs, textured ground" in text
 
@@ -195,5 +200,5 @@ def test_titles_replace_names() -> None:
 
 
 def test_figures_need_no_torch() -> None:
-    code = "import sys, backsight.figures; sys.exit(bool({'torch', 'matplotlib.pyplot'} & set(sys.modules)))"
+    code = "import sys, backsight.results; sys.exit(bool({'torch', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

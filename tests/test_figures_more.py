@@ -1,4 +1,4 @@
-"""Figures of roads and swapped image tokens: what is drawn where, and what is said; and what all figures keep to."""
+"""Figures of pathways and swapped image tokens: what is drawn where, and what is said; and what all figures keep to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import plot, to_svg
-from backsight.figures.style import NARROW
-from backsight.maths.summaries import image_interchange_summary, probes_summary, roads_summary
-from backsight.tables import Table
+from backsight.results import plot
+from backsight.results.drawing.style import NARROW, to_svg
+from backsight.results.image_interchange import IMAGE_INTERCHANGE, IMAGE_INTERCHANGE_SUMMARY, image_interchange_summary
+from backsight.results.interchange import ORDER_LAYERS
+from backsight.results.pathways import PATHWAYS, PATHWAYS_SUMMARY, pathways_summary
+from backsight.results.probe_maps import PROBE_MAPS
+from backsight.results.probes import PROBES_SUMMARY, probes_summary
+from backsight.tables import Schema, Table
 
 from .test_figures_probes import HOSTILE, mapped, probed, said, titles
 
@@ -21,7 +24,7 @@ Row = dict[str, Any]
 
 
 def answers(suite: str = "squares", images: int = 20, *, cells: bool = True, control: bool = True) -> Table:
-    """Roads rows: all right as they are, half of them with tokens shuffled, the control question always."""
+    """Rows of Pathways: all right as they are, half of them with tokens shuffled, the presence question always."""
     rows: list[Row] = []
     conditions = ("plain", "removed", *(["cells"] if cells else []), "shuffled")
     for asked in ("order", "control") if control else ("order",):
@@ -32,7 +35,7 @@ def answers(suite: str = "squares", images: int = 20, *, cells: bool = True, con
                 row |= {"direction": ("left", "right")[number % 2], "condition": condition, "seed": None}
                 row |= {"answer": "red", "choice": "red", "correct": right, "choice_of_two": "red"}
                 rows.append(row | {"correct_of_two": right, "p_answer_of_two": 0.5})
-    return Table.of(schemas.ROADS, rows)
+    return Table.of(PATHWAYS, rows)
 
 
 def swaps(
@@ -50,7 +53,7 @@ def swaps(
                 row |= {"layer": layer, "p_clean": 0.05 if over else high, "p_flipped": high if over else 0.05}
                 row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "blue"}
                 rows.append(row | changes)
-    return Table.of(schemas.IMAGE_INTERCHANGE, rows)
+    return Table.of(IMAGE_INTERCHANGE, rows)
 
 
 def dots(axis: Axes) -> set[tuple[float, float, str]]:
@@ -65,7 +68,7 @@ def dots(axis: Axes) -> set[tuple[float, float, str]]:
 
 @pytest.mark.parametrize(
     ("rows", "summary"),
-    [(answers(), roads_summary), (swaps(), image_interchange_summary), (probed(), probes_summary)],
+    [(answers(), pathways_summary), (swaps(), image_interchange_summary), (probed(), probes_summary)],
 )
 def test_rows_and_their_summary_give_the_same_figure(rows: Table, summary: Any) -> None:
     assert to_svg(plot(rows)) == to_svg(plot(summary(rows)))
@@ -87,10 +90,10 @@ def test_names_are_text_and_nothing_else(table: Table) -> None:
     assert "<script" not in svg and "&lt;script&gt;alert(1)&lt;/script&gt; $x 1" in svg
 
 
-@pytest.mark.parametrize("schema", ["ROADS_SUMMARY", "IMAGE_INTERCHANGE_SUMMARY", "PROBES_SUMMARY", "PROBE_MAPS"])
-def test_an_empty_table_cannot_be_drawn(schema: str) -> None:
+@pytest.mark.parametrize("schema", [PATHWAYS_SUMMARY, IMAGE_INTERCHANGE_SUMMARY, PROBES_SUMMARY, PROBE_MAPS])
+def test_an_empty_table_cannot_be_drawn(schema: Schema) -> None:
     with pytest.raises(DataError, match="no rows"):
-        plot(Table.of(getattr(schemas, schema), []))
+        plot(Table.of(schema, []))
 
 
 def test_options_that_do_not_exist() -> None:
@@ -105,12 +108,12 @@ def test_options_that_do_not_exist() -> None:
 
 
 def test_rows_without_a_figure_are_named() -> None:
-    rows = Table.of(schemas.ORDER_LAYERS, [])
+    rows = Table.of(ORDER_LAYERS, [])
     with pytest.raises(UsageError, match="no figure for tables of this schema"):
         plot(rows)
 
 
-# Roads
+# Pathways
 
 
 def test_accuracy_between_two_is_drawn_where_it_is() -> None:
@@ -125,7 +128,9 @@ def test_accuracy_between_two_is_drawn_where_it_is() -> None:
 
 
 def test_an_interval_reaches_as_far_as_it_does() -> None:
-    row = next(r for r in roads_summary(answers()).rows() if r["condition"] == "shuffled" and r["direction"] == "all")
+    row = next(
+        r for r in pathways_summary(answers()).rows() if r["condition"] == "shuffled" and r["direction"] == "all"
+    )
     ends = [np.asarray(line.get_xdata()).tolist() for line in plot(answers()).axes[0].lines]
     assert [row["low_of_two"], row["high_of_two"]] in ends
 
@@ -136,7 +141,7 @@ def test_single_cells_that_are_not_available_and_no_control() -> None:
     assert {y for _, y, _ in dots(figure.axes[0])} == {0.0, 1.0, 3.0}
 
 
-def test_directions_of_few_questions_are_omitted_on_roads() -> None:
+def test_directions_of_few_questions_are_omitted_on_pathways() -> None:
     text = said(plot(answers(images=18), direction="left"))
     assert text.count("omitted (n=9)") == 4 and "Squares, left" in text and "9 questions, 9 pictures" in text
 

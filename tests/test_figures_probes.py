@@ -10,10 +10,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from backsight import schemas
 from backsight.errors import DataError
-from backsight.figures import plot, to_svg
-from backsight.figures.probe_maps import FEW, strongest
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
+from backsight.results.probe_maps import FEW, PROBE_MAPS, strongest
+from backsight.results.probes import PROBES
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ def probed(
                     row |= {"background_shuffled": 0.35, "as_ordinal": None, "as_column": None}
                     row |= {"as_ordinal": 0.2, "as_column": 0.7} if shown == "shifted" else {}
                     rows.append(row)
-    return Table.of(schemas.PROBES, rows)
+    return Table.of(PROBES, rows)
 
 
 def mapped(suite: str = "squares", arrangement: str = "horizontal", pictures: int = 30) -> Table:
@@ -52,7 +53,7 @@ def mapped(suite: str = "squares", arrangement: str = "horizontal", pictures: in
                 row: Row = {"suite": suite, "arrangement": arrangement, "row": r, "column": c, "place": place}
                 row |= {"share": share if place == most else (1 - share) / 2, "pictures": pictures}
                 rows.append(row | {"object": c if r == 1 else None})
-    return Table.of(schemas.PROBE_MAPS, rows)
+    return Table.of(PROBE_MAPS, rows)
 
 
 def said(figure: Figure) -> str:

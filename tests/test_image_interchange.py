@@ -12,8 +12,8 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, PairSet
 from backsight.grid import Box, TokenGrid
 from backsight.measurements.image_interchange import Backup, ImageInterchange
+from backsight.measurements.pathways import removed
 from backsight.measurements.regions import regions
-from backsight.measurements.roads import removed
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS

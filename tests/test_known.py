@@ -1,4 +1,4 @@
-"""The known-answer models: each has the road that its name says, by how it was made, and the verdict finds it."""
+"""The known-answer models: each has the pathway that its name says, by how it was made, and the verdict finds it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 
 from backsight import stimuli
 from backsight.examples import Example, MemoryPicture
-from backsight.maths.roads import verdict
-from backsight.measurements import Behaviour, Creg, Roads
-from backsight.measurements.roads import shuffled
+from backsight.maths.pathways import verdict
+from backsight.measurements import Behaviour, Creg, Pathways
+from backsight.measurements.pathways import shuffled
 from backsight.models import contracts, embeds, replay
 from backsight.models.opening import load
 from backsight.models.small import tiny
@@ -33,9 +33,9 @@ def known(name: str) -> VLM:
 
 
 @cache
-def roads(name: str) -> object:
-    """Rows of Roads on 240 questions of Squares."""
-    return Roads(batch=32)(known(name), stimuli.squares(known(name).grid).limit(240))
+def pathways(name: str) -> object:
+    """Rows of Pathways on 240 questions of Squares."""
+    return Pathways(batch=32)(known(name), stimuli.squares(known(name).grid).limit(240))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +94,7 @@ def test_each_image_embedding_of_language_is_a_function_of_its_own_pixels() -> N
 
 @pytest.mark.slow
 def test_both_answers_with_either_road_closed_as_in_training() -> None:
-    frame = roads("both").frame  # type: ignore[attr-defined]
+    frame = pathways("both").frame  # type: ignore[attr-defined]
     order = frame[frame["asked"] == "order"]
     right = order.groupby("condition")["correct"].mean()
     assert right["shuffled"] >= 0.95 and right["cells"] >= 0.95 and right["plain"] >= 0.98, right.to_dict()
@@ -103,7 +103,7 @@ def test_both_answers_with_either_road_closed_as_in_training() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_verdict_is_the_models_name(name: str) -> None:
-    found = verdict(roads(name))  # type: ignore[arg-type]
+    found = verdict(pathways(name))  # type: ignore[arg-type]
     assert found.source == name, found.reason
 
 
@@ -111,7 +111,7 @@ def test_the_verdict_is_the_models_name(name: str) -> None:
 @pytest.mark.parametrize("family", ["qwen2_vl", "gemma3"])
 def test_random_weights_tell_nothing(family: str) -> None:
     vlm = VLM(*tiny(family, corpus()))
-    found = verdict(Roads()(vlm, stimuli.squares().limit(60)))
+    found = verdict(Pathways()(vlm, stimuli.squares().limit(60)))
     assert found.source == "cannot tell" and "not above chance" in found.reason
     assert len(others(stimuli.squares()[0])) == 2
 

@@ -17,8 +17,9 @@ ROOT = Path(backsight.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
-    {"errors", "grid", "tables", "schemas", "pictures", "examples"},
-    {"maths", "published", "stimuli", "datasets", "figures"},
+    {"errors", "grid", "tables", "pictures", "examples"},
+    {"maths", "published", "stimuli", "datasets"},
+    {"results"},
     {"models"},
     {"training", "measurements", "repairs"},
     {"studies"},
@@ -26,7 +27,7 @@ LEVELS = (
     {"cli"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
-WITHOUT_TORCH = LEVELS[0] | {"published", "stimuli", "datasets", "figures", "report"}
+WITHOUT_TORCH = LEVELS[0] | {"published", "stimuli", "datasets", "results", "report"}
 HOOKS = {"register_forward_hook", "register_forward_pre_hook", "register_module_forward_hook"}
 
 
@@ -91,7 +92,7 @@ def test_what_needs_no_torch_imports_none() -> None:
     [
         "backsight",
         "backsight.stimuli",
-        "backsight.datasets, backsight.figures, backsight.report, backsight.maths.summaries",
+        "backsight.datasets, backsight.results, backsight.report",
     ],
 )
 def test_importing_loads_no_torch(modules: str) -> None:

@@ -18,9 +18,9 @@ from backsight.measurements import (
     ImageInterchange,
     Interchange,
     Measurement,
+    Pathways,
     ProbeMaps,
     Probes,
-    Roads,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -95,7 +95,7 @@ def sequences(count: int) -> ExampleSet:
 @pytest.mark.parametrize(
     "measurement",
     [
-        Behaviour(), Roads(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
+        Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
         ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
     ],
     ids=kind_of,
@@ -124,7 +124,7 @@ def wide() -> VLM:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "measurement", [Behaviour(), Roads(), Interchange(), ImageInterchange(), Probes(method="logistic")], ids=kind_of
+    "measurement", [Behaviour(), Pathways(), Interchange(), ImageInterchange(), Probes(method="logistic")], ids=kind_of
 )
 def test_a_model_of_another_shape(wide: VLM, measurement: Measurement) -> None:
     sized = replace(measurement, batch=2)

@@ -9,8 +9,8 @@ from importlib import resources
 
 import pytest
 
-from backsight.figures.style import TITLES
 from backsight.published import Published, by_folder, everything, figures, match, number, rounding
+from backsight.results.drawing.style import TITLES
 from backsight.stimuli import SUITES
 from backsight.stimuli.questions import DIRECTIONS
 

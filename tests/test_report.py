@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from backsight import schemas
 from backsight.errors import DataError
-from backsight.maths.summaries import order_layers
 from backsight.report import write_report
-from backsight.report.wording import accuracy_sentence, model_sentence, order_sentence
+from backsight.results.behaviour import BEHAVIOUR_SUMMARY
+from backsight.results.behaviour.sentences import accuracy_sentence
+from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
+from backsight.results.pages.wording import model_sentence, order_sentence
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -128,9 +129,9 @@ def write_study(
         for kind in ("", ".counterfactual"):
             Image.new("RGB", (28, 28), "red").save(folder / "samples" / f"{one['name']}{kind}.png")
     if behaviour is not None:
-        Table.of(schemas.BEHAVIOUR_SUMMARY, behaviour).write(folder / "tables", "behaviour_summary")
+        Table.of(BEHAVIOUR_SUMMARY, behaviour).write(folder / "tables", "behaviour_summary")
     if interchange is not None:
-        table = Table.of(schemas.INTERCHANGE_SUMMARY, interchange)
+        table = Table.of(INTERCHANGE_SUMMARY, interchange)
         table.write(folder / "tables", "interchange_summary")
         order_layers(table).write(folder / "tables", "order_layers")
     (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
@@ -265,7 +266,7 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
     rows = [row | nothing | {"questions": 6, "omitted": True} for row in behaviour_rows("squares")]
     folder = write_study(tmp_path / "s", study_record("squares"), rows, interchange_rows("squares", pairs=4))
     said = words(page_of(folder))
-    assert "Squares: omitted (n = 6 questions)" in said
+    assert "Squares: omitted (6 questions, fewer than 10)" in said
     assert "omitted (n=6)" in said
     assert "Squares: omitted (4 pairs, 2 dropped)" in said
     assert "omitted: 4 pairs" in said  # in the figure
@@ -329,6 +330,13 @@ def test_sentences_about_prompts_and_guessing() -> None:
         "guessing with B"
     )
     assert accuracy_sentence("Pairs", rows[1:], {}).endswith("; the interval reaches down to guessing")
+    under = rows[1] | {"accuracy": 0.1, "low": 0.05, "high": 0.2}
+    below = "below chance: the interval ends at 20.0 % under 25.0 %"
+    assert accuracy_sentence("Pairs", [under], {}).replace("\u00a0", " ").endswith(f"200 questions); {below}")
+    assert "guessing" not in accuracy_sentence("Pairs", [under], {"B": under | {"accuracy": 0.3}})
+    assert "below chance" not in accuracy_sentence("Pairs", [under | {"high": 0.25}], {})
+    mixed = accuracy_sentence("Pairs", [rows[0], under | {"prompt": "C"}, rows[1]], {}).replace("\u00a0", " ")
+    assert mixed.endswith("guessing with B; below chance with C: the interval ends at 20.0 % under 25.0 %")
     some = [
         rows[0] | {"questions": 40},
         rows[0] | {"prompt": "B"},
@@ -353,5 +361,5 @@ def test_a_model_of_many_parameters() -> None:
 
 
 def test_the_report_needs_no_torch() -> None:
-    code = "import sys, backsight.report, backsight.figures; sys.exit('torch' in sys.modules)"
+    code = "import sys, backsight.report, backsight.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

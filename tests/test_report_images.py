@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
-from backsight.figures.image_interchange import TOKEN_WORDS
 from backsight.maths.intervals import holm
-from backsight.maths.summaries import flip_layers
-from backsight.report.sections.images import corrected
-from backsight.report.wording import flip_sentence, p_value
+from backsight.results.drawing.sweeps import TOKEN_WORDS
+from backsight.results.image_interchange import AXES, IMAGE_INTERCHANGE_SUMMARY, flip_layers
+from backsight.results.image_interchange.section import corrected
+from backsight.results.pages.wording import flip_sentence, p_value
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -58,11 +57,11 @@ def axes_row(suite: str, vision: str, p: float | None, difference: float = 0.1, 
 def write_images(folder: Path, rows: list[Row], axes: list[Row] | None = None, **record: Any) -> Path:
     """A study's folder with the tables of swapped image tokens."""
     write_study(folder, study_record("squares", "shapes", **record))
-    summary = Table.of(schemas.IMAGE_INTERCHANGE_SUMMARY, rows)
+    summary = Table.of(IMAGE_INTERCHANGE_SUMMARY, rows)
     summary.write(folder / "tables", "image_interchange_summary")
     flip_layers(summary).write(folder / "tables", "flip_layers")
     if axes is not None:
-        Table.of(schemas.AXES, axes).write(folder / "tables", "axes")
+        Table.of(AXES, axes).write(folder / "tables", "axes")
     return folder
 
 

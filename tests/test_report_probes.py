@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.report.reading import read_study
-from backsight.report.sections.probes import place_words, readable
+from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pathways import PATHWAYS_SUMMARY
+from backsight.results.probe_maps import PROBE_MAPS
+from backsight.results.probes import PROBES_SUMMARY
+from backsight.results.probes.section import place_words, readable
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -65,9 +68,9 @@ def write_probes(folder: Path, rows: list[Row], maps: dict[str, list[Row]] | Non
     jobs = [{"name": name, "kind": "probemaps", "set": name, "tables": [f"probemaps.{name}"]} for name in maps or {}]
     write_study(folder, study_record("squares", **({"jobs": jobs} | record)))
     if rows:
-        Table.of(schemas.PROBES_SUMMARY, rows).write(folder / "tables", "probes_summary")
+        Table.of(PROBES_SUMMARY, rows).write(folder / "tables", "probes_summary")
     for name, found in (maps or {}).items():
-        Table.of(schemas.PROBE_MAPS, found).write(folder / "tables", f"probemaps.{name}")
+        Table.of(PROBE_MAPS, found).write(folder / "tables", f"probemaps.{name}")
     return folder
 
 
@@ -118,7 +121,7 @@ def test_few_pictures_are_omitted_and_counted(tmp_path: Path) -> None:
     html = page_of(write_probes(tmp_path / "s", rows))
     said = words(html)
     assert "Squares: horizontal from vision block 2 on (n = 30), vertical omitted (n = 5)" in said
-    assert "Shapes: omitted (n = 5 test pictures)" in said
+    assert "Shapes: omitted (5 test pictures, fewer than 10)" in said
     assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in said
     assert ">test pictures: horizontal 30, vertical omitted (n=5)</text>" in html
     assert ">omitted: 5 test pictures</text>" in html
@@ -174,7 +177,7 @@ def test_the_maps_of_all_sets_are_read_in_the_order_of_their_jobs(tmp_path: Path
 
 def test_maps_that_are_missing_or_lie_elsewhere_are_not_read(tmp_path: Path) -> None:
     folder = write_probes(tmp_path / "s", [], {"squares": map_rows()})
-    Table.of(schemas.PROBE_MAPS, map_rows("secret")).write(tmp_path, "outside")
+    Table.of(PROBE_MAPS, map_rows("secret")).write(tmp_path, "outside")
     record = json.loads((folder / "study.json").read_text())
     names: list[Any] = ["probemaps.squares", "../../outside", str(tmp_path / "outside"), "gone", None, 7]
     record["jobs"] = [{"kind": "probemaps", "tables": names}, {"kind": "probemaps", "tables": "x"}, 3]
@@ -209,20 +212,21 @@ def test_what_was_shown_can_be_opened(tmp_path: Path) -> None:
 def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     from .test_report import behaviour_rows, interchange_rows
     from .test_report_images import image_rows
-    from .test_report_roads import roads_rows, verdict
+    from .test_report_pathways import pathways_rows, verdict
 
     record = study_record("squares", verdict=verdict())
     folder = write_study(tmp_path / "s", record, behaviour_rows("squares"), interchange_rows("squares"))
-    Table.of(schemas.ROADS_SUMMARY, roads_rows()).write(folder / "tables", "roads_summary")
-    Table.of(schemas.PROBES_SUMMARY, probe_rows()).write(folder / "tables", "probes_summary")
+    Table.of(PATHWAYS_SUMMARY, pathways_rows()).write(folder / "tables", "pathways_summary")
+    Table.of(PROBES_SUMMARY, probe_rows()).write(folder / "tables", "probes_summary")
     rows = [*image_rows(), *image_rows(vision="removed", tokens="objects")]
-    Table.of(schemas.IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
+    Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     html = page_of(folder)
     assert re.findall(r'<section id="(\w+)">', html) == [
-        "behaviour", "roads", "interchange", "probes", "image_interchange", "backup", "contracts", "costs", "reproduce",
+        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup", "contracts", "costs",
+        "reproduce",
     ]  # fmt: skip
     assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
-        "Where its order comes from",
+        "Where position comes from",
         "How well it answers",
         "Where the order is decided",
         "Where order is readable",

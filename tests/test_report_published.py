@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import CannotAnswer
+from backsight.measurements import amplify
+from backsight.published import Published, figures
+from backsight.report.published.shared import scope
+from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.amplification.tables import CHOOSING
+from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.stimuli import Layout
 from backsight.tables import Table
 
@@ -66,7 +72,7 @@ def section(html: str) -> str:
 
 def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", record(), accuracies())
-    Table.of(schemas.ROADS_SUMMARY, removed()).write(folder / "tables", "roads_summary")
+    Table.of(PATHWAYS_SUMMARY, removed()).write(folder / "tables", "pathways_summary")
     html = page_of(folder)
     said = section(html)
     assert "Table 1 of arXiv 2603.22278v1: accuracy Suite Direction Published Corrected This study" in said
@@ -105,7 +111,7 @@ def test_the_strips_width_is_that_of_the_measurement(tmp_path: Path, given: str,
     row: Row = {"suite": "squares", "vision": "intact", "tokens": "strips", "direction": "all", "layer": 0}
     row |= {"outcome": "flipped", "probability": 0.9, "low": 0.8, "high": 1.0, "pairs": 48, "dropped": 0}
     rows = [row | {"interval": "bootstrap", "omitted": False, "outcome": name} for name in ("clean", "flipped")]
-    Table.of(schemas.IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
+    Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     assert f"Width of an outer strip, tokens 3 5 {width}" in section(page_of(folder))
 
 
@@ -130,7 +136,7 @@ def test_amplification_of_composites(tmp_path: Path) -> None:
         for name in ("corrected", "broken"):
             row |= {name: value / 2 if form else None, f"{name}_low": form and 0.2, f"{name}_high": form and 0.4}
         rows.append(row | {"probe": 0.9, "omitted": False})
-    Table.of(schemas.AMPLIFY_SUMMARY, rows).write(folder / "tables", "amplify_summary")
+    Table.of(AMPLIFY_SUMMARY, rows).write(folder / "tables", "amplify_summary")
     said = section(page_of(folder))
     assert "composites none Accuracy 0.9 0.625 (n=2148) 0.600 [0.500, 0.700] (n=32)" in said
     assert "composites probes&#39; Accuracy 0.95 none known 0.700 [0.600, 0.800] (n=32)" in said
@@ -148,7 +154,7 @@ def test_what_was_skipped_or_is_too_little_says_so(tmp_path: Path) -> None:
     assert "Squares all 0.98 (n=480) – omitted (n=6)" in said
     assert "Objects (skipped: unknown word: rose)" in said
     assert "Shapes (behaviour was not run on it)" in said
-    assert "Squares and Shapes (roads was not run on it)" in said
+    assert "Squares and Shapes (pathways was not run on it)" in said
     assert "Table 1, accuracy:" not in said
 
 
@@ -183,3 +189,26 @@ def test_what_a_study_says_never_reaches_the_page_raw(tmp_path: Path) -> None:
     found["skipped"] = [{"set": "objects", "measurement": "all", "reason": HOSTILE}]
     html = page_of(write_study(tmp_path / "s", found, accuracies()))
     assert "<script" not in html and "skipped: &lt;script&gt;" in html
+
+
+def test_what_is_listed_follows_the_figures() -> None:
+    """Gemma stands in one paper, Qwen2-VL's two sizes in both, or in two tables of one."""
+    rest = "Numbers elsewhere in the text or in an appendix, and what a figure alone shows, are not."
+
+    def said(model: str) -> str:
+        by_paper: dict[str, list[Published]] = {}
+        for one in figures(model):
+            by_paper.setdefault(one.short, []).append(one)
+        return scope(by_paper)
+
+    assert said(GEMMA) == f"Listed are numbers of Dual Mechanisms, tables 1-6. {rest}"
+    assert said("Qwen/Qwen2-VL-2B-Instruct") == f"Listed are numbers of CREG, tables 2, 7. {rest}"
+    big = "Dual Mechanisms, tables 1-6; CREG, tables 1-7 and sections 4, 6.1 and 6.2"
+    assert said("Qwen/Qwen2-VL-7B-Instruct") == f"Listed are numbers of {big}. {rest}"
+
+
+def test_how_many_pictures_alpha_is_chosen_on_is_the_measurements_number(tmp_path: Path) -> None:
+    said = section(page_of(write_study(tmp_path / "s", record(), accuracies())))
+    assert "by logistic regression on the 35 % of the composites that alpha is chosen on" in said
+    assert amplify.CHOOSING == CHOOSING == 0.35
+    assert "Listed are numbers of Dual Mechanisms, tables 1-6." in said

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import DataError
-from backsight.figures import plot, to_svg
 from backsight.models.families import FAMILIES
 from backsight.models.positions import budget
+from backsight.results import plot
+from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.behaviour import WHATSUP_SUMMARY
+from backsight.results.drawing.style import to_svg
+from backsight.results.position_budget import POSITION_BUDGET
 from backsight.tables import Table
 
 from .test_report import behaviour_rows, page_of, study_record, words, write_study
@@ -32,7 +35,7 @@ def amplified(**changes: Any) -> Table:
         for name, value in (("corrected", corrected), ("broken", broken)):
             row |= {name: value, f"{name}_low": value and value - 0.05, f"{name}_high": value and value + 0.05}
         rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form else {}))
-    return Table.of(schemas.AMPLIFY_SUMMARY, rows)
+    return Table.of(AMPLIFY_SUMMARY, rows)
 
 
 def turns() -> Table:
@@ -72,10 +75,10 @@ def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
 
 
 def test_the_budget_stands_beside_the_accuracy_after_removal(tmp_path: Path) -> None:
-    from .test_report_roads import roads_rows, write_roads
+    from .test_report_pathways import pathways_rows, write_pathways
 
-    write_roads(
-        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in roads_rows()]
+    write_pathways(
+        tmp_path, [r | {"direction": {"right": "above"}.get(r["direction"], r["direction"])} for r in pathways_rows()]
     )
     turns().write(tmp_path / "tables", "position_budget")
     said = words(page_of(tmp_path))
@@ -99,8 +102,16 @@ def test_figures_say_what_they_show(columns: int | None) -> None:
         assert text in panel
 
 
+@pytest.mark.parametrize(("scale", "label"), [(1.0, "2"), (0.003, "0.1"), (40.0, "100")])
+def test_a_logarithmic_axis_is_labelled_in_plain_numbers(scale: float, label: str) -> None:
+    frame = turns().frame.assign(radians_grid=[scale * (1 + n % 3) for n in range(len(turns()))])
+    drawn = to_svg(plot(Table(POSITION_BUDGET, frame)))
+    assert "mathdefault" not in drawn and "$" not in drawn
+    assert f">{label}</text>" in drawn  # within a decade the numbers between its ends, over several the powers of ten
+
+
 def test_empty_tables_cannot_be_drawn() -> None:
-    for schema in (schemas.POSITION_BUDGET, schemas.AMPLIFY_SUMMARY):
+    for schema in (POSITION_BUDGET, AMPLIFY_SUMMARY):
         with pytest.raises(DataError, match="no rows to draw"):
             plot(Table.of(schema, []))
 
@@ -119,7 +130,7 @@ def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
                 "interval": "bootstrap",
             }
             rows.append(row | {"n": n, "chance": 0.25, "omitted": share is None})
-    Table.of(schemas.WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
+    Table.of(WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
     said = words(page_of(tmp_path))
     assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
     assert "set 9 omitted omitted 0.250" in said

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import DataError
-from backsight.maths.summaries import SMALLEST, behaviour_summary, interchange_summary, order_layers, spans
+from backsight.maths.grouping import SMALLEST, spans
+from backsight.results.behaviour import BEHAVIOUR, BEHAVIOUR_SUMMARY, behaviour_summary
+from backsight.results.interchange import INTERCHANGE, interchange_summary, order_layers
 from backsight.tables import Table
 
 OUTCOMES = ("clean", "ordinal", "counterfactual")
 
 
 def answered(number: int, **changed: Any) -> dict[str, Any]:
-    row = dict.fromkeys(schemas.BEHAVIOUR.columns) | {
+    row = dict.fromkeys(BEHAVIOUR.columns) | {
         "example_id": f"e{number}",
         "image_id": f"i{number}",
         "suite": "squares",
@@ -32,7 +33,7 @@ def answered(number: int, **changed: Any) -> dict[str, Any]:
 
 
 def behaviour(rows: list[dict[str, Any]], **options: Any) -> list[dict[str, Any]]:
-    return behaviour_summary(Table.of(schemas.BEHAVIOUR, rows, {"model": "toy"}), **options).rows()
+    return behaviour_summary(Table.of(BEHAVIOUR, rows, {"model": "toy"}), **options).rows()
 
 
 def one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
@@ -93,9 +94,9 @@ def test_below_the_smallest_number_only_the_count_is_said(count: int, omitted: b
 
 
 def test_a_summary_carries_the_provenance_of_its_rows() -> None:
-    table = Table.of(schemas.BEHAVIOUR, [answered(0)], {"model": "toy"})
+    table = Table.of(BEHAVIOUR, [answered(0)], {"model": "toy"})
     assert behaviour_summary(table).provenance == {"model": "toy"}
-    assert behaviour_summary(table).schema is schemas.BEHAVIOUR_SUMMARY
+    assert behaviour_summary(table).schema is BEHAVIOUR_SUMMARY
 
 
 def swept(pair: int, by_layer: dict[int, tuple[float, float, float]], **changed: Any) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ def dropped(pair: int, **changed: Any) -> list[dict[str, Any]]:
 
 
 def interchange(rows: list[dict[str, Any]], **options: Any) -> Table:
-    return interchange_summary(Table.of(schemas.INTERCHANGE, rows, {"model": "toy"}), **options)
+    return interchange_summary(Table.of(INTERCHANGE, rows, {"model": "toy"}), **options)
 
 
 CLEAN, ORDINAL, OTHER = (0.8, 0.1, 0.0), (0.1, 0.8, 0.0), (0.0, 0.1, 0.8)
@@ -205,4 +206,4 @@ def test_spans_join_neighbours(numbers: list[int], text: str) -> None:
 @pytest.mark.parametrize("summary", [interchange_summary, order_layers])
 def test_a_summary_refuses_other_rows(summary: Any) -> None:
     with pytest.raises(DataError, match=r"made of other rows\n  got:   behaviour\n  do:    give a '\w+' table"):
-        summary(Table.of(schemas.BEHAVIOUR, []))
+        summary(Table.of(BEHAVIOUR, []))

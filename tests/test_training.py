@@ -18,7 +18,7 @@ from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
-from backsight.training import places, questions, roads
+from backsight.training import pathways, places, questions
 from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.recipes import PLAIN, RECIPES
@@ -225,8 +225,10 @@ def test_shuffled_tokens_are_the_same_tokens_in_another_order() -> None:
     packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
     image = packed.inputs["input_ids"] == model.config.image_token_id
     with torch.no_grad():
-        given = [roads.inputs(model, packed, "shuffled", np.random.default_rng(n))["inputs_embeds"] for n in (0, 0, 1)]
-        plain = replace(packed, inputs=roads.inputs(model, packed, "shuffled", Unmoved()))  # type: ignore[arg-type]
+        given = [
+            pathways.inputs(model, packed, "shuffled", np.random.default_rng(n))["inputs_embeds"] for n in (0, 0, 1)
+        ]
+        plain = replace(packed, inputs=pathways.inputs(model, packed, "shuffled", Unmoved()))  # type: ignore[arg-type]
         torch.testing.assert_close(answer_logits(model, plain), answer_logits(model, packed), atol=1e-5, rtol=0)
     assert torch.equal(given[0], given[1]) and not torch.equal(given[0][image], given[2][image])
     assert torch.equal(given[0][~image], given[2][~image])

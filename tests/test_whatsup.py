@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from backsight import schemas
 from backsight.datasets import tabletop, whatsup, whatsup_files
 from backsight.datasets.whatsup_files import FILES, UNKNOWN, UNPARSED, Named, parse, says
 from backsight.errors import BacksightError, DataError, UsageError
-from backsight.figures import plot, suite_title
 from backsight.grid import Box
-from backsight.maths.summaries import behaviour_summary
-from backsight.maths.whatsup import whatsup_summary
 from backsight.measurements import Behaviour
 from backsight.models.vlm import VLM
+from backsight.results import plot
+from backsight.results.behaviour import BEHAVIOUR, WHATSUP_SUMMARY, behaviour_summary, whatsup_summary
+from backsight.results.drawing.style import suite_title
 from backsight.stimuli import tabletop as drawn
 from backsight.tables import Schema, Table
 from tests.conftest import Command
@@ -379,7 +378,7 @@ def test_notes_that_cannot_be_used(tmp_path: Path, notes: object, said: str) -> 
 
 
 def answered(group: str | None, direction: str, right: bool, **changed: Any) -> Row:
-    found = dict.fromkeys(schemas.BEHAVIOUR.columns) | {
+    found = dict.fromkeys(BEHAVIOUR.columns) | {
         "example_id": f"{group}-{direction}", "image_id": f"{group}-{direction}", "suite": "whatsup_a",
         "direction": direction, "group": group, "condition": "picture", "options": 4, "choice_correct": right,
         "free_correct": right, "p_answer": 0.5, "scoring": "token",
@@ -389,8 +388,8 @@ def answered(group: str | None, direction: str, right: bool, **changed: Any) -> 
 
 
 def numbers(rows: list[Row], **wanted: Any) -> dict[str, Any]:
-    table = whatsup_summary(Table.of(schemas.BEHAVIOUR, rows), smallest=1)
-    assert table.schema is schemas.WHATSUP_SUMMARY
+    table = whatsup_summary(Table.of(BEHAVIOUR, rows), smallest=1)
+    assert table.schema is WHATSUP_SUMMARY
     wanted = {"condition": "picture", "read_out": "options"} | wanted
     return {r["metric"]: r for r in table.rows() if wanted.items() <= r.items()}
 
@@ -440,13 +439,13 @@ def test_read_outs_conditions_and_suites_are_kept_apart() -> None:
 
 def test_a_handful_is_omitted() -> None:
     rows = [answered(f"g{n}", place, True) for n in range(5) for place in ("left", "right", "on", "under")]
-    found = {r["metric"]: r for r in whatsup_summary(Table.of(schemas.BEHAVIOUR, rows)).rows()}
+    found = {r["metric"]: r for r in whatsup_summary(Table.of(BEHAVIOUR, rows)).rows()}
     assert {m: (r["n"], r["omitted"], r["accuracy"]) for m, r in found.items()} == {
         "individual": (20, False, 1.0),
         "pair": (10, False, 1.0),
         "set": (5, True, None),
     }
-    assert len(whatsup_summary(Table.of(schemas.BEHAVIOUR, []))) == 0
+    assert len(whatsup_summary(Table.of(BEHAVIOUR, []))) == 0
     with pytest.raises(DataError, match="made of other rows\n  got:   weather"):
         whatsup_summary(Table.of(Schema("weather", {"rain": "float"}), []))
 
@@ -464,7 +463,7 @@ def test_figures_list_the_directions_of_a_suites_own_frame() -> None:
     places = ("left", "right", "front", "behind")
     rows += [answered(f"g{n}", p, True, suite="whatsup_b") for n in range(12) for p in places]
     rows += [answered(f"g{n}", p, True, suite="squares") for n in range(12) for p in ("above", "below")]
-    axes = plot(behaviour_summary(Table.of(schemas.BEHAVIOUR, rows))).axes
+    axes = plot(behaviour_summary(Table.of(BEHAVIOUR, rows))).axes
     assert [[label.get_text() for label in axis.get_yticklabels()] for axis in axes] == [
         ["all", "left", "right", "on", "under"],
         ["all", "left", "right", "front", "behind"],

@@ -24,12 +24,14 @@ _WHERE = {
     "Box": "backsight.grid",
     "Behaviour": "backsight.measurements",
     "Interchange": "backsight.measurements",
+    "Pathways": "backsight.measurements",
+    "Roads": "backsight.measurements",  # the name of Pathways in earlier releases
     "measure": "backsight.measurements",
-    "plot": "backsight.figures",
+    "plot": "backsight.results",
     "explain": "backsight.measurements.explain",
     "BacksightError": "backsight.errors",
 }
-_PACKAGES = ("datasets", "figures", "maths", "measurements", "models", "repairs", "report", "stimuli", "studies")
+_PACKAGES = ("datasets", "maths", "measurements", "models", "repairs", "report", "results", "stimuli", "studies")
 
 __all__ = [
     "VLM",
@@ -47,7 +49,6 @@ __all__ = [
     "TokenGrid",
     "datasets",
     "explain",
-    "figures",
     "load",
     "maths",
     "measure",
@@ -56,21 +57,22 @@ __all__ = [
     "plot",
     "repairs",
     "report",
+    "results",
     "stimuli",
     "studies",
 ]
 
 if TYPE_CHECKING:
-    from backsight import datasets, figures, maths, measurements, models, repairs, report, stimuli, studies
+    from backsight import datasets, maths, measurements, models, repairs, report, results, stimuli, studies
     from backsight.errors import BacksightError
     from backsight.examples import Example, ExampleSet, Pair, PairSet
-    from backsight.figures import plot
     from backsight.grid import Box, TokenGrid
     from backsight.measurements import Behaviour, Interchange, measure
     from backsight.models.families import Family
     from backsight.models.opening import load
     from backsight.models.sites import Edit
     from backsight.models.vlm import VLM
+    from backsight.results import plot
     from backsight.tables import Table
 
 

@@ -162,7 +162,8 @@ class ExampleSet(Sequence[Example]):
 
     `scoring` says how options are scored: `token` demands single tokens that differ, `sequence` scores the whole
     text, `auto` takes tokens where it can. `pair_makers` holds, by kind, how counterfactual pairs are made. `only`
-    names the measurements that a study makes on the set; empty means all that apply.
+    names the measurements that a study makes on the set; empty means all that apply. `own` holds for a user's own
+    questions, which a report shows one by one.
     """
 
     name: str
@@ -171,6 +172,7 @@ class ExampleSet(Sequence[Example]):
     pair_makers: Mapping[str, PairMaker] = field(default_factory=dict, compare=False, repr=False)
     note: str = ""
     only: tuple[str, ...] = ()
+    own: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "items", _distinct(self.items, Example, f"example set {self.name!r}"))

@@ -115,6 +115,17 @@ class Table:
             raise DataError("This is no table of ours", where=path, got=error, do=REMEDY) from error
 
     @staticmethod
+    def schema_of(path: Path) -> str:
+        """The name of the schema of a parquet file that `write` made, read off its metadata; empty for any other."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return str(json.loads(pq.read_schema(path).metadata[b"backsight"])["schema"]["name"])
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+            return ""
+
+    @staticmethod
     def concat(tables: Sequence[Table]) -> Table:
         """The rows of several tables of one schema, in order; provenance is the first one's."""
         import pandas as pd

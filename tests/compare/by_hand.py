@@ -8,7 +8,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from backsight import schemas
+from backsight.results.amplification import AMPLIFY
+from backsight.results.behaviour import BEHAVIOUR
+from backsight.results.pathways import PATHWAYS
+from backsight.results.probes import PROBES
 from backsight.studies.compare import Comparison
 from backsight.tables import Schema, Table
 
@@ -39,7 +42,7 @@ def answers(right: Sequence[int], *, free: Sequence[int] | None = None, per_imag
         row |= {"direction": ("left", "right")[n % 2], "condition": "picture", "choice_correct": bool(one)}
         row |= {"free_correct": bool((free or right)[n])}
         rows += [row, row | {"condition": "gray", "choice_correct": False, "free_correct": False}]
-    return filled(schemas.BEHAVIOUR, rows)
+    return filled(BEHAVIOUR, rows)
 
 
 def make(
@@ -75,7 +78,7 @@ BASE = [1] * 24
 TUNED = [0, 1] * 6 + [0, 0] + [1] * 10
 
 
-def roads(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
+def pathways(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
     """Questions right between two: plain all right, removed as given, shuffled by seed."""
     rows: list[Row] = []
     for n, one in enumerate(removed):
@@ -84,7 +87,7 @@ def roads(removed: Sequence[int], shuffled: Sequence[Sequence[int]]) -> Table:
         rows.append(common | {"condition": "removed", "correct_of_two": bool(one)})
         rows += [common | {"condition": "shuffled", "seed": seed, "correct_of_two": bool(values[n])}
                  for seed, values in enumerate(shuffled)]  # fmt: skip
-    return filled(schemas.ROADS, rows)
+    return filled(PATHWAYS, rows)
 
 
 def sweep(
@@ -107,7 +110,7 @@ def probes(shares: Mapping[tuple[str, int], float]) -> Table:
         row = {"example_id": f"e{n}", "image_id": f"i{n}", "arrangement": "horizontal", "site": site, "layer": layer}
         rows.append(row | {"shown": "standard", "objects": share if n else None})
         rows.append(row | {"shown": "shifted", "objects": 0.0, "image_id": f"i{n}-moved"})
-    return filled(schemas.PROBES, rows)
+    return filled(PROBES, rows)
 
 
 def amplified(before: Sequence[int], after: Sequence[int]) -> Table:
@@ -122,7 +125,7 @@ def amplified(before: Sequence[int], after: Sequence[int]) -> Table:
         first = common | {"example_id": f"first{n}", "part": "choose", "correct": False}
         rows.append(first | {"directions": "none", "form": None, "chosen": False})
         rows.append(first | {"directions": "probe", "chosen": True, "alpha": 2.0})
-    return filled(schemas.AMPLIFY, rows)
+    return filled(AMPLIFY, rows)
 
 
 def verdict(source: str, vision: float) -> Row:

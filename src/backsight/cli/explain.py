@@ -41,9 +41,9 @@ def explain(
 ) -> None:
     """Ask where the subject is, and draw which way the evidence for the answer points."""
     from backsight.errors import UsageError
-    from backsight.figures import to_svg
     from backsight.measurements import explain as explaining
     from backsight.measurements.relevance import TARGETS
+    from backsight.results.drawing.style import to_svg
     from backsight.tables import replacing
 
     if method not in explaining.METHODS:

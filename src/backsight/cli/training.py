@@ -71,5 +71,5 @@ def _card(recipe: Recipe, vlm: VLM, place: Path, progress: Callable[[str, int, i
     with tempfile.TemporaryDirectory() as folder:
         rows = card.accuracies(vlm, card.card_sets(vlm, recipe, Path(folder) / "tabletop"), progress)
     card.write_card(
-        vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place), rows, card.roads(vlm, progress)
+        vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place), rows, card.pathways(vlm, progress)
     )

@@ -109,7 +109,7 @@ def load(root: Path) -> ExampleSet:
         item if line.maybe("suite") else replace(item, suite=name) for line, item in zip(lines, items, strict=True)
     )
     note = conversion_note(item.picture for item in items)
-    return ExampleSet(name, tuple(named), scoring="auto", note=note)
+    return ExampleSet(name, tuple(named), scoring="auto", note=note, own=True)
 
 
 def _lines(root: Path) -> list[Line]:

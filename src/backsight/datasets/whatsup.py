@@ -3,7 +3,7 @@
 Set A has a thing left of, right of, on or under furniture, set B left of, right of, in front of or behind another
 thing; four pictures of the same two make a set. They are asked with AdaptVis' question, whose accuracies are the ones
 to compare with, or as a choice among the published captions. Tabletop's folders have the same form and are read here
-too. `maths.whatsup` has What'sUp's own numbers: single pictures, pairs and sets.
+too. `results.behaviour.whatsup` has What'sUp's own numbers: single pictures, pairs and sets.
 """
 
 from __future__ import annotations

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from backsight.measurements.mirror import Flip, Moved
     from backsight.measurements.needs import Needs
     from backsight.measurements.occlusion import Occlusion
+    from backsight.measurements.pathways import Pathways
+    from backsight.measurements.pathways import Pathways as Roads
     from backsight.measurements.probes import ProbeMaps, Probes
-    from backsight.measurements.roads import Roads
 
     MEASUREMENTS: dict[str, type[Measurement]]
 
 _KINDS = {
     "Behaviour": "behaviour",
-    "Roads": "roads",
+    "Pathways": "pathways",
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
     "Backup": "image_interchange",
@@ -56,6 +57,7 @@ __all__ = [
     "Moved",
     "Needs",
     "Occlusion",
+    "Pathways",
     "ProbeMaps",
     "Probes",
     "Roads",
@@ -65,6 +67,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Roads":  # its name in earlier releases
+        name = "Pathways"
     if name in _WHERE:
         return getattr(import_module(f"backsight.measurements.{_WHERE[name]}"), name)
     if name == "MEASUREMENTS":

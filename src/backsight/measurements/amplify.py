@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from backsight import schemas, stimuli
+from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
@@ -27,13 +27,13 @@ from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
+from backsight.results import Result, amplification
+from backsight.results.amplification.tables import CHOOSING
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
 from backsight.stimuli.suites import layout_for
-from backsight.tables import Schema
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
-CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 FORMS: tuple[Form, ...] = ("projected", "printed")
 # By form: the repair, the kind of its directions, the number of the draw and alpha.
 Tried = dict[Form, list[tuple[Amplified, str, int, float]]]
@@ -47,7 +47,7 @@ class Amplify(Measurement):
     three or four of them.
     """
 
-    schema: ClassVar[Schema] = schemas.AMPLIFY
+    result: ClassVar[Result] = amplification.RESULT
     needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})

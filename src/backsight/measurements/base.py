@@ -20,6 +20,7 @@ from backsight.measurements import memory
 from backsight.measurements.batching import Planned, batches, companions
 from backsight.measurements.needs import Needs, united
 from backsight.models.facts import ModelFacts
+from backsight.results.base import Result
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ M = TypeVar("M", bound="Measurement")
 
 @dataclass(frozen=True)
 class Measurement(ABC):
-    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers.
+    """Parameters of a measurement. `version` goes up when the same parameters would give other numbers. `result` is
+    what is made of its rows; a measurement without one names the `schema` of the rows alone.
 
     `requires` names the capabilities of an architecture (`models.families.common`) without which it cannot be made.
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `needs_all_samples`
@@ -45,6 +47,7 @@ class Measurement(ABC):
     `max_samples` samples of a set are taken.
     """
 
+    result: ClassVar[Result]
     schema: ClassVar[Schema]
     requires: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[int] = 1
@@ -54,6 +57,11 @@ class Measurement(ABC):
 
     batch: int = 16
     max_samples: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        """The rows' schema is that of the result, where the measurement names one."""
+        if "result" in cls.__dict__:
+            cls.schema = cls.result.schema
 
     @abstractmethod
     def rows(self, vlm: VLM, samples: Sequence[Any]) -> list[Row]:

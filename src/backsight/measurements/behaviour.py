@@ -7,13 +7,13 @@ gets right without seeing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import memory
@@ -22,7 +22,7 @@ from backsight.measurements.batching import batches
 from backsight.models import answers
 from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
-from backsight.tables import Schema
+from backsight.results import Result, behaviour
 
 PER_TOKEN = ("choice_per_token", "choice_per_token_correct", "p_answer_per_token")
 
@@ -31,8 +31,8 @@ PER_TOKEN = ("choice_per_token", "choice_per_token_correct", "p_answer_per_token
 class Behaviour(Measurement):
     """Accuracy, one row a question and condition. `gray` also asks about a uniform gray picture."""
 
-    schema: ClassVar[Schema] = schemas.BEHAVIOUR
-    version: ClassVar[int] = 2
+    result: ClassVar[Result] = behaviour.RESULT
+    version: ClassVar[int] = 3
 
     gray: bool = True
 
@@ -130,7 +130,13 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "free_correct": answers.normalise(top) == answers.normalise(example.answer) if single is not None else None,
         "scoring": "token" if single is not None else "sequence",
         **by_token,
+        "probabilities": _as_text(example.options, scores),
     }
+
+
+def _as_text(options: Sequence[str], scores: Tensor) -> str:
+    """The probability of every option as JSON, with six digits."""
+    return json.dumps({o: float(f"{float(p):.6g}") for o, p in zip(options, scores, strict=True)}, ensure_ascii=False)
 
 
 def _per_token(vlm: VLM, example: Example, sequence: Tensor, answer: int) -> Row:

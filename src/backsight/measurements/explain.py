@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -14,21 +13,20 @@ from backsight.examples import Example, Picture, as_picture
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
+from backsight.maths.relevance import DEFAULT, EFFECTS
 from backsight.measurements import creg, relevance
-from backsight.measurements.knockout import KNOCKOUT, token_effects
+from backsight.measurements.knockout import token_effects
 from backsight.measurements.relations import refusal
 from backsight.measurements.relevance import Target
 from backsight.models import replay
 from backsight.models.vlm import VLM
+from backsight.results.explanation import Explanation
 from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, NUMBER, Direction, relation_question
 from backsight.stimuli.relations import relation
 
-if TYPE_CHECKING:
-    from backsight.figures.explanation import Explanation
-
 Named = tuple[str, Sequence[float]]  # a name, and left, top, width, height in pixels
 DEPTH = 4  # layers that CREG aggregates
-METHODS = (*relevance.METHODS, KNOCKOUT)
+METHODS = (*relevance.METHODS, EFFECTS)
 
 
 def explain(
@@ -106,7 +104,7 @@ def explained(
     shown = [method] if method in relevance.METHODS else ["creg"]
     maps = relevance.maps(vlm, batch, shown, depth=min(depth, vlm.n_layers), trace=trace)
     chosen = maps.chosen[0]
-    if method == KNOCKOUT:
+    if method == EFFECTS:
         score = relevance.score(vlm, batch, maps.chosen, target, contrastive=True)
         values: Floats = np.abs(token_effects(trace, score, "attention")[0].cpu().double().numpy())
     elif method in maps.missing:
@@ -122,7 +120,7 @@ def _made(
     probabilities: tuple[float, ...], choice: int,
 ) -> Explanation:  # fmt: skip
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[creg.DEFAULT])
+    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[DEFAULT])
     true = compass.direction(reference, subject)
     maps = (values, np.ones(len(grid)), compass.point(grid, subject))
     own, null, floor = (compass.compass_or_none(map_, weights) for map_ in maps)
@@ -130,8 +128,6 @@ def _made(
         [box if kind == "cell" else (0.0, 0.0, 0.0, 0.0) for kind, box in zip(grid.kind, grid.box, strict=True)]
     )
     numbered = {number: name for name, number in NUMBER.items()}
-    from backsight.figures.explanation import Explanation  # figures are needed by who asks for one
-
     return Explanation(
         picture=example.image, question=example.question, options=example.options, probabilities=probabilities,
         choice=example.options[choice], answer=example.answer, subject=str(example.subject), subject_box=subject,

@@ -16,22 +16,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.pathways import removed
 from backsight.measurements.regions import Region, Tokens, outer, regions
-from backsight.measurements.roads import removed
 from backsight.models import replay
 from backsight.models.facts import ModelFacts, sides
 from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
+from backsight.results import Result, image_interchange
 from backsight.stimuli.isolated import row_of
 from backsight.stimuli.rows import Row as Row3
-from backsight.tables import Schema
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class ImageInterchange(Measurement):
     they have one row a set, with `kept` false and no layer.
     """
 
-    schema: ClassVar[Schema] = schemas.IMAGE_INTERCHANGE
+    result: ClassVar[Result] = image_interchange.RESULT
     pair_kind: ClassVar[str | None] = "reversed"
     vision: ClassVar[Literal["intact", "removed"]] = "intact"
     requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})

@@ -14,16 +14,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
-from backsight.maths.summaries import OUTCOMES
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
-from backsight.tables import Schema
+from backsight.results import Result, interchange
+from backsight.results.interchange import OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Interchange(Measurement):
     of which either run answers wrong (best option) are dropped: they have one row with `kept` false and no layer.
     """
 
-    schema: ClassVar[Schema] = schemas.INTERCHANGE
+    result: ClassVar[Result] = interchange.RESULT
     pair_kind: ClassVar[str | None] = "last_token"
 
     batch: int = 8

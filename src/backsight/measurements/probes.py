@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import probes
@@ -28,9 +27,10 @@ from backsight.models.facts import ModelFacts
 from backsight.models.families.common import PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
+from backsight.results import Result, probe_maps
+from backsight.results import probes as position_probes
 from backsight.stimuli.arrangements import arrangement, by_arrangement, labelled, positions, shifted, split
 from backsight.stimuli.rows import Row as Row3
-from backsight.tables import Schema
 
 Layer = tuple[SiteName, int]  # a site and a layer of it
 
@@ -54,7 +54,7 @@ class Probes(Measurement):
     `deep` also probes every block of the vision encoder and the language model, and the shifted rows.
     """
 
-    schema: ClassVar[Schema] = schemas.PROBES
+    result: ClassVar[Result] = position_probes.RESULT
     needs_all_samples: ClassVar[bool] = True
 
     deep: bool = True
@@ -183,7 +183,7 @@ class Probes(Measurement):
 class ProbeMaps(Probes):
     """What the probe at the image embeddings says of every token over the test pictures, a row a token and position."""
 
-    schema: ClassVar[Schema] = schemas.PROBE_MAPS
+    result: ClassVar[Result] = probe_maps.RESULT
 
     deep: bool = False
 

@@ -1,4 +1,4 @@
-"""The position budget: how far rotary embeddings turn from one cell of the picture to the next, and over the grid.
+"""The rotary phase range: radians from one cell of the picture to the next, and over the grid.
 
 It costs no forward pass: the numbers come from a model's settings. A pair of features that turns by less than a few
 hundredths of a radian over the whole grid cannot tell its cells apart by rotation; then order along that axis must come
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from backsight import schemas
 from backsight.models.families.common import Family, Rotary
+from backsight.results.position_budget import POSITION_BUDGET
 from backsight.tables import Table
 
 Axis = Literal["row", "column"]
@@ -49,7 +49,7 @@ def budget(config: Any, family: Family, rows: int, columns: int) -> Table:
                 "radians_cell": radians, "radians_grid": radians * (cells - 1), "cells": cells,
             }
         )  # fmt: skip
-    return Table.of(schemas.POSITION_BUDGET, records, {"family": family.name})
+    return Table.of(POSITION_BUDGET, records, {"family": family.name})
 
 
 def frequencies(parameters: dict[str, Any] | None, size: int, default: float = 10_000.0) -> list[float]:

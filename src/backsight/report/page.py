@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.report.content import Grid, Page
-from backsight.report.reading import Study, mapping, number, records, text
-from backsight.report.sections import FIRST, SECTIONS
-from backsight.report.wording import model_sentence, tenths
+from backsight.report.published import published
+from backsight.results import RESULTS
+from backsight.results.pages.common import Part
+from backsight.results.pages.content import Grid, Page, Section
+from backsight.results.pages.study import Study, mapping, number, records, text
+from backsight.results.pages.wording import model_sentence, tenths
 
 
 def build_page(study: Study) -> Page:
     """The report's content; figures are written on the way."""
     data = study.data
     model = mapping(data.get("model"))
-    found = {name: part for name, make in SECTIONS.items() if (part := make(study)) is not None}
-    answers = [part.answer for _, part in sorted(found.items(), key=lambda item: item[0] != FIRST)]
+    parts = _parts(study)
+    answers = [part.answer for _, part in sorted(parts, key=lambda item: not item[0])]
     return Page(
         title=text(model.get("name")) or "A model",
         model=model_sentence(model),
         finished=data.get("finished") is not False,
         answers=tuple(answer for answer in answers if answer is not None),
-        sections=tuple(part.section for part in found.values()),
+        sections=_merged([part.section for _, part in parts]),
         skipped=_skipped(study),
         contracts=_contracts(study),
         costs=_costs(study),
@@ -31,6 +33,22 @@ def build_page(study: Study) -> Page:
         facts=_facts(study),
         files=tuple((name, study.files(name)) for name in study.table_names()),
     )
+
+
+def _parts(study: Study) -> list[tuple[bool, Part]]:
+    """The parts of the page in its order, each with whether its answer opens the report."""
+    makers = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
+    made = [(leads, make(study)) for leads, make in dict.fromkeys([*makers, (False, published)])]
+    return [(leads, part) for leads, part in made if part is not None]
+
+
+def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Sections of one anchor as one, at the place of the first."""
+    merged: dict[str, Section] = {}
+    for one in sections:
+        first = merged.get(one.anchor)
+        merged[one.anchor] = one if first is None else first.joined(one)
+    return tuple(merged.values())
 
 
 def _skipped(study: Study) -> Grid | None:

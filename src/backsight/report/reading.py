@@ -1,112 +1,22 @@
-"""What a study left in its folder: study.json, summary tables, probe maps, sample pictures.
+"""Reading what a study left in its folder, as the registry of results says.
 
-study.json is read with care: a key that is missing, or of another type than expected, counts as absent, so
-that a report can be made of an unfinished study. What cannot be read at all is a DataError that names the
-file.
+What cannot be read at all is a DataError that names the file.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures import suite_title
+from backsight.results import RESULTS, today
+from backsight.results.base import Result
+from backsight.results.pages.study import Study, records, texts
 from backsight.tables import Schema, Table
 
 FORMAT = 1
-SUMMARIES = (
-    "behaviour_summary",
-    "roads_summary",
-    "interchange_summary",
-    "order_layers",
-    "probes_summary",
-    "image_interchange_summary",
-    "flip_layers",
-    "axes",
-    "amplify_summary",
-    "position_budget",
-    "whatsup_summary",
-    "creg_summary",
-    "creg_pairs",
-    "creg_choices",
-    "knockout_summary",
-    "occlusion_summary",
-    "moved_summary",
-    "flip_summary",
-)
-PHOTOGRAPHS = {"coco_pairs", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
-MAPS = "probe_maps"  # the schema of what jobs of the kind `probemaps` leave, one table a set
-_IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study folder: the content of study.json, and by name the tables that are there and hold rows.
-
-    These are the summaries, and all probe maps as one table called `probe_maps`.
-    """
-
-    folder: Path
-    data: Mapping[str, Any]
-    tables: Mapping[str, Table]
-
-    @property
-    def sets(self) -> list[Mapping[str, Any]]:
-        return records(self.data.get("sets"))
-
-    @property
-    def jobs(self) -> list[Mapping[str, Any]]:
-        return records(self.data.get("jobs"))
-
-    @property
-    def verdict(self) -> Mapping[str, Any]:
-        """Where the order comes from, by the study's own judgement; empty where it gave none."""
-        return mapping(self.data.get("verdict"))
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """What to call each set, by its name."""
-        named = {text(one.get("name")): text(one.get("title")) for one in self.sets}
-        return {name: title or suite_title(name) for name, title in named.items() if name}
-
-    @property
-    def unseen_photographs(self) -> set[str]:
-        """The sets of photographs put to a built-in model, which was trained on generated scenes alone."""
-        built_in = text(mapping(self.data.get("model")).get("name")).startswith("builtin:")
-        return PHOTOGRAPHS & set(self.titles) if built_in else set()
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """The rows of a table; none where there is no such table."""
-        return self.tables[name].rows() if name in self.tables else []
-
-    def sets_of(self, kind: str) -> list[Mapping[str, Any]]:
-        """The sets that a kind of measurement was made on."""
-        names = {text(job.get("set")) for job in self.jobs if job.get("kind") == kind}
-        return [s for s in self.sets if text(s.get("name")) in names]
-
-    def table_names(self) -> list[str]:
-        """The names of all tables in the folder."""
-        return sorted(path.stem for path in (self.folder / "tables").glob("*.parquet") if path.name[0] != ".")
-
-    def files(self, name: str) -> tuple[tuple[str, str], ...]:
-        """The relative addresses of a table's files, as many as there are, each with its kind."""
-        paths = ((f"tables/{name}.{kind}", kind) for kind in ("csv", "parquet"))
-        return tuple((quote(path), kind) for path, kind in paths if (self.folder / path).exists())
-
-    def picture(self, path: object) -> str:
-        """A sample picture inside the study's folder as a data URI; empty where there is none."""
-        target = (self.folder / text(path)).resolve()
-        kind = _IMAGE_TYPES.get(target.suffix.lower())
-        if kind is None or not target.is_relative_to(self.folder.resolve()) or not target.is_file():
-            return ""
-        return f"data:{kind};base64,{base64.b64encode(target.read_bytes()).decode()}"
 
 
 def read_study(folder: Path, without: Collection[str] = ()) -> Study:
@@ -124,52 +34,64 @@ def read_study(folder: Path, without: Collection[str] = ()) -> Study:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
         do = f"format {FORMAT} is read"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
-    stored = {name: folder / "tables" / f"{name}.parquet" for name in SUMMARIES}
-    tables = {
-        name: _known(Table.read(file), file) for name, file in stored.items() if file.exists() and name not in without
-    }
-    maps = [Table.read(file) for file in _maps(folder, records(data.get("jobs"))) if file.stem not in without]
-    tables |= {MAPS: Table.concat(maps)} if maps else {}
-    return Study(folder, data, {name: table for name, table in tables.items() if len(table)})
+    jobs = [_today(job) for job in records(data.get("jobs"))]
+    tables: dict[str, Table] = {}
+    stored: dict[str, str] = {}
+    for result in RESULTS.values():
+        stored |= {new: name for new, name in _stored(folder, result).items() if name not in without}
+        tables |= _tables(folder, result, stored, jobs, without)
+    there = {name: table for name, table in tables.items() if len(table)}
+    return Study(folder, {**data, "jobs": jobs} if jobs else data, there, stored)
 
 
-def _known(table: Table, file: Path) -> Table:
-    """The table; DataError where an earlier release wrote it without a column that is read today."""
-    schema = next((s for s in vars(schemas).values() if isinstance(s, Schema) and s.name == table.schema.name), None)
-    missing = sorted(schema.columns.keys() - table.schema.columns.keys()) if schema else []
+def _today(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A job with the names of today; its tables are called as they are stored."""
+    return {**job, **{key: today(job[key]) for key in ("name", "kind") if isinstance(job.get(key), str)}}
+
+
+def _stored(folder: Path, result: Result) -> dict[str, str]:
+    """The names of the files of a result's tables that are there, by the tables' names of today."""
+    names = {one.name: [one.name] for one in result.tables}
+    for old, new in result.earlier.items():
+        if new in names:
+            names[new].append(old)
+    there = {new: [n for n in of if (folder / "tables" / f"{n}.parquet").exists()] for new, of in names.items()}
+    return {new: of[0] for new, of in there.items() if of}
+
+
+def _tables(
+    folder: Path, result: Result, stored: Mapping[str, str], jobs: list[Mapping[str, Any]], without: Collection[str]
+) -> dict[str, Table]:  # fmt: skip
+    """The tables of one result: what is derived, or the rows of all jobs as one table where there is no summary."""
+    files = {one.name: folder / "tables" / f"{stored[one.name]}.parquet" for one in result.tables if one.name in stored}
+    schemas = {one.name: one.schema for one in result.tables}
+    tables = {name: _known(Table.read(file), result, schemas[name], file) for name, file in files.items()}
+    if result.summary is not None:
+        return tables
+    of_rows = [folder / "tables" / f"{result.name}.parquet", *_of_jobs(folder, jobs)]
+    rows = [
+        _known(Table.read(file), result, result.schema, file)
+        for file in of_rows
+        if _holds(file, result.name) and file.stem not in without
+    ]
+    return tables | ({result.name: Table.concat(rows)} if rows else {})
+
+
+def _holds(file: Path, name: str) -> bool:
+    return file.exists() and today(Table.schema_of(file)) == name
+
+
+def _known(table: Table, result: Result, schema: Schema, file: Path) -> Table:
+    """The table as it is laid out today; DataError where an earlier release wrote it without a column that is read."""
+    table = result.updated(table)
+    missing = sorted(schema.columns.keys() - table.schema.columns.keys())
     if missing:
         do = "run the command of the study again with this version of backsight"
         raise DataError("A table lacks columns", where=file, got=f"no {', '.join(missing)}", do=do)
     return table
 
 
-def _maps(folder: Path, jobs: list[Mapping[str, Any]]) -> list[Path]:
-    """The files of the probe maps, in the order of their jobs; never one outside the folder of tables."""
-    names = (name for job in jobs if job.get("kind") == "probemaps" for name in texts(job.get("tables")))
-    files = (folder / "tables" / f"{name}.parquet" for name in dict.fromkeys(names) if Path(name).name == name)
-    return [file for file in files if file.exists()]
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """The value where it is a mapping, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def records(value: object) -> list[Mapping[str, Any]]:
-    """The mappings in a list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def texts(value: object) -> tuple[str, ...]:
-    """The items of a list, as text."""
-    return tuple(text(item) for item in value) if isinstance(value, list) else ()
-
-
-def text(value: object) -> str:
-    """The value as text; empty where it is missing."""
-    return "" if value is None else str(value)
-
-
-def number(value: object) -> float | None:
-    """The value where it is a number."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _of_jobs(folder: Path, jobs: list[Mapping[str, Any]]) -> list[Path]:
+    """The files of the jobs' rows, in the order of the jobs; never one outside the folder of tables."""
+    names = (name for job in jobs for name in texts(job.get("tables")))
+    return [folder / "tables" / f"{name}.parquet" for name in dict.fromkeys(names) if Path(name).name == name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backsight.examples import ExampleSet
-from backsight.maths import roads
+from backsight.maths import pathways
 from backsight.models import positions
 from backsight.models.vlm import VLM
 from backsight.studies import gallery, samples
@@ -83,8 +83,8 @@ def sample_pictures(left: Left) -> Mapping[str, Any]:
 def verdict(left: Left) -> Mapping[str, Any]:
     """Where the order comes from, judged on the first suite whose position pathways were ablated; None without one."""
     for job in left.all_jobs:
-        if job.measurement.schema.name == "roads":
-            return {"verdict": roads.verdict(left.store.read_table(job.table)).as_dict()}
+        if job.measurement.schema.name == "pathways":
+            return {"verdict": pathways.verdict(left.store.read_table(job.table)).as_dict()}
     return {"verdict": None}
 
 

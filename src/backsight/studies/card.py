@@ -10,10 +10,11 @@ from typing import Any
 from backsight import stimuli
 from backsight.datasets import composites, tabletop
 from backsight.examples import ExampleSet
-from backsight.maths.roads import Verdict, roads_summary, verdict
-from backsight.maths.summaries import behaviour_summary
-from backsight.measurements import Behaviour, Roads
+from backsight.maths.pathways import Verdict, verdict
+from backsight.measurements import Behaviour, Pathways
 from backsight.models.vlm import VLM
+from backsight.results.behaviour import behaviour_summary
+from backsight.results.pathways import pathways_summary
 from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
 from backsight.training.loop import Recipe
@@ -51,11 +52,11 @@ def accuracies(vlm: VLM, sets: Sequence[ExampleSet], progress: Progress | None =
     return found
 
 
-def roads(vlm: VLM, progress: Progress | None = None) -> tuple[Verdict, list[dict[str, Any]]]:
+def pathways(vlm: VLM, progress: Progress | None = None) -> tuple[Verdict, list[dict[str, Any]]]:
     """The verdict on all of Squares, and the rows of its summary over both axes."""
-    report = None if progress is None else (lambda done, all_: progress("squares, roads closed", done, all_))
-    rows = Roads(batch=32)(vlm, stimuli.squares(vlm.grid), progress=report)
-    return verdict(rows), [r for r in roads_summary(rows).rows() if r["direction"] == "all"]
+    report = None if progress is None else (lambda done, all_: progress("squares, pathways ablated", done, all_))
+    rows = Pathways(batch=32)(vlm, stimuli.squares(vlm.grid), progress=report)
+    return verdict(rows), [r for r in pathways_summary(rows).rows() if r["direction"] == "all"]
 
 
 def write_card(
@@ -82,16 +83,16 @@ def write_card(
         accuracy = f"{r['accuracy']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
         cells = [r["suite"], r["prompt"] or "", r["direction"], r["read_out"], r["questions"], accuracy]
         lines.append(f"| {' | '.join(map(str, cells))} | {gray.get(_key(r), float('nan')):.3f} | {r['chance']:.3f} |")
-    lines += _roads_lines(*closed)
+    lines += _pathways_lines(*closed)
     target = folder / "README.md"
     with replacing(target) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return target
 
 
-def _roads_lines(found: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _pathways_lines(found: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     said = "read out between the two squares that the question does not name (chance .5), 480 questions"
-    lines = ["", f"Squares with a road for position closed, {said}. Verdict: **{found.source}** ({found.reason}).", ""]
+    lines = ["", f"Squares with a position pathway ablated, {said}. Verdict: **{found.source}** ({found.reason}).", ""]
     lines += ["| question | condition | accuracy | share of the accuracy above chance |", "|---|---|---|---|"]
     for r in rows:
         accuracy = f"{r['accuracy_of_two']:.3f} [{r['low_of_two']:.3f}, {r['high_of_two']:.3f}]"
@@ -128,14 +129,14 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
 
 
 def _held_back(recipe: Recipe, vlm: VLM) -> str:
-    """Which roads for position were closed in training, or that none was."""
+    """Which position pathways were ablated in training, or that none was."""
     if not vlm.parts.count("vision"):
         return "the vision encoder has no blocks: an image token sees its own pixels only"
     stages = [s for s in recipe.stages if s.taught != "places"]
-    if all(set(s.roads) == {"plain"} for s in stages):
+    if all(set(s.pathways) == {"plain"} for s in stages):
         return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
-    said = [f"{s.name}: " + ", ".join(f"{road} {share:.2g}" for road, share in s.roads.items()) for s in stages]
-    return f"share of the steps with each road for position (training/roads.py): {'; '.join(said)}"
+    said = [f"{s.name}: " + ", ".join(f"{name} {share:.2g}" for name, share in s.pathways.items()) for s in stages]
+    return f"share of the steps with each position pathway ablated (training/pathways.py): {'; '.join(said)}"
 
 
 def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -21,9 +21,9 @@ from backsight.measurements import (
     Measurement,
     Moved,
     Occlusion,
+    Pathways,
     ProbeMaps,
     Probes,
-    Roads,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
 from backsight.models.facts import ModelFacts
@@ -41,7 +41,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
-    Roads(max_samples=100),
+    Pathways(max_samples=100),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
     Probes(max_samples=112, method="logistic"),
@@ -56,7 +56,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Flip(max_samples=24, methods=CHEAP),
     Moved(max_samples=24, methods=CHEAP),
 )
-ROWS = ("behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup")
+ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
     "squares": (*ROWS, "creg", "knockout"),

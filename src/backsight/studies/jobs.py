@@ -22,6 +22,7 @@ from backsight.grid import TokenGrid
 from backsight.measurements.base import Measurement, Samples, check, needed, provenance
 from backsight.measurements.batching import Planned
 from backsight.models.facts import ModelFacts
+from backsight.results import today
 
 # The libraries whose release can move a number.
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "scipy", "pandas")
@@ -142,6 +143,7 @@ def choices(
     limit: int | None = None, skipped: Sequence[Skipped] = (),
 ) -> list[Choice | Skipped]:  # fmt: skip
     """What a study is asked for, before any model is: the samples of each measurement, and what has none."""
+    only = [today(name) for name in only]
     found: list[Choice | Skipped] = list(skipped)
     for examples in sets:
         for measurement in measurements:
@@ -181,7 +183,7 @@ def _samples(
     examples: ExampleSet, measurement: Measurement, limit: int | None, asked: Sequence[str]
 ) -> Samples | None:  # fmt: skip
     kind = kind_of(measurement)
-    if examples.only and kind not in examples.only:
+    if examples.only and kind not in map(today, examples.only):
         return None
     if measurement.opt_in and not examples.only and not any(name.split("/")[0] == kind for name in asked):
         return None

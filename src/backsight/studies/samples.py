@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from backsight.examples import Example, ExampleSet, Pair
-from backsight.figures import suite_title
 from backsight.models.vlm import VLM
+from backsight.results.drawing.style import suite_title
+from backsight.studies import own
 from backsight.studies.jobs import Job, file_stem
 from backsight.tables import replacing
 
@@ -29,6 +30,7 @@ def describe(vlm: VLM, folder: Path, examples: ExampleSet, jobs: Sequence[Job]) 
         "examples": len(examples),
         "images": len({e.image_id for e in examples}),
         "sample": _sample(vlm, folder, examples[0], stem) | {"pairs": pairs},
+        **own.described(folder, examples, jobs),
     }
 
 

@@ -1,41 +1,44 @@
-"""Summary tables: over all jobs whose rows have one schema, and pure functions of their rows."""
+"""Tables made of the jobs' rows, as the registry of results says: pure functions of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from backsight.maths import summaries
+from backsight.results import RESULTS, today
+from backsight.results.base import Derived
 from backsight.studies.jobs import Job
 from backsight.studies.record import Kept
 from backsight.studies.store import Store
 from backsight.tables import Table
 
+BySet = Mapping[str, Table]  # ids tell questions apart within a set only
+
 
 def write_summaries(store: Store, jobs: Sequence[Job | Kept]) -> None:
-    """Write what can be summed up of the jobs' tables; drop what an earlier run left and this one would not give."""
-    for kind, summarise in summaries.SUMMARIES.items():
-        mine = [store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind]
-        further = summaries.FURTHER.get(kind, {})
-        if not mine:
-            for name in (f"{kind}_summary", *further):
-                store.drop_table(name)
-            continue
-        summary = Table.concat([summarise(rows) for rows in mine])
-        store.write_table(f"{kind}_summary", summary)
-        for name, (of_summary, make) in further.items():
-            table = make(summary) if of_summary else Table.concat([make(rows) for rows in mine])
-            if len(table):
-                store.write_table(name, table)
+    """Write what is made of the jobs' tables; drop what an earlier run left and this one would not give."""
+    rows: dict[str, dict[str, Table]] = {}
+    for job in jobs:
+        by_job = rows.setdefault(today(job.measurement.schema.name), {})
+        by_job[job.name] = store.read_table(job.table)
+    sets = {job.name: job.set_name for job in jobs}
+    for result in RESULTS.values():
+        mine = {name: result.updated(table) for name, table in rows.get(result.name, {}).items()}
+        summary: Table | None = None
+        for one in result.tables:
+            beside = {sets[name]: table for name, table in rows.get(one.beside or "", {}).items()}
+            table = _made(one, mine, summary, {name: beside.get(sets[name]) for name in mine}) if mine else None
+            if one is result.summary:
+                summary = table
+            if table is not None and (len(table) or one is result.summary):
+                store.write_table(one.name, table)
             else:
-                store.drop_table(name)
-    for name, (first, second, join) in summaries.JOINED.items():
-        one, other = (_by_set(store, jobs, kind) for kind in (first, second))
-        if one:
-            store.write_table(name, Table.concat([join(rows, other.get(of)) for of, rows in one.items()]))
-        else:
-            store.drop_table(name)
+                store.drop_table(one.name)
 
 
-def _by_set(store: Store, jobs: Sequence[Job | Kept], kind: str) -> dict[str, Table]:
-    """The rows of the jobs of one schema by their set: ids tell questions apart within a set only."""
-    return {job.set_name: store.read_table(job.table) for job in jobs if job.measurement.schema.name == kind}
+def _made(one: Derived, rows: BySet, summary: Table | None, beside: Mapping[str, Table | None]) -> Table:
+    """A derived table over all jobs of one schema."""
+    if one.of == "summary":
+        return one.make(summary)
+    if one.beside is None:
+        return Table.concat([one.make(table) for table in rows.values()])
+    return Table.concat([one.make(table, beside[name]) for name, table in rows.items()])

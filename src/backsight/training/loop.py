@@ -20,7 +20,7 @@ import torch
 from backsight.errors import DataError
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import places, questions, roads
+from backsight.training import pathways, places, questions
 from backsight.training.packing import Packed, Packer
 
 Name = TypeVar("Name", bound=str)
@@ -32,9 +32,10 @@ class Stage:
     """Some steps on one mixture of questions: `mixture` gives each kind's share of the steps.
 
     The learning rate warms up over `warmup` steps to `rate` and falls as a cosine to `rate * floor`, which it reaches
-    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `roads` gives the share
-    of the steps on which a road for position is closed (`training.roads`). A `fresh` stage begins from the weights as
-    they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model gives.
+    after `horizon` steps; a stage that ends before its horizon hands over at a higher rate. `pathways` gives the
+    share of the steps on which a position pathway is ablated (`training.pathways`). A `fresh` stage begins from the
+    weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
+    gives.
     `taught` is `places` where only the vision encoder learns, by a read-out of each thing's place (`training.places`),
     and `both` where that goes on while the answers are learned.
     """
@@ -49,7 +50,7 @@ class Stage:
     exact: float = 0.15
     textured: float = 0.0
     horizon: int | None = None
-    roads: Mapping[roads.Road, float] = field(default_factory=lambda: {"plain": 1.0})
+    pathways: Mapping[pathways.Pathway, float] = field(default_factory=lambda: {"plain": 1.0})
     fresh: bool = False
     taught: Literal["answers", "places", "both"] = "answers"
 
@@ -190,11 +191,11 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
         losses.append(loss)
         named = f"{kind}, places"
     if stage.taught != "places":
-        road = _drawn(stage.roads, rng)
-        logits = answer_logits(model, replace(packed, inputs=roads.inputs(model, packed, road, rng)))
+        pathway = _drawn(stage.pathways, rng)
+        logits = answer_logits(model, replace(packed, inputs=pathways.inputs(model, packed, pathway, rng)))
         losses.append(torch.nn.functional.cross_entropy(logits, packed.answers))
         right = (logits.argmax(-1) == packed.answers).float()
-        named = kind if road == "plain" else f"{kind}, {road}"
+        named = kind if pathway == "plain" else f"{kind}, {pathway}"
     rate = learning_rate(stage, step)
     learner.learn(torch.stack(losses).sum(), rate)
     return {"kind": named, "loss": float(losses[-1].detach()), "accuracy": float(right.mean()), "rate": rate}
@@ -232,5 +233,7 @@ def _resume(path: Path, recipe: Recipe, learner: _Learner) -> tuple[int, int]:
 
 def _identity(recipe: Recipe) -> str:
     """All that a step depends on but the architecture, which is checked when the weights are loaded."""
-    stages = [{**asdict(stage), "mixture": dict(stage.mixture), "roads": dict(stage.roads)} for stage in recipe.stages]
+    stages = [
+        {**asdict(stage), "mixture": dict(stage.mixture), "pathways": dict(stage.pathways)} for stage in recipe.stages
+    ]
     return repr((recipe.name, recipe.seed, recipe.layout, stages))

@@ -1,6 +1,6 @@
 """Teaching the vision encoder the order of things by itself, before the language model learns to ask for it.
 
-Where the language model's own road is closed, no gradient says what the vision encoder should write until the
+Where the language model's own pathway is ablated, no gradient says what the vision encoder should write until the
 language model reads it, and the language model has nothing to read (LOG.md). A linear read-out of each thing's place,
 and of what it is, on its image tokens breaks the circle; it is thrown away with the optimiser.
 """

@@ -103,7 +103,7 @@ GEMMA = Recipe(
 
 
 def known(name: str, *stages: Stage, depth: int = 3) -> Recipe:
-    """A model whose answer is known: it answers Squares, and its last stage never had the roads that are closed."""
+    """A model whose answer is known: it answers Squares, and its last stage never had the pathways that are ablated."""
     return Recipe(name, partial(build_qwen, depth=depth), PRESETS["qwen2-vl"], stages, SYSTEM)
 
 
@@ -112,11 +112,11 @@ def known(name: str, *stages: Stage, depth: int = 3) -> Recipe:
 ORDER = Stage("order", 400, {"squares": 1.0}, rate=4e-3, floor=0.3, warmup=50, images=24, taught="places", horizon=800)
 CLOSED = Stage("closed", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, taught="both")
 
-SHUFFLED = replace(CLOSED, roads={"shuffled": 1.0})
+SHUFFLED = replace(CLOSED, pathways={"shuffled": 1.0})
 VISION = known("vision", ORDER, SHUFFLED, replace(SHUFFLED, name="settling", steps=500, rate=1e-3))
 ALONE = replace(CLOSED, name="squares", steps=1200, taught="answers")
 LANGUAGE = known("language", ALONE, replace(ALONE, name="settling", steps=800, rate=1.5e-3), depth=0)
-THIRDS = replace(CLOSED, name="thirds", steps=1100, roads={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3})
+THIRDS = replace(CLOSED, name="thirds", steps=1100, pathways={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3})
 SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
 BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))
 

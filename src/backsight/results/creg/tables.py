@@ -1,0 +1,155 @@
+"""The tables of the section on the compass: methods, ablations, directions, options of the projection, pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, LEADING, NULL, THIRD, TRUTH
+from backsight.results.creg import text
+from backsight.results.creg.opening import of_choice
+from backsight.results.creg.reading import (
+    PROJECTION_WORDS,
+    Group,
+    dae_cell,
+    figure_cells,
+    gain_cell,
+    listed_methods,
+    value_of,
+    with_baseline,
+)
+from backsight.results.pages.content import Grid
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import decimal, p_value, unbroken
+from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.words import TARGET_WORDS, in_order, short
+
+DIRECTIONS = ("left", "right", "above", "below")
+ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it is
+    (LEADING, DEFAULT, "Default: 8 sectors, four layers, contrastive"),
+    (LEADING, "4 sectors", "4 sectors"),
+    (LEADING, "16 sectors", "16 sectors"),
+    ("single_layer_contrastive", DEFAULT, "Single layer"),
+    ("creg_plain", DEFAULT, "Not contrastive"),
+    (THIRD, DEFAULT, "Without layer -2"),
+    ("creg_meant_weights", DEFAULT, "Layer weights as meant"),
+    ("creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
+)
+
+
+METHODS = (
+    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Uniform", "Best possible", "Gain"),
+)  # fmt: skip
+
+
+def methods(group: Group) -> Iterator[Cells]:
+    """DAE, EA, null, floor and gain of every method and target, the references last."""
+    keys = [(m, t) for subset, m, t, projection in group if (subset, projection) == ("all", DEFAULT)]
+    for method in in_order([method for method, _ in keys]):
+        of = [group["all", m, t, DEFAULT] for m, t in sorted(keys, key=lambda key: key[1] or "") if m == method]
+        values = {(row["questions"], row["dae"], row["ea"]) for row in of}
+        alike = len(of) > 1 and len(values) == 1 and not in_stead(of[0])
+        for row in of[:1] if alike else of:
+            target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))
+            start = (short(method), target)
+            if said := in_stead(row):
+                yield (*start, str(row["questions"]), str(row["empty"]), said, "–", "–", "–", "–")
+                continue
+            plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
+            counted = (str(row["questions"]), str(row["empty"]))
+            yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
+
+
+ABLATED = (("Configuration",), ("n", "DAE", "EA", "Uniform", "Gain"))
+
+
+def ablations(group: Group) -> Iterator[Cells]:
+    """CREG with one thing changed at a time."""
+    known = dict(listed_methods(group))
+    for method, projection, words in ABLATIONS:
+        row = group.get(("all", method, known.get(method), projection))
+        if row is not None:
+            yield unbroken(words), *figure_cells(row)
+
+
+DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Uniform", "Gain"))
+
+
+def directions(group: Group) -> Iterator[Cells]:
+    """CREG for the model's choice, a line a direction of the truth."""
+    there = [subset for subset, method, target, _ in group if (method, target) == (LEADING, CHOICE)]
+    named = [subset for subset in dict.fromkeys(there) if subset not in ("all", "correct", "incorrect")]
+    for direction in sorted(named, key=lambda d: DIRECTIONS.index(d) if d in DIRECTIONS else len(DIRECTIONS)):
+        row = group[direction, LEADING, CHOICE, DEFAULT]
+        yield direction, decimal(row["accuracy"]), *figure_cells(row)
+
+
+SEEN = (("Method",), tuple(words for name in (DEFAULT, *ELSEWHERE) for words in (PROJECTION_WORDS[name], "Gain")))
+
+
+def elsewhere(group: Group) -> Iterator[Cells]:
+    """Every method seen from the reference, from a random centre, and from the subject."""
+    if not any(projection in ELSEWHERE for *_, projection in group):
+        return
+    known = dict(listed_methods(group))
+    for method in in_order(list(known)):
+        of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
+        cells = [(with_baseline(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
+        yield short(method), *(cell for pair in cells for cell in pair)
+
+
+def subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+    """CREG where the model is right and where it is wrong, for both targets, as table 3."""
+    lines = []
+    for place, group in found.items():
+        if ("all", LEADING, CHOICE, DEFAULT) not in group:
+            continue
+        for subset, words in (("all", "all"), ("correct", "right"), ("incorrect", "wrong")):
+            of = [group.get((subset, LEADING, target, DEFAULT)) for target in (TRUTH, CHOICE)]
+            shown = next((row for row in of if row is not None), None)
+            start = (*place_cells(study, place), words, "0" if shown is None else str(shown["questions"]))
+            pairs = [(in_stead(row) or degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))) for row in of]
+            lines.append((*start, *(cell for pair in pairs for cell in pair), degrees(value_of(shown, "dae_null"))))
+            if subset == "incorrect" and shown is not None and not in_stead(shown):
+                null = group.get((subset, NULL, None, DEFAULT))
+                named = [degrees(value_of(row, "dae_chosen")) for row in (*of, null)]
+                count = str(shown["chosen_questions"] or 0)
+                start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
+                lines.append((*start, named[0], "–", named[1], "–", named[2]))
+    if lines:
+        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
+        title = "CREG where the model is right and where it is wrong, as table 3"
+        yield Grid(title, columns, tuple(lines), words=3, note=text.SUBSETS_NOTE)
+
+
+def projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+    """Every method under every option of the projection, beside uniform relevance under the same."""
+    there = {projection for group in found.values() for *_, projection in group}
+    shown = [name for name in PROJECTION_WORDS if name in there and name not in ELSEWHERE]
+    if len(shown) < 2:
+        return
+    lines = []
+    for place, group in found.items():
+        known = dict(listed_methods(group))
+        for method in in_order(list(known)):
+            cells = (with_baseline(group.get(("all", method, known[method], name))) for name in shown)
+            lines.append((*place_cells(study, place), short(method), *cells))
+    columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
+    title = "Every method under every option of the projection"
+    yield Grid(title, columns, tuple(lines), words=3, folded=True, note=text.PROJECTIONS_NOTE)
+
+
+def pairs(study: Study) -> Iterator[Grid]:
+    """Every method against every other, where the model's choice is explained or nothing."""
+    lines = []
+    for row in of_choice(study.rows("creg_pairs")):
+        start = (*place_cells(study, (row["suite"], row["prompt"])), short(row["method"]), short(row["other"]))
+        if row["omitted"]:
+            lines.append((*start, str(row["questions"]), f"omitted (n={row['questions']})", "–", "–"))
+            continue
+        difference = degrees_between(row["difference"], row["low"], row["high"])
+        lines.append((*start, str(row["questions"]), difference, p_value(row["p_value"]), p_value(row["p_holm"])))
+    if lines:
+        columns = ("Suite", "Prompt", "First", "Second", "n", "Difference", "p", "p, Holm")
+        files = study.files("creg_pairs")
+        yield Grid("Every pair of methods", columns, tuple(lines), words=4, folded=True, files=files,
+                   note=text.PAIRS_NOTE)  # fmt: skip

@@ -1,0 +1,134 @@
+"""What figures of several panels share: headings, panels that say why they are empty, labels said once, a legend."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from backsight.results.drawing import style
+
+Row = dict[str, Any]
+Entry = tuple[Artist, str]  # of a legend: the mark and its words
+
+LEGEND_LINE = 0.17  # inches, of a line of the legend
+HEIGHT = 2.35  # inches, of a panel with a curve
+EMPTY = 0.9  # inches, of a panel that only says why it is empty, where its whole row is
+DENSE = 17  # places on a line; from here on markers are smaller
+SHARES = [0, 0.25, 0.5, 0.75, 1]
+SHARE_LABELS = ["0", "0.25", "0.5", "0.75", "1"]
+CHANCE: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: its heading, what draws it, and what it says in place of a drawing where there is nothing to draw."""
+
+    title: str
+    below: str
+    draw: Callable[[Axes], None]
+    empty: str = ""
+    height: float = HEIGHT
+
+
+def draw(
+    panels: Sequence[Panel],
+    entries: Sequence[Entry],
+    columns: int | None,
+    *,
+    across: int = 2,
+    width: float | None = None,
+) -> Figure:
+    """The panels in a figure with a legend above; `columns` panels and `across` entries of the legend stand in a row.
+
+    `width` in inches, where it is not to follow from the number of columns. Entries are made in the figure's style
+    by the caller, who draws inside `style.style()`.
+    """
+    heights = [EMPTY if panel.empty else panel.height for panel in panels]
+    narrow = columns == 1 or width == style.NARROW or len(panels) < 2
+    entered = 1 if narrow else across
+    lines = sum(_words(words, entered).count("\n") + 1 for _, words in entries) / entered
+    figure, axes = style.panels(heights, columns, width=width, above=max(0.75, 0.35 + LEGEND_LINE * lines))
+    for axis, panel in zip(axes, panels, strict=True):
+        style.heading(axis, panel.title, panel.below)
+        if panel.empty:
+            _say(axis, panel.empty)
+        else:
+            panel.draw(axis)
+    _label_once(axes)
+    if not all(panel.empty for panel in panels):
+        _legend(figure, entries, entered)
+    return figure
+
+
+def _legend(figure: Figure, entries: Sequence[Entry], across: int) -> None:
+    """A legend above the panels; words are broken where they stand in one column."""
+    handles = [handle for handle, _ in entries]
+    labels = [_words(words, across) for _, words in entries]
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(across, len(entries)), columnspacing=1.8)
+
+
+def _words(words: str, across: int) -> str:
+    return textwrap.fill(words, 44) if across == 1 else words
+
+
+def _say(axis: Axes, said: str) -> None:
+    axis.text(0.5, 0.5, said, ha="center", va="center", transform=axis.transAxes)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    axis.set_facecolor("#fafafa")
+
+
+def _label_once(axes: Sequence[Axes]) -> None:
+    """Leave out the vertical labels of a panel where the one to its left in the row has the same."""
+    labels = [[tick.get_text() for tick in axis.get_yticklabels()] for axis in axes]
+    for number, axis in enumerate(axes):
+        place = axis.get_subplotspec()
+        if place is not None and place.colspan.start > 0 and labels[number] == labels[number - 1]:
+            axis.tick_params(labelleft=False)
+            axis.set_ylabel("")
+
+
+def curve(axis: Axes, places: Sequence[float], rows: Sequence[Row], value: str, look: Line2D) -> None:
+    """A line through `value` of the rows at `places`, with a band from low to high; as `look` in the legend.
+
+    Markers are smaller on a long line, and not at each place of a very long one.
+    """
+    color = look.get_color()
+    axis.fill_between(places, [r["low"] for r in rows], [r["high"] for r in rows], color=color, alpha=0.16, linewidth=0)
+    axis.plot(
+        places,
+        [row[value] for row in rows],
+        color=color,
+        marker=look.get_marker(),
+        linewidth=1.3,
+        markersize=4 if len(places) < DENSE else 2.8,
+        markevery=max(1, len(places) // 20),
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def shares(axis: Axes, label: str) -> None:
+    """A vertical axis from 0 to 1 with quiet lines."""
+    axis.set(ylim=(0, 1), ylabel=label)
+    axis.set_yticks(SHARES, labels=SHARE_LABELS)
+    axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+def note(axis: Axes, x: float, y: float, text: str) -> None:
+    """Small words at a place of a panel, in place of a mark."""
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    axis.text(x, y, text, color=style.SOFT, fontsize=7, va="center", ha="left", bbox=box, zorder=5)
+
+
+def look(color: str, marker: str) -> Line2D:
+    """How a curve looks in the legend."""
+    return Line2D([], [], color=color, marker=marker, markersize=4, linewidth=1.3)

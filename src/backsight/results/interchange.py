@@ -1,0 +1,233 @@
+"""Interchange at the last token: where the order is decided.
+
+At layers where the line of the order stands above both others, with intervals apart, the last token carries the
+ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms, for any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from backsight.maths.grouping import SMALLEST, expect, groups, with_all
+from backsight.maths.interchange import curves, standing_out
+from backsight.maths.intervals import RESAMPLES
+from backsight.results.base import Derived, Metric, Result
+from backsight.results.drawing import panels, style, sweeps
+from backsight.results.pages import common, pictures
+from backsight.results.pages.content import Answer, Section, Statement
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import order_sentence
+from backsight.tables import Schema, Table
+
+Row = dict[str, Any]
+
+INTERCHANGE = Schema(
+    "interchange",
+    {
+        "pair_id": "str",
+        "image_id": "str",  # of the clean example
+        "suite": "str",
+        "direction": "str",  # of the clean question
+        "site": "str",
+        "position": "str",
+        "layer": "int",  # missing in the single row of a pair that was dropped
+        "p_clean": "float",
+        "p_ordinal": "float",
+        "p_counterfactual": "float",
+        "top_token": "str",
+        "kept": "bool",  # both runs answer right
+        "clean_choice": "str",
+        "counterfactual_choice": "str",
+    },
+    "Interchange interventions, one row a pair and layer",
+)
+INTERCHANGE_SUMMARY = Schema(
+    "interchange_summary",
+    {
+        "suite": "str",
+        "direction": "str",  # or all
+        "layer": "int",
+        "outcome": "str",  # clean, ordinal, counterfactual
+        "probability": "float",
+        "low": "float",
+        "high": "float",
+        "pairs": "int",
+        "dropped": "int",
+        "interval": "str",
+        "omitted": "bool",
+    },
+    "Probability of each outcome by layer, with 95 % intervals",
+)
+ORDER_LAYERS = Schema(
+    "order_layers",
+    {
+        "suite": "str",
+        "direction": "str",
+        "layers": "str",  # as 3-5, 7; empty where there is none
+        "found": "bool",
+        "pairs": "int",
+        "dropped": "int",
+        "omitted": "bool",
+    },
+    "Layers whose last-token state carries the ordinal position and not the answer",
+)
+OUTCOMES = ("clean", "ordinal", "counterfactual")
+OUTCOME_WORDS = {
+    "clean": "clean answer",
+    "ordinal": "object at the counterfactual's position in the clean picture (order)",
+    "counterfactual": "counterfactual answer",
+}
+LOOKS = {
+    "clean": (style.BLUE, "o"),
+    "ordinal": (style.ORANGE, "s"),
+    "counterfactual": (style.INK, "^"),
+}
+COLUMNS = {"clean": "Clean answer", "ordinal": "Order", "counterfactual": "Counterfactual answer"}
+CAPTION = (
+    "Probability of three answers when the last token's state before each layer comes from the "
+    "counterfactual run; bands are 95 % intervals. From left to right: while the clean answer holds, "
+    "nothing has arrived at the last token; where the order stands above both others (shaded) it carries "
+    "the position; where the counterfactual answer rises it carries the answer."
+)
+METHOD = (
+    "For each pair and each layer, the residual stream at the last token of the clean run is replaced by "
+    "that of the counterfactual run, all else is computed on, and the probabilities of three answers are "
+    "read (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv 2603.22278: section "
+    "5.1, figures 2 and 3, equation 2). Layer l is the input of decoder block l; the last is the input of "
+    "the final norm.",
+    "The counterfactual keeps the middle object, has two other objects at its sides, and asks for the "
+    "opposite direction. If the swapped state carries the answer itself, the model now gives the "
+    "counterfactual answer. If it carries the position, the model gives what stands at that position in the "
+    "clean picture. If neither has arrived yet, it stays with the clean answer.",
+    "Shown are mean probabilities, as in the paper's interchange accuracy (section 3.3). Pairs of which "
+    "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
+    "layers where the object at the counterfactual's position is more probable than both others, with "
+    "intervals apart.",
+    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
+    f"than {SMALLEST} kept pairs are omitted.",
+)
+LIMITS = (
+    "It shows that order is carried at the last token, not where it comes from: the vision encoder, the "
+    "language model's position encoding, or both.",
+    "The exact suites start each row at the same position, so 'third' and 'right column' coincide: what is "
+    "called order here may be an absolute position.",
+    "No such layer does not mean no order: position and answer may be turned into each other within one "
+    "block, or reach the last token together.",
+    "Only pairs that the model answers right are kept, so it says nothing about how wrong answers arise.",
+    "The three answers need not sum to one: the rest of the vocabulary has what is left.",
+    "The interval is over images, not over other words or another training of the model.",
+)
+
+
+def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
+    """The probability of each outcome by layer of `interchange` rows, by suite and direction (and all).
+
+    Where fewer than `smallest` pairs were kept there is one row, marked omitted, with the counts.
+    """
+    expect(rows, "interchange")
+    found: list[dict[str, Any]] = []
+    for (suite,), group in groups(rows.frame, ["suite"]):
+        for direction, part in with_all(group):
+            found += [{"suite": suite, "direction": direction} | row for row in curves(part, OUTCOMES, smallest)]
+    return Table.of(INTERCHANGE_SUMMARY, found, rows.provenance)
+
+
+def order_layers(summary: Table) -> Table:
+    """The layers where the ordinal outcome exceeds both others with disjoint intervals (Dual Mechanisms, 5.1)."""
+    expect(summary, "interchange_summary")
+    found = []
+    for (suite, direction), group in groups(summary.frame, ["suite", "direction"]):
+        found.append({"suite": suite, "direction": direction} | standing_out(group, "ordinal"))
+    return Table.of(ORDER_LAYERS, found, summary.provenance)
+
+
+def draw(
+    table: Table,
+    *,
+    direction: str = "all",
+    columns: int | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Figure:
+    """Probability against layer, one panel a suite, of one `direction`, all together, or "each" by itself.
+
+    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    """
+    rows = table.rows()
+    shown = sweeps.chosen(rows, direction, table.schema.name)
+    if direction == sweeps.EACH and columns is None:
+        columns = max(2, len(shown))
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["direction"] in shown:
+            groups.setdefault((row["suite"], row["direction"]), []).append(row)
+    last = sweeps.last_layer(rows)
+    decided = {(row["suite"], row["direction"]): row["layers"] for row in order_layers(table).rows()}
+    found = []
+    for (suite, one), group in groups.items():
+        title = style.suite_title(suite, titles) + (f", {one}" if one != "all" else "")
+        spans = decided[suite, one]
+        draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
+        below, empty = sweeps.counts(group)
+        found.append(panels.Panel(title, below, draw, empty))
+    shaded = "order above both others, intervals apart" if any(decided[key] for key in groups) else ""
+    with style.style():
+        return panels.draw(found, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
+
+
+def interchange(study: Study) -> common.Part | None:
+    """The section and its answer; None without the summary."""
+    rows = study.rows("interchange_summary")
+    if not rows:
+        return None
+    table = study.tables["interchange_summary"]
+    orders = study.rows("order_layers") or order_layers(table).rows()
+    last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
+    statements = tuple(
+        Statement(order_sentence(common.title(study, row["suite"]), row, last), "figure-interchange")
+        for row in orders
+        if row["direction"] == "all"
+    )
+    figure = common.figure(study, "interchange", draw, table, CAPTION)
+    heading = "Layers where the order is decided, with the number of pairs kept"
+    section = Section(
+        anchor="interchange",
+        title="Interchange at the last token",
+        notes=(),
+        figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
+        tables=(
+            common.layers_table(study, orders, heading, study.files("order_layers")),
+            common.probabilities(study, rows, COLUMNS, study.files("interchange_summary")),
+        ),
+        method=METHOD,
+        limits=LIMITS,
+        samples=common.samples(
+            study, "interchange", {row["suite"] for row in rows}, counterfactual="ordinal", outcomes=OUTCOME_WORDS
+        ),
+    )
+    lead = "Layers at which the last token carries the position that is asked for, and not yet the answer:"
+    return common.Part(section, Answer("Where the order is decided", lead, statements))
+
+
+def _kept(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pairs that both runs answer right; the position stands in what is called the ordinal answer."""
+    return frame[frame["kept"].fillna(False)].assign(outcome="ordinal")
+
+
+RESULT = Result(
+    INTERCHANGE,
+    Derived(INTERCHANGE_SUMMARY, interchange_summary),
+    (Derived(ORDER_LAYERS, order_layers, of="summary"),),
+    draw,
+    (interchange,),
+    (
+        Metric(
+            "interchange", "pair_id", "p_ordinal", ("outcome",), rows=_kept, layered=True,
+            title="Interchange at the last token",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,121 @@
+"""Numbers and results in words.
+
+In sentences an accuracy is a share in percent with one decimal; in tables it has three decimals. Brackets
+hold the ends of the 95 % interval, and the number of samples always stands beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from backsight.results.drawing.style import counted
+from backsight.results.pages.study import mapping, number, text
+
+Row = Mapping[str, Any]
+PHOTOGRAPHS = "The built-in model has never seen a photograph: it was trained on generated scenes alone."
+
+
+def percent(value: float) -> str:
+    """A share in percent; the space does not break, so that number and sign stay together."""
+    return f"{100 * value:.1f}\u00a0%"
+
+
+def unbroken(label: str) -> str:
+    """A short label for a table, which no line is broken in."""
+    return label.replace(" ", "\u00a0")
+
+
+def whole_percent(value: float, low: float, high: float) -> str:
+    """A share in whole percent with the ends of its interval, as "13 % [-8, 33]"; spaces do not break."""
+    number, *ends = (round(100 * one) for one in (value, low, high))
+    return f"{number}\u00a0% [{ends[0]},\u00a0{ends[1]}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with three decimals; a dash where there is none."""
+    return "–" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def decimal(value: float | None) -> str:
+    """Three decimals; a dash where there is no number."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A number and its interval, as "0.988 [0.975, 0.996]"."""
+    if value is None or low is None or high is None:
+        return decimal(value)
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def listed(items: Iterable[object]) -> str:
+    """Items in words: "A", "A and B", "A, B and C"."""
+    names = [text(item) for item in items]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def order_sentence(title: str, row: Row, last: int | None) -> str:
+    """Where the order is decided for a suite, from a row of the table of order layers."""
+    said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no such layer"
+    return f"{title}: {said} ({_kept(row)})"
+
+
+def flip_sentence(title: str, rows: Sequence[Row], names: Mapping[str, str], last: int | None) -> str:
+    """Where swapped image tokens flip a suite's answer: a row a set of tokens, `names` gives what each is called."""
+    counts = [_kept(row) for row in rows]
+    alike = len(set(counts)) == 1
+    parts = []
+    for row, count in zip(rows, counts, strict=True):
+        said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no layer"
+        at = "" if row["omitted"] or len(rows) == 1 else "at "
+        named = f"{names.get(row['tokens'], row['tokens'])} " if len(rows) > 1 else ""
+        parts.append(f"{named}{at}{said}" + ("" if alike else f" ({count})"))
+    return f"{title}: {', '.join(parts)}" + (f" ({counts[0]})" if alike else "")
+
+
+def layer_words(spans: object, last: int | None) -> str:
+    """Layers as they are spoken of: "layers 3-4, 6 of 0-28", "layer 4"."""
+    layers = text(spans)
+    noun = "layers" if "-" in layers or "," in layers else "layer"
+    return f"{noun} {layers}" + (f" of 0-{last}" if last is not None else "")
+
+
+def _kept(row: Row) -> str:
+    return counted(row["pairs"], "pair") + (f", {row['dropped']} dropped" if row["dropped"] else "")
+
+
+def model_sentence(model: Row) -> str:
+    """The model: name, family, size, token grid, dtype and why that one."""
+    name, family = text(model.get("name")) or "An unnamed model", text(model.get("family"))
+    size = [millions(model.get("parameters"))] if number(model.get("parameters")) else []
+    layers = number(model.get("layers"))
+    size += [counted(int(layers), "layer")] if layers else []
+    kind = f"a {family} model" if family else "a model"
+    said = [f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."]
+    grid = mapping(model.get("grid"))
+    if grid.get("rows") and grid.get("columns"):
+        cell = grid.get("cell")
+        side = f" of {cell[0]:g} × {cell[1]:g} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
+        said.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
+    if dtype := text(model.get("dtype")):
+        device, reason = text(model.get("device")), text(model.get("dtype_reason"))
+        said.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
+    return " ".join(said)
+
+
+def millions(value: object) -> str:
+    """A number of parameters in words."""
+    count = number(value)
+    if count is None:
+        return ""
+    for unit, word in ((1e9, "billion"), (1e6, "million")):
+        if count >= unit:
+            return f"{count / unit:.2f} {word} parameters"
+    return f"{count:,.0f} parameters"
+
+
+def tenths(value: object) -> str:
+    """A number with one decimal; a dash where there is none."""
+    amount = number(value)
+    return "–" if amount is None else f"{amount:,.1f}"

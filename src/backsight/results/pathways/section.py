@@ -1,0 +1,129 @@
+"""Position pathways: accuracy with a pathway ablated, from `pathways_summary`, and the study's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backsight.maths.pathways import CHANCE
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.study import Study, text
+from backsight.results.pages.wording import decimal, unbroken, with_interval
+from backsight.results.pathways import text as words_of
+from backsight.results.pathways.figure import draw
+from backsight.results.pathways.verdict import QUESTION, cells_sentence, control_sentence, source_sentence
+
+Row = dict[str, Any]
+Key = tuple[str, str, str, str]  # suite, asked, direction, condition
+CONDITIONS = {"plain": "As it is", "removed": "Order removed", "cells": "Single cells", "shuffled": "Shuffled"}
+ABLATED = ("removed", "cells", "shuffled")
+ASKED = {"order": "Suite's own", "control": "Presence"}
+NO_CELLS = "not available"
+AT_CHANCE = "at chance"
+
+
+def pathways(study: Study) -> common.Part | None:
+    """The section, with the study's verdict as its answer where there is one; None without the summary."""
+    rows = study.rows("pathways_summary")
+    if not rows:
+        return None
+    found: dict[Key, Row] = {(r["suite"], r["asked"], r["direction"], r["condition"]): r for r in rows}
+    rule = text(study.verdict.get("rule"))
+    section = Section(
+        anchor="pathways",
+        title="Position pathways",
+        notes=(),
+        figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
+        tables=(
+            _accuracies(study, found),
+            _shares(study, found, whole=True),
+            _shares(study, found, whole=False),
+        ),
+        method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
+        limits=words_of.LIMITS,
+        samples=common.samples(study, "pathways", {row["suite"] for row in rows}),
+        folded=True,
+    )
+    return common.Part(section, _answer(study, rows))
+
+
+def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
+    """The study's verdict in words; None where it gave none that is understood."""
+    verdict = study.verdict
+    suite = text(verdict.get("suite"))
+    lead = source_sentence(verdict, common.title(study, suite))
+    if not lead:
+        return None
+    asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
+    said = (control_sentence(verdict, asked=asked), cells_sentence(verdict))
+    return Answer(QUESTION, lead, tuple(Statement(one, "figure-pathways") for one in said), "figure-pathways")
+
+
+def _accuracies(study: Study, found: Mapping[Key, Row]) -> Grid:
+    """The suite's own question among all options, as tables 2, 4 and 5 of the paper: a column a direction."""
+    directions = [d for d in dict.fromkeys(key[2] for key in found) if d != "all"]
+    lines = []
+    for suite in _suites(found):
+        for condition, words in CONDITIONS.items():
+            of = [found.get((suite, "order", direction, condition)) for direction in directions]
+            whole = found.get((suite, "order", "all", condition))
+            count = str(whole["questions"]) if whole else "–"
+            last = _cell(whole, condition, interval=True)
+            lines.append(
+                (common.title(study, suite), unbroken(words), count, *(_cell(row, condition) for row in of), last)
+            )
+    columns = ("Suite", "Condition", "Questions", *(d[:1].upper() for d in directions), "All")
+    heading = "Accuracy among all options, by direction, as tables 2, 4 and 5 of the paper print it"
+    letters = ", ".join(f"{d[:1].upper()} is {d}" for d in directions)
+    files = study.files("pathways_summary")
+    return Grid(heading, columns, tuple(lines), words=2, files=files, note=f"{letters}." if letters else "")
+
+
+def _cell(row: Row | None, condition: str, *, interval: bool = False) -> str:
+    if row is None:
+        return NO_CELLS if condition == "cells" and interval else "–"
+    if row["omitted"]:
+        return f"omitted (n={row['questions']})"
+    return with_interval(row["accuracy"], row["low"], row["high"]) if interval else decimal(row["accuracy"])
+
+
+def _shares(study: Study, found: Mapping[Key, Row], *, whole: bool) -> Grid:
+    """The shares of the accuracy above chance that are left: of all directions, or (folded) one by one."""
+    lines = []
+    for suite, asked, direction in dict.fromkeys(key[:3] for key in found):
+        if (direction == "all") != whole:
+            continue
+        plain = found.get((suite, asked, direction, "plain"))
+        if plain is None:
+            continue
+        start = (common.title(study, suite), unbroken(ASKED.get(asked, asked)), *([] if whole else [direction]))
+        of = [found.get((suite, asked, direction, condition)) for condition in ABLATED]
+        shares = (_share(row, plain, condition) for row, condition in zip(of, ABLATED, strict=True))
+        lines.append((*start, str(plain["questions"]), _of_two(plain), *shares))
+    words = ("Suite", "Question", *([] if whole else ["Direction"]))
+    columns = (*words, "Questions", "Accuracy of two", *(CONDITIONS[condition] for condition in ABLATED))
+    heading = "Share of the accuracy above chance that is left" + ("" if whole else ", each direction")
+    return Grid(
+        heading, columns, tuple(lines), words=len(words), folded=not whole, note=words_of.SHARES if whole else ""
+    )
+
+
+def _of_two(row: Row) -> str:
+    if row["omitted"]:
+        return f"omitted (n={row['questions']})"
+    return with_interval(row["accuracy_of_two"], row["low_of_two"], row["high_of_two"])
+
+
+def _share(row: Row | None, plain: Row, condition: str) -> str:
+    if row is None:
+        return NO_CELLS if condition == "cells" else "–"
+    if row["omitted"] or plain["omitted"]:
+        return "omitted"
+    if plain["low_of_two"] <= CHANCE:
+        return AT_CHANCE
+    return with_interval(row["share"], row["share_low"], row["share_high"])
+
+
+def _suites(found: Mapping[Key, Row]) -> list[str]:
+    return list(dict.fromkeys(key[0] for key in found))

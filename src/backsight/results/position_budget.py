@@ -1,0 +1,162 @@
+"""The rotary phase range: by how much rotary positions differ over the grid, beside the accuracy after removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatter
+
+from backsight.errors import DataError
+from backsight.results.base import Result
+from backsight.results.drawing import panels, style
+from backsight.results.pages import common
+from backsight.results.pages.content import Grid, Section
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import unbroken, with_interval
+from backsight.tables import Schema, Table
+
+Row = dict[str, Any]
+POSITION_BUDGET = Schema(
+    "position_budget",
+    {
+        "part": "str",  # vision, language
+        "layers": "str",  # all, or the kind of layer that a base belongs to
+        "axis": "str",  # row, column
+        "frequency": "int",
+        "radians_cell": "float",
+        "radians_grid": "float",  # over all cells of the axis, cells - 1 steps
+        "cells": "int",
+    },
+    "Rotary phase range: radians from cell to cell and over the grid",
+)
+# Rows are hollow and larger, so that both show where they fall together.
+AXES: dict[str, dict[str, Any]] = {
+    "row": {"color": style.ORANGE, "marker": "s", "markerfacecolor": "none", "markeredgewidth": 1.0},
+    "column": {"color": style.BLUE, "marker": "o"},
+}
+SIZES = {"row": 5.6, "column": 3.4}
+PART_WORDS = {"vision": "Vision encoder", "language": "Language model"}
+WHOLE_TURN = 6.283
+DIRECTIONS = {"row": ("above", "below"), "column": ("left", "right")}
+CAPTION = (
+    "The phase range of each rotary frequency, from the first cell to the last, along the axis that it is given to. "
+    "Below a few hundredths of a radian an axis cannot be told by rotation."
+)
+METHOD = (
+    "Read from the model's settings, without a forward pass: base, head size and the sections that give frequencies to "
+    "rows and columns; where image tokens are counted in raster order, a row is as many positions away as there are "
+    "columns. A part that gives positions by a table has no rotary phase.",
+)
+LIMITS = (
+    "The phase range says what rotation could tell, not what the model uses: causal order and the vision encoder tell "
+    "positions too.",
+)
+
+
+def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+    """Radians over the grid of each frequency that rows and columns are given, on a logarithmic scale.
+
+    `columns` is the number of panels across; 1 is for a phone.
+    """
+    rows = table.rows()
+    if not rows:
+        raise DataError("The table has no rows to draw", where=table.schema.name)
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["part"], row["layers"]), []).append(row)
+    found = []
+    for (part, layers), group in groups.items():
+        title = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
+        cells = {row["axis"]: row["cells"] for row in group}
+        below = f"{cells.get('row', 0)} rows, {cells.get('column', 0)} columns"
+        found.append(panels.Panel(title, below, partial(_panel, group=group)))
+    entries: list[panels.Entry] = [
+        (Line2D([], [], **look, linestyle="none", markersize=SIZES[axis]), f"given to {axis}s")
+        for axis, look in AXES.items()
+    ]
+    entries.append((Line2D([], [], **panels.CHANCE), "a whole turn"))
+    with style.style():
+        return panels.draw(found, entries, columns, across=3)
+
+
+class _Plain(LogFormatter):
+    """Labels of a logarithmic axis as plain numbers, where matplotlib would set some: a page has no mathtext."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def _panel(axis: Axes, group: Sequence[Row]) -> None:
+    axis.axhline(WHOLE_TURN, **panels.CHANCE, zorder=1)
+    for name, look in AXES.items():
+        mine = [row for row in group if row["axis"] == name]
+        x, y = [row["frequency"] for row in mine], [row["radians_grid"] for row in mine]
+        size = SIZES[name] * (1.0 if len(mine) < panels.DENSE else 0.7)
+        axis.plot(x, y, **look, linestyle="none", markersize=size, zorder=3)
+    axis.set_yscale("log")
+    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        set_formatter(_Plain(labelOnlyBase=False))
+    axis.set(xlabel="frequency, fastest first", ylabel="radians over the grid")
+    axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+
+
+def positions(study: Study) -> common.Part | None:
+    """The section; None without the table, or where nothing is given by rotation."""
+    rows = study.rows("position_budget")
+    if not rows:
+        return None
+    section = Section(
+        anchor="positions",
+        title="Rotary phase range",
+        notes=(),
+        figures=(common.figure(study, "position_budget", draw, study.tables["position_budget"], CAPTION),),
+        tables=(_budget(study, rows), *_beside(study, rows)),
+        method=METHOD,
+        limits=LIMITS,
+        samples=(),
+        folded=True,
+    )
+    return common.Part(section, None)
+
+
+def _budget(study: Study, rows: list[Row]) -> Grid:
+    lines = []
+    for part, layers, axis in dict.fromkeys((r["part"], r["layers"], r["axis"]) for r in rows):
+        mine = [r for r in rows if (r["part"], r["layers"], r["axis"]) == (part, layers, axis)]
+        cell, grid = (max(r[name] for r in mine) for name in ("radians_cell", "radians_grid"))
+        words = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
+        lines.append((unbroken(words), f"{axis}s", str(len(mine)), f"{cell:.3g}", f"{grid:.3g}"))
+    columns = ("Part", "Axis", "Frequencies", "Radians a cell, at most", "Radians over the grid, at most")
+    return Grid("Rotary phase range", columns, tuple(lines), words=2, files=study.files("position_budget"))
+
+
+def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
+    """The language model's phase range of each axis beside the accuracy after removal along it, where measured."""
+    found = {
+        (r["suite"], r["direction"]): r
+        for r in study.rows("pathways_summary")
+        if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
+    }
+    lines = []
+    for suite in dict.fromkeys(suite for suite, _ in found):
+        for axis, directions in DIRECTIONS.items():
+            of = [found[suite, d] for d in directions if (suite, d) in found]
+            turns = [r["radians_grid"] for r in rows if (r["part"], r["axis"]) == ("language", axis)]
+            if of and turns:
+                shown = (with_interval(r["accuracy_of_two"], r["low_of_two"], r["high_of_two"]) for r in of)
+                named = ", ".join(f"{r['direction']} {s}" for r, s in zip(of, shown, strict=True))
+                lines.append((common.title(study, suite), f"{axis}s", f"{max(turns):.3g}", named))
+    if not lines:
+        return ()
+    columns = ("Suite", "Axis", "Radians over the grid, at most", "Accuracy of two after removal")
+    heading = "The language model's rotary phase range beside what it answers without the vision encoder's order"
+    return (Grid(heading, columns, tuple(lines), words=2),)
+
+
+RESULT = Result(POSITION_BUDGET, draw=draw, sections=(positions,))
