@@ -157,7 +157,7 @@ def test_the_command_says_cap_and_batches(
     code, printed, err = command(*arguments, "--memory", "much")
     assert (code, printed) == (2, "") and "This is no size of memory" in err
     code, printed, err = command(*arguments[:2], "--out", tmp_path / "no", *arguments[4:], "--memory", "1MiB")
-    assert (code, printed) == (1, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
+    assert (code, printed) == (3, "") and "Not even one sample" in err and not (tmp_path / "no").exists()
 
 
 def test_the_estimate_is_what_is_held_and_the_largest_batch(tiny_vlm: VLM, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def test_what_cannot_be_compared_is_said(
         compare(found)
     assert all(one in str(caught.value) for one in said), str(caught.value)
     code, printed, err = command("compare", *found, "--out", out)
-    assert (code, printed) == (2 if kind is UsageError else 1, "")
+    assert (code, printed) == (2 if kind is UsageError else 3, "")
     assert err == f"backsight: {caught.value}\n"
     assert not out.exists()
 

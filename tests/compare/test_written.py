@@ -59,7 +59,7 @@ def test_a_folder_with_other_things_in_it_is_refused(command: Command, pair: lis
     (folder / "mine.txt").write_text("x")
     file.write_text("x")
     code, out, err = command("compare", *pair, "--out", folder)
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert err == (
         f"backsight: The output folder is not empty and holds no comparison\n  where: {folder}\n  got:   mine.txt\n"
         "  do:    give an empty or a new folder as --out\n"
@@ -67,7 +67,7 @@ def test_a_folder_with_other_things_in_it_is_refused(command: Command, pair: lis
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
     assert "The output folder is a file" in command("compare", *pair, "--out", file).err
     before = (pair[0] / "study.json").read_bytes()
-    assert command("compare", *pair, "--out", pair[0]).code == 1  # a study's own folder
+    assert command("compare", *pair, "--out", pair[0]).code == 3  # a study's own folder
     assert (pair[0] / "study.json").read_bytes() == before and not (pair[0] / "compare.json").exists()
 
 
