@@ -190,6 +190,8 @@ def test_a_missing_or_broken_picture_is_told_before_a_model_is_opened(
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     boxes = [part for which in ("subject", "reference") for part in _option(asked, which)]
-    for name in ("missing.png", "broken.png"):
-        found = command("explain", "no/such-model", tmp_path / name, *boxes)
-        assert found.code == 1 and "A picture" in found.err and name in found.err
+    for name, code, said in (
+        ("missing.png", 2, "There is no such file"), ("broken.png", 3, "A picture"), (".", 2, "This is a folder, not"),
+    ):  # fmt: skip
+        outcome = command("explain", "no/such-model", tmp_path / name, *boxes)
+        assert outcome.code == code and said in outcome.err and name.strip(".") in outcome.err

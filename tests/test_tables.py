@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backsight.errors import DataError
-from backsight.tables import Schema, Table, replacing
+from backsight.tables import Schema, Table, difference, intact, replacing, stamp
 
 SCHEMA = Schema("toy", {"word": "str", "count": "int", "amount": "float", "is_so": "bool"}, "A toy")
 ROWS: list[dict[str, Any]] = [
@@ -178,3 +178,30 @@ def test_html_escapes_what_the_rows_say() -> None:
     shown = Table.of(SCHEMA, [{**ROWS[0], "word": "<script>"}])._repr_html_()
     assert "&lt;script&gt;" in shown and "<script>" not in shown
     assert repr(table()).startswith("Table(toy, 3 rows)\n")
+
+
+def test_a_data_frame_of_its_own(tmp_path: Path) -> None:
+    table = Table.of(Schema("s", {"n": "int"}), [{"n": 1}, {"n": 2}])
+    frame = table.to_pandas()
+    frame["n"] = 7
+    assert table.frame["n"].tolist() == [1, 2]
+
+
+def test_a_stamp_tells_what_became_of_a_file(tmp_path: Path) -> None:
+    table = Table.of(Schema("s", {"n": "int"}), [{"n": 1}, {"n": 2}])
+    path = table.write(tmp_path, "t")
+    written = stamp(path, len(table))
+    assert intact(path, written) and Table.read(path, written).rows() == [{"n": 1}, {"n": 2}]
+    Table.of(table.schema, [{"n": 1}]).write(tmp_path, "t")
+    assert difference(path, written) == "1 rows, 2 were written"
+    Table.of(table.schema, [{"n": 1}, {"n": 3}]).write(tmp_path, "t")
+    assert difference(path, written) == "other content than was written"
+    with pytest.raises(DataError, match="A table is not as it was written") as caught:
+        Table.read(path, written)
+    assert caught.value.where == path and str(caught.value.do).startswith(
+        "run the command of the study again: it makes"
+    )
+    path.write_bytes(path.read_bytes()[:-9])
+    assert (intact(path, written), difference(path, written)) == (False, "the file is damaged")
+    path.unlink()
+    assert (intact(path, written), difference(path, written)) == (False, "no such file")

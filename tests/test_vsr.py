@@ -537,6 +537,6 @@ def test_mistakes_on_the_command_line(command: Command, tmp_path: Path) -> None:
     assert code == 2 and err.startswith("backsight: The folder is not in VSR's published form")
     root = published(tmp_path / "vsr", "{oops\n")
     code, _, err = command("data", "vsr", root)
-    assert code == 1 and err.startswith(f"backsight: A line is not JSON\n  where: {root / 'random/test.jsonl'}:1\n")
+    assert code == 3 and err.startswith(f"backsight: A line is not JSON\n  where: {root / 'random/test.jsonl'}:1\n")
     code, _, err = command("data", "vsr", published(tmp_path / "good", SIX), "--photos", tmp_path / "none")
     assert code == 2 and err.startswith("backsight: There is no such folder")

@@ -20,7 +20,10 @@ FORMAT = 1
 
 
 def read_study(folder: Path, without: Collection[str] = ()) -> Study:
-    """The study in a folder, some tables left out; DataError where study.json or a table cannot be read."""
+    """The study in a folder, some tables left out.
+
+    UsageError where there is none; DataError where study.json or a table cannot be read.
+    """
     path = folder / "study.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
