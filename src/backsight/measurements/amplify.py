@@ -139,7 +139,7 @@ class Amplify(Measurement):
     def _shown(self, grid: TokenGrid, first: ExampleSet) -> ExampleSet:
         """What the probes are fitted on."""
         try:
-            enough = min(map(len, by_arrangement(first).values())) >= FEWEST
+            enough = min(map(len, by_arrangement(first).values()), default=0) >= FEWEST
         except CannotAnswer:
             enough = False
         return first if enough else stimuli.jittered(grid, suite="squares", count=SHOWN, seed=self.seed)
