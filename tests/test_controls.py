@@ -10,11 +10,10 @@ import pytest
 import torch
 from scipy import stats
 
-from backsight import schemas, stimuli
+from backsight import stimuli
 from backsight.errors import CannotAnswer
 from backsight.examples import ExampleSet, PlainPicture
 from backsight.maths import compass
-from backsight.maths.controls import flip_summary, knockout_summary, moved_summary
 from backsight.measurements import Flip, Knockout, Moved, relevance
 from backsight.measurements.knockout import between, empty_picture, token_effects
 from backsight.measurements.mirror import mirrored, moved
@@ -22,6 +21,11 @@ from backsight.models import embeds, replay
 from backsight.models.sites import Edit, ImageTokens
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.results.flip import ROWS as FLIP
+from backsight.results.flip import flip_summary
+from backsight.results.knockout import ROWS as KNOCKOUT
+from backsight.results.knockout import knockout_summary
+from backsight.results.moved import moved_summary
 from backsight.stimuli.relations import relation
 from backsight.tables import Schema, Table
 from backsight.training.questions import corpus
@@ -146,11 +150,11 @@ def test_flips_by_hand() -> None:
 
     rows = question(0, [1, 0, 0, 0], [1, 0, 0, 0]) + question(1, [1, 0, 0, 0], [0, 1, 0, 0])
     rows += question(0, [0.25] * 4, [0.25] * 4, "constant") + question(1, [1, 0, 0, 0], [1, 0, 0, 0], "constant")
-    found = {r["method"]: r for r in flip_summary(filled(schemas.FLIP, rows), smallest=2).rows()}
+    found = {r["method"]: r for r in flip_summary(filled(FLIP, rows), smallest=2).rows()}
     assert found["creg"]["r"] == pytest.approx((1 - 1 / 3) / 2)
     assert found["creg"]["r_pooled"] == pytest.approx(np.corrcoef([1, 0, 0, 0] * 2, [1, 0, 0, 0, 0, 1, 0, 0])[0, 1])
     assert found["creg"]["r_null"] == pytest.approx(1)
-    assert flip_summary(filled(schemas.FLIP, rows)).rows()[0]["omitted"]
+    assert flip_summary(filled(FLIP, rows)).rows()[0]["omitted"]
 
 
 # A subject that is moved.
@@ -178,7 +182,7 @@ def test_a_moved_subject_leaves_all_else(pairs: ExampleSet) -> None:
 
 
 def test_a_layout_that_does_not_move_does_not_follow(tiny_vlm: VLM, pairs: ExampleSet) -> None:
-    """Around one reference the layout changes with the distance alone, so its peak hardly turns."""
+    """Around one reference uniform relevance changes with the distance alone, so its peak hardly turns."""
     table = Moved(methods=FAST, depth=3)(tiny_vlm, pairs)
     rows = {(r["method"], r["target"]): r for r in moved_summary(table, smallest=2).rows()}
     null = rows["constant", None]
@@ -204,9 +208,9 @@ def test_a_summary_of_knockout_by_hand() -> None:
         common = {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "form": "attention"}
         rows.append(common | {"method": "creg", "angle": float(angle), "correlation": 0.25 * n, "dae": 10.0, "ea": 1.0})
         rows.append(common | {"method": "constant", "angle": float(null), "dae": 50.0, "ea": 0.0})
-    found = {r["method"]: r for r in knockout_summary(filled(schemas.KNOCKOUT, rows), smallest=2).rows()}
+    found = {r["method"]: r for r in knockout_summary(filled(KNOCKOUT, rows), smallest=2).rows()}
     row = found["creg"]
     assert (row["angle"], row["angle_null"], row["angle_gain"]) == (45, 90, 45)
     assert row["correlation"] == 0.375 and row["gain_low"] <= 45 <= row["gain_high"]
     assert found["constant"]["correlation"] is None and found["constant"]["angle_gain"] == 0
-    assert knockout_summary(filled(schemas.KNOCKOUT, rows)).rows()[0]["omitted"]
+    assert knockout_summary(filled(KNOCKOUT, rows)).rows()[0]["omitted"]

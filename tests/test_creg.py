@@ -10,18 +10,20 @@ import pytest
 import torch
 from scipy import stats
 
-from backsight import schemas, stimuli
+from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PlainPicture
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass, saliency
-from backsight.maths.creg import creg_pairs, creg_summary
-from backsight.maths.creg_choices import creg_choices
 from backsight.maths.intervals import mean_over_images, means_over_images
+from backsight.maths.relevance import REFERENCES
 from backsight.measurements import Creg, creg, relevance
 from backsight.models import gradients, replay
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.results.creg.pairs import creg_choices, creg_pairs
+from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.creg.summary import creg_summary
 from backsight.tables import Table
 from backsight.training.questions import corpus
 
@@ -50,8 +52,8 @@ def test_every_method_and_reference_has_a_row_under_every_projection(measured: T
     each = frame.groupby("example_id").size()
     targeted = 2 * (len(FAST) - 1) + 1
     assert len(each) == len(pairs)
-    assert set(each) == {(targeted + len(creg.REFERENCES)) * (len(creg.PROJECTIONS) + 2)}
-    assert set(frame["method"]) == {*FAST, *creg.REFERENCES}
+    assert set(each) == {(targeted + len(REFERENCES)) * (len(creg.PROJECTIONS) + 2)}
+    assert set(frame["method"]) == {*FAST, *REFERENCES}
     assert frame[frame["method"] == "rollout"]["target"].isna().all()
     assert frame["refused"].isna().all()
 
@@ -235,7 +237,7 @@ def made(dae: dict[str, list[float | None]], **columns: list[Any]) -> Table:
     rows: list[Row] = []
     for method, values in dae.items():
         for n, value in enumerate(values):
-            row: Row = dict.fromkeys(schemas.CREG.columns)
+            row: Row = dict.fromkeys(CREG.columns)
             row |= {"example_id": f"e{n}", "image_id": f"i{n // 2}", "suite": "s", "direction": "left", "part": "rest"}
             row |= {"method": method, "projection": "default", "dae": value, "correct": True}
             row |= {
@@ -243,7 +245,7 @@ def made(dae: dict[str, list[float | None]], **columns: list[Any]) -> Table:
                 "target": "truth" if method == "creg" else None,
             }
             rows.append(row | {name: given[n] for name, given in columns.items()})
-    return Table.of(schemas.CREG, rows)
+    return Table.of(CREG, rows)
 
 
 def by_method(table: Table, **wanted: str) -> dict[str, Row]:
@@ -281,8 +283,8 @@ def test_right_and_wrong_answers_stand_apart_and_so_do_those_that_choices_are_ma
 
 def test_a_method_that_cannot_be_had_is_listed(tiny_vlm: VLM) -> None:
     rows = made({"creg": [0.0] * 10, "constant": [45.0] * 10, "point_at_subject": [0.0] * 10})
-    cannot = [dict.fromkeys(schemas.CREG.columns) | {"suite": "s", "method": "gradcam", "refused": "no blocks"}]
-    summary = creg_summary(Table.of(schemas.CREG, [*rows.rows(), *cannot]))
+    cannot = [dict.fromkeys(CREG.columns) | {"suite": "s", "method": "gradcam", "refused": "no blocks"}]
+    summary = creg_summary(Table.of(CREG, [*rows.rows(), *cannot]))
     assert by_method(summary)["gradcam"]["omitted"] and by_method(summary)["gradcam"]["empty"] == 1
 
 
@@ -317,11 +319,11 @@ def test_a_choice_is_judged_on_pictures_that_it_was_not_made_on() -> None:
     part = ["dev"] * 12 + ["rest"] * 12
     dae = {"creg": [40.0] * 12 + [30.0] * 12, "rollout": [20.0] * 12 + [70.0] * 12, "constant": [60.0] * 24}
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in made(dae, part=part).rows()]
-    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    (row,) = creg_choices(Table.of(CREG, rows), smallest=4).rows()
     assert (row["suite"], row["method"], row["projection"], row["options"]) == ("s", "rollout", "default", 2)
     assert (row["dev_gain"], row["gain"], row["default_gain"]) == (40, -10, 30)
     assert (row["dev_questions"], row["dev_images"], row["questions"], row["omitted"]) == (12, 6, 12, False)
-    (row,) = creg_choices(Table.of(schemas.CREG, rows)).rows()
+    (row,) = creg_choices(Table.of(CREG, rows)).rows()
     assert row["omitted"] and row["method"] is None and row["dev_images"] == 6
 
 
@@ -337,7 +339,7 @@ def test_options_are_chosen_by_their_gain_on_the_layout_under_the_same_option() 
         *(r | {"projection": "swapped"} for r in elsewhere),
     ]
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in rows]
-    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    (row,) = creg_choices(Table.of(CREG, rows), smallest=4).rows()
     assert (row["method"], row["target"], row["projection"]) == ("creg", "prediction", "default")
     assert (row["options"], row["dev_gain"], row["gain"]) == (2, 20, 20)
 
@@ -350,7 +352,7 @@ def test_choices_are_compared_on_the_questions_that_all_have() -> None:
     }  # fmt: skip
     rows = made(dae, part=["dev"] * 12 + ["rest"] * 12).rows()
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in rows]
-    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=3).rows()
+    (row,) = creg_choices(Table.of(CREG, rows), smallest=3).rows()
     assert (row["method"], row["dev_gain"], row["dev_questions"]) == ("creg", 50, 6)
 
 
@@ -361,7 +363,7 @@ def test_a_choice_needs_enough_pictures_on_the_rest_too() -> None:
         "creg": [50.0] * 24, "rollout": [10.0] * 14 + [None] * 10, "constant": [60.0] * 24,
     }  # fmt: skip
     rows = [r | {"target": "prediction"} if r["method"] == "creg" else r for r in made(dae, part=part).rows()]
-    (row,) = creg_choices(Table.of(schemas.CREG, rows), smallest=4).rows()
+    (row,) = creg_choices(Table.of(CREG, rows), smallest=4).rows()
     assert (row["method"], row["dev_gain"], row["questions"], row["images"]) == ("rollout", 50, 2, 1)
     assert row["gain"] is None and row["default_gain"] is None and not row["omitted"]
 
@@ -370,7 +372,7 @@ def test_the_direction_that_a_choice_names_is_of_those_that_name_one() -> None:
     """Two of eight choices name a direction: too few for a mean of their own."""
     dae = {"creg": [10.0] * 8, "constant": [20.0] * 8, "point_at_subject": [0.0] * 8}
     rows = [r | {"dae_chosen": 30.0 if r["example_id"] in ("e0", "e2") else None} for r in made(dae).rows()]
-    row = by_method(creg_summary(Table.of(schemas.CREG, rows), smallest=2))["creg"]
+    row = by_method(creg_summary(Table.of(CREG, rows), smallest=2))["creg"]
     assert (row["dae_chosen"], row["chosen_questions"]) == (30, 2)
-    row = by_method(creg_summary(Table.of(schemas.CREG, rows), smallest=3))["creg"]
+    row = by_method(creg_summary(Table.of(CREG, rows), smallest=3))["creg"]
     assert (row["dae_chosen"], row["chosen_questions"], row["omitted"]) == (None, 2, False)

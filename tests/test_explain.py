@@ -122,7 +122,7 @@ def test_a_method_that_a_model_cannot_give_is_told(
 
 
 def test_an_empty_compass_is_said_and_drawn(tiny_vlm: VLM, asked: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All relevance beyond r_max: no rose, but the layout's."""
+    """All relevance beyond r_max: no rose, but that of uniform relevance."""
     far = np.zeros(36)
     far[35] = 1.0
     monkeypatch.setattr(compass, "point", lambda grid, box: far)

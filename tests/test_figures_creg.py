@@ -13,13 +13,19 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from backsight import schemas
 from backsight.errors import DataError, UsageError
-from backsight.figures.creg import METHOD_WORDS, NULL_LINE, REFERENCE_WORDS, in_order, method_words
-from backsight.maths.creg import creg_summary
-from backsight.measurements import creg, relevance
+from backsight.measurements import relevance
 from backsight.results import plot
+from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
+from backsight.results.creg.summary import creg_summary
 from backsight.results.drawing.style import NARROW, SOFT, to_svg
+from backsight.results.flip import SUMMARY as FLIP_SUMMARY
+from backsight.results.knockout import SUMMARY as KNOCKOUT_SUMMARY
+from backsight.results.moved import SUMMARY as MOVED_SUMMARY
+from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
+from backsight.results.relevance.drawing import NULL_LINE
+from backsight.results.relevance.words import METHOD_WORDS, REFERENCE_WORDS, in_order, method_words
 from backsight.tables import Schema, Table
 
 from .test_figures_probes import HOSTILE, said, titles
@@ -54,7 +60,7 @@ def nothing(row: Row, **changes: Any) -> Row:
     return kept | {"omitted": True} | changes
 
 
-CREG_COLUMNS = schemas.CREG_SUMMARY.columns
+CREG_COLUMNS = CREG_SUMMARY.columns
 
 
 def missing(suite: str, method: str = "gradcam", **changes: Any) -> Row:
@@ -83,11 +89,11 @@ def direction_rows(
 
 
 def directed(*rows: Row) -> Table:
-    return Table.of(schemas.CREG_SUMMARY, rows)
+    return Table.of(CREG_SUMMARY, rows)
 
 
 def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
-    """Rollout agrees best as attention is cut, CREG by the other form; the subject's box and the layout beside."""
+    """Rollout agrees best as attention is cut, CREG by the other form; box and uniform relevance beside."""
     values = {
         "creg": (0.3, 0.6, 40.0), "rollout": (0.5, 0.2, 55.0), "subject_box": (0.25, 0.25, 45.0),
         "constant": (None, None, 50.0), "knockout": (1.0, 1.0, 0.0),
@@ -104,7 +110,7 @@ def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
 
 
 def occlusion_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
-    """The true sector, and those of CREG and of the layout, in two variants, over both and of both."""
+    """The true sector, and those of CREG and of uniform relevance, in two variants, over both and of both."""
     rows: list[Row] = []
     for variant, over, of in product(("gray", "blur"), ("options", "vocabulary"), ("truth", "prediction")):
         for method, score in ((None, 0.4), ("creg", 0.3), ("constant", 0.35)):
@@ -176,7 +182,7 @@ def spans(axis: Axes) -> list[list[float]]:
 
 def test_every_method_and_reference_has_a_name() -> None:
     assert set(METHOD_WORDS) == set(relevance.METHODS)
-    assert set(creg.REFERENCES) <= set(REFERENCE_WORDS)
+    assert set(REFERENCES) <= set(REFERENCE_WORDS)
     assert method_words("my_method") == "My method"
     assert in_order(["constant", "mine", "chefer", "creg", "creg"]) == ["creg", "chefer", "mine", "constant"]
 
@@ -186,9 +192,9 @@ def test_marks_stand_where_the_table_has_them() -> None:
     assert marks(axis) == {
         "CREG": [(38.0, "filled"), (44.0, "hollow")],
         "Attention rollout": [(52.0, "filled")],
-        "Layout (constant)": [(50.0, "filled")],
+        "Uniform relevance": [(50.0, "filled")],
         "Random sector": [(90.0, "filled")],
-        "Point at the subject (floor)": [(12.0, "filled")],
+        "All on the subject (best possible)": [(12.0, "filled")],
         "True direction itself": [(0.0, "filled")],
     }
     assert [32.0, 44.0] in spans(axis) and [38.0, 50.0] in spans(axis)
@@ -214,7 +220,7 @@ def test_null_and_floor_are_those_of_the_same_questions() -> None:
     assert {x for x, *_ in null} == {50.0, 55.0}
     assert (55.0, place - 0.5, place + 0.5) in null
     assert 12.0 in {x for x, *_ in strokes(axis, SOFT)}
-    assert "layout null: constant relevance" in said(plot(directed(*rows)))
+    assert "baseline: uniform relevance" in said(plot(directed(*rows)))
 
 
 def test_targets_that_are_one_have_one_mark() -> None:
@@ -250,7 +256,7 @@ def test_another_projection_is_drawn_and_an_unknown_one_named() -> None:
 
 
 def test_rows_and_their_summary_give_the_same_figure() -> None:
-    row: Row = dict.fromkeys(schemas.CREG.columns) | {"suite": "pairs", "projection": "default", "sectors": 8}
+    row: Row = dict.fromkeys(CREG.columns) | {"suite": "pairs", "projection": "default", "sectors": 8}
     row |= {"part": "rest", "correct": True, "direction": "left", "tied": 1}
     values = {("creg", "prediction"): 30.0, ("constant", None): 50.0, ("point_at_subject", None): 10.0}
     rows = [
@@ -258,7 +264,7 @@ def test_rows_and_their_summary_give_the_same_figure() -> None:
         for n in range(12)
         for (m, t), dae in values.items()
     ]
-    made = Table.of(schemas.CREG, rows)
+    made = Table.of(CREG, rows)
     assert to_svg(plot(made)) == to_svg(plot(creg_summary(made)))
     assert marks(plot(made).axes[0])["CREG"] == [(35.5, "filled")]
 
@@ -267,11 +273,11 @@ def test_rows_and_their_summary_give_the_same_figure() -> None:
 
 
 def test_knockout_ranks_by_the_attention_form_and_stands_beside_the_layout() -> None:
-    figure = plot(table(schemas.KNOCKOUT_SUMMARY, knockout_rows()))
+    figure = plot(table(KNOCKOUT_SUMMARY, knockout_rows()))
     correlation, gain = figure.axes
-    assert list(marks(correlation)) == ["Attention rollout", "CREG", "Subject's box", "Layout (constant)"]
+    assert list(marks(correlation)) == ["Attention rollout", "CREG", "Subject's box", "Uniform relevance"]
     assert marks(correlation)["CREG"] == [(0.3, "filled"), (0.6, "hollow")]
-    assert gain.get_xlabel() == "gain on the layout in degrees"
+    assert gain.get_xlabel() == "improvement over uniform relevance, degrees"
     assert marks(correlation)["Attention rollout"] == [(0.5, "filled"), (0.2, "hollow")]
     gains = [line for line in gain.lines if line.get_marker() in ("o", "D")]
     assert {float(np.asarray(line.get_xdata())[0]) for line in gains} == {-5.0, 10.0, 5.0, 0.0}
@@ -283,18 +289,18 @@ def test_knockout_ranks_by_the_attention_form_and_stands_beside_the_layout() -> 
 def test_groups_that_are_omitted_are_counted() -> None:
     empty = dict.fromkeys(("correlation", "angle", "angle_gain"))
     few = [row | empty | {"omitted": True, "questions": 4} for row in knockout_rows("squares")]
-    figure = plot(table(schemas.KNOCKOUT_SUMMARY, [*knockout_rows(), *few]))
+    figure = plot(table(KNOCKOUT_SUMMARY, [*knockout_rows(), *few]))
     assert said(figure).count("omitted: 4 questions") == 2
     assert len(figure.axes) == 4
 
 
 def test_occlusion_shows_the_methods_sector_beside_the_true_one() -> None:
-    made = table(schemas.OCCLUSION_SUMMARY, occlusion_rows())
+    made = table(OCCLUSION_SUMMARY, occlusion_rows())
     axis = plot(made).axes[0]
     assert marks(axis) == {
         "CREG": [(0.3, "filled"), (0.05, "hollow")],
         "True sector (COS-true)": [(0.4, "filled"), (0.05, "hollow")],
-        "Layout (constant)": [(0.35, "filled"), (0.05, "hollow")],
+        "Uniform relevance": [(0.35, "filled"), (0.05, "hollow")],
     }
     assert len(plot(made, variant="blur", over="vocabulary").axes) == 1
     with pytest.raises(UsageError, match="choose from: gray, blur"):
@@ -304,20 +310,20 @@ def test_occlusion_shows_the_methods_sector_beside_the_true_one() -> None:
 
 
 def test_mirror_and_move_stand_beside_the_layout() -> None:
-    flip = plot(table(schemas.FLIP_SUMMARY, flip_rows())).axes[0]
+    flip = plot(table(FLIP_SUMMARY, flip_rows())).axes[0]
     assert marks(flip) == {"CREG": [(0.6, "filled"), (0.5, "hollow")]}
     assert {x for x, *_ in strokes(flip, NULL_LINE["color"])} == {1.0}
-    moved = plot(table(schemas.MOVED_SUMMARY, moved_rows())).axes[0]
+    moved = plot(table(MOVED_SUMMARY, moved_rows())).axes[0]
     assert marks(moved) == {"CREG": [(70.0, "filled")], "Attention rollout": [(45.0, "filled")]}
     assert {x for x, *_ in strokes(moved, NULL_LINE["color"])} == {80.0}
 
 
 ALL = [
     directed(*direction_rows(HOSTILE)),
-    table(schemas.KNOCKOUT_SUMMARY, knockout_rows(HOSTILE)),
-    table(schemas.OCCLUSION_SUMMARY, occlusion_rows(HOSTILE)),
-    table(schemas.FLIP_SUMMARY, flip_rows(HOSTILE)),
-    table(schemas.MOVED_SUMMARY, moved_rows(HOSTILE)),
+    table(KNOCKOUT_SUMMARY, knockout_rows(HOSTILE)),
+    table(OCCLUSION_SUMMARY, occlusion_rows(HOSTILE)),
+    table(FLIP_SUMMARY, flip_rows(HOSTILE)),
+    table(MOVED_SUMMARY, moved_rows(HOSTILE)),
 ]
 
 

@@ -10,16 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from backsight import schemas, stimuli
+from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet, MemoryPicture, PlainPicture
 from backsight.grid import Box
 from backsight.maths.compass import sector_of
-from backsight.maths.occlusion import occlusion_summary
 from backsight.measurements import Creg, Occlusion
 from backsight.measurements.occlusion import VARIANTS, _sectors
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
+from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.occlusion.summary import ROWS as OCCLUSION
+from backsight.results.occlusion.summary import occlusion_summary
 from backsight.stimuli.occluded import OccludedPicture, Sectors
 from backsight.tables import Table
 
@@ -157,14 +159,14 @@ def made(changes: list[list[float]], true: float = 0.0) -> Table:
     """
     rows: list[Row] = []
     for n, values in enumerate(changes):
-        row: Row = dict.fromkeys(schemas.OCCLUSION.columns)
+        row: Row = dict.fromkeys(OCCLUSION.columns)
         row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "part": "rest", "true": true}
         start = {"log_p": -0.5, "log_p_vocabulary": -1.0, "log_p_chosen": -0.1, "log_p_chosen_vocabulary": -0.2}
         rows.append(row | start)
         for sector, change in enumerate(values):
             hidden = {"variant": "gray", "sector": 45.0 * sector, "area": 0.1}
             rows.append(row | hidden | {n: v + k * change for k, (n, v) in enumerate(start.items(), 1)})
-    return Table.of(schemas.OCCLUSION, rows)
+    return Table.of(OCCLUSION, rows)
 
 
 def _of_truth(summary: Table) -> list[Row]:
@@ -175,11 +177,11 @@ def relevance(peaks: list[float | None], tied: int = 1, method: str = "creg") ->
     """Rows of Creg of one method."""
     rows = []
     for n, peak in enumerate(peaks):
-        row = dict.fromkeys(schemas.CREG.columns)
+        row = dict.fromkeys(CREG.columns)
         row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "s", "method": method}
         row["target"] = "truth" if method == "creg" else None
         rows.append(row | {"projection": "default", "sectors": 8, "peak": peak, "tied": tied})
-    return Table.of(schemas.CREG, rows)
+    return Table.of(CREG, rows)
 
 
 def test_the_papers_example_by_hand() -> None:
@@ -209,10 +211,10 @@ def test_the_indicated_sector_is_the_methods_own_peak() -> None:
 
 
 def test_a_method_stands_beside_the_layouts_own_sector_on_common_questions() -> None:
-    """CREG's sector costs .5, the layout's 1 on the first two questions; on the third only CREG has a peak."""
+    """CREG's sector costs .5, the baseline's 1 on the first two questions; on the third only CREG has a peak."""
     changes = [[-1.0, 0, -0.5, 0, 0, 0, 0, 0]] * 2 + [[-1.0, 0, -0.7, 0, 0, 0, 0, 0]]
     own, plain = relevance([90.0] * 3), relevance([0.0, 0.0, None], method="constant")
-    found = occlusion_summary(made(changes), Table.of(schemas.CREG, own.rows() + plain.rows()), smallest=2)
+    found = occlusion_summary(made(changes), Table.of(CREG, own.rows() + plain.rows()), smallest=2)
     rows = {r["method"]: r for r in _of_truth(found)}
     assert rows["creg"]["score"] == pytest.approx(1.7 / 3) and rows["creg"]["questions"] == 3
     assert rows["creg"]["gain"] == pytest.approx(-0.5) and rows["creg"]["gain_questions"] == 2
@@ -223,7 +225,7 @@ def test_a_method_stands_beside_the_layouts_own_sector_on_common_questions() -> 
 
 def test_a_read_out_without_a_finite_number_has_no_row() -> None:
     rows = [r | {"log_p_chosen": float("nan")} for r in made([[-1.0] + [0.0] * 7] * 4).rows()]
-    found = occlusion_summary(Table.of(schemas.OCCLUSION, rows), smallest=2).rows()
+    found = occlusion_summary(Table.of(OCCLUSION, rows), smallest=2).rows()
     assert {(r["of"], r["over"]) for r in found} == {
         ("truth", "options"), ("truth", "vocabulary"), ("prediction", "vocabulary")
     }  # fmt: skip

@@ -15,6 +15,7 @@ from backsight.errors import CannotAnswer
 from backsight.grid import TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Projection
+from backsight.maths.relevance import REFERENCES
 from backsight.measurements import creg, relevance
 from backsight.published import Published, Remark, everything, figures, number
 from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS
@@ -92,7 +93,7 @@ def test_intervals_are_of_table_1_and_of_creg() -> None:
 def test_every_entry_is_well_formed(one: Published) -> None:
     assert one.suite in (None, *SUITES) and one.direction in (None, "all", *DIRECTIONS)
     assert one.condition in ("relevance", "picture", "occlusion", "mirror", "validation", "audit")
-    assert one.method is None or one.method in relevance.METHODS or one.method in creg.REFERENCES
+    assert one.method is None or one.method in relevance.METHODS or one.method in REFERENCES
     if one.method in relevance.METHODS and one.condition in ("relevance", "mirror"):
         assert (one.target in relevance.TARGETS) == relevance.METHODS[one.method].targeted
     if one.condition == "relevance":

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backsight import schemas
 from backsight.errors import DataError
 from backsight.report.reading import read_study
-from backsight.results.sections.compass_words import beaten_sentence, lead_sentence, nearest_sentence, said_method
+from backsight.results.creg.opening import beaten_sentence, lead_sentence, nearest_sentence
+from backsight.results.creg.schema import CHOICES as CREG_CHOICES
+from backsight.results.creg.schema import PAIRS as CREG_PAIRS
+from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
+from backsight.results.flip import SUMMARY as FLIP_SUMMARY
+from backsight.results.knockout import SUMMARY as KNOCKOUT_SUMMARY
+from backsight.results.moved import SUMMARY as MOVED_SUMMARY
+from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
+from backsight.results.relevance.words import said_method
 from backsight.tables import Schema, Table
 
 from .test_figures_creg import (
@@ -32,9 +41,9 @@ from .test_report_pathways import opening
 Row = dict[str, Any]
 PLACE = ("pairs", None)
 SCHEMAS: dict[str, Schema] = {
-    "creg_summary": schemas.CREG_SUMMARY, "creg_pairs": schemas.CREG_PAIRS, "creg_choices": schemas.CREG_CHOICES,
-    "knockout_summary": schemas.KNOCKOUT_SUMMARY, "occlusion_summary": schemas.OCCLUSION_SUMMARY,
-    "flip_summary": schemas.FLIP_SUMMARY, "moved_summary": schemas.MOVED_SUMMARY,
+    "creg_summary": CREG_SUMMARY, "creg_pairs": CREG_PAIRS, "creg_choices": CREG_CHOICES,
+    "knockout_summary": KNOCKOUT_SUMMARY, "occlusion_summary": OCCLUSION_SUMMARY,
+    "flip_summary": FLIP_SUMMARY, "moved_summary": MOVED_SUMMARY,
 }  # fmt: skip
 CHECKS = {
     "knockout_summary": knockout_rows, "occlusion_summary": occlusion_rows, "flip_summary": flip_rows,
@@ -77,10 +86,10 @@ def pair_row(method: str, target: str | None, p: float | None, other: str = "con
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (5.0, 19.0, "the interval is above zero, so it points nearer than the layout alone"),
-        (-5.0, 9.0, "the interval is not above zero, so a gain on the layout is not shown"),
-        (0.0, 9.0, "the interval is not above zero, so a gain on the layout is not shown"),
-        (-19.0, -5.0, "the interval is below zero, so the layout alone points better"),
+        (5.0, 19.0, "the interval is above zero, so it points nearer than uniform relevance does"),
+        (-5.0, 9.0, "the interval is not above zero, so an improvement over uniform relevance is not shown"),
+        (0.0, 9.0, "the interval is not above zero, so an improvement over uniform relevance is not shown"),
+        (-19.0, -5.0, "the interval is below zero, so uniform relevance points nearer"),
     ],
 )
 def test_the_lead_says_whether_the_gain_is_above_zero(low: float, high: float, said: str) -> None:
@@ -88,8 +97,8 @@ def test_the_lead_says_whether_the_gain_is_above_zero(low: float, high: float, s
     off, gain = row["dae"], (low + high) / 2
     assert plain(lead_sentence("Pairs", row)) == (
         f"On Pairs the evidence (model's choice, CREG) points {off:.1f}° [{off - 6:.1f}, {off + 6:.1f}] off the true "
-        f"direction, constant relevance 50.0° on the same questions, and all relevance at the subject 12.0°; of the "
-        f"gain on the layout, {gain:.1f}° [{low:.1f}, {high:.1f}], {said} (40 questions)."
+        f"direction, uniform relevance 50.0° on the same questions, and the best possible on this grid 12.0°; the "
+        f"improvement over uniform relevance is {gain:.1f}° [{low:.1f}, {high:.1f}]: {said} (40 questions)."
     )
 
 
@@ -98,7 +107,7 @@ def test_a_lead_without_figures_says_so() -> None:
     assert lead_sentence("Pairs", few) == "CREG on Pairs: omitted (n=6)."
     assert lead_sentence("Pairs", missing("pairs")) == "GradCAM on Pairs: not available."
     alone = direction_row("pairs", "creg", "prediction", 1.0, dae_null=None, dae_gain=None, dae_gain_low=None)
-    assert lead_sentence("Pairs", alone) == "CREG on Pairs: no layout to compare with."
+    assert lead_sentence("Pairs", alone) == "CREG on Pairs: no baseline to compare with."
 
 
 def test_the_opening_has_the_lead_the_conclusion_and_the_other_suites(tmp_path: Path) -> None:
@@ -108,19 +117,22 @@ def test_the_opening_has_the_lead_the_conclusion_and_the_other_suites(tmp_path: 
     assert "Which way does the evidence point On Pairs the evidence (model&#39;s choice, CREG) points 38.0°" in said
     assert (
         "Nearest to the causal effect of the tokens on Pairs comes Attention rollout, by a rank correlation of 0.500 "
-        "[0.400, 0.600] (the subject&#39;s box: 0.250); gain on the layout in angle to their compass -5.0° "
-        "[-13.0, 3.0] (12 questions)"
+        "[0.400, 0.600] (the subject&#39;s box: 0.250); improvement over uniform relevance in angle to their "
+        "compass -5.0° [-13.0, 3.0] (12 questions)"
     ) in said
-    assert "On Pairs the gain&#39;s interval is above zero for CREG (12.0° [5.0, 19.0]), without a correction" in said
     assert (
-        "Squares, CREG: 38.0° off with prompt A (the layout 50.0°, gain 12.0° [5.0, 19.0], 40 questions); 38.0° off "
-        "with prompt B"
+        "On Pairs the improvement&#39;s interval is above zero for CREG (12.0° [5.0, 19.0]), without a correction"
+        in said
+    )
+    assert (
+        "Squares, CREG: 38.0° off with prompt A (uniform relevance 50.0°, improvement 12.0° [5.0, 19.0], 40 "
+        "questions); 38.0° off with prompt B"
     ) in said
     assert 'href="#figure-creg"' in html and 'href="#figure-knockout"' in html
     assert 'id="figure-creg"' in html and 'id="figure-knockout"' in html
 
 
-def test_whether_any_method_is_nearer_than_the_layout(tmp_path: Path) -> None:
+def test_whether_any_method_is_nearer_than_uniform_relevance(tmp_path: Path) -> None:
     study = read_study(written(tmp_path / "s", creg_summary=direction_rows()))
     rows = study.rows("creg_summary")
 
@@ -128,14 +140,14 @@ def test_whether_any_method_is_nearer_than_the_layout(tmp_path: Path) -> None:
         return plain(beaten_sentence(study, rows, pairs, PLACE))
 
     assert said(pair_row("creg", "prediction", 0.0004)) == (
-        "On Pairs nearer than the layout, also after Holm's correction over all pairs: CREG (gain 12.0° [5.0, 19.0], p "
-        "0.004)"
+        "On Pairs nearer than uniform relevance, also after Holm's correction over all pairs: CREG (improvement 12.0° "
+        "[5.0, 19.0], p 0.004)"
     )
     turned = {"method": "constant", "target": None, "other": "creg", "other_target": "prediction"}
-    assert "CREG (gain 12.0° [5.0, 19.0], p 0.004)" in said(pair_row("creg", "prediction", 0.0004) | turned)
+    assert "CREG (improvement 12.0° [5.0, 19.0], p 0.004)" in said(pair_row("creg", "prediction", 0.0004) | turned)
     assert said(pair_row("creg", "prediction", 0.02)) == (
-        "On Pairs the gain's interval is above zero for CREG (12.0° [5.0, 19.0]), but for none after Holm's correction "
-        "over all pairs (smallest p 0.200)"
+        "On Pairs the improvement's interval is above zero for CREG (12.0° [5.0, 19.0]), but for none after Holm's "
+        "correction over all pairs (smallest p 0.200)"
     )
     both = [pair_row("rollout", None, p) for p in (0.04, 0.0001)]  # beside the truth's, and beside the choice's
     worse = [r | ({"dae_gain_low": 1.0} if r["method"] == "rollout" else {}) for r in rows if r["method"] != "creg"]
@@ -145,18 +157,19 @@ def test_whether_any_method_is_nearer_than_the_layout(tmp_path: Path) -> None:
         assert said(other).endswith("without a correction for the number of methods")
 
 
-def test_where_no_gain_is_above_zero_the_layout_explains_as_much(tmp_path: Path) -> None:
+def test_where_no_gain_is_above_zero_uniform_relevance_explains_as_much(tmp_path: Path) -> None:
     worse = {("creg", "truth"): 44.0, ("creg", "prediction"): 49.0, ("rollout", None): 52.0}
     study = read_study(written(tmp_path / "s", creg_summary=direction_rows(dae=worse)))
     assert beaten_sentence(study, study.rows("creg_summary"), (), PLACE) == (
-        "On Pairs no method's gain has an interval above zero: that any points nearer than the layout is not shown"
+        "On Pairs no method's improvement has an interval above zero: that any points nearer than uniform "
+        "relevance is not shown"
     )
 
 
 def test_the_nearest_method_is_said_with_those_within_its_interval(tmp_path: Path) -> None:
     study = read_study(written(tmp_path / "s", knockout_summary=knockout_rows()))
     close = [row | ({"correlation": 0.45} if row["method"] == "creg" else {}) for row in study.rows("knockout_summary")]
-    assert "; within its interval too: CREG; gain" in nearest_sentence(study, close, ("elsewhere", None))
+    assert "; within its interval too: CREG; improvement" in nearest_sentence(study, close, ("elsewhere", None))
     assert nearest_sentence(study, [row | {"omitted": True} for row in close], PLACE) == ""
 
 
@@ -169,16 +182,16 @@ def test_names_in_a_sentence_can_be_listed() -> None:
 # The compass's tables
 
 
-def test_every_method_stands_beside_null_and_floor(tmp_path: Path) -> None:
+def test_every_method_stands_beside_the_baseline_and_the_best_possible(tmp_path: Path) -> None:
     few = [nothing(row, questions=6) for row in direction_rows("squares", prompt="A")]
     html = page_of(written(tmp_path / "s", creg_summary=[*direction_rows(), missing("pairs"), *few]))
     said = part(html, "compass")
-    assert "Every method, as table 1: Pairs Method Target n Empty DAE EA Layout Floor Gain" in said
+    assert "Every method, as table 1: Pairs Method Target n Empty DAE EA Uniform Best possible Gain" in said
     assert "CREG choice 40 0 38.0 [32.0, 44.0] 0.500 50.0 12.0 12.0 [5.0, 19.0]" in said
     assert "CREG truth 40 0 44.0 [38.0, 50.0] 0.500 50.0 12.0 6.0 [-1.0, 13.0]" in said
     assert "Attention rollout – 40 0 52.0" in said
     assert "GradCAM – 0 40 not available – – – –" in said
-    assert "Layout (constant) – 40 0 50.0" in said
+    assert "Uniform relevance – 40 0 50.0" in said
     assert "the other suites and prompts Suite Prompt Method" in said
     assert "Squares A CREG choice 6 0 omitted (n=6)" in said
 
@@ -192,7 +205,7 @@ def test_targets_that_are_one_have_one_line(tmp_path: Path) -> None:
 def test_right_and_wrong_answers_and_the_direction_that_was_chosen(tmp_path: Path) -> None:
     said = part(page_of(written(tmp_path / "s", creg_summary=direction_rows())), "compass")
     assert (
-        "Suite Prompt Answers n Truth: DAE EA Choice: DAE EA Layout Pairs – all 40 44.0 0.500 38.0 0.500 50.0" in said
+        "Suite Prompt Answers n Truth: DAE EA Choice: DAE EA Uniform Pairs – all 40 44.0 0.500 38.0 0.500 50.0" in said
     )
     assert "Pairs – wrong 40 44.0 0.500 38.0 0.500 50.0" in said
     assert "Pairs – wrong, to the choice 40 42.0 – 36.0 – 48.0" in said
@@ -246,10 +259,10 @@ def test_the_method_that_the_part_for_choices_would_choose_and_what_it_is_worth(
     assert "Squares – – – omitted (n=4) – – – –" in said
 
 
-def test_both_metrics_are_validated_on_drawn_scenes_beside_null_and_floor(tmp_path: Path) -> None:
+def test_both_metrics_are_validated_on_drawn_scenes_beside_the_baseline_and_the_best_possible(tmp_path: Path) -> None:
     rows = [*direction_rows(), *direction_rows("coco_pairs")]
     said = part(page_of(written(tmp_path / "s", creg_summary=rows)), "compass")
-    table = said.split("Metric validation on drawn scenes, as section 4")[1].split("The paper has")[0]
+    table = said.split("Metric validation on rendered scenes, as section 4")[1].split("The paper has")[0]
     assert "Pairs – 0.750 40 50.0 0.500 12.0 0.500 90.0 0.500 38.0 0.500" in table
     assert "COCO" not in table
 
@@ -262,15 +275,15 @@ def test_pairs_are_those_of_the_choice(tmp_path: Path) -> None:
         pair_row("rollout", None, None, questions=7, omitted=True, difference=None, low=None, high=None),
     ]
     said = part(page_of(written(tmp_path / "s", creg_summary=direction_rows(), creg_pairs=rows)), "compass")
-    assert "CREG Layout (constant) 40 -8.0 [-14.0, -2.0] &lt;0.001 0.001" in said
-    assert "Attention rollout Layout (constant) 7 omitted (n=7) – –" in said
+    assert "CREG Uniform relevance 40 -8.0 [-14.0, -2.0] &lt;0.001 0.001" in said
+    assert "Attention rollout Uniform relevance 7 omitted (n=7) – –" in said
     assert "0.020 0.200" not in said  # of two rows without targets the later one is the choice's
     assert "0.030 0.300" not in said
 
 
 def test_a_table_of_an_earlier_release_is_told(tmp_path: Path) -> None:
     folder = written(tmp_path / "s", creg_summary=direction_rows())
-    columns = {k: v for k, v in schemas.CREG_SUMMARY.columns.items() if k != "chosen_questions"}
+    columns = {k: v for k, v in CREG_SUMMARY.columns.items() if k != "chosen_questions"}
     old = Schema("creg_summary", columns, "as it was")
     rows = [{k: v for k, v in row.items() if k in columns} for row in direction_rows()]
     Table.of(old, rows).write(folder / "tables", "creg_summary")
@@ -286,11 +299,11 @@ def test_methods_are_ranked_by_their_agreement_with_the_effects(tmp_path: Path) 
     html = page_of(written(tmp_path / "s", knockout_summary=knockout_rows()))
     said = part(html, "causal")
     assert (
-        "Method Rank correlation Angle Layout Gain Rank DAE n "
+        "Method Rank correlation Angle Uniform Gain Rank DAE n "
         "Attention rollout 0.500 [0.400, 0.600] 55.0 50.0 -5.0 [-13.0, 3.0] 2 30.0 12 "
         "CREG 0.300 [0.200, 0.400] 40.0 50.0 10.0 [2.0, 18.0] 1 30.0 12 "
         "Subject&#39;s box 0.250 [0.150, 0.350] 45.0 50.0 5.0 [-3.0, 13.0] – 30.0 12 "
-        "Layout (constant) – 50.0 50.0 0.0 [-8.0, 8.0] – 30.0 12 "
+        "Uniform relevance – 50.0 50.0 0.0 [-8.0, 8.0] – 30.0 12 "
         "The tokens&#39; effects themselves 1.000"
     ) in said
     assert said.index("CREG 0.600") < said.index("Attention rollout 0.200")  # the other form has its own order
@@ -302,7 +315,7 @@ def test_occlusion_says_the_true_sector_once_and_ranks_methods_by_their_own(tmp_
     true = "Pairs – 30 -0.500 -0.100 -0.450 0.400 [0.300, 0.500] 0.050 [-0.050, 0.150]"
     assert said.count(true) == 1
     assert "CREG 30 -0.500 -0.200 0.300 [0.200, 0.400] 0.050 [-0.050, 0.150] -0.050 [-0.200, 0.100]" in said
-    assert "Layout (constant) 30 -0.500 -0.150 0.350 [0.250, 0.450] 0.050 [-0.050, 0.150] –" in said
+    assert "Uniform relevance 30 -0.500 -0.150 0.350 [0.250, 0.450] 0.050 [-0.050, 0.150] –" in said
     assert "Options: COS COS, beside Vocabulary: COS COS, beside Pairs – true Gray, to the picture" in said
     assert "Pairs – CREG&#39;s Blurred 30 0.300 [0.200, 0.400] 0.050 [-0.050, 0.150] 0.300" in said
 
@@ -339,7 +352,7 @@ def test_a_model_that_gives_no_method_at_all(tmp_path: Path) -> None:
     rows = [row for row in direction_rows() if row["method"] not in ("creg", "rollout")]
     said = opening(page_of(written(tmp_path / "s", creg_summary=[*rows, missing("pairs", "creg")])))
     assert "CREG on Pairs: not available." in said
-    assert "On Pairs no method can be compared with the layout" in said
+    assert "On Pairs no method can be compared with uniform relevance" in said
     said = opening(page_of(written(tmp_path / "t", creg_summary=rows)))
     assert "Which way does the evidence point" not in said
 
@@ -362,3 +375,19 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     assert "<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in opening(html)
     for name in ("creg", "knockout", "occlusion", "moved", "flip"):
         assert "<script" not in (folder / "figures" / f"{name}.svg").read_text()
+
+
+def test_sets_that_are_not_asked_alike_are_said_to_be(tmp_path: Path) -> None:
+    """Rendered pairs have a system sentence, photographs have none: both stand in one table of methods in pairs."""
+    sets = [
+        {"name": "pairs", "title": "Pairs", "sample": {"question": "?", "system": "One token."}},
+        {"name": "vsr", "title": "VSR", "sample": {"question": "?", "system": None}},
+    ]
+    jobs = [{"name": f"creg/{one['name']}", "kind": "creg", "set": one["name"], "tables": []} for one in sets]
+    said = 'Not all sets are asked alike: Pairs with the system sentence "One token."; VSR without a system sentence.'
+    folder = written(tmp_path / "s", creg_summary=direction_rows())
+    data = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(data | {"sets": sets, "jobs": jobs}))
+    assert said in unescape(part(page_of(folder), "compass"))
+    (folder / "study.json").write_text(json.dumps(data | {"sets": sets, "jobs": jobs[:1]}))
+    assert "asked alike" not in page_of(folder)

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from backsight.errors import CannotAnswer
+from backsight.measurements import amplify
+from backsight.published import Published, figures
+from backsight.report.published.shared import scope
 from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.amplification.tables import CHOOSING
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
 from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.stimuli import Layout
@@ -185,3 +189,26 @@ def test_what_a_study_says_never_reaches_the_page_raw(tmp_path: Path) -> None:
     found["skipped"] = [{"set": "objects", "measurement": "all", "reason": HOSTILE}]
     html = page_of(write_study(tmp_path / "s", found, accuracies()))
     assert "<script" not in html and "skipped: &lt;script&gt;" in html
+
+
+def test_what_is_listed_follows_the_figures() -> None:
+    """Gemma stands in one paper, Qwen2-VL's two sizes in both, or in two tables of one."""
+    rest = "Numbers elsewhere in the text or in an appendix, and what a figure alone shows, are not."
+
+    def said(model: str) -> str:
+        by_paper: dict[str, list[Published]] = {}
+        for one in figures(model):
+            by_paper.setdefault(one.short, []).append(one)
+        return scope(by_paper)
+
+    assert said(GEMMA) == f"Listed are numbers of Dual Mechanisms, tables 1-6. {rest}"
+    assert said("Qwen/Qwen2-VL-2B-Instruct") == f"Listed are numbers of CREG, tables 2, 7. {rest}"
+    big = "Dual Mechanisms, tables 1-6; CREG, tables 1-7 and sections 4, 6.1 and 6.2"
+    assert said("Qwen/Qwen2-VL-7B-Instruct") == f"Listed are numbers of {big}. {rest}"
+
+
+def test_how_many_pictures_alpha_is_chosen_on_is_the_measurements_number(tmp_path: Path) -> None:
+    said = section(page_of(write_study(tmp_path / "s", record(), accuracies())))
+    assert "by logistic regression on the 35 % of the composites that alpha is chosen on" in said
+    assert amplify.CHOOSING == CHOOSING == 0.35
+    assert "Listed are numbers of Dual Mechanisms, tables 1-6." in said

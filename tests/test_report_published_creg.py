@@ -1,4 +1,4 @@
-"""The report's section on CREG's published figures: right rows beside right figures, each with the layout's null."""
+"""The report's section on CREG's published figures: right rows beside right figures, each with its baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from backsight import schemas
+from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
+from backsight.results.flip import SUMMARY as FLIP_SUMMARY
+from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
 from backsight.tables import Schema, Table
 
 from .test_report import HOSTILE, accuracy_row, page_of, study_record, words, write_study
@@ -46,9 +48,9 @@ def decoys(**of: Any) -> list[Row]:
 def study(folder: Path, found: Row, rows: list[Row], **tables: list[Row]) -> Path:
     """A study's folder with a creg summary and, by name, other summaries."""
     write_study(folder, found, tables.pop("behaviour", None))
-    named: dict[str, tuple[Schema, list[Row]]] = {"creg": (schemas.CREG_SUMMARY, rows)}
-    named |= {"occlusion": (schemas.OCCLUSION_SUMMARY, tables.get("occlusion", []))}
-    named |= {"flip": (schemas.FLIP_SUMMARY, tables.get("flip", []))}
+    named: dict[str, tuple[Schema, list[Row]]] = {"creg": (CREG_SUMMARY, rows)}
+    named |= {"occlusion": (OCCLUSION_SUMMARY, tables.get("occlusion", []))}
+    named |= {"flip": (FLIP_SUMMARY, tables.get("flip", []))}
     for name, (schema, given) in named.items():
         if given:
             Table.of(schema, given).write(folder / "tables", f"{name}_summary")
@@ -69,7 +71,7 @@ def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     rows += [direction(70.0, 0.2, suite="vsr", method="rollout", target=None)]
     html = page_of(study(tmp_path / "s", record(), rows))
     said = table(html, "Table 1")
-    heading = "direction of relevance Set Line Figure Published Corrected This study Layout Published lies"
+    heading = "direction of relevance Set Line Figure Published Corrected This study Uniform Published lies"
     assert f"Table 1 of arXiv 2603.20475v1: {heading}" in said
     line = "COCO-Pairs CREG (pred) DAE, degrees 55.5 [50, 61] (n=300) – 60.0 [55.0, 65.0] (n=48) 50.0 inside"
     assert line in said
@@ -79,10 +81,12 @@ def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     assert "VSR Attn. rollout DAE, degrees 75.2 (n=240) – 70.0 [65.0, 75.0] (n=48) 50.0 outside" in said
     assert "VSR CREG (pred) DAE, degrees 64.8 [58, 72] (n=240) – not measured – –" in said
     assert "111.0" not in section(html) and "0.111" not in section(html)
-    assert "3 of 6 inside. On this study's questions the layout alone does at least as well as 6 of 6" in unquoted(said)
+    assert "3 of 6 inside. On this study's questions uniform relevance does at least as well as 6 of 6" in unquoted(
+        said
+    )
     opening = words(html.split("<nav")[0])
     assert "arXiv 2603.22278v1 and arXiv 2603.20475v1 print of this model, against" in opening
-    layout = "the layout alone does at least as well as 6 of 6 published"
+    layout = "uniform relevance does at least as well as 6 of 6 published"
     assert f"CREG, table 1, direction of relevance: 3 of 6 inside {layout}" in opening
 
 
@@ -177,7 +181,7 @@ def occlusion(score: float = 0.4, **changes: Any) -> Row:
     row |= {"target": None, "questions": 32, "images": 30, "change": -score - 0.05, "change_opposite": -0.05}
     row |= {"change_adjacent": -0.1, "score": score, "low": score - 0.1, "high": score + 0.1}
     row |= {"against_adjacent": 0.1, "adjacent_low": 0.0, "adjacent_high": 0.2, "omitted": False, "of": "truth"}
-    return dict.fromkeys(schemas.OCCLUSION_SUMMARY.columns) | row | changes
+    return dict.fromkeys(OCCLUSION_SUMMARY.columns) | row | changes
 
 
 def test_occlusion_is_of_the_true_sector(tmp_path: Path) -> None:

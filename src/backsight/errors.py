@@ -1,16 +1,26 @@
 """The exceptions that a user may want to catch.
 
 Each says what went wrong, where, what was got and what to do. The command line prints the text and leaves
-with the class's `exit_code`: 2 where the command was wrong, 1 where the work failed.
+with the class's `exit_code`, one of EXIT_CODES.
 """
 
 from __future__ import annotations
+
+DONE, WORSE, WRONG_USE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+# Of every command; docs/commands.md holds the same table, and a test holds the two together.
+EXIT_CODES = {
+    DONE: "done",
+    WORSE: "done, with a bad outcome: `compare` finds something worse, a contract of `doctor` fails",
+    WRONG_USE: "wrong use: an option, a name or a folder that cannot be used, or is not there; nothing is written",
+    FAILED: "failed: data, a model or a table that cannot be read, a disk that is full, another study in the folder",
+    INTERRUPTED: "interrupted by Ctrl-C or a termination signal; what is finished is kept",
+}
 
 
 class BacksightError(Exception):
     """Root of all errors that the package raises on purpose."""
 
-    exit_code = 1
+    exit_code = FAILED
 
     def __init__(self, what: str, *, where: object = None, got: object = None, do: str | None = None) -> None:
         self.what, self.where, self.got, self.do = what, where, got, do
@@ -27,7 +37,7 @@ class BacksightError(Exception):
 class UsageError(BacksightError):
     """An argument that cannot be used: an unknown name, an unknown folder, a number out of range."""
 
-    exit_code = 2
+    exit_code = WRONG_USE
 
 
 class ModelError(BacksightError):
@@ -55,4 +65,16 @@ class CannotAnswer(BacksightError):  # noqa: N818, reads as what it says: raise 
 
 
 class StudyError(BacksightError):
-    """An output folder that cannot be used for this study."""
+    """A study that cannot be run or written: nothing to run, no memory, no room, another one in its folder."""
+
+
+class FolderError(StudyError):
+    """An output folder that cannot be given for this study: a file, other things in it, another study's."""
+
+    exit_code = WRONG_USE
+
+
+class Interrupted(BacksightError):  # noqa: N818, it is the user who stops
+    """A run that was stopped, with what is kept."""
+
+    exit_code = INTERRUPTED

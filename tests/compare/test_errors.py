@@ -34,6 +34,10 @@ def changed(text: str | None = None, **changes: Any) -> Callable[[Path], list[Pa
     return folders
 
 
+def no_folder(tmp_path: Path) -> list[Path]:
+    return [make(tmp_path / "base", {"b/squares": answers(BASE)}), tmp_path / "nowhere"]
+
+
 def unfinished(tmp_path: Path) -> list[Path]:
     found = changed()(tmp_path)
     (found[1] / "jobs").mkdir()
@@ -72,7 +76,8 @@ def one_twice(tmp_path: Path) -> list[Path]:
     [
         (one_alone, UsageError, ("at least two studies", "/base", "give folders that `backsight study` wrote")),
         (one_twice, UsageError, ("A study is given twice", "/base", "give each folder once")),
-        (no_study, DataError, ("There is no study here", "/empty/study.json", "no such file", "give folders that")),
+        (no_study, UsageError, ("There is no study here", "/empty/study.json", "no such file", "give folders that")),
+        (no_folder, UsageError, ("There is no such folder", "/nowhere", "give folders that")),
         (unfinished, StudyError, ("The study is not finished", "/tuned", "no study.json", "then compare")),
         (changed(finished=False), StudyError, ("The study is not finished", "finished is not true")),
         (changed(format=2), DataError, ("A study is of a newer format", "/tuned/study.json", "format 2",
@@ -88,7 +93,7 @@ def one_twice(tmp_path: Path) -> list[Path]:
         (changed(verdict="vision"), DataError, ("record cannot be read", "a verdict that is none")),
         (damaged, DataError, ("This is no table of ours", "job0.parquet")),
         (older, DataError, ("A table lacks columns", "behaviour of squares", "no free_correct", "study again")),
-        (nothing_in_common, DataError, ("Two studies have no metric in common", "/base and ", "/tuned",
+        (nothing_in_common, UsageError, ("Two studies have no metric in common", "/base and ", "/tuned",
                                         "6 and 6 metrics, all different", "(--only, --data)")),
     ],
 )  # fmt: skip
@@ -101,7 +106,7 @@ def test_what_cannot_be_compared_is_said(
         compare(found)
     assert all(one in str(caught.value) for one in said), str(caught.value)
     code, printed, err = command("compare", *found, "--out", out)
-    assert (code, printed) == (2 if kind is UsageError else 1, "")
+    assert (code, printed) == (2 if kind is UsageError else 3, "")
     assert err == f"backsight: {caught.value}\n"
     assert not out.exists()
 

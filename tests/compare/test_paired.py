@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from backsight import schemas
 from backsight.maths.intervals import holm
 from backsight.results import RESULTS
 from backsight.results.behaviour import BEHAVIOUR
+from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.flip import ROWS as FLIP
 from backsight.results.image_interchange import IMAGE_INTERCHANGE
 from backsight.results.interchange import INTERCHANGE
+from backsight.results.knockout import ROWS as KNOCKOUT
+from backsight.results.moved import ROWS as MOVED
+from backsight.results.occlusion.summary import ROWS as OCCLUSION
 from backsight.studies.compare import compare
 from backsight.tables import Schema, Table
 
@@ -35,15 +39,24 @@ def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:
     assert right["moved"] == "no"  # one picture of twelve: the interval reaches zero
 
 
-def test_holm_corrects_over_all_paired_metrics_of_a_study(pair: list[Path], tmp_path: Path) -> None:
+def test_holm_corrects_over_the_metrics_that_are_judged(pair: list[Path], tmp_path: Path) -> None:
+    """By default the one of whole sets that is plotted; all six where they are asked for; the two of left alone."""
     pair.append(make(tmp_path / "same", {"behaviour/squares": answers(BASE)}))
     made = compare(pair)
     for study in made.studies[1:]:
-        rows = made.of(study)
+        rows = {row["metric"]: row for row in made.of(study)}
         assert len(rows) == 6  # all, left and right, by two read-outs
+        assert {name: row["p_holm"] for name, row in rows.items()} == {
+            name: row["p_value"] if name == ALL else None for name, row in rows.items()
+        }
+    asked = made.gated(["accuracy"])
+    for study in asked.studies[1:]:
+        rows = asked.of(study)
         assert [row["p_holm"] for row in rows] == holm([row["p_value"] for row in rows])
-    assert by_metric(compare(pair[:2]))[ALL]["p_holm"] == 6 * 2 / 128
-    assert {row["p_holm"] for row in made.of(made.studies[2])} == {1.0}
+    assert by_metric(compare(pair[:2]).gated(["accuracy"]))[ALL]["p_holm"] == 6 * 2 / 128
+    left = by_metric(compare(pair[:2]).gated(["accuracy/squares/left"]))
+    assert left["accuracy/squares/left/options"]["p_holm"] == 2 * 2 / 128 and left[ALL]["p_holm"] is None
+    assert {row["p_holm"] for row in asked.of(made.studies[2])} == {1.0}
 
 
 def test_read_outs_and_prompts_are_metrics_of_their_own(tmp_path: Path) -> None:
@@ -221,7 +234,7 @@ def test_how_the_runs_differ_is_noted(tmp_path: Path) -> None:
         "Grid: none in base, rows 6 cell 28 x 28 in tuned.",
         "Backsight: 0.1.0 in base, 0.2.0 in tuned.",
         "torch: 2.13.0 in base, 2.14.0 in tuned.",
-        "Measured with other parameters in tuned: b/squares.",
+        "Measured with other parameters in tuned: b/squares (gray none, False).",
     )
     same = make(tmp_path / "same", tables, model=json.loads((folders[0] / "study.json").read_text())["model"])
     assert compare([folders[0], same]).notes == ("base and same are studies of the same weights.",)
@@ -241,7 +254,7 @@ def compasses(dae: Sequence[float], null: Sequence[float]) -> Table:
         rows.append(common | {"method": "creg", "target": "prediction", "dae": own})
         rows.append(common | {"method": "creg", "target": "prediction", "dae": 170.0, "projection": "4 sectors"})
         rows.append(common | {"method": "constant", "dae": layout})
-    return filled(schemas.CREG, rows)
+    return filled(CREG, rows)
 
 
 def test_directions_of_evidence_are_compared_and_less_is_better(tmp_path: Path) -> None:
@@ -263,7 +276,7 @@ def test_agreement_with_the_tokens_effects_is_compared(tmp_path: Path) -> None:
             for n in range(12)
             for method, value in (("creg", correlation), ("knockout", 0.9))
         ]
-        return filled(schemas.KNOCKOUT, rows)
+        return filled(KNOCKOUT, rows)
 
     found = by_metric(compare(two(tmp_path, {"k/pairs": effects(0.2)}, {"k/pairs": effects(0.5)})))
     assert set(found) == {"knockout/pairs/attention/creg"}
@@ -284,11 +297,13 @@ def test_hidden_sectors_are_compared_by_the_papers_score(tmp_path: Path) -> None
                 *({"variant": "gray", "sector": 45.0 * k, "log_p": falls.get(45.0 * k, -5.0)} for k in range(8)),
             )
         ]
-        return filled(schemas.OCCLUSION, rows)
+        return filled(OCCLUSION, rows)
 
     found = by_metric(compare(two(tmp_path, {"occlusion/pairs": occluded(0.1)}, {"occlusion/pairs": occluded(0.4)})))
     assert set(found) == {"cos/pairs/gray/A"}
-    assert found["cos/pairs/gray/A"]["difference"] == pytest.approx(0.3)
+    row = found["cos/pairs/gray/A"]
+    assert (row["baseline"], row["value"]) == (pytest.approx(0.1), pytest.approx(0.4))  # against below, and no other
+    assert row["difference"] == pytest.approx(0.3)
 
 
 def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> None:
@@ -298,14 +313,14 @@ def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> N
             | {"sector": 45.0 * k, "share": k / 28, "share_mirrored": (k if sign > 0 else 7 - k) / 28}
             for n in range(12) for k in range(8) for method in ("creg", "constant")
         ]  # fmt: skip
-        return filled(schemas.FLIP, rows)
+        return filled(FLIP, rows)
 
     def moved(off: float) -> Table:
         rows = [
             {"example_id": f"e{n}", "image_id": f"i{n}", "direction": "left", "method": method, "followed": off + n}
             for n in range(12) for method in ("rollout", "constant")
         ]  # fmt: skip
-        return filled(schemas.MOVED, rows)
+        return filled(MOVED, rows)
 
     found = by_metric(compare(two(tmp_path, {"f/pairs": flipped(-1)}, {"f/pairs": flipped(1)})))
     assert {name: row["difference"] for name, row in found.items()} == {"mirror/pairs/creg/truth": pytest.approx(2)}
@@ -314,8 +329,8 @@ def test_mirrored_compasses_and_moved_subjects_are_compared(tmp_path: Path) -> N
 
 
 def test_tables_without_a_method_have_no_metric(tmp_path: Path) -> None:
-    layout = filled(schemas.FLIP, [{"example_id": "e", "image_id": "i", "method": "constant", "sector": 0.0}])
-    refused = filled(schemas.CREG, [{"example_id": "e", "image_id": "i", "refused": "a box without area"}])
+    layout = filled(FLIP, [{"example_id": "e", "image_id": "i", "method": "constant", "sector": 0.0}])
+    refused = filled(CREG, [{"example_id": "e", "image_id": "i", "refused": "a box without area"}])
     plain = {"b/squares": answers(BASE), "f/pairs": layout, "creg/pairs": refused}
     found = by_metric(compare(two(tmp_path, plain, plain)))
     assert found and not any("pairs" in name for name in found)

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from backsight import schemas
 from backsight.errors import DataError, StudyError
-from backsight.report.comparison_figure import sorted_metrics
 from backsight.results import plot
+from backsight.results.comparison import ROWS, sorted_metrics
 from backsight.results.drawing.style import to_svg
 from backsight.studies.compare import compare, holds_comparison
 from backsight.tables import Table
@@ -30,7 +29,8 @@ from .by_hand import ALL, BASE, HOSTILE, TUNED, answers, by_metric, make, two, v
 def test_all_is_written_and_the_record_has_every_number(command: Command, pair: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, printed, err = command("compare", *pair, "--out", out)
-    assert (code, printed, err) == (0, f"{out.resolve()}/report.html\n", "")
+    assert (code, err) == (0, "")
+    assert printed.splitlines()[-1] == f"{out.resolve()}/report.html"
     assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == {
         "compare.json", "report.html", "tables/compare.csv", "tables/compare.parquet", "figures/compare.svg",
     }  # fmt: skip
@@ -40,7 +40,7 @@ def test_all_is_written_and_the_record_has_every_number(command: Command, pair: 
     assert [study["name"] for study in record["studies"]] == ["base", "tuned"]
     (found,) = record["comparisons"]
     table = Table.read(out / "tables" / "compare.parquet")
-    assert table.schema == schemas.COMPARE and table.provenance["baseline"] == "base"
+    assert table.schema == ROWS and table.provenance["baseline"] == "base"
     assert [{"study": "tuned"} | row for row in found["metrics"]] == table.rows() == list(compare(pair).rows)
 
 
@@ -60,7 +60,7 @@ def test_a_folder_with_other_things_in_it_is_refused(command: Command, pair: lis
     (folder / "mine.txt").write_text("x")
     file.write_text("x")
     code, out, err = command("compare", *pair, "--out", folder)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err == (
         f"backsight: The output folder is not empty and holds no comparison\n  where: {folder}\n  got:   mine.txt\n"
         "  do:    give an empty or a new folder as --out\n"
@@ -68,7 +68,7 @@ def test_a_folder_with_other_things_in_it_is_refused(command: Command, pair: lis
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
     assert "The output folder is a file" in command("compare", *pair, "--out", file).err
     before = (pair[0] / "study.json").read_bytes()
-    assert command("compare", *pair, "--out", pair[0]).code == 1  # a study's own folder
+    assert command("compare", *pair, "--out", pair[0]).code == 2  # a study's own folder
     assert (pair[0] / "study.json").read_bytes() == before and not (pair[0] / "compare.json").exists()
 
 
@@ -106,9 +106,13 @@ def test_the_page_says_what_moved_and_what_could_not_be_compared(command: Comman
     page = unescape(words(html).replace("\u00a0", " "))
     row = by_metric(compare(folders))[ALL]
     interval = f"-0.333 [{row['low']:+.3f}, {row['high']:+.3f}]"
-    assert "tuned: of 6 paired metrics 4 worse, 0 better, by 95 % intervals off zero; 0 with p < 0.05 by Holm's" in page
-    assert f"{ALL}: worse by {interval}, 24 samples, 12 images" in page
-    assert f"{ALL} worse 1.000 0.667 {interval} 0.016 0.094 24 (12)" in page
+    assert (
+        "tuned against base: of 1 metric of whole sets 0 better, 1 worse, 0 not shown to differ; 1 with p < .05 by"
+        in page
+    )
+    assert f"{ALL} worse by {interval}, 24 samples, 12 images" in page
+    assert "Of all 6 paired metrics 4 moved: the tables name them." in page
+    assert f"{ALL} worse 1.000 0.667 {interval} 0.016 0.016 24 (12)" in page
     assert "Seed: 0 in base, 3 in tuned." in page
     unpaired = page[page.index("Unpaired") :]
     row_of_it = r"accuracy/shapes/all/free 1\.000 \[0\.758, 1\.000\] 0\.667 \[0\.\d{3}, 0\.\d{3}\] -0\.333 0 of 24, 24 "
@@ -128,7 +132,7 @@ def test_a_comparison_with_nothing_paired_has_no_figure(command: Command, pair: 
     assert command("compare", *folders, "--out", tmp_path / "out").code == 0
     assert not list((tmp_path / "out" / "figures").iterdir())
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "<svg" not in page and "tuned: no metric could be compared paired." in page
+    assert "<svg" not in page and "tuned against base: no metric of whole sets could be compared paired." in page
     with pytest.raises(DataError, match="no paired differences to draw"):
         plot(compare(folders).table())
 
@@ -179,7 +183,7 @@ def test_studies_of_two_models_end_to_end(command: Command, tiny_checkpoint: Pat
     shutil.copytree(folders[0], folders[1])
     out = tmp_path / "out"
     code, printed, err = command("compare", *folders, "--out", out, "--fail-if-worse", "pathways")
-    assert code in (0, 1) and printed == f"{out.resolve()}/report.html\n", err
+    assert code in (0, 1) and printed.splitlines()[-1] == f"{out.resolve()}/report.html", err
     record = json.loads((out / "compare.json").read_text())
     again, changed = ({row["metric"]: row for row in one["metrics"]} for one in record["comparisons"])
     assert "base and again are studies of the same weights." in record["notes"]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backsight.cli.shared import app, command_line
+from backsight.errors import WORSE
 
 
 @app.command()
@@ -24,20 +25,32 @@ def compare(
             "A metric as in compare.json, or the start of one: accuracy, accuracy/squares. Holm's p plays no part.",
         ),
     ] = None,
+    fail_if_not_judged: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-not-judged",
+            help="Exit 1 too where a metric asked for (else: one of those plotted) cannot be compared paired.",
+        ),
+    ] = False,
 ) -> None:
-    """Compare finished studies with the first of them, over the samples that they share."""
-    from backsight.report.compare import signed, write_comparison
+    """Compare finished studies with the first of them, over the samples that they share.
+
+    Exit codes: 0 nothing asked for is worse, 1 something is, 2 wrong use, 3 failed.
+    """
+    from backsight.report.compare import write_comparison
     from backsight.studies import compare as comparing
+    from backsight.studies.compare_answer import worded
 
     comparing.holds_comparison(out)  # a folder that cannot be used is refused before the tables are read
-    made = comparing.compare(folders, command=command_line()).gated(fail_if_worse or ())
+    made = comparing.compare(folders, command=command_line()).gated(fail_if_worse or (), strict=fail_if_not_judged)
     comparing.write(made, out)
     page = write_comparison(made, out)
+    for one in made.judged:
+        typer.echo("\n".join(one.lines()))
     typer.echo(str(page.resolve()))
-    for said in made.gate.left_out():
-        typer.echo(f"backsight: not judged: {said}", err=True)
-    for row in made.gate.worse:
-        said = f"{row['metric']} of {row['study']}: {signed(row)}, {row['shared']} samples, {row['images']} images"
-        typer.echo(f"backsight: worse: {said}", err=True)
-    if made.gate.worse:
-        raise typer.Exit(1)
+    for row in made.worse:
+        typer.echo(f"backsight: worse: {row['study']}: {worded(row)}", err=True)
+    if made.failed and not made.worse:
+        typer.echo("backsight: failed: a metric could not be judged", err=True)
+    if made.failed:
+        raise typer.Exit(WORSE)

@@ -194,3 +194,13 @@ def point(grid: TokenGrid, box: Box) -> Floats:
 def inside(grid: TokenGrid, box: Box) -> Floats:
     """Uniform relevance inside a box: the share of each token that it covers."""
     return grid.overlap(box)
+
+
+def equivariance(shares: Floats, turned: Floats) -> float:
+    """Pearson's r of two compasses (sector,), of one question or of many behind each other (section 6.1).
+
+    Not a number where one of them is the same everywhere.
+    """
+    if np.ptp(shares) == 0 or np.ptp(turned) == 0:
+        return float("nan")
+    return float(np.corrcoef(shares, turned)[0, 1])

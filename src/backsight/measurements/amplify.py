@@ -25,12 +25,12 @@ from backsight.models import answers, replay
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
+from backsight.results.amplification.tables import CHOOSING
 from backsight.stimuli.arrangements import Grid, by_arrangement, split
 from backsight.stimuli.suites import layout_for
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the samples show no rows of three
-CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 FORMS: tuple[Form, ...] = ("projected", "printed")
 
 

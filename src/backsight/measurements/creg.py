@@ -1,8 +1,8 @@
 """CREG: which way does the evidence for an answer point, seen from the reference? And which way would nothing point?
 
 Every method's relevance goes through the same projection on compass sectors, under every option that the paper leaves
-open, and beside it go maps that know nothing of the model: constant relevance (what the layout alone gives: the null),
-relevance drawn at random, a sector drawn at random, all relevance at the subject (the floor), uniform relevance inside
+open, and beside it go maps that know nothing of the model: uniform relevance (the baseline), random relevance, a random
+sector, all relevance on the subject (the best possible on this grid), uniform relevance inside
 its box, and the true direction itself, which no projection made.
 """
 
@@ -15,19 +15,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats, Projection
+from backsight.maths.relevance import BOX, DEFAULT, FLOOR, NULL, ORACLE, RANDOM, RANDOM_CENTRE, SECTOR, SWAPPED
 from backsight.measurements import memory, relevance
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models.vlm import VLM
+from backsight.results import Result
+from backsight.results import creg as of_rows
 from backsight.stimuli.questions import NUMBER, Direction
-from backsight.tables import Schema
 
-DEFAULT = "default"
 PROJECTIONS: dict[str, Projection] = {
     DEFAULT: Projection(),
     "beyond kept": Projection(beyond="kept"),
@@ -38,13 +38,6 @@ PROJECTIONS: dict[str, Projection] = {
     "4 sectors": Projection(sectors=4),
     "16 sectors": Projection(sectors=16),
 }
-# The same relevance seen from elsewhere: evidence for a relation belongs to its reference, a lit subject is seen from
-# anywhere.
-ELSEWHERE, SWAPPED = "random centre", "swapped"
-NULL, FLOOR, RANDOM, BOX, SECTOR, ORACLE = (
-    "constant", "point_at_subject", "random_relevance", "subject_box", "random_sector", "geometry",
-)  # fmt: skip
-REFERENCES = (NULL, RANDOM, SECTOR, FLOOR, BOX, ORACLE)
 DRAWS = 20  # maps of random relevance a question
 DEGREES: dict[Direction, float] = {"right": 0.0, "above": 90.0, "left": 180.0, "below": 270.0}
 # Answers in words that name a direction on the page.
@@ -61,7 +54,7 @@ class Creg(Measurement):
     sections 3 and 4. A method that a model cannot give has one row a question that says why.
     """
 
-    schema: ClassVar[Schema] = schemas.CREG
+    result: ClassVar[Result] = of_rows.RESULT
     version: ClassVar[int] = 2
 
     methods: tuple[str, ...] = tuple(relevance.METHODS)
@@ -208,7 +201,8 @@ def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, 
     """The names and options under which relevance is projected, the box it is seen from, and the one looked for.
 
     First the question's own reference and subject under every option. Then, by the default, from a point drawn in the
-    picture towards the subject, and from the subject towards the reference.
+    picture towards the subject, and from the subject towards the reference: evidence for a relation belongs to its
+    reference, a lit subject is seen from anywhere.
     """
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     for name, projection in PROJECTIONS.items():
@@ -216,7 +210,7 @@ def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, 
     rng = np.random.default_rng(zlib.crc32(f"centre:{example.id}".encode()))
     x, y = rng.uniform((0, 0), grid.size)
     half = reference.width / 2, reference.height / 2
-    yield ELSEWHERE, PROJECTIONS[DEFAULT], Box(x - half[0], y - half[1], x + half[0], y + half[1]), subject
+    yield RANDOM_CENTRE, PROJECTIONS[DEFAULT], Box(x - half[0], y - half[1], x + half[0], y + half[1]), subject
     yield SWAPPED, PROJECTIONS[DEFAULT], subject, reference
 
 

@@ -10,21 +10,22 @@ from PIL import Image
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, Picture, as_picture
-from backsight.figures.explanation import Explanation
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
+from backsight.maths.relevance import DEFAULT, EFFECTS
 from backsight.measurements import creg, relevance
-from backsight.measurements.knockout import KNOCKOUT, token_effects
+from backsight.measurements.knockout import token_effects
 from backsight.measurements.relevance import Target
 from backsight.models import replay
 from backsight.models.vlm import VLM
+from backsight.results.explanation import Explanation
 from backsight.stimuli.questions import CREG_PROMPTS, DIRECTIONS, NUMBER, Direction, relation_question
 from backsight.stimuli.relations import relation
 
 Named = tuple[str, Sequence[float]]  # a name, and left, top, width, height in pixels
 DEPTH = 4  # layers that CREG aggregates
-METHODS = (*relevance.METHODS, KNOCKOUT)
+METHODS = (*relevance.METHODS, EFFECTS)
 
 
 def explain(
@@ -86,7 +87,7 @@ def explained(
     shown = [method] if method in relevance.METHODS else ["creg"]
     maps = relevance.maps(vlm, batch, shown, depth=min(depth, vlm.n_layers), trace=trace)
     chosen = maps.chosen[0]
-    if method == KNOCKOUT:
+    if method == EFFECTS:
         score = relevance.score(vlm, batch, maps.chosen, target, contrastive=True)
         values: Floats = np.abs(token_effects(trace, score, "attention")[0].cpu().double().numpy())
     elif method in maps.missing:
@@ -102,7 +103,7 @@ def _made(
     probabilities: tuple[float, ...], choice: int,
 ) -> Explanation:  # fmt: skip
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[creg.DEFAULT])
+    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[DEFAULT])
     true = compass.direction(reference, subject)
     maps = (values, np.ones(len(grid)), compass.point(grid, subject))
     own, null, floor = (compass.compass_or_none(map_, weights) for map_ in maps)

@@ -18,24 +18,24 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, Picture, PlainPicture
 from backsight.grid import TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
+from backsight.maths.relevance import BOX, DEFAULT, EFFECTS, FLOOR, METHODS, NULL, RANDOM
 from backsight.measurements import creg, memory, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.gradients import Score
 from backsight.models.vlm import VLM
+from backsight.results import Result
+from backsight.results import knockout as of_rows
 from backsight.stimuli.render import ScenePicture
-from backsight.tables import Schema
 
 Form = Literal["attention", "embedding"]
 FORMS: tuple[Form, ...] = ("attention", "embedding")
-KNOCKOUT = "knockout"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Knockout(creg.Creg):
     effects themselves.
     """
 
-    schema: ClassVar[Schema] = schemas.KNOCKOUT
+    result: ClassVar[Result] = of_rows.RESULT
     costly: ClassVar[bool] = True
 
     target: Target = "prediction"
@@ -87,7 +87,9 @@ class Knockout(creg.Creg):
         for form in self.forms:
             effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
             for number, example in enumerate(asked):
-                shown = {m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or m == "rollout"}
+                shown = {
+                    m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or not METHODS[m].targeted
+                }
                 rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
@@ -135,15 +137,15 @@ def empty_picture(example: Example) -> Picture:
 def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats]) -> Iterator[Row]:
     """Each method's and reference's agreement with the effects (image_token,) of one question."""
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
-    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[creg.DEFAULT])
+    weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[DEFAULT])
     true = compass.direction(reference, subject)
     drawn = np.random.default_rng(zlib.crc32(example.id.encode())).random(len(grid))
     others = {
-        KNOCKOUT: effects,
-        creg.NULL: np.ones(len(grid)),
-        creg.RANDOM: drawn,
-        creg.FLOOR: compass.point(grid, subject),
-        creg.BOX: compass.inside(grid, subject),
+        EFFECTS: effects,
+        NULL: np.ones(len(grid)),
+        RANDOM: drawn,
+        FLOOR: compass.point(grid, subject),
+        BOX: compass.inside(grid, subject),
     }
     own = compass.compass_or_none(effects, weights)
     for method, values in {**others, **shown}.items():

@@ -15,21 +15,22 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image, ImageOps
 
-from backsight import schemas
 from backsight.errors import CannotAnswer
 from backsight.examples import Example, ExampleSet
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
+from backsight.maths.relevance import DEFAULT, NULL
 from backsight.measurements import creg, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.models.vlm import VLM
 from backsight.pictures import Picture
+from backsight.results import Result, flip
+from backsight.results import moved as of_moved
 from backsight.stimuli.questions import NUMBER, OPPOSITE, Direction
 from backsight.stimuli.relations import overlaps, relation
 from backsight.stimuli.render import ScenePicture
 from backsight.stimuli.scattered import RATIO
-from backsight.tables import Schema
 
 MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
 TRIES = 60  # places that are drawn for a moved subject
@@ -98,11 +99,11 @@ class _OfRelations(creg.Creg):
         maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps)
         found: list[dict[tuple[str, str | None], Floats]] = []
         for number, (example, grid) in enumerate(zip(examples, batch.grids, strict=True)):
-            weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[creg.DEFAULT])
+            weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[DEFAULT])
             shown: dict[tuple[str, str | None], Floats] = {
                 (m, t if relevance.METHODS[m].targeted else None): v[number] for (m, t), v in maps.relevance.items()
             }
-            shown[creg.NULL, None] = np.ones(len(grid))
+            shown[NULL, None] = np.ones(len(grid))
             made = {key: compass.compass_or_none(values, weights) for key, values in shown.items()}
             found.append({key: shares for key, shares in made.items() if shares is not None})
         return found
@@ -116,7 +117,7 @@ class Flip(_OfRelations):
     picture.
     """
 
-    schema: ClassVar[Schema] = schemas.FLIP
+    result: ClassVar[Result] = flip.RESULT
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """The rows of one batch; a sample without a direction has none."""
@@ -142,7 +143,7 @@ class Moved(_OfRelations):
     Drawn scenes only. The new place is drawn; it lies in a clear relation, at least 60 degrees further round.
     """
 
-    schema: ClassVar[Schema] = schemas.MOVED
+    result: ClassVar[Result] = of_moved.RESULT
 
     def applies(self, samples: Samples) -> bool:
         """Questions of where a subject is in a drawn scene."""

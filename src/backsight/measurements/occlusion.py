@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backsight import schemas
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import compass
@@ -25,8 +24,9 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.creg import check_relations, has_relation, part_of, refusal, told
 from backsight.models import replay
 from backsight.models.vlm import VLM
+from backsight.results import Result
+from backsight.results import occlusion as of_rows
 from backsight.stimuli.occluded import Fill, OccludedPicture, Sectors
-from backsight.tables import Schema
 
 SECTORS = 8
 HIDDEN = 0.5  # a token counts as hidden where at least so much of its cell is
@@ -61,7 +61,7 @@ class Occlusion(Measurement):
     The first variant is taken on all pictures, the others on the share `varied` of them, chosen by the picture alone.
     """
 
-    schema: ClassVar[Schema] = schemas.OCCLUSION
+    result: ClassVar[Result] = of_rows.RESULT
     version: ClassVar[int] = 2
 
     varied: float = 0.2
@@ -166,7 +166,7 @@ def _sectors(example: Example, variant: Variant) -> Sectors:
 
 
 def _row(example: Example, variant: str | None, sector: int | None) -> Row:
-    return dict.fromkeys(schemas.OCCLUSION.columns) | told(example) | {
+    return dict.fromkeys(of_rows.RESULT.schema.columns) | told(example) | {
         "part": part_of(example.image_id), "variant": variant,
         "sector": None if sector is None else 360.0 / SECTORS * sector,
     }  # fmt: skip

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example
+from backsight.maths import relevance as names
 from backsight.maths import saliency
 from backsight.measurements import memory
 from backsight.models import embeds, gradients, replay
@@ -27,38 +28,8 @@ from backsight.models.vlm import VLM
 
 Target = Literal["truth", "prediction"]
 TARGETS: tuple[Target, ...] = ("truth", "prediction")
+METHODS, THIRD = names.METHODS, names.THIRD
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Method:
-    """What a method needs recorded, whether it is contrastive, and whether it has a target at all.
-
-    `upper` are the last layers as a graph, `path` the line from zero to the state before the last block, `whole` a
-    forward pass as a graph.
-    """
-
-    needs: Literal["upper", "path", "whole"]
-    contrastive: bool = False
-    targeted: bool = True
-
-
-THIRD = "creg_from_third"  # without the layer where gradient times state is zero: saliency.gradient_times_state
-METHODS: dict[str, Method] = {
-    "creg": Method("upper", contrastive=True),
-    "creg_meant_weights": Method("upper", contrastive=True),  # layers weighted by their unscaled maxima
-    "creg_by_maximum": Method("upper", contrastive=True),  # layers divided by their maximum, the minimum kept
-    THIRD: Method("upper", contrastive=True),  # layers from -3 down
-    "creg_plain": Method("upper"),  # not contrastive: table 5's "no contrastive"
-    "single_layer_contrastive": Method("upper", contrastive=True),  # table 5's ablation
-    "single_layer": Method("upper"),  # section 5.1's baseline: neither aggregation nor contrast
-    "gradient_norm": Method("upper"),
-    "integrated_gradients": Method("path"),  # textbook form
-    "integrated_magnitudes": Method("path"),  # appendix A.3: accumulated gradient magnitudes
-    "rollout": Method("whole", targeted=False),
-    "gradcam": Method("whole"),
-    "chefer": Method("whole"),
-}
 
 
 @dataclass(frozen=True)
@@ -186,7 +157,7 @@ def _from_layers(method: str, slopes: Sequence[Tensor], states: Sequence[Tensor]
         return saliency.gradient_norm(slopes[0])
     if method.startswith("single_layer"):
         return saliency.gradient_times_state(slopes[0], states[0])
-    if method == THIRD:
+    if method == THIRD:  # saliency.gradient_times_state says what is zero there
         slopes, states = slopes[1:], states[1:]
     layers = torch.stack([saliency.gradient_times_state(g, h) for g, h in zip(slopes, states, strict=True)])
     scale: saliency.Scale = "maximum" if method == "creg_by_maximum" else "minmax"

@@ -14,24 +14,24 @@ from backsight.maths.comparison import DRAWS, EXACT, ROUNDING
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
 from backsight.report import write_page
-from backsight.report.comparison_figure import compare as plot_differences
-from backsight.report.comparison_figure import family_title
+from backsight.results.comparison import draw as plot_differences
 from backsight.results.drawing.style import counted
 from backsight.results.pages import pictures
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import mapping, number, text
 from backsight.results.pages.wording import decimal, listed, p_value, unbroken, whole_percent, with_interval
 from backsight.studies.compare import Comparison
+from backsight.studies.compare_answer import signed, worded
 from backsight.studies.compare_reading import Finished
 
 Row = dict[str, Any]
-ALPHA = 0.05
-MOST = 5  # metrics that the opening names, those of whole sets before their parts
+MOST = 5  # metrics that the opening names
 FILES = (("compare.json", "every number, JSON"), ("tables/compare.csv", "csv"), ("tables/compare.parquet", "parquet"))
 CAPTION = (
     "Difference from the baseline over the samples that both studies have, with its 95 % interval: right of the line "
-    "is more, left is less. Filled where the interval lies wholly on one side of zero. Drawn are metrics of whole "
-    "sets; accuracy is that among the options. The tables have all others."
+    "is more, left is less. Filled where the metric is called better or worse: the interval lies wholly on one side of "
+    "zero and p is below .05; hollow where a difference is not shown. Plotted are metrics of whole sets; accuracy is "
+    "that among the options. The tables have all others."
 )
 METHOD = (
     "A sample is shared where both studies have it with the same id, the same picture and the same question or answer. "
@@ -41,9 +41,10 @@ METHOD = (
     f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked several times. "
     "They have no width where all images differ alike. p is that of Fisher's paired randomisation test, two-sided, "
     f"with images as its units: every pattern of signs up to {EXACT} images that differ, {DRAWS:,} random ones beyond. "
-    "Holm's correction is over all paired metrics of a study. A metric is called better or worse, and "
-    "--fail-if-worse fails, where the interval lies wholly on that side of zero and p is below .05. Differences of a "
-    f"sample below {ROUNDING:g} count as none.",
+    "A metric is called better or worse, and --fail-if-worse fails, where the interval lies wholly on that side of "
+    f"zero and p is below .05. Differences of a sample below {ROUNDING:g} count as none.",
+    "Judged are the metrics that --fail-if-worse asks for; where it asks for none, the few of whole sets that the "
+    "figure shows. Holm's correction is over the judged metrics of one study, and no other metric has such a p.",
     "Interchanges and probes are those of the layer with the highest mean over the samples compared, each study's own: "
     "the probability of the ordinal answer at the last token, of the flipped answer for image tokens, and the share of "
     "object tokens given their place. Of pairs, those count that both runs of a model answer right.",
@@ -52,7 +53,7 @@ METHOD = (
 )  # fmt: skip
 LIMITS = (
     "Intervals are not corrected for their number: of a hundred metrics that did not move, about five have an interval "
-    "that lies off zero. Holm's p-values are.",
+    "that lies off zero. Holm's p-values of the judged metrics are.",
     "Where few images differ the bootstrap's interval is too narrow: four images lost and none won put it below zero, "
     "while p is 0.125.",
     "Metrics overlap: a set and its directions, or two read-outs, are of the same answers.",
@@ -73,6 +74,8 @@ class Part:
     title: str
     lead: str
     moved: tuple[str, ...]
+    not_judged: str
+    every: str
     tables: tuple[Grid, ...]
 
 
@@ -133,45 +136,28 @@ def _part(made: Comparison, study: Finished, index: int) -> Part:
     tables = [_paired("What moved", off, made.baseline.name, study.name)] if off else []
     for family in dict.fromkeys(row["family"] for row in paired):
         of = [row for row in paired if row["family"] == family]
-        heading = f"{family_title(family)}: {counted(len(of), 'paired metric')}"
+        heading = f"{of[0]['title'] or family}: {counted(len(of), 'paired metric')}"
         tables.append(_paired(heading, of, made.baseline.name, study.name, folded=True))
     tables += _not_paired(rows, made.baseline, study)
     title = f"{study.name} against {made.baseline.name}"
-    first = sorted(off, key=lambda row: not row["drawn"])[:MOST]
-    return Part(f"study-{index + 1}", title, _lead(study.name, paired), tuple(map(worded, first)), tuple(tables))
-
-
-def _lead(name: str, paired: Sequence[Row]) -> str:
-    """How many metrics moved."""
-    if not paired:
-        return f"{name}: no metric could be compared paired."
-    ways = {way: sum(row["moved"] == way for row in paired) for way in ("worse", "better")}
-    differ = sum(row["p_holm"] < ALPHA for row in paired)
-    return (
-        f"{name}: of {counted(len(paired), 'paired metric')} {ways['worse']} worse, {ways['better']} better, by 95 % "
-        f"intervals off zero; {differ} with p < {ALPHA:g} by Holm's correction."
-    )
-
-
-def worded(row: Row) -> str:
-    """A paired row in words: the metric, what became of it, its interval and how many."""
-    counts = f"{counted(row['shared'], 'sample')}, {counted(row['images'], 'image')}"
-    return f"{row['metric']}: {row['moved']} by {signed(row)}, {counts}"
-
-
-def signed(row: Row) -> str:
-    """A row's difference and the ends of its interval, with their signs."""
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    answer = made.judged[index]
+    moved = tuple(map(worded, answer.farthest[:MOST]))
+    every = f"Of all {counted(len(paired), 'paired metric')} {len(off)} moved: the tables name them." if paired else ""
+    return Part(f"study-{index + 1}", title, answer.count(), moved, answer.left_out(), every, tuple(tables))
 
 
 def _gate(made: Comparison) -> tuple[str, ...]:
     """What was asked not to be worse, and what came of it."""
     gate = made.gate
-    if not gate.asked:
+    if not gate.asked and not gate.strict:
         return ()
-    came = f"failed: {counted(len(gate.worse), 'metric')} worse" if gate.worse else "passed"
-    found = [f"Asked to fail if worse: {listed(gate.asked)}. It {came}."]
-    return (*found, *(f"Not judged: {said}." for said in gate.left_out()))
+    asked = [f"worse: {listed(gate.asked)}"] if gate.asked else []
+    asked += ["not judged"] if gate.strict else []
+    left = sum(len(one.not_judged) for one in made.judged) if gate.strict else 0
+    counts = [f"{counted(len(made.worse), 'metric')} worse"] if made.worse else []
+    counts += [f"{counted(left, 'metric')} not judged"] if left else []
+    came = f"failed: {listed(counts)}" if made.failed else "passed"
+    return (f"Asked to fail if {', or if '.join(asked)}. It {came}.",)
 
 
 def _paired(heading: str, rows: Sequence[Row], baseline: str, study: str, *, folded: bool = False) -> Grid:

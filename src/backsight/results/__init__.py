@@ -13,13 +13,18 @@ from backsight.errors import UsageError
 from backsight.results import (
     amplification,
     behaviour,
+    comparison,
+    creg,
+    flip,
     image_interchange,
     interchange,
+    knockout,
+    moved,
+    occlusion,
     pathways,
     position_budget,
     probe_maps,
     probes,
-    transition,
 )
 from backsight.results.base import Derived, Metric, Result
 from backsight.tables import Table
@@ -36,9 +41,14 @@ RESULTS: dict[str, Result] = {
         probes.RESULT,
         probe_maps.RESULT,
         image_interchange.RESULT,
-        *transition.ALL,
+        creg.RESULT,
+        knockout.RESULT,
+        occlusion.RESULT,
+        moved.RESULT,
+        flip.RESULT,
         position_budget.RESULT,
         amplification.RESULT,
+        comparison.RESULT,
     )
 }
 

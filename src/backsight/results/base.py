@@ -57,7 +57,7 @@ class Metric:
     the sample's id and `value` that of its value; rows of one sample are averaged. A sample is the same in two studies
     where id, picture and the columns `same` agree. `layered` takes the layer with the highest mean over the samples
     compared, each study its own. `better` says which way is better. Where `plotted` holds the metric is one of the few
-    of its set that a figure shows. `title` is what its family is called.
+    of its set that a figure shows; None where none is. `title` is what its family is called.
     """
 
     family: str
@@ -68,7 +68,7 @@ class Metric:
     rows: Callable[[pd.DataFrame], pd.DataFrame] = _every
     layered: bool = False
     better: Better = "more"
-    plotted: Mapping[str, str] = field(default_factory=dict)
+    plotted: Mapping[str, str] | None = field(default_factory=dict)
     title: str = ""
 
 

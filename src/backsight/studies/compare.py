@@ -13,52 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import backsight
-from backsight import schemas
-from backsight.errors import DataError, StudyError, UsageError
+from backsight.errors import FolderError, UsageError
 from backsight.maths import comparison
 from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import holm
-from backsight.results import today
+from backsight.results.comparison import ROWS
+from backsight.studies.compare_answer import FIRST, Gate, Judged, judged, matches
 from backsight.studies.compare_metrics import Values
 from backsight.studies.compare_reading import Finished, notes, read
 from backsight.tables import Table, replacing
 
 FORMAT = 1  # of compare.json
 RECORD = "compare.json"
-FIRST = 3  # metrics that a message names
+NO_GATE = Gate()
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Gate:
-    """What was asked not to be worse: the METRICs, the rows that are worse, and the rows that it could not judge."""
-
-    asked: tuple[str, ...] = ()
-    worse: tuple[Row, ...] = ()
-    not_judged: tuple[Row, ...] = ()
-
-    def left_out(self) -> list[str]:
-        """What could not be judged, in words: a line a study and reason, with the first metrics by name."""
-        found: dict[str, list[str]] = {}
-        for row in self.not_judged:
-            alone = row["how"] in ("baseline", "study")
-            reason = "that only one of the studies has" if alone else "with too few shared samples"
-            found.setdefault(f"of {row['study']} {reason}", []).append(row["metric"])
-        return [
-            f"{len(names)} asked for {of}: {', '.join(names[:FIRST])}"
-            + (f" and {len(names) - FIRST} more" if names[FIRST:] else "")
-            for of, names in found.items()
-        ]
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """Studies, the baseline first; a row a study and metric under `schemas.COMPARE`; notes on how the runs differ."""
+    """Studies, the baseline first; a row a study and metric; notes on how the runs differ."""
 
     studies: tuple[Finished, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    gate: Gate = Gate()
+    gate: Gate = NO_GATE
     command: str = ""
 
     @property
@@ -72,7 +49,7 @@ class Comparison:
     def table(self) -> Table:
         """All rows as a table."""
         made = {"backsight": backsight.__version__, "baseline": self.baseline.name, "command": self.command}
-        return Table.of(schemas.COMPARE, self.rows, made)
+        return Table.of(ROWS, self.rows, made)
 
     def as_dict(self) -> dict[str, Any]:
         """All there is, as it stands in compare.json."""
@@ -88,29 +65,45 @@ class Comparison:
                 for study in self.studies[1:]
             ],
             "not_compared": {study.name: list(study.not_compared) for study in self.studies},
+            "judged": [one.as_dict() for one in self.judged],
             "fail_if_worse": {
                 "asked": list(self.gate.asked),
-                "worse": [[row["study"], row["metric"]] for row in self.gate.worse],
-                "not_judged": [[row["study"], row["metric"]] for row in self.gate.not_judged],
+                "worse": [[row["study"], row["metric"]] for row in self.worse],
+                "not_judged": [[one.study, row["metric"]] for one in self.judged for row in one.not_judged],
+                "fail_if_not_judged": self.gate.strict,
+                "failed": self.failed,
             },
         }  # fmt: skip
 
-    def gated(self, asked: Sequence[str]) -> Comparison:
-        """The comparison with its gate.
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """What the comparison says first, one a study beside the baseline."""
+        return tuple(judged(self.gate, self.of(one), one.name, self.baseline.name) for one in self.studies[1:])
 
-        A METRIC is a metric's name or a leading part of it, up to a slash. UsageError where one names nothing that is
-        compared paired in each comparison.
+    @property
+    def worse(self) -> tuple[Row, ...]:
+        """The rows that were asked not to be worse, and are."""
+        return tuple(row for one in self.judged for row in one.moved("worse")) if self.gate.asked else ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether something asked for is worse, or where the gate is strict, a judged metric cannot be judged."""
+        return bool(self.worse) or (self.gate.strict and any(one.not_judged for one in self.judged))
+
+    def gated(self, asked: Sequence[str], *, strict: bool = False) -> Comparison:
+        """The comparison with its gate, and Holm's correction over what is asked for.
+
+        A METRIC is a metric's name or a leading part of it, up to a slash. `strict` fails what cannot be judged, too.
+        UsageError where one names nothing that is compared paired in each comparison.
         """
-        worse: dict[tuple[str, str], Row] = {}
-        not_judged: dict[tuple[str, str], Row] = {}
         for name in dict.fromkeys(asked):
             for study in self.studies[1:]:
                 matched = [row for row in self.of(study) if matches(name, row["metric"])]
                 if not any(row["how"] == "paired" for row in matched):
                     raise self._unmatched(name, study, matched)
-                worse |= {(study.name, row["metric"]): row for row in matched if row["moved"] == "worse"}
-                not_judged |= {(study.name, row["metric"]): row for row in matched if row["how"] != "paired"}
-        return replace(self, gate=Gate(tuple(asked), tuple(worse.values()), tuple(not_judged.values())))
+        gate = Gate(tuple(asked), strict)
+        rows = tuple(row for study in self.studies[1:] for row in gate.corrected(self.of(study)))
+        return replace(self, gate=gate, rows=rows)
 
     def _unmatched(self, name: str, study: Finished, matched: Sequence[Row]) -> UsageError:
         paired = [{row["metric"] for row in self.of(one) if row["how"] == "paired"} for one in self.studies[1:]]
@@ -125,7 +118,7 @@ class Comparison:
 
 
 def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
-    """The comparison of the studies in `folders` with the first of them. DataError where one has nothing in common."""
+    """The comparison of the studies in `folders` with the first of them. UsageError where one has nothing in common."""
     studies = read(folders)
     baseline = studies[0]
     rows: list[Row] = []
@@ -135,21 +128,14 @@ def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
             for name in dict.fromkeys((*baseline.values, *study.values))
         ]
         if not any(row["how"] in ("paired", "unpaired", "omitted") for row in found):
-            raise DataError(
+            raise UsageError(
                 "Two studies have no metric in common", where=f"{baseline.folder} and {study.folder}",
                 got=f"{len(baseline.values)} and {len(study.values)} metrics, all different",
                 do="make both studies with the same sets (--only, --data)",
             )  # fmt: skip
-        _correct(found)
-        rows += found
+        rows += NO_GATE.corrected(found)
     said = dict.fromkeys(note for study in studies[1:] for note in notes(baseline, study))
     return Comparison(tuple(studies), tuple(rows), tuple(said), command=command)
-
-
-def matches(asked: str, metric: str) -> bool:
-    """Whether a metric is the one asked for, or of the family or part of it that is."""
-    name = today(asked)
-    return bool(name) and (metric == name or metric.startswith(f"{name.rstrip('/')}/"))
 
 
 def why(row: Row) -> str:
@@ -164,8 +150,14 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
     """A metric of the baseline, of the study, or of both."""
     here = two or one
     assert here is not None
-    row: Row = dict.fromkeys(schemas.COMPARE.columns)
-    row |= {"study": study, "metric": name, "family": here.metric.family, "set": here.set_name}
+    row: Row = dict.fromkeys(ROWS.columns)
+    row |= {
+        "study": study,
+        "metric": name,
+        "family": here.metric.family,
+        "title": here.metric.title,
+        "set": here.set_name,
+    }
     row |= {"better": here.metric.better, "drawn": here.drawn, "shared": 0, "images": 0}
     row |= {"samples_baseline": len(one.frame) if one else 0, "samples": len(two.frame) if two else 0}
     if two is None:
@@ -199,20 +191,13 @@ def _alone(column: str, found: Values) -> Row:
     return {column: mean, f"{column}_low": low, f"{column}_high": high, at: layer}
 
 
-def _correct(rows: Sequence[Row]) -> None:
-    """Holm's correction over all paired metrics of one comparison."""
-    paired = [row for row in rows if row["how"] == "paired"]
-    for row, value in zip(paired, holm([row["p_value"] for row in paired]), strict=True):
-        row["p_holm"] = value
-
-
 def holds_comparison(folder: Path) -> bool:
-    """Whether a folder holds a comparison; StudyError where it can hold none: a file, or other things are in it."""
+    """Whether a folder holds a comparison; FolderError where it can hold none: a file, or other things are in it."""
     do = "give an empty or a new folder as --out"
     if not folder.exists():
         return False
     if not folder.is_dir():
-        raise StudyError("The output folder is a file", where=folder, do=do)
+        raise FolderError("The output folder is a file", where=folder, do=do)
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if isinstance(found, dict) and "comparisons" in found:
@@ -222,7 +207,7 @@ def holds_comparison(folder: Path) -> bool:
     others = [path.name for path in folder.iterdir() if path.suffix != ".part"]
     if others:
         got = ", ".join(sorted(others)[:5])
-        raise StudyError("The output folder is not empty and holds no comparison", where=folder, got=got, do=do)
+        raise FolderError("The output folder is not empty and holds no comparison", where=folder, got=got, do=do)
     return False
 
 

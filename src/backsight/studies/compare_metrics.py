@@ -55,7 +55,8 @@ def values(table: Table, set_name: str) -> Iterator[Values]:
         for key, group in keyed if len(frame) else ():
             named = dict(zip(metric.keys, key, strict=True))
             name = "/".join([metric.family, set_name, *(str(one) for one in key if one is not None)])
-            drawn = all(named[column] == wanted for column, wanted in metric.plotted.items())
+            wanted = metric.plotted
+            drawn = wanted is not None and all(named[column] == one for column, one in wanted.items())
             yield _values(metric, name, set_name, drawn, group)
 
 

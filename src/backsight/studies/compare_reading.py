@@ -10,7 +10,10 @@ from typing import Any
 
 from backsight.errors import DataError, StudyError, UsageError
 from backsight.results import result_of, today
+from backsight.results.pages.samples import system_sentences
+from backsight.results.pages.study import records
 from backsight.studies.compare_metrics import Values, values
+from backsight.studies.compare_parameters import differing
 from backsight.tables import Table
 
 FORMAT = 1  # of study.json
@@ -75,7 +78,9 @@ def _record(folder: Path) -> dict[str, Any]:
         if (folder / "jobs").is_dir():
             do = "run the command of the study again, then compare"
             raise StudyError("The study is not finished", where=folder, got="no study.json", do=do)
-        raise DataError("There is no study here", where=path, got="no such file", do=DO)
+        if not folder.is_dir():
+            raise UsageError("There is no such folder", where=folder, do=DO)
+        raise UsageError("There is no study here", where=path, got="no such file", do=DO)
     again = "make the study again"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -123,11 +128,15 @@ def notes(baseline: Finished, other: Finished) -> list[str]:
     for name, (before, now) in _settings(one, two).items():
         if before != now:
             found.append(f"{name}: {_said(before)} in {baseline.name}, {_said(now)} in {other.name}.")
+    both = {one.set_name for one in baseline.values.values()} & {one.set_name for one in other.values.values()}
+    said = system_sentences([one for one in records(other.record.get("sets")) if one.get("name") in both])
+    found += [said] if said else []
     jobs = {job["name"]: job["measurement"] for job in baseline.record["jobs"]}
-    unlike = [job["name"] for job in other.record["jobs"] if jobs.get(job["name"], job["measurement"])
-              != job["measurement"]]  # fmt: skip
-    if unlike:
-        found.append(f"Measured with other parameters in {other.name}: {', '.join(unlike)}.")
+    unlike = {job["name"]: differing(jobs.get(job["name"], job["measurement"]), job["measurement"])
+              for job in other.record["jobs"]}  # fmt: skip
+    parts = [f"{name} ({'; '.join(by)})" for name, by in unlike.items() if by]
+    if parts:
+        found.append(f"Measured with other parameters in {other.name}: {', '.join(parts)}.")
     return found
 
 

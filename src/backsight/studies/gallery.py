@@ -16,7 +16,7 @@ import pandas as pd
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example
-from backsight.measurements.creg import DEFAULT
+from backsight.maths.relevance import CHOICE, DEFAULT
 from backsight.measurements.explain import DEPTH, explained
 from backsight.models.vlm import VLM
 from backsight.results.drawing.style import to_svg
@@ -51,7 +51,7 @@ def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
 
 def chosen(rows: pd.DataFrame) -> dict[str, str]:
     """The id of the example that each rule takes, in the order of the rules; of equals the first by id."""
-    frame = rows[(rows["method"] == METHOD) & (rows["target"] == "prediction") & (rows["projection"] == DEFAULT)]
+    frame = rows[(rows["method"] == METHOD) & (rows["target"] == CHOICE) & (rows["projection"] == DEFAULT)]
     frame = frame[frame["share"].notna() & (frame["tied"] == 1)].sort_values("example_id", kind="stable")
     parts = {"strong": frame[frame["dae"] <= 22.5], "diffuse": frame, "wrong": frame[frame["dae"] > 90]}
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from backsight.published import Published, by_folder, figures
 from backsight.report.published import creg, dual
-from backsight.report.published.shared import ANCHOR, INSIDE, LIMITS, METHOD, Compared, Measured
+from backsight.report.published.shared import ANCHOR, INSIDE, LIMITS, METHOD, Compared, Measured, scope
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Section
 from backsight.results.pages.study import Study, mapping, text
@@ -58,7 +58,7 @@ def published(study: Study) -> common.Part | None:
         figures=(),
         tables=tuple(one.grid for tables in compared.values() for one in tables),
         method=(*METHOD, *(line for paper in papers for line in paper.method), INSIDE),
-        limits=(*LIMITS, *(line for paper in papers for line in paper.limits)),
+        limits=(*LIMITS, scope(by_paper), *(line for paper in papers for line in paper.limits)),
         samples=(),
     )
     return common.Part(section, _answer(by_paper, compared))

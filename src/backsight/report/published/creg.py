@@ -1,6 +1,6 @@
 """CREG beside this study: its tables 1 to 7, and the figures of its sections 4, 6.1 and 6.2.
 
-Directions are read from `creg_summary`, each beside constant relevance on the same questions; accuracies from
+Directions are read from `creg_summary`, each beside uniform relevance on the same questions; accuracies from
 `behaviour_summary`, table 4 from `occlusion_summary`, section 6.1 from `flip_summary`. Table 7 counts data, and
 section 4 says of which pictures in no way that could be asked again: these are set down as printed.
 """
@@ -53,16 +53,16 @@ METRICS = {
     "coverage": "Coverage",
     "validity": "Validity",
 }
-BY_LAYOUT = ("dae", "ea", "r")  # what constant relevance has too
+BY_BASELINE = ("dae", "ea", "r")  # what uniform relevance has too
 EXPECTED = "random_sector"  # its number is an expectation, which no interval belongs to
 METHOD = (
     "CREG, direction of relevance: DAE is the angle between the compass's peak and the true direction, EA the share of "
-    "questions in which it is at most 45 degrees. Layout is constant relevance on the very same questions by the same "
+    "questions in which it is at most 45 degrees. Uniform is uniform relevance on the very same questions by the same "
     "projection: what a method has to do better than, and what the paper does not print. The projection is the default "
     "(cells beyond r_max dropped, those of the reference's box kept), as the paper leaves open which; the numbers by "
     "the others are in the table creg_summary. This study's are of all its questions that have a compass, those that "
     "choices may be made on among them.",
-    "CREG, methods: Integ. Grad is accumulated gradient magnitudes, Geo. oracle all relevance at the subject, by the "
+    "CREG, methods: Integ. Grad is accumulated gradient magnitudes, Geo. oracle all relevance on the subject, by the "
     "projection, and Random a random sector. What is expected of a random sector is known without an interval, so it "
     "stands beside the published draw and is not counted.",
     "CREG, questions: prompt A unless another one is named. Of COCO-Pairs the paper says that categories differ, that "
@@ -81,7 +81,7 @@ METHOD = (
 LIMITS = (
     "CREG's figures are of other photographs than this study's, and all methods share the same questions: they fall "
     "inside or outside together. A figure that the paper repeats is counted once.",
-    "CREG gives intervals for its own method in table 1 alone, and no layout null at all: a figure inside says that "
+    "CREG gives intervals for its own method in table 1 alone, and no such baseline at all: a figure inside says that "
     "the number comes out again, not that the evidence points anywhere by itself.",
 )
 
@@ -119,11 +119,11 @@ def _quantity(one: Published) -> tuple[object, ...]:
 
 
 def _statement(lines: Sequence[Line]) -> Statement | None:
-    """How many of a table's figures lie inside, and how the layout does; None where none was measured."""
+    """How many of a table's figures lie inside, and how uniform relevance does; None where none was measured."""
     if not any(line.counts for line in lines):
         return None
     first = lines[0].one
-    note = _by_layout(lines)
+    note = _by_baseline(lines)
     return Statement(f"{_place(first.table).capitalize()}, {KINDS[first.table]}: {_counted(lines)}", ANCHOR, note)
 
 
@@ -132,14 +132,14 @@ def _counted(lines: Sequence[Line]) -> str:
     return f"{sum(insides)} of {len(insides)} inside"
 
 
-def _by_layout(lines: Sequence[Line]) -> str:
-    """How many published directions constant relevance does as well as, on this study's questions."""
+def _by_baseline(lines: Sequence[Line]) -> str:
+    """How many published directions uniform relevance does as well as, on this study's questions."""
     better = []
     for line in lines:
         null, figure = line.ours.null, line.one.value
         if line.counts and null is not None and line.one.metric in ("dae", "ea"):
             better.append(null <= figure if line.one.metric == "dae" else null >= figure)
-    return f"the layout alone does at least as well as {sum(better)} of {len(better)} published" if better else ""
+    return f"uniform relevance does at least as well as {sum(better)} of {len(better)} published" if better else ""
 
 
 def _table(lines: Sequence[Line]) -> Grid:
@@ -155,8 +155,8 @@ def _table(lines: Sequence[Line]) -> Grid:
         columns["Corrected"] = lambda line: corrected(line.one)
     if first.condition != "audit":
         columns["This study"] = _cell
-        if any(line.one.metric in BY_LAYOUT for line in lines):
-            columns["Layout"] = lambda line: _number(line.one, line.ours.null)
+        if any(line.one.metric in BY_BASELINE for line in lines):
+            columns["Uniform"] = lambda line: _number(line.one, line.ours.null)
         columns["Published lies"] = _lies
     heading = f"{_place(first.table).capitalize()} of {first.source}: {KINDS[first.table]}"
     rows = tuple(tuple(cell(line) for cell in columns.values()) for line in lines)
@@ -164,10 +164,10 @@ def _table(lines: Sequence[Line]) -> Grid:
 
 
 def _below(lines: Sequence[Line]) -> str:
-    """How many lie inside, how the layout does, what is remarked, and what was not measured and why."""
+    """How many lie inside, how uniform relevance does, what is remarked, and what was not measured and why."""
     said = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
-    layout = _by_layout(lines)
-    said += [f"On this study's questions {layout} figures."] if layout else []
+    baseline = _by_baseline(lines)
+    said += [f"On this study's questions {baseline} figures."] if baseline else []
     said += notes([(line.one, line.ours) for line in lines], _named)
     if lines[0].one.condition == "audit":
         said.append("`backsight data vsr DIR` prints the same counts of the files at hand.")

@@ -23,6 +23,7 @@ from backsight.report.published.shared import (
     notes,
     printed,
 )
+from backsight.results.amplification.tables import CHOOSING
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, mapping, text
@@ -46,7 +47,7 @@ METHOD = (
     "Dual Mechanisms: n beside a published figure is that of the authors' code, as the paper prints none. A figure in "
     "another's stead is that of the authors' code too.",
     "Dual Mechanisms, accuracy: the most probable token of the whole vocabulary has to be the answer, as in the paper "
-    "(free, under Behaviour), and the questions are the paper's to the letter. The pictures of Objects are drawn for "
+    "(free, under Behaviour), and the questions are the paper's to the letter. The pictures of Objects are made for "
     "this package, where the paper has photographs. What'sUp composites are all that the folder gives, whose things a "
     "tokenizer spells with one token; their question ends with 'is', as the paper has it, where the authors' public "
     "code has 'is a(n)'.",
@@ -54,7 +55,8 @@ METHOD = (
     "whole vocabulary. It asks a part of the questions; under Position pathways is what was done.",
     "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks the right answers "
     "again, and takes the mean of several random directions at the probes' alpha. Its probes are fitted by logistic "
-    "regression on the half of the composites that alpha is chosen on; the paper's by AdamW on What'sUp itself.",
+    f"regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by AdamW on "
+    "What'sUp itself.",
 )
 LIMITS = ("The interval is this study's alone. Dual Mechanisms gives none.",)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from backsight.maths.grouping import SMALLEST
+from backsight.maths.grouping import SMALLEST, spans
 from backsight.published import Published, number, rounding
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, records, text
+from backsight.results.pages.wording import listed
 
 ANCHOR = "published"
 METHOD = (
@@ -24,7 +25,6 @@ LIMITS = (
     "A figure outside of the interval need not be wrong: pictures, read-out, dtype and the number of questions may "
     "differ. One inside need not be right, above all where the interval is wide.",
     "Of many figures some fall outside by chance: one in twenty where nothing differs.",
-    "Listed is what is printed in numbers. What a paper shows in its figures alone is not.",
 )
 # How a study comes by a set that is not generated.
 HOW = {
@@ -84,6 +84,22 @@ class Measured:
             there = any(row["suite"] == suite for row in self.rows(f"{kind}_summary"))
             return otherwise if there else f"{kind} was not run on it"
         return next((how for name, how in HOW.items() if suite.startswith(name)), "the set is not in this study")
+
+
+def scope(by_paper: Mapping[str, Sequence[Published]]) -> str:
+    """Which tables and sections the listed figures are of, and what is not listed."""
+    parts = []
+    for short, figures in by_paper.items():
+        places = dict.fromkeys(one.table for one in figures)
+        tables = [int(place) for place in places if place.isdigit()]
+        sections = [place.removeprefix("section ") for place in places if not place.isdigit()]
+        named = [f"table{'s' * (len(tables) > 1)} {spans(tables)}"] if tables else []
+        named += [f"section{'s' * (len(sections) > 1)} {listed(sections)}"] if sections else []
+        parts.append(f"{short}, {' and '.join(named)}")
+    return (
+        f"Listed are numbers of {'; '.join(parts)}. Numbers elsewhere in the text or in an appendix, and "
+        "what a figure alone shows, are not."
+    )
 
 
 def comparable(one: Published, ours: Ours) -> bool:

@@ -55,6 +55,7 @@ AMPLIFY_SUMMARY = Schema(
     "What amplification corrects and breaks on pictures that alpha was not chosen on, with 95 % intervals",
 )
 ALL = "all"
+CHOOSING = 0.35  # share of the pictures that alpha is chosen on
 ENOUGH = 100  # failures, below which a share of them says little
 
 

@@ -9,7 +9,7 @@ from backsight.results.drawing.style import suite_title, to_svg
 from backsight.results.drawing.sweeps import EACH, TOKEN_WORDS, WHOLE
 from backsight.results.pages import pictures
 from backsight.results.pages.content import Answer, Grid, Sample, Section
-from backsight.results.pages.samples import sample
+from backsight.results.pages.samples import sample, system_sentences
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken, with_interval
 from backsight.tables import Table
@@ -62,6 +62,12 @@ def samples(
     of = study.sets_of(kind) or [s for s in study.sets if s.get("name") in suites]
     found = (sample(study, one, counterfactual=counterfactual, outcomes=outcomes or {}) for one in of)
     return tuple(one for one in found if one is not None)
+
+
+def asked_apart(study: Study, kind: str) -> tuple[str, ...]:
+    """What is to be said where the sets of a measurement stand in one table and are not asked alike."""
+    said = system_sentences(study.sets_of(kind))
+    return (said,) if said else ()
 
 
 def layers_table(study: Study, orders: Sequence[Row], heading: str, files: tuple[tuple[str, str], ...]) -> Grid:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.results.drawing.style import counted
+from backsight.results.drawing.style import counted, suite_title
 from backsight.results.pages.content import Picture, Sample
 from backsight.results.pages.study import Study, mapping, text, texts
+from backsight.results.pages.wording import listed
 
 
 def sample(
@@ -41,6 +42,27 @@ def sample(
     about = " ".join(filter(None, (f"{', '.join(counts)}." if counts else "", text(of.get("note")))))
     title = study.titles.get(text(of.get("name")), text(of.get("name")))
     return Sample(title, about, tuple(facts), text(shown.get("prompt")), tuple(pictures))
+
+
+def system_sentences(sets: Sequence[Mapping[str, Any]]) -> str:
+    """Which sets are asked with which system sentence, where they are not all asked alike; empty where they are.
+
+    `sets` are records of a study. A set without a recorded sample is left out.
+    """
+    by_sentence: dict[str, list[str]] = {}
+    for one in sets:
+        asked = mapping(one.get("sample"))
+        if asked:
+            title = text(one.get("title")) or suite_title(text(one.get("name")))
+            by_sentence.setdefault(text(asked.get("system")), []).append(title)
+    if len(by_sentence) < 2:
+        return ""
+    parts = [f"{listed(dict.fromkeys(of))} {_with_sentence(said)}" for said, of in by_sentence.items()]
+    return f"Not all sets are asked alike: {'; '.join(parts)}. Numbers of theirs in one table differ by that too."
+
+
+def _with_sentence(said: str) -> str:
+    return f'with the system sentence "{said}"' if said else "without a system sentence"
 
 
 def _outcomes(answers: Mapping[str, Any], outcomes: Mapping[str, str]) -> list[tuple[str, str]]:

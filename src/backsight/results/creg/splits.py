@@ -1,55 +1,45 @@
-"""Tables on which samples a figure is of: drawn scenes, prompts, and the part for choices."""
+"""Tables on which samples a figure is of: rendered scenes, prompts, and the development split."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backsight.maths.creg import DEFAULT, NULL
 from backsight.maths.grouping import SMALLEST
-from backsight.results import creg_methods as methods
+from backsight.maths.relevance import CHOICE, DEFAULT, FLOOR, LEADING, NULL, SECTOR
+from backsight.results.creg import text
+from backsight.results.creg.reading import PROJECTION_WORDS, Group, figure_cells, value_of
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, unbroken
-from backsight.results.sections.compass_cells import figure_cells, value_of
-from backsight.results.sections.compass_words import (
-    CHOICE,
-    LEADING,
-    PROJECTION_WORDS,
-    Group,
-    Place,
-    degrees,
-    degrees_between,
-    in_stead,
-    place_cells,
-    short,
-)
+from backsight.results.relevance.cells import Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.words import short
 
-DRAWN = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
+RENDERED = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
     f"{name}{end}" for name in ("pairs", "pairs_textured") for end in ("", "_a")
 }
-VALIDATED = ((NULL, None), ("point_at_subject", None), ("random_sector", None), (LEADING, CHOICE))
+VALIDATED = ((NULL, None), (FLOOR, None), (SECTOR, None), (LEADING, CHOICE))
 
 
 def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Both metrics on drawn scenes where what they should say is known: references first, CREG last."""
+    """Both metrics on rendered scenes where what they should say is known: references first, CREG last."""
     lines = []
     for place, group in found.items():
         of = [group.get(("all", method, target, DEFAULT)) for method, target in VALIDATED]
-        if place[0] not in DRAWN or any(row is None or in_stead(row) for row in of):
+        if place[0] not in RENDERED or any(row is None or in_stead(row) for row in of):
             continue
         own = of[-1]
         start = (*place_cells(study, place), decimal(value_of(own, "accuracy")), str(value_of(own, "questions")))
         cells = (cell for row in of for cell in (degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))))
         lines.append((*start, *cells))
     if lines:
-        columns = ("Layout: DAE", "EA", "Floor: DAE", "EA", "Random sector: DAE", "EA", "CREG: DAE", "EA")
-        yield Grid("Metric validation on drawn scenes, as section 4", ("Suite", "Prompt", "Accuracy", "n", *columns),
-                   tuple(lines), words=2, folded=True, note=methods.VALIDATION_NOTE)  # fmt: skip
+        columns = ("Uniform: DAE", "EA", "Best possible: DAE", "EA", "Random sector: DAE", "EA", "CREG: DAE", "EA")
+        yield Grid("Metric validation on rendered scenes, as section 4", ("Suite", "Prompt", "Accuracy", "n", *columns),
+                   tuple(lines), words=2, folded=True, note=text.VALIDATION_NOTE)  # fmt: skip
 
 
 def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Accuracy and CREG's DAE by prompt, as table 6, and the accuracy on the part that is for choices."""
+    """Accuracy and CREG's DAE by prompt, as table 6, and the accuracy on the development split."""
     lines, said = [], []
     for suite in dict.fromkeys(suite for suite, _ in found):
         places = [place for place in found if place[0] == suite and ("all", NULL, None, DEFAULT) in found[place]]
@@ -68,13 +58,13 @@ def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Gr
         if len(shares) == len(places) and len(best) == 1:
             said.append(f"On {common.title(study, suite)} it would choose prompt {best[0]}.")
     if lines:
-        columns = ("Suite", "Prompt", "Accuracy", "n", "DAE", "EA", "Layout", "Gain", "Part for choices")
-        note = " ".join([methods.PROMPTS_NOTE, *said])
+        columns = ("Suite", "Prompt", "Accuracy", "n", "DAE", "EA", "Uniform", "Gain", "Development split")
+        note = " ".join([text.PROMPTS_NOTE, *said])
         yield Grid("Prompts, as table 6", columns, tuple(lines), words=2, note=note)
 
 
 def _held(rest: Group, whole: Group) -> tuple[int, float | None]:
-    """Questions of the part that is for choices, and the accuracy on them: what all samples have beyond the rest."""
+    """Questions of the development split, and the accuracy on them: what all samples have beyond the rest."""
     row, kept = (group.get(("all", NULL, None, DEFAULT)) for group in (whole, rest))
     if row is None or kept is None:
         return 0, None
@@ -85,7 +75,7 @@ def _held(rest: Group, whole: Group) -> tuple[int, float | None]:
 
 
 def choices(study: Study) -> Iterator[Grid]:
-    """What the part for choices would choose, and its gain on the rest."""
+    """What the development split would choose, and its gain on the rest."""
     lines = []
     for row in study.rows("creg_choices"):
         start = place_cells(study, (row["suite"], row["prompt"]))
@@ -98,6 +88,16 @@ def choices(study: Study) -> Iterator[Grid]:
         own = "–" if row["gain"] is None else degrees_between(row["gain"], row["low"], row["high"])
         lines.append((*start, *chosen, *dev, str(row["questions"] or 0), own, degrees(row["default_gain"])))
     if lines:
-        columns = ("Suite", "Prompt", "Method", "Option", "n for choices", "Gain there", "n", "Gain", "CREG's, default")
-        yield Grid("What the part for choices would choose", columns, tuple(lines), words=4, folded=True,
-                   files=study.files("creg_choices"), note=methods.CHOICES_NOTE)  # fmt: skip
+        columns = (
+            "Suite",
+            "Prompt",
+            "Method",
+            "Option",
+            "n, development",
+            "Gain there",
+            "n",
+            "Gain",
+            "CREG's, default",
+        )
+        yield Grid("What the development split would choose", columns, tuple(lines), words=4, folded=True,
+                   files=study.files("creg_choices"), note=text.CHOICES_NOTE)  # fmt: skip

@@ -1,42 +1,28 @@
-"""Compass: the direction of relevance beside its null, from `creg_summary` and `creg_pairs`."""
+"""The tables of the section on the compass: methods, ablations, directions, options of the projection, pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from backsight.figures.creg import creg_summary, in_order
-from backsight.maths.creg import DEFAULT, ELSEWHERE, NULL
-from backsight.results import creg_methods as methods
-from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section
+from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, LEADING, NULL, THIRD, TRUTH
+from backsight.results.creg import text
+from backsight.results.creg.opening import of_choice
+from backsight.results.creg.reading import (
+    PROJECTION_WORDS,
+    Group,
+    dae_cell,
+    figure_cells,
+    gain_cell,
+    listed_methods,
+    value_of,
+    with_baseline,
+)
+from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken
-from backsight.results.sections import compass_splits
-from backsight.results.sections.compass_cells import dae_cell, figure_cells, gain_cell, value_of, with_layout
-from backsight.results.sections.compass_words import (
-    CHOICE,
-    LEADING,
-    PROJECTION_WORDS,
-    TARGET_WORDS,
-    TRUTH,
-    Cells,
-    Group,
-    Place,
-    answer,
-    degrees,
-    degrees_between,
-    grouped,
-    in_stead,
-    leads_of,
-    listed_methods,
-    of_choice,
-    photographs,
-    place_cells,
-    short,
-    split,
-)
+from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.words import TARGET_WORDS, in_order, short
 
-FIGURE = "creg"
 DIRECTIONS = ("left", "right", "above", "below")
 ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it is
     (LEADING, DEFAULT, "Default: 8 sectors, four layers, contrastive"),
@@ -44,57 +30,18 @@ ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it i
     (LEADING, "16 sectors", "16 sectors"),
     ("single_layer_contrastive", DEFAULT, "Single layer"),
     ("creg_plain", DEFAULT, "Not contrastive"),
-    ("creg_from_third", DEFAULT, "Without layer -2"),
+    (THIRD, DEFAULT, "Without layer -2"),
     ("creg_meant_weights", DEFAULT, "Layer weights as meant"),
     ("creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
 )
 
 
-def compass(study: Study) -> common.Part | None:
-    """The section and its answer; None without the summary."""
-    rows = study.rows("creg_summary")
-    if not rows:
-        return None
-    found, whole = grouped(rows), grouped(rows, every=True)
-    first, _ = leads_of(found)
-
-    def lines(make: Callable[[Group], Iterator[Cells]], of: Mapping[Place, Group] = found) -> dict[Place, list[Cells]]:
-        return {place: list(make(group)) for place, group in of.items()}
-
-    figure = common.figure(study, FIGURE, creg_summary, study.tables["creg_summary"], methods.CAPTION)
-    section = Section(
-        anchor="compass",
-        title="Compass",
-        notes=tuple(dict.fromkeys(said for suite, _ in found if (said := photographs(study, suite)))),
-        figures=(figure,),
-        tables=(
-            *split(
-                study, lines(_methods), first, "Every method, as table 1", METHODS, methods.METHODS_NOTE, "creg_summary"
-            ),
-            *compass_splits.validation(study, found),
-            *_subsets(study, found),
-            *split(study, lines(_ablations, whole), first, "Ablations, as table 5", ABLATED, methods.ABLATIONS_NOTE),
-            *split(study, lines(_directions), first, "Each direction by itself, as section 6.2", DIRECTED),
-            *compass_splits.prompts(study, found, whole),
-            *split(study, lines(_elsewhere), first, "Seen from elsewhere", SEEN, methods.ELSEWHERE_NOTE),
-            *_projections(study, found),
-            *compass_splits.choices(study),
-            *_pairs(study),
-        ),
-        method=(*methods.METHOD, methods.INTERVALS),
-        limits=methods.LIMITS,
-        samples=common.samples(study, "creg", {row["suite"] for row in rows}),
-        folded=True,
-    )
-    return common.Part(section, answer(study, rows, figure.anchor))
-
-
 METHODS = (
-    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Layout", "Floor", "Gain"),
+    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Uniform", "Best possible", "Gain"),
 )  # fmt: skip
 
 
-def _methods(group: Group) -> Iterator[Cells]:
+def methods(group: Group) -> Iterator[Cells]:
     """DAE, EA, null, floor and gain of every method and target, the references last."""
     keys = [(m, t) for subset, m, t, projection in group if (subset, projection) == ("all", DEFAULT)]
     for method in in_order([method for method, _ in keys]):
@@ -112,10 +59,10 @@ def _methods(group: Group) -> Iterator[Cells]:
             yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
 
 
-ABLATED = (("Configuration",), ("n", "DAE", "EA", "Layout", "Gain"))
+ABLATED = (("Configuration",), ("n", "DAE", "EA", "Uniform", "Gain"))
 
 
-def _ablations(group: Group) -> Iterator[Cells]:
+def ablations(group: Group) -> Iterator[Cells]:
     """CREG with one thing changed at a time."""
     known = dict(listed_methods(group))
     for method, projection, words in ABLATIONS:
@@ -124,10 +71,10 @@ def _ablations(group: Group) -> Iterator[Cells]:
             yield unbroken(words), *figure_cells(row)
 
 
-DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Layout", "Gain"))
+DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Uniform", "Gain"))
 
 
-def _directions(group: Group) -> Iterator[Cells]:
+def directions(group: Group) -> Iterator[Cells]:
     """CREG for the model's choice, a line a direction of the truth."""
     there = [subset for subset, method, target, _ in group if (method, target) == (LEADING, CHOICE)]
     named = [subset for subset in dict.fromkeys(there) if subset not in ("all", "correct", "incorrect")]
@@ -139,18 +86,18 @@ def _directions(group: Group) -> Iterator[Cells]:
 SEEN = (("Method",), tuple(words for name in (DEFAULT, *ELSEWHERE) for words in (PROJECTION_WORDS[name], "Gain")))
 
 
-def _elsewhere(group: Group) -> Iterator[Cells]:
+def elsewhere(group: Group) -> Iterator[Cells]:
     """Every method seen from the reference, from a random centre, and from the subject."""
     if not any(projection in ELSEWHERE for *_, projection in group):
         return
     known = dict(listed_methods(group))
     for method in in_order(list(known)):
         of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
-        cells = [(with_layout(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
+        cells = [(with_baseline(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
         yield short(method), *(cell for pair in cells for cell in pair)
 
 
-def _subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+def subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     """CREG where the model is right and where it is wrong, for both targets, as table 3."""
     lines = []
     for place, group in found.items():
@@ -169,13 +116,13 @@ def _subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
                 start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
     if lines:
-        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Layout")
+        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
         title = "CREG where the model is right and where it is wrong, as table 3"
-        yield Grid(title, columns, tuple(lines), words=3, note=methods.SUBSETS_NOTE)
+        yield Grid(title, columns, tuple(lines), words=3, note=text.SUBSETS_NOTE)
 
 
-def _projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Every method under every option of the projection, beside the layout under the same."""
+def projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+    """Every method under every option of the projection, beside uniform relevance under the same."""
     there = {projection for group in found.values() for *_, projection in group}
     shown = [name for name in PROJECTION_WORDS if name in there and name not in ELSEWHERE]
     if len(shown) < 2:
@@ -184,14 +131,14 @@ def _projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
     for place, group in found.items():
         known = dict(listed_methods(group))
         for method in in_order(list(known)):
-            cells = (with_layout(group.get(("all", method, known[method], name))) for name in shown)
+            cells = (with_baseline(group.get(("all", method, known[method], name))) for name in shown)
             lines.append((*place_cells(study, place), short(method), *cells))
     columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
     title = "Every method under every option of the projection"
-    yield Grid(title, columns, tuple(lines), words=3, folded=True, note=methods.PROJECTIONS_NOTE)
+    yield Grid(title, columns, tuple(lines), words=3, folded=True, note=text.PROJECTIONS_NOTE)
 
 
-def _pairs(study: Study) -> Iterator[Grid]:
+def pairs(study: Study) -> Iterator[Grid]:
     """Every method against every other, where the model's choice is explained or nothing."""
     lines = []
     for row in of_choice(study.rows("creg_pairs")):
@@ -205,4 +152,4 @@ def _pairs(study: Study) -> Iterator[Grid]:
         columns = ("Suite", "Prompt", "First", "Second", "n", "Difference", "p", "p, Holm")
         files = study.files("creg_pairs")
         yield Grid("Every pair of methods", columns, tuple(lines), words=4, folded=True, files=files,
-                   note=methods.PAIRS_NOTE)  # fmt: skip
+                   note=text.PAIRS_NOTE)  # fmt: skip

@@ -1,28 +1,24 @@
-"""Direction of relevance from the rows of Creg: every number beside its null and its floor, and methods in pairs."""
+"""The summary of CREG's rows: every number beside the baseline and the best possible, on the very same questions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
-from backsight import schemas
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
-from backsight.maths.intervals import holm, means_over_images
+from backsight.maths.intervals import means_over_images
+from backsight.maths.relevance import DEFAULT, FLOOR, NULL
+from backsight.results.creg.schema import ROWS, SUMMARY
 from backsight.tables import Table
 
-NULL, FLOOR, DEFAULT = "constant", "point_at_subject", "default"
-ELSEWHERE = ("random centre", "swapped")  # views that are other questions, not other options
 METRICS = ("dae", "ea")
-APART = ("point_at_subject", "subject_box", "random_sector", "geometry")  # references that are no rivals
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval
-DRAWN = ("dae", "ea", "dae_gain", "ea_gain")  # with one
-FIGURES = (*(f"{name}{end}" for name in DRAWN for end in ("", "_low", "_high")), *BARE, "chosen_questions")
+MEASURED = ("dae", "ea", "dae_gain", "ea_gain")  # with one
+FIGURES = (*(f"{name}{end}" for name in MEASURED for end in ("", "_low", "_high")), *BARE, "chosen_questions")
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
@@ -33,7 +29,7 @@ def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     `rest` leaves out the pictures that choices are made on. Subsets (right and wrong answers, directions) are of the
     default projection. A method's null and floor are those of the very questions for which it has a compass.
     """
-    expect(rows, "creg")
+    expect(rows, ROWS.name)
     found: list[Row] = []
     frame = rows.frame
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
@@ -46,7 +42,7 @@ def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 for subset, chosen in subsets:
                     named = {"samples": samples, "subset": subset, "projection": projection}
                     found += [place | named | row for row in _methods(chosen, smallest)]
-    return Table.of(schemas.CREG_SUMMARY, found, rows.provenance)
+    return Table.of(SUMMARY, found, rows.provenance)
 
 
 def _missing(group: pd.DataFrame) -> Iterator[Row]:
@@ -113,11 +109,11 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
     found: dict[int, Row] = {}
     for places in alike.values():
         given = full[:, places[0]]
-        columns = np.concatenate([values[name][given][:, places] for name in DRAWN], axis=1)
-        shares = [name == "ea" for name in DRAWN for _ in places]
+        columns = np.concatenate([values[name][given][:, places] for name in MEASURED], axis=1)
+        shares = [name == "ea" for name in MEASURED for _ in places]
         intervals = iter(means_over_images(columns, images[given], shares=shares))
         rows: list[Row] = [{} for _ in places]
-        for name in DRAWN:
+        for name in MEASURED:
             for row in rows:
                 interval = next(intervals)
                 row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
@@ -131,56 +127,3 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
                     row["chosen_questions"] = int(there.sum())
         found |= dict(zip(places, rows, strict=True))
     return found
-
-
-def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Every method's DAE less every other's for the same target, default projection, where both have a compass.
-
-    Methods without a target, the layout null and random relevance stand beside both targets: a pair of two of them has
-    a row in the truth's family and another in the prediction's. Wilcoxon's signed-rank test over images (its normal
-    form, as angles tie), with Holm's correction over each family of a suite and prompt.
-    """
-    expect(rows, "creg")
-    found: list[Row] = []
-    frame = rows.frame
-    frame = frame[(frame["projection"] == DEFAULT) & (frame["part"] == "rest") & ~frame["method"].isin(APART)]
-    for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
-        for target in ("truth", "prediction"):
-            part = group[group["target"].isna() | (group["target"] == target)]
-            if not (part["target"] == target).any():
-                continue
-            found += [{"suite": suite, "prompt": prompt} | row for row in _pairs(part, target, smallest)]
-    return Table.of(schemas.CREG_PAIRS, found, rows.provenance)
-
-
-def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
-    """All pairs of the methods of one target."""
-    table = part.pivot_table(index=["image_id", "example_id"], columns="method", values="dae", sort=False)
-    names = [name for name in dict.fromkeys(part["method"]) if name in table]
-    targeted = set(part.loc[part["target"].notna(), "method"])
-    images = table.index.get_level_values("image_id").to_numpy().astype(str)
-    values = {name: table[name].to_numpy(dtype=float) for name in names}
-    made = []
-    for one, other in combinations(names, 2):
-        row = _pair(values[one] - values[other], images, smallest)
-        row |= {"method": one, "target": target if one in targeted else None}
-        made.append(row | {"other": other, "other_target": target if other in targeted else None})
-    tested = [row for row in made if row["p_value"] is not None]
-    for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
-        row["p_holm"] = p
-    return made
-
-
-def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: int) -> Row:
-    """The figures of one pair from the differences of all questions, missing where one side is."""
-    given = ~np.isnan(difference)
-    difference, images = difference[given], images[given]
-    counted: Row = {"questions": len(difference), "images": len(set(images.tolist())), "p_value": None, "p_holm": None}
-    if counted["images"] < smallest:
-        return counted | {"difference": None, "low": None, "high": None, "omitted": True}
-    interval = means_over_images(difference[:, None], images)[0]
-    _, index = np.unique(images, return_inverse=True)
-    by_image = np.bincount(index, weights=difference) / np.bincount(index)
-    p = float(stats.wilcoxon(by_image, method="approx").pvalue) if np.abs(by_image).max() > 0 else 1.0
-    figures = {"difference": interval.mean, "low": interval.low, "high": interval.high}
-    return counted | figures | {"p_value": p, "omitted": False}

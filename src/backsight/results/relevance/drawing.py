@@ -1,7 +1,7 @@
-"""How far each method's evidence points from the subject, one panel a suite and prompt: lines of marks beside nulls.
+"""Figures that have a line a method: marks with their intervals, beside the null of the very same questions.
 
 A mark is a mean with its 95 % interval. Dashed is the null of the very questions that a line is over, so it may step
-aside where a method has no compass for some of them. What a line is made of serves the figures of the controls too.
+aside where a method has no compass for some of them.
 """
 
 from __future__ import annotations
@@ -16,44 +16,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from backsight.errors import DataError, UsageError
-from backsight.maths.creg import DEFAULT
+from backsight.errors import DataError
+from backsight.maths.relevance import TRUTH
 from backsight.results.drawing import panels, style
+from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, method_words, unavailable
 from backsight.tables import Table
 
 Row = dict[str, Any]
-METHOD_WORDS = {
-    "creg": "CREG",
-    "creg_plain": "CREG, not contrastive",
-    "creg_meant_weights": "CREG, layer weights as meant",
-    "creg_by_maximum": "CREG, scaled by the maximum",
-    "creg_from_third": "CREG, without layer -2",
-    "single_layer_contrastive": "Single layer, contrastive (table 5)",
-    "single_layer": "Single layer (5.1)",
-    "gradient_norm": "Gradient norm",
-    "integrated_gradients": "Integrated gradients",
-    "integrated_magnitudes": "Integrated gradients, magnitudes",
-    "rollout": "Attention rollout",
-    "gradcam": "GradCAM",
-    "chefer": "Chefer",
-}
-REFERENCE_WORDS = {
-    "true_sector": "True sector (COS-true)",
-    "constant": "Layout (constant)",
-    "random_relevance": "Random relevance",
-    "random_sector": "Random sector",
-    "point_at_subject": "Point at the subject (floor)",
-    "subject_box": "Subject's box",
-    "geometry": "True direction itself",
-    "knockout": "The tokens' effects themselves",
-}
-ORDER = (*METHOD_WORDS, *REFERENCE_WORDS)
 FILLED: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 4.6}
 HOLLOW: dict[str, Any] = FILLED | {"markerfacecolor": "white", "markeredgewidth": 1.1}
 REFERENCE: dict[str, Any] = FILLED | {"color": style.SOFT, "marker": "D", "markersize": 3.6}
 NULL_LINE: dict[str, Any] = {"color": style.ORANGE, "linewidth": 1.1, "linestyle": (0, (4, 2.5))}
 FLOOR_LINE: dict[str, Any] = {"color": style.SOFT, "linewidth": 1.1, "linestyle": (0, (1, 2))}
-CHANCE = 90.0  # degrees, of a sector drawn at random
+ZERO: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8}
 LINE = 0.23  # inches, of a line
 APART = 0.2  # between two marks on a line, in lines
 GAP = 0.7  # before the references, in lines
@@ -80,73 +55,15 @@ class Line:
     floor: float | None = None
 
 
-def method_words(name: str) -> str:
-    """What a person calls a method or a reference."""
-    known = METHOD_WORDS | REFERENCE_WORDS
-    return known.get(name) or (name.replace("_", " ")[:1].upper() + name.replace("_", " ")[1:])
+@dataclass(frozen=True)
+class Columns:
+    """Where a summary keeps what is drawn: a value, the ends of its interval, and null and floor where it has them."""
 
-
-def in_order(methods: Sequence[str]) -> list[str]:
-    """Methods as tables and figures list them, unknown ones behind the known, references last."""
-    known = {name: place for place, name in enumerate(ORDER)}
-    middle = len(METHOD_WORDS) - 0.5
-    return sorted(dict.fromkeys(methods), key=lambda name: known.get(name, middle))
-
-
-def unavailable(row: Row) -> bool:
-    """Whether a row of `creg_summary` is that of a method which the model cannot give."""
-    return row["questions"] == 0 and row["empty"] > 0 and row["omitted"] and row["accuracy"] is None
-
-
-def samples_of(rows: Sequence[Row]) -> list[Row]:
-    """Of rows of `creg_summary` those that figures come from: without the samples for choices where there are others.
-
-    A method that the model cannot give has a row for all samples alone, and keeps it.
-    """
-    chosen = "rest" if any(row["samples"] == "rest" for row in rows) else "all"
-    return [row for row in rows if row["samples"] == chosen or unavailable(row)]
-
-
-def creg_summary(
-    table: Table,
-    *,
-    projection: str = DEFAULT,
-    columns: int | None = None,
-    titles: Mapping[str, str] | None = None,
-) -> Figure:
-    """DAE by method and target beside layout null and floor, one panel a suite and prompt, of one `projection`.
-
-    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
-    """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
-    present = list(dict.fromkeys(row["projection"] for row in rows))
-    if projection not in present:
-        raise UsageError("There is no such projection", got=projection, do=f"choose from: {', '.join(present)}")
-    groups = {
-        key: samples_of(group)
-        for key, group in by_prompt([r for r in rows if r["projection"] == projection and r["subset"] == "all"]).items()
-    }
-    where = Columns("dae", "dae_low", "dae_high", "dae_null", "dae_floor")
-    shown = {key: lines_of(group, where) for key, group in groups.items()}
-    marks = [mark for lines in shown.values() for line in lines for mark in line.marks]
-    top = max([95.0, *(mark.value if mark.high is None else mark.high for mark in marks)])
-    found = []
-    for (suite, prompt), lines in shown.items():
-        draw = partial(_panel, lines=lines, top=top)
-        heading = style.suite_title(suite, titles)
-        found.append(panels.Panel(heading, counts(groups[suite, prompt], prompt), draw, height=height(lines)))
-    with style.style():
-        return panels.draw(found, _entries(marks), columns)
-
-
-def by_prompt(rows: Sequence[Row]) -> dict[tuple[str, str | None], list[Row]]:
-    """Rows by suite and prompt, in the order of appearance."""
-    groups: dict[tuple[str, str | None], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["suite"], row["prompt"]), []).append(row)
-    return groups
+    value: str
+    low: str
+    high: str
+    null: str = ""
+    floor: str = ""
 
 
 def counts(group: Sequence[Row], prompt: str | None) -> str:
@@ -160,18 +77,7 @@ def look(row: Row) -> dict[str, Any]:
     """How a row's mark looks: hollow where the truth is explained, gray where no model is."""
     if row["method"] in REFERENCE_WORDS:
         return REFERENCE
-    return HOLLOW if row["target"] == "truth" else FILLED
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where a summary keeps what is drawn: a value, the ends of its interval, and null and floor where it has them."""
-
-    value: str
-    low: str
-    high: str
-    null: str = ""
-    floor: str = ""
+    return HOLLOW if row["target"] == TRUTH else FILLED
 
 
 def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
@@ -241,13 +147,6 @@ def _strokes(axis: Axes, values: Sequence[tuple[float, float | None]], look: Map
         axis.plot([value, value], [ends[0] - 0.5, ends[-1] + 0.5], **look, zorder=2)
 
 
-def _panel(axis: Axes, lines: Sequence[Line], top: float) -> None:
-    draw_lines(axis, lines, 2.0)
-    axis.axvline(CHANCE, color=style.FAINT, linewidth=1.1, zorder=0)
-    axis.set(xlim=(-2, min(180.0, top) + 2), xlabel="DAE in degrees")
-    axis.set_xticks([tick for tick in (0, 45, 90, 135, 180) if tick <= top + 2])
-
-
 def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
     """The legend of what marks explain, as far as there are such marks."""
     words = (
@@ -261,13 +160,56 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
 
 def null_entry() -> panels.Entry:
     """The legend of the null."""
-    return Line2D([], [], **NULL_LINE), "layout null: constant relevance"
+    return Line2D([], [], **NULL_LINE), "baseline: uniform relevance"
 
 
-def _entries(marks: Sequence[Mark]) -> list[panels.Entry]:
-    return [
-        *of_targets(marks),
-        null_entry(),
-        (Line2D([], [], **FLOOR_LINE), "floor: all relevance at the subject"),
-        (Line2D([], [], color=style.FAINT, linewidth=1.5), "90 degrees: a sector drawn at random"),
-    ]
+def beside_null(
+    table: Table, where: Columns, label: str, columns: int | None, titles: Mapping[str, str] | None, *,
+    shares: bool = False,
+) -> Figure:  # fmt: skip
+    found, marks = [], []
+    for (suite, prompt), group in by_prompt(rows_of(table)).items():
+        lines = [line for line in lines_of(group, where) if line.method not in REFERENCE_WORDS]
+        marks += [mark for line in lines for mark in line.marks]
+        found.append(panel(suite, prompt, group, lines, label, titles, shares=shares))
+    with style.style():
+        return panels.draw(found, [*of_targets(marks), null_entry()], columns)
+
+
+def rows_of(table: Table) -> list[Row]:
+    rows = table.rows()
+    if not rows:
+        raise DataError("The table has no rows to draw", where=table.schema.name)
+    return rows
+
+
+def panel(
+    suite: str, prompt: str | None, group: Sequence[Row], lines: Sequence[Line], label: str,
+    titles: Mapping[str, str] | None, *, shares: bool = False,
+) -> panels.Panel:  # fmt: skip
+    """A panel of lines around zero; where all of them are omitted it says so."""
+    empty = ""
+    if not any(line.marks for line in lines):
+        empty = f"omitted: {style.counted(max(row['questions'] for row in group), 'question')}"
+    title, below = style.suite_title(suite, titles), counts(group, prompt)
+    draw = partial(_panel, lines=lines, label=label, shares=shares)
+    return panels.Panel(title, below, draw, empty, height=height(lines))
+
+
+def _panel(axis: Axes, lines: Sequence[Line], label: str, shares: bool) -> None:
+    """The lines; `shares` says that no value lies beyond one."""
+    ends = [end for line in lines for mark in line.marks for end in (mark.low, mark.high, mark.value)]
+    given = [0.0, *(end for end in ends if end is not None), *(line.null for line in lines if line.null is not None)]
+    low, high = min(given), 1.0 if shares else max(given)
+    space = 0.05 * ((high - low) or 1.0)
+    axis.axvline(0.0, **ZERO, zorder=1)
+    draw_lines(axis, lines, low)
+    axis.set(xlim=(low - space, high + space), xlabel=label)
+
+
+def legend(
+    words: Sequence[tuple[Mapping[str, Any], str]], marks: Sequence[Mark]
+) -> list[panels.Entry]:  # fmt: skip
+    """An entry for each look that some mark has."""
+    there = [mark.look for mark in marks]
+    return [(Line2D([], [], **look, linewidth=1.3), said) for look, said in words if look in there]

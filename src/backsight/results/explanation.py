@@ -1,4 +1,4 @@
-"""One answer explained: the picture with both boxes and the relevance on it, and the compass with its layout null."""
+"""One answer explained: the picture with both boxes and the relevance on it, and the compass beside its baseline."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from backsight.figures.creg import method_words
 from backsight.grid import Box
 from backsight.results.drawing import style
+from backsight.results.relevance.words import method_words
 
 NAMES = {0: "right", 90: "above", 180: "left", 270: "below"}
-FLOOR_SIDE = 480  # pixels, of the picture as it stands in the figure
+PICTURE_SIDE = 480  # pixels, of the picture as it stands in the figure
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Explanation:
     """What one answer was explained with.
 
     `relevance` (image_token,) stands on the tokens' boxes `cells` (image_token, 4) in pixels of the picture. `compass`
-    and `null`, the compass of constant relevance, are shares of K sectors, the first one centred on the right, counted
+    and `null`, the compass of uniform relevance, are shares of K sectors, the first one centred on the right, counted
     upwards; either is empty where no relevance lies where the projection looks. Angles are in degrees.
     """
 
@@ -71,15 +71,15 @@ class Explanation:
         return explanation(self, columns=columns)
 
     def sentence(self) -> str:
-        """What was asked, answered, and which way the evidence points beside the layout."""
+        """What was asked, answered, and which way the evidence points beside uniform relevance."""
         said = self.told(self.choice)
         right = "rightly" if self.choice == self.answer else f"wrongly: it is {self.told(self.answer)}"
         p = self.probabilities[self.options.index(self.choice)]
         first = f"The model answers {said} (probability {p:.2f} among the options), {right}."
         if self.peak is None or self.dae is None:
             return f"{first} Its relevance gives no compass."
-        layout = "" if self.dae_null is None else f"; the layout alone is {self.dae_null:.0f}\u00b0 off"
-        return f"{first} The evidence points {self.dae:.0f}\u00b0 away from where the {self.subject} is{layout}."
+        beside = "" if self.dae_null is None else f"; uniform relevance is {self.dae_null:.0f}\u00b0 off"
+        return f"{first} The evidence points {self.dae:.0f}\u00b0 away from where the {self.subject} is{beside}."
 
     def told(self, option: str) -> str:
         """An option in words."""
@@ -106,7 +106,7 @@ def explanation(made: Explanation, *, columns: int = 2) -> Figure:
 
 def _picture(axes: Axes, made: Explanation) -> None:
     width, height = made.picture.size
-    scale = min(1.0, FLOOR_SIDE / max(width, height))
+    scale = min(1.0, PICTURE_SIDE / max(width, height))
     shown = (
         made.picture.convert("L").convert("RGB").resize((max(1, round(width * scale)), max(1, round(height * scale))))
     )
@@ -165,7 +165,7 @@ def _rose(axes: Axes, made: Explanation) -> None:
     if made.null:
         polar.bar(
             angles, made.null, width=0.86 * width, fill=False, edgecolor=style.SOFT, linewidth=1.1, linestyle="--",
-            label="constant relevance",
+            label="uniform relevance",
         )  # fmt: skip
     top = 1.12 * max([*made.compass, *made.null, 0.01])
     polar.plot([np.radians(made.true)] * 2, [0, top], color=style.BLUE, linewidth=1.6, label=f"to the {made.subject}")
@@ -178,7 +178,7 @@ def _rose(axes: Axes, made: Explanation) -> None:
         below = "no relevance lies where the projection looks"
     else:
         below = f"off by {made.dae:.0f}\u00b0" + (
-            "" if made.dae_null is None else f"; layout alone {made.dae_null:.0f}\u00b0"
+            "" if made.dae_null is None else f"; uniform relevance {made.dae_null:.0f}\u00b0"
         )
     axes.set_title(f"Compass of {method_words(made.method)}", fontweight="bold", pad=34)
     above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 23), "textcoords": "offset points"}

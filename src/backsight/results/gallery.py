@@ -13,7 +13,7 @@ from backsight.results.pages.study import Study, records, text
 
 METHOD = (
     "Each figure explains one answer: the picture in gray with the relevance of its image tokens, the boxes of subject "
-    "and reference, and the compass of the relevance (filled) over that of constant relevance (dashed). The line is "
+    "and reference, and the compass of the relevance (filled) over that of uniform relevance (dashed). The line is "
     "the true direction. `backsight explain` makes the same of a picture of your own.",
     "Nobody chose the pictures. Of each set on which CREG was measured, by the default projection and for the model's "
     "own choice: strong is the largest share in the peak's sector among peaks within 22.5 degrees of the true "

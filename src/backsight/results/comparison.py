@@ -1,7 +1,8 @@
-"""How far each study stands from the baseline, one panel a family of metrics.
+"""Studies beside a baseline, one row a study and metric: the table of `compare` and its figure.
 
-A mark is a mean difference over shared samples, its line the 95 % interval: filled where the interval lies wholly on
-one side of zero, hollow where it does not. Within a panel the metrics that went down furthest stand first.
+The rows are no measurement's: `studies.compare` makes them of finished studies. A mark is a mean difference over shared
+samples, its line the 95 % interval: filled where the metric is called better or worse, hollow where it is not. Within a
+panel the metrics that went down furthest stand first.
 """
 
 from __future__ import annotations
@@ -15,10 +16,44 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backsight.errors import DataError
-from backsight.results import RESULTS
+from backsight.results.base import Result
 from backsight.results.behaviour.figure import PROMPT_STYLES
 from backsight.results.drawing import panels, style
-from backsight.tables import Table
+from backsight.tables import Schema, Table
+
+ROWS = Schema(
+    "compare",
+    {
+        "study": "str",  # the one that is compared with the baseline
+        "metric": "str",  # family/set/..., as accuracy/squares/left/options
+        "family": "str",
+        "title": "str",  # what the family is called
+        "set": "str",
+        "better": "str",  # more, or less
+        "drawn": "bool",  # one of the few of a set that a figure plots
+        "how": "str",  # paired, unpaired, omitted, or which of the two alone has it: baseline, study
+        "samples_baseline": "int",
+        "samples": "int",
+        "shared": "int",
+        "images": "int",  # of the shared samples
+        "layer_baseline": "int",  # where the metric is that of the layer with the highest mean
+        "layer": "int",
+        "baseline": "float",  # the mean, over the shared samples where paired, else over its own
+        "baseline_low": "float",  # missing where paired
+        "baseline_high": "float",
+        "value": "float",  # the same of the study
+        "value_low": "float",
+        "value_high": "float",
+        "difference": "float",  # value - baseline
+        "low": "float",  # missing where unpaired
+        "high": "float",
+        "interval": "str",  # of the difference: bootstrap over images; none where all images differ alike
+        "p_value": "float",  # paired randomisation test over images
+        "p_holm": "float",  # by Holm's correction over the judged metrics of the study; missing for others
+        "moved": "str",  # better, worse, or no: the interval lies wholly on one side of zero and p is below .05, or not
+    },
+    "Each study beside the baseline, one row a study and metric",
+)
 
 Row = dict[str, Any]
 LINE = 0.21  # inches, of a metric with one study
@@ -26,10 +61,10 @@ SMALLEST_SPAN = 0.05  # of an axis to either side of zero
 ZERO: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8}
 
 
-def compare(table: Table, *, columns: int | None = None) -> Figure:
-    """Paired differences of the metrics that are `drawn`; `columns` is the number of panels across; 1 is for a phone.
+def draw(table: Table, *, columns: int | None = None) -> Figure:
+    """Paired differences of the metrics that a figure plots, marked as `drawn`.
 
-    DataError where no such metric was compared paired.
+    `columns` is the number of panels across; 1 is for a phone. DataError where no such metric was compared paired.
     """
     rows = [row for row in table.rows() if row["drawn"] and row["how"] == "paired"]
     if not rows:
@@ -42,17 +77,11 @@ def compare(table: Table, *, columns: int | None = None) -> Figure:
     for family, group in families.items():
         metrics = sorted_metrics(group)
         below = f"{style.counted(len(metrics), 'metric')}, {group[0]['better']} is better"
-        draw = partial(_panel, group=group, metrics=metrics, studies=studies)
+        panel = partial(_panel, group=group, metrics=metrics, studies=studies)
         height = 0.75 + LINE * len(metrics) * (1 + 0.45 * (len(studies) - 1))
-        found.append(panels.Panel(family_title(family), below, draw, height=height))
+        found.append(panels.Panel(group[0].get("title") or family, below, panel, height=height))
     with style.style():
         return panels.draw(found, _entries(studies), 1 if columns == 1 else 2, width=None if columns == 1 else 10.4)
-
-
-def family_title(family: str) -> str:
-    """What a family of metrics is called: as its result says, else by its own name."""
-    metrics = (metric for result in RESULTS.values() for metric in result.metrics)
-    return next((metric.title for metric in metrics if metric.family == family and metric.title), family)
 
 
 def sorted_metrics(rows: Sequence[Row]) -> list[str]:
@@ -96,4 +125,7 @@ def _entries(studies: Sequence[str]) -> list[panels.Entry]:
         for number, name in enumerate(studies)
     ]
     hollow = Line2D([], [], **(_look(0, filled=False) | {"color": style.SOFT}), linestyle="none")
-    return [*found, (hollow, "the interval holds zero (hollow)")]
+    return [*found, (hollow, "not shown to differ: the interval holds zero, or p is .05 or more (hollow)")]
+
+
+RESULT = Result(ROWS, draw=draw)

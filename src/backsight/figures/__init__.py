@@ -1,1 +1,0 @@
-"""Figures of summaries, each of which moves into the file of its result."""
