@@ -108,6 +108,12 @@ def test_importing_loads_no_torch(modules: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_importing_results_loads_no_statistics_and_no_windows() -> None:
+    code = "import sys, backsight.results; print(sorted({'scipy.stats', 'matplotlib.pyplot'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_only_the_command_line_prints() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

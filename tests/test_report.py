@@ -217,7 +217,7 @@ def test_samples_are_shown_with_their_question(study: Path) -> None:
     assert html.count('src="data:image/png;base64,') == 3  # one for behaviour, two for interchange
     said = words(html)
     assert "System sentence You are a helpful assistant. Options red, blue" in said
-    assert "Object at the counterfactual&#39;s place in the clean picture (order) blue" in said
+    assert "Object at the counterfactual&#39;s position in the clean picture (order) blue" in said
     assert "&lt;|im_start|&gt;system" in html
 
 

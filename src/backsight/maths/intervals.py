@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -86,11 +85,15 @@ def _times_drawn(images: int, seed: int) -> NDArray[np.float64]:
 
 def wilson(share: float, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of `count` independent samples."""
+    from scipy import stats
+
     found = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
 
 def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    from scipy import stats
+
     def ratio(s: NDArray[np.float64], n: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
         result: NDArray[np.float64] = s.sum(axis) / n.sum(axis)
         return result

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from backsight.maths.grouping import SMALLEST, expect
 from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images, wilson
@@ -153,6 +152,8 @@ def share(group: pd.DataFrame, condition: str) -> Share | None:
     None where the accuracy's own interval is not wholly above one half: there is nothing to have a share of. Where
     every image scores alike the bootstrap has no width, and Wilson's interval of the closed accuracy takes its place.
     """
+    from scipy import stats
+
     plain = group[group["condition"] == "plain"]
     accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
     if not accuracy.low > CHANCE:
