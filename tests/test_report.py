@@ -217,7 +217,7 @@ def test_samples_are_shown_with_their_question(study: Path) -> None:
     assert html.count('src="data:image/png;base64,') == 3  # one for behaviour, two for interchange
     said = words(html)
     assert "System sentence You are a helpful assistant. Options red, blue" in said
-    assert "Object at the counterfactual&#39;s place in the clean picture (order) blue" in said
+    assert "Object at the counterfactual&#39;s position in the clean picture (order) blue" in said
     assert "&lt;|im_start|&gt;system" in html
 
 
@@ -337,6 +337,10 @@ def test_sentences_about_prompts_and_guessing() -> None:
     assert "below chance" not in accuracy_sentence("Pairs", [under | {"high": 0.25}], {})
     mixed = accuracy_sentence("Pairs", [rows[0], under | {"prompt": "C"}, rows[1]], {}).replace("\u00a0", " ")
     assert mixed.endswith("guessing with B; below chance with C: the interval ends at 20.0 % under 25.0 %")
+    few = [row | {"omitted": True, "questions": 7} for row in rows]
+    assert accuracy_sentence("Pairs", few, {}) == (
+        "Pairs: omitted (7 questions with prompt A and 7 questions with prompt B: each fewer than 10)"
+    )
     some = [
         rows[0] | {"questions": 40},
         rows[0] | {"prompt": "B"},

@@ -25,8 +25,10 @@ def accuracy_sentence(title: str, pictures: Sequence[Row], grays: Mapping[str | 
     """How well a suite is answered: `pictures` has a row a prompt, `grays` the gray picture's by prompt."""
     given = [row for row in pictures if not row["omitted"]]
     if not given:
-        asked = " and ".join(counted(row["questions"], "question") for row in pictures)
-        return f"{title}: omitted ({asked}, fewer than {SMALLEST})"
+        if len(pictures) == 1:
+            return f"{title}: omitted ({counted(pictures[0]['questions'], 'question')}, fewer than {SMALLEST})"
+        asked = listed(f"{counted(row['questions'], 'question')} with prompt {row['prompt']}" for row in pictures)
+        return f"{title}: omitted ({asked}: each fewer than {SMALLEST})"
     if len(pictures) == 1:
         said = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
     else:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import holm, means_over_images
@@ -77,6 +76,8 @@ def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
 
 def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: int) -> Row:
     """The figures of one pair from the differences of all questions, missing where one side is."""
+    from scipy import stats
+
     given = ~np.isnan(difference)
     difference, images = difference[given], images[given]
     counted: Row = {"questions": len(difference), "images": len(set(images.tolist())), "p_value": None, "p_holm": None}

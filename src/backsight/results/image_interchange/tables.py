@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_axes
 from backsight.maths.interchange import curves, standing_out
@@ -118,6 +117,8 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
     difference (vertical - horizontal) has a bootstrap interval over groups and Wilcoxon's signed-rank test. Source
     of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language model's own order).
     """
+    from scipy import stats
+
     expect(rows, "image_interchange")
     found = []
     keys = ["suite", "vision", "tokens"]
