@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,16 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import backsight
+from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet, MemoryPicture, Pair, PairSet
-from backsight.measurements import Behaviour, Measurement
+from backsight.measurements import MEASUREMENTS, Behaviour, Measurement
 from backsight.models.families import FAMILIES, Family
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.report import write_report
+from backsight.results import RESULTS, Result
 from backsight.studies import Options, Study
+from backsight.studies.compare import compare
 from backsight.tables import Schema, Table
 from backsight.training.questions import corpus
 
+ROOT = Path(backsight.__file__).parent
 NORMS = Schema("norms", {"example_id": "str", "sample": "int", "layer": "int", "norm": "float", "rises": "bool"})
 SWAPS = Schema("swaps", {"pair_id": "str", "difference": "float"})
 
@@ -71,10 +77,10 @@ def mirrored(examples: ExampleSet) -> PairSet:
     return PairSet(f"{examples.name}/mirrored", tuple(found), "mirrored")
 
 
-def halves() -> ExampleSet:
+def halves(count: int = 3) -> ExampleSet:
     """Pictures of which one half is red, asked which."""
     items = []
-    for number, side in enumerate(("left", "right", "left")):
+    for number, side in enumerate(("left", "right", "left") * (count // 3)):
         image = Image.new("RGB", (168, 168), (255, 255, 255))
         image.paste((200, 20 * number, 0), (0, 0, 84, 168) if side == "left" else (84, 0, 168, 168))
         items.append(Example(f"half-{number}", MemoryPicture(image), "Which half is red?", ("left", "right"), side))
@@ -126,3 +132,122 @@ def test_a_measurement_of_ones_own_is_called_as_any_other(vlm: VLM) -> None:
     seen: list[tuple[int, int]] = []
     table = Norms(layers=(1,))(vlm, halves(), progress=lambda done, total: seen.append((done, total)))
     assert len(table) == 3 and seen == [(2, 3), (3, 3)]
+
+
+RESULT_FILE = '''
+"""How often each half is said, and what is made of it."""
+from matplotlib.figure import Figure
+
+from backsight.results import Derived, Metric, Result
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.tables import Schema, Table
+
+ROWS = Schema("halved", {"example_id": "str", "image_id": "str", "p_left": "float"}, "How probable left is")
+SUMMARY = Schema("halved_summary", {"questions": "int", "mean": "float"}, "How probable left is, on the whole")
+
+
+def summary(rows: Table) -> Table:
+    return Table.of(SUMMARY, [{"questions": len(rows), "mean": float(rows.frame["p_left"].mean())}])
+
+
+def draw(table: Table, *, columns=None, titles=None) -> Figure:
+    figure = Figure()
+    figure.add_subplot().bar(["left"], table.frame["mean"])
+    return figure
+
+
+def section(study):
+    rows = study.rows("halved_summary")
+    if not rows:
+        return None
+    view = common.figure(study, "halved", draw, study.tables["halved_summary"], "A bar is the mean.")
+    grid = Grid("Means", ("Questions", "Mean"), tuple((str(r["questions"]), f"{r['mean']:.3f}") for r in rows))
+    said = Statement(f"left has {rows[0]['mean']:.3f} in the mean", "halved")
+    part = Section("halved", "Halves", (), (view,), (grid,), ("The probability is read.",), ("Little.",), ())
+    return common.Part(part, Answer("How probable is left", "In the mean:", (said,)))
+
+
+RESULT = Result(
+    ROWS, Derived(SUMMARY, summary), draw=draw, sections=(section,),
+    metrics=(Metric("halved", "example_id", "p_left", (), title="Probability of left"),),
+)
+'''
+MEASUREMENT_FILE = '''
+"""The probability of left."""
+from dataclasses import dataclass
+from typing import ClassVar
+
+from backsight.measurements import Measurement
+from backsight.results import Result
+from my_result import RESULT
+
+
+@dataclass(frozen=True)
+class Halved(Measurement):
+    """How probable left is."""
+
+    result: ClassVar[Result] = RESULT
+
+    def rows(self, vlm, samples):
+        logits = vlm.forward(vlm.prepare(samples))
+        found = []
+        for example, scores in zip(samples, logits, strict=True):
+            _, p = vlm.choose(scores, example.options)
+            found.append({"example_id": example.id, "image_id": example.image_id, "p_left": float(p[0] / p.sum())})
+        return found
+'''
+
+
+@pytest.fixture
+def registry() -> Iterator[dict[str, Result]]:
+    """The registry of results, as it was once the test is over."""
+    before = dict(RESULTS)
+    yield RESULTS
+    RESULTS.clear()
+    RESULTS.update(before)
+
+
+def test_a_measurement_is_two_files_and_one_registration(
+    vlm: VLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: dict[str, Result]
+) -> None:  # fmt: skip
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "my_result.py").write_text(RESULT_FILE)
+    (mine / "my_measurement.py").write_text(MEASUREMENT_FILE)
+    monkeypatch.syspath_prepend(mine)
+    kinds, files = dict(MEASUREMENTS), set(ROOT.rglob("*.py"))
+    before = dict(registry)
+    my_measurement, my_result = import_module("my_measurement"), import_module("my_result")
+
+    backsight.results.register(my_result.RESULT)
+
+    assert my_measurement.Halved.schema is my_result.ROWS
+    # Nothing else is touched: two files of one's own, and one entry more in one registry.
+    assert len(list(mine.glob("*.py"))) == 2 and set(ROOT.rglob("*.py")) == files and kinds == MEASUREMENTS
+    assert registry == {**before, "halved": my_result.RESULT}
+
+    items = halves(12)
+    folders = []
+    for name in ("one", "two"):
+        folders.append(Study(vlm, [items], tmp_path / name, Options(), [my_measurement.Halved()]).run())
+    rows = Table.read(folders[0] / "tables" / "halved.halves.parquet")
+    summary = Table.read(folders[0] / "tables" / "halved_summary.parquet")
+    assert [r["example_id"] for r in rows.rows()] == [e.id for e in items]
+    mean = float(rows.frame["p_left"].mean())
+    assert summary.rows() == [{"questions": 12, "mean": pytest.approx(mean)}]
+    assert backsight.plot(rows).axes and backsight.plot(summary).axes
+    html = write_report(folders[0]).read_text()
+    assert (folders[0] / "figures" / "halved.svg").exists()
+    assert '<section id="halved">' in html and 'id="figure-halved"' in html
+    assert f"left has {mean:.3f} in the mean" in html and "halved.halves" in html
+    compared = {row["metric"]: row for row in compare(folders).rows}
+    assert compared.keys() == {"halved/halves"} and compared["halved/halves"]["baseline"] == pytest.approx(mean)
+    assert compared["halved/halves"]["difference"] == 0
+
+
+def test_a_name_is_registered_once(registry: dict[str, Result]) -> None:
+    one = Result(Schema("mine", {"a": "int"}))
+    assert backsight.results.register(one) is one is backsight.results.register(one)
+    with pytest.raises(UsageError, match="registered already"):
+        backsight.results.register(Result(Schema("mine", {"b": "int"})))

@@ -64,6 +64,13 @@ def test_a_file_imports_nothing_to_the_right_of_it(path: Path) -> None:
     assert not [there for there in sorted(inner(path)) if LEVEL[there] > LEVEL[here]]
 
 
+def test_results_know_no_report_and_no_model() -> None:
+    files = [path for path in FILES if part_of(path) == "results"]
+    others = LEVELS[0] | LEVELS[1]
+    assert {there for path in files for there in inner(path)} <= others
+    assert len(files) > 20  # or this test looks at nothing
+
+
 def test_packages_import_each_other_in_no_circle() -> None:
     graph: dict[str, set[str]] = {}
     for path in FILES:

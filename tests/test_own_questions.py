@@ -53,7 +53,8 @@ def test_six_questions_are_shown_one_by_one(tmp_path: Path) -> None:
     )
     assert (
         "Mine, question 4 no picture stored Answer: left Question Where is thing 3? Right answer left "
-        "Model&#39;s answer right (wrong) Probabilities left 0.750, right 0.125 With a gray picture right: left 0.250, right 0.500"
+        "Model&#39;s answer right (wrong) Probabilities left 0.750, right 0.125 With a gray picture "
+        "right: left 0.250, right 0.500"
     ) in said
     section = html.split('<section id="own">')[1].split("</section>")[0]
     assert section.count("<article") == 6 and section.count("data:image/png") == 1

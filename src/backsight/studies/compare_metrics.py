@@ -51,7 +51,8 @@ def values(table: Table, set_name: str) -> Iterator[Values]:
     for metric in result.metrics:
         frame = metric.rows(table.frame)
         frame = frame[frame[metric.value].notna()]
-        for key, group in groups(frame, list(metric.keys)) if len(frame) else ():
+        keyed = groups(frame, list(metric.keys)) if metric.keys else [((), frame)]
+        for key, group in keyed if len(frame) else ():
             named = dict(zip(metric.keys, key, strict=True))
             name = "/".join([metric.family, set_name, *(str(one) for one in key if one is not None)])
             wanted = metric.plotted
