@@ -42,7 +42,7 @@ DRAWS = 20  # maps of random relevance a question
 DEGREES: dict[Direction, float] = {"right": 0.0, "above": 90.0, "left": 180.0, "below": 270.0}
 # Answers in words that name a direction on the page.
 SAID: dict[str, float] = {"right": 0.0, "above": 90.0, "on": 90.0, "left": 180.0, "below": 270.0}
-DEV = 10  # one picture of so many is for choices
+DEV = 10  # one picture of so many is in the development split
 EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators' boxes do
 
 

@@ -94,7 +94,7 @@ class _OfRelations(creg.Creg):
         return 2 * super().cost(vlm, samples)
 
     def compasses(self, vlm: VLM, examples: Sequence[Example]) -> list[dict[tuple[str, str | None], Floats]]:
-        """The compass of each question by method and target, the layout null among them; empty ones are left out."""
+        """The compass of each question by method and target, uniform relevance among them; empty ones are left out."""
         batch = vlm.prepare(examples)
         maps = relevance.maps(vlm, batch, self.methods, depth=self.depth, steps=self.steps)
         found: list[dict[tuple[str, str | None], Floats]] = []
