@@ -183,7 +183,7 @@ def sector_of(angle: float, sectors: int) -> int:
 
 
 def point(grid: TokenGrid, box: Box) -> Floats:
-    """All relevance on the token nearest to a box's centre, evenly over tokens that are as near: the floor of DAE."""
+    """All relevance on the token nearest to a box's centre, evenly over tokens that are as near: the best possible."""
     distance = np.hypot(*(grid.centers - box.center).T)
     distance[grid.kind != "cell"] = np.inf
     nearest = distance <= distance.min() * (1 + CLOSE)

@@ -19,7 +19,7 @@ from backsight.measurements.recordings import record
 from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 
-DEV = 10  # one picture of so many is for choices
+DEV = 10  # one picture of so many is in the development split
 EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators' boxes do
 
 
@@ -106,7 +106,7 @@ def refusal(example: Example, grid: TokenGrid) -> str | None:
 
 
 def part_of(image_id: str) -> str:
-    """`dev` for the tenth of the pictures that choices are made on, else `rest`; by the picture alone."""
+    """`dev` for the tenth of the pictures of the development split, else `rest`; by the picture alone."""
     return "dev" if zlib.crc32(image_id.encode()) % DEV == 0 else "rest"
 
 

@@ -192,7 +192,7 @@ def _whole(found: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
     if "rollout" in methods:
         rolled = saliency.rolled_out([a.detach().float() for a in whole.attentions])
         found.relevance["rollout", "truth"] = [_numbers(v) for v in _by_sample(rolled, batch)]
-    for target in found.targets if {"gradcam", "chefer"} & set(methods) else ():
+    for target in found.targets if any(METHODS[m].targeted for m in methods) else ():
         by_weights, by_vision = whole.gradients(score(vlm, batch, found.chosen, target, contrastive=False))
         if "chefer" in methods:
             weights = [a.detach().float() for a in whole.attentions]
@@ -241,7 +241,7 @@ def cost(facts: ModelFacts, methods: Sequence[str], *, depth: int, steps: int) -
     if "path" in needs:
         total += steps * (1 + len(TARGETS)) * facts.upper_cost(facts.n_layers - 1)
     if "whole" in needs:
-        backward = len(TARGETS) if {"gradcam", "chefer"} & set(methods) else 0
+        backward = len(TARGETS) if any(METHODS[m].needs == "whole" and METHODS[m].targeted for m in methods) else 0
         total += 1 + backward
     return total
 

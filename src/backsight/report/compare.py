@@ -96,67 +96,67 @@ class Page:
     files: tuple[tuple[str, str], ...]
 
 
-def write_comparison(made: Comparison, folder: Path) -> Path:
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
     """Write figures/compare.svg and report.html into a folder that holds the comparison; the page's path."""
-    page = _page(made, folder)
+    page = _page(comparison, folder)
     return write_page(folder, "compare.html.j2", {field.name: getattr(page, field.name) for field in fields(page)})
 
 
-def _page(made: Comparison, folder: Path) -> Page:
-    others = made.studies[1:]
+def _page(comparison: Comparison, folder: Path) -> Page:
+    others = comparison.studies[1:]
     against = others[0].name if len(others) == 1 else f"{len(others)} studies"
     return Page(
-        title=f"{against} against {made.baseline.name}",
-        parts=tuple(_part(made, study, index) for index, study in enumerate(others)),
-        gate=_gate(made),
-        notes=made.notes,
-        figure=_figure(made, folder),
-        verdicts=_verdicts(made.studies),
-        studies=_studies(made.studies),
+        title=f"{against} against {comparison.baseline.name}",
+        parts=tuple(_part(comparison, study, index) for index, study in enumerate(others)),
+        gate=_gate(comparison),
+        notes=comparison.notes,
+        figure=_figure(comparison, folder),
+        verdicts=_verdicts(comparison.studies),
+        studies=_studies(comparison.studies),
         method=METHOD,
         limits=LIMITS,
-        command=made.command,
+        command=comparison.command,
         files=FILES,
     )
 
 
-def _figure(made: Comparison, folder: Path) -> pictures.FigureView | None:
-    if not any(row["drawn"] and row["how"] == "paired" for row in made.rows):
+def _figure(comparison: Comparison, folder: Path) -> pictures.FigureView | None:
+    if not any(row["drawn"] and row["how"] == "paired" for row in comparison.rows):
         (folder / "figures" / "compare.svg").unlink(missing_ok=True)  # of an earlier comparison
         return None
     return pictures.figure(
-        folder, "compare", plot_differences, made.table(), label="Paired differences", caption=CAPTION
+        folder, "compare", plot_differences, comparison.table(), label="Paired differences", caption=CAPTION
     )
 
 
-def _part(made: Comparison, study: Finished, index: int) -> Part:
-    rows = made.of(study)
+def _part(comparison: Comparison, study: Finished, index: int) -> Part:
+    rows = comparison.of(study)
     paired = [row for row in rows if row["how"] == "paired"]
     off = sorted((row for row in paired if row["moved"] != "no"), key=lambda row: -abs(row["difference"]))
-    tables = [_paired("What moved", off, made.baseline.name, study.name)] if off else []
+    tables = [_paired("What moved", off, comparison.baseline.name, study.name)] if off else []
     for family in dict.fromkeys(row["family"] for row in paired):
         of = [row for row in paired if row["family"] == family]
         heading = f"{of[0]['title'] or family}: {counted(len(of), 'paired metric')}"
-        tables.append(_paired(heading, of, made.baseline.name, study.name, folded=True))
-    tables += _not_paired(rows, made.baseline, study)
-    title = f"{study.name} against {made.baseline.name}"
-    answer = made.judged[index]
+        tables.append(_paired(heading, of, comparison.baseline.name, study.name, folded=True))
+    tables += _not_paired(rows, comparison.baseline, study)
+    title = f"{study.name} against {comparison.baseline.name}"
+    answer = comparison.judged[index]
     moved = tuple(map(worded, answer.farthest[:MOST]))
     every = f"Of all {counted(len(paired), 'paired metric')} {len(off)} moved: the tables name them." if paired else ""
     return Part(f"study-{index + 1}", title, answer.count(), moved, answer.left_out(), every, tuple(tables))
 
 
-def _gate(made: Comparison) -> tuple[str, ...]:
+def _gate(comparison: Comparison) -> tuple[str, ...]:
     """What was asked not to be worse, and what came of it."""
-    gate = made.gate
+    gate = comparison.gate
     if not gate.asked and not gate.strict:
         return ()
     asked = [f"worse: {listed(gate.asked)}"] if gate.asked else []
     asked += ["not judged"] if gate.strict else []
-    left = sum(len(one.not_judged) for one in made.judged) if gate.strict else 0
-    counts = [f"{counted(len(made.worse), 'metric')} worse"] if made.worse else []
+    left = sum(len(one.not_judged) for one in comparison.judged) if gate.strict else 0
+    counts = [f"{counted(len(comparison.worse), 'metric')} worse"] if comparison.worse else []
     counts += [f"{counted(left, 'metric')} not judged"] if left else []
-    came = f"failed: {listed(counts)}" if made.failed else "passed"
+    came = f"failed: {listed(counts)}" if comparison.failed else "passed"
     return (f"Asked to fail if {', or if '.join(asked)}. It {came}.",)
 
 
@@ -184,24 +184,24 @@ def _shared(row: Row) -> str:
 
 def _not_paired(rows: Sequence[Row], baseline: Finished, study: Finished) -> list[Grid]:
     """What both studies have with other samples, what is too little, and what only one of them has."""
-    found = []
+    grids = []
     unpaired = [row for row in rows if row["how"] == "unpaired"]
     if unpaired:
         columns = ("Metric", baseline.name, study.name, "Difference of the means", "Shared samples")
         note = "These are of other samples in each study: the intervals are each study's own, and nothing is tested."
         sides = [(_side(row, "baseline"), _side(row, "value"), decimal(row["difference"])) for row in unpaired]
         of = tuple((row["metric"], *side, _shared(row)) for row, side in zip(unpaired, sides, strict=True))
-        found.append(Grid("Unpaired", columns, of, note=note))
+        grids.append(Grid("Unpaired", columns, of, note=note))
     omitted = tuple((row["metric"], _shared(row)) for row in rows if row["how"] == "omitted")
     if omitted:
-        found.append(Grid("Omitted: too few samples", ("Metric", "Shared samples"), omitted, folded=True))
+        grids.append(Grid("Omitted: too few samples", ("Metric", "Shared samples"), omitted, folded=True))
     for how, one, column in (("baseline", baseline, "baseline"), ("study", study, "value")):
         mine = [row for row in rows if row["how"] == how]
         if mine:
             alone = tuple((row["metric"], _side(row, column), _count(row)) for row in mine)
             heading = f"Only in {one.name}: {counted(len(mine), 'metric')}"
-            found.append(Grid(heading, ("Metric", one.name, "Samples"), alone, folded=True))
-    return found
+            grids.append(Grid(heading, ("Metric", one.name, "Samples"), alone, folded=True))
+    return grids
 
 
 def _side(row: Row, column: str) -> str:
@@ -243,15 +243,15 @@ def _share(value: object) -> str:
 def _studies(studies: Sequence[Finished]) -> Grid:
     """What was compared: a column a study."""
     facts: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
-        ("Folder", lambda said: said["folder"]),
-        ("Model", lambda said: said["model"]["name"]),
-        ("Fingerprint", lambda said: said["model"]["fingerprint"]),
-        ("Dtype", lambda said: said["model"]["dtype"]),
-        ("Seed", lambda said: said["seed"]),
-        ("Limit", lambda said: said["options"]["limit"]),
-        ("Quick", lambda said: said["options"]["quick"]),
-        ("Backsight", lambda said: said["backsight"]),
+        ("Folder", lambda summaries: summaries["folder"]),
+        ("Model", lambda summaries: summaries["model"]["name"]),
+        ("Fingerprint", lambda summaries: summaries["model"]["fingerprint"]),
+        ("Dtype", lambda summaries: summaries["model"]["dtype"]),
+        ("Seed", lambda summaries: summaries["seed"]),
+        ("Limit", lambda summaries: summaries["options"]["limit"]),
+        ("Quick", lambda summaries: summaries["options"]["quick"]),
+        ("Backsight", lambda summaries: summaries["backsight"]),
     ]
-    said = [study.summary() for study in studies]
-    lines = tuple((name, *(text(get(one)) or "–" for one in said)) for name, get in facts)
+    summaries = [study.summary() for study in studies]
+    lines = tuple((name, *(text(get(one)) or "–" for one in summaries)) for name, get in facts)
     return Grid("", ("", *(study.name for study in studies)), lines, words=1 + len(studies))

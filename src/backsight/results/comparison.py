@@ -73,15 +73,17 @@ def draw(table: Table, *, columns: int | None = None) -> Figure:
     families: dict[str, list[Row]] = {}
     for row in rows:
         families.setdefault(row["family"], []).append(row)
-    found = []
+    shown_panels = []
     for family, group in families.items():
         metrics = sorted_metrics(group)
         below = f"{style.counted(len(metrics), 'metric')}, {group[0]['better']} is better"
         panel = partial(_panel, group=group, metrics=metrics, studies=studies)
         height = 0.75 + LINE * len(metrics) * (1 + 0.45 * (len(studies) - 1))
-        found.append(panels.Panel(group[0].get("title") or family, below, panel, height=height))
+        shown_panels.append(panels.Panel(group[0].get("title") or family, below, panel, height=height))
     with style.style():
-        return panels.draw(found, _entries(studies), 1 if columns == 1 else 2, width=None if columns == 1 else 10.4)
+        return panels.draw(
+            shown_panels, _entries(studies), 1 if columns == 1 else 2, width=None if columns == 1 else 10.4
+        )
 
 
 def sorted_metrics(rows: Sequence[Row]) -> list[str]:
@@ -120,12 +122,12 @@ def _look(number: int, *, filled: bool) -> dict[str, Any]:
 
 
 def _entries(studies: Sequence[str]) -> list[panels.Entry]:
-    found: list[panels.Entry] = [
+    entries: list[panels.Entry] = [
         (Line2D([], [], **_look(number, filled=True), linewidth=1.3), f"{name}, with 95 % interval")
         for number, name in enumerate(studies)
     ]
     hollow = Line2D([], [], **(_look(0, filled=False) | {"color": style.SOFT}), linestyle="none")
-    return [*found, (hollow, "not shown to differ: the interval holds zero, or p is .05 or more (hollow)")]
+    return [*entries, (hollow, "not shown to differ: the interval holds zero, or p is .05 or more (hollow)")]
 
 
 RESULT = Result(ROWS, draw=draw)

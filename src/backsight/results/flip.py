@@ -83,7 +83,7 @@ def flip_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     A question whose compass is the same in every sector has no r of its own.
     """
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    summary: list[Row] = []
     for (suite, prompt), group in groups(rows.frame, ["suite", "prompt"]):
         null = group[group["method"] == NULL]
         own = null.groupby("example_id", sort=False)[["share", "share_mirrored"]].apply(_r)
@@ -98,8 +98,8 @@ def flip_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 row |= named("r", interval, "") | {"r_pooled": _r(part)}
                 same = null[null["example_id"].isin(each.index)]
                 row |= {"r_null": plain_mean(own.loc[own.index.isin(each.index)]), "r_pooled_null": _r(same)}
-            found.append(row)
-    return Table.of(SUMMARY, found, rows.provenance)
+            summary.append(row)
+    return Table.of(SUMMARY, summary, rows.provenance)
 
 
 def _r(rows: pd.DataFrame) -> float:

@@ -111,7 +111,7 @@ NOTE = (
 def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Rank correlation with the tokens' effects and angle to their compass, by suite, prompt, form and method."""
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    summary: list[Row] = []
     keys = ["suite", "prompt", "form"]
     for values, group in groups(rows.frame, keys):
         null = group[group["method"] == NULL].set_index("example_id")["angle"]
@@ -127,8 +127,8 @@ def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 row |= named("angle_gain", mean(gained, part), "gain")
                 row["angle_null"] = plain_mean(before)
                 row |= {"dae": plain_mean(part["dae"]), "ea": plain_mean(part["ea"])}
-            found.append(row)
-    return Table.of(SUMMARY, found, rows.provenance)
+            summary.append(row)
+    return Table.of(SUMMARY, summary, rows.provenance)
 
 
 def draw(
@@ -143,18 +143,18 @@ def draw(
         ("correlation", Columns("correlation", "correlation_low", "correlation_high"), "rank correlation"),
         ("gain", Columns("angle_gain", "gain_low", "gain_high"), "improvement over uniform relevance, degrees"),
     )
-    found, marks = [], []
+    shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows).items():
         ranked = _by_correlation(group)
         for name, where, label in views:
             lines = [_both_forms(group, method, where) for method in ranked]
             marks += [mark for line in lines for mark in line.marks]
-            found.append(drawing.panel(suite, prompt, group, lines, label, titles, shares=name == "correlation"))
+            shown_panels.append(drawing.panel(suite, prompt, group, lines, label, titles, shares=name == "correlation"))
     words = ((drawing.FILLED, "attention to the token cut, 95 % interval"),
              (drawing.HOLLOW, "embedding of the empty picture (hollow)"))  # fmt: skip
     entries = [*drawing.legend(words, marks), *drawing.legend([(drawing.REFERENCE, "references")], marks)]
     with style.style():
-        return panels.draw(found, entries, columns if columns == 1 else 2)
+        return panels.draw(shown_panels, entries, columns if columns == 1 else 2)
 
 
 def _by_correlation(group: Sequence[Row]) -> list[str]:
@@ -178,8 +178,8 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
             hollow = {"markerfacecolor": "white", "markeredgewidth": 1.1}
             looks = plain if row["form"] == "attention" else {**plain, **hollow}
             marks.append(Mark(row[where.value], row[where.low], row[where.high], looks))
-    said = f"omitted (n={mine[0]['questions']})" if mine[0]["omitted"] else "the same everywhere: no ranks"
-    return Line(method, tuple(marks), "" if marks else said)
+    missing = f"omitted (n={mine[0]['questions']})" if mine[0]["omitted"] else "the same everywhere: no ranks"
+    return Line(method, tuple(marks), "" if marks else missing)
 
 
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
@@ -187,11 +187,11 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     columns = (("Method",), ("Rank correlation", "Angle", "Uniform", "Gain", "Rank", "DAE", "n"))
     for form, words in FORMS.items():
         mine = [row for row in rows if row["form"] == form]
-        made = {place: _agreement(group) for place, group in by_prompt(mine).items()}
-        if made:
+        by_place = {place: _agreement(group) for place, group in by_prompt(mine).items()}
+        if by_place:
             note, file = (NOTE, "knockout_summary") if form == "attention" else ("", "")
             title = f"Agreement with the tokens' causal effects, {words}"
-            yield from split(study, made, first(mine), title, columns, note, file)
+            yield from split(study, by_place, first(mine), title, columns, note, file)
 
 
 def _agreement(group: Sequence[Row]) -> list[Cells]:
@@ -200,8 +200,8 @@ def _agreement(group: Sequence[Row]) -> list[Cells]:
     lines: list[Cells] = []
     ranks = _ranks(group, "angle_gain")
     for row in _ranked(group):
-        if said := in_stead(row):
-            lines.append((short(row["method"]), said, *["–"] * 6))
+        if missing := in_stead(row):
+            lines.append((short(row["method"]), missing, *["–"] * 6))
             continue
         correlation = with_interval(row["correlation"], row["correlation_low"], row["correlation_high"])
         gain = degrees_between(row["angle_gain"], row["gain_low"], row["gain_high"])

@@ -80,7 +80,7 @@ NOTE = (
 def moved_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """How near the compass's turn comes to the subject's, by suite, prompt, method and target."""
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    summary: list[Row] = []
     for (suite, prompt), group in groups(rows.frame, ["suite", "prompt"]):
         null = group[group["method"] == NULL].set_index("example_id")["followed"]
         for (method, target), part in groups(group, ["method", "target"]):
@@ -93,8 +93,8 @@ def moved_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 row |= named("gain", mean(before - part["followed"], part), "gain")
                 row |= {name: plain_mean(part[name]) for name in ("turned", "dae", "dae_moved")}
                 row["followed_null"] = plain_mean(before)
-            found.append(row)
-    return Table.of(SUMMARY, found, rows.provenance)
+            summary.append(row)
+    return Table.of(SUMMARY, summary, rows.provenance)
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:

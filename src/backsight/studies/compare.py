@@ -48,8 +48,8 @@ class Comparison:
 
     def table(self) -> Table:
         """All rows as a table."""
-        made = {"backsight": backsight.__version__, "baseline": self.baseline.name, "command": self.command}
-        return Table.of(ROWS, self.rows, made)
+        provenance = {"backsight": backsight.__version__, "baseline": self.baseline.name, "command": self.command}
+        return Table.of(ROWS, self.rows, provenance)
 
     def as_dict(self) -> dict[str, Any]:
         """All there is, as it stands in compare.json."""
@@ -112,9 +112,11 @@ class Comparison:
         do = f"choose from: {', '.join([*families, *known])}" if known else "no metric is compared paired"
         if not matched:
             return UsageError("--fail-if-worse names no metric of these studies", got=name, do=do)
-        said = "; ".join([f"{row['metric']}: {why(row)}" for row in matched[:FIRST]] + ["..."] * bool(matched[FIRST:]))
+        reasons = "; ".join(
+            [f"{row['metric']}: {why(row)}" for row in matched[:FIRST]] + ["..."] * bool(matched[FIRST:])
+        )
         what = "--fail-if-worse names a metric that cannot be compared paired"
-        return UsageError(what, where=f"{study.name} against {self.baseline.name}", got=said, do=do)
+        return UsageError(what, where=f"{study.name} against {self.baseline.name}", got=reasons, do=do)
 
 
 def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
@@ -123,19 +125,19 @@ def compare(folders: Sequence[Path], *, command: str = "") -> Comparison:
     baseline = studies[0]
     rows: list[Row] = []
     for study in studies[1:]:
-        found = [
+        of_study = [
             _row(study.name, name, baseline.values.get(name), study.values.get(name))
             for name in dict.fromkeys((*baseline.values, *study.values))
         ]
-        if not any(row["how"] in ("paired", "unpaired", "omitted") for row in found):
+        if not any(row["how"] in ("paired", "unpaired", "omitted") for row in of_study):
             raise UsageError(
                 "Two studies have no metric in common", where=f"{baseline.folder} and {study.folder}",
                 got=f"{len(baseline.values)} and {len(study.values)} metrics, all different",
                 do="make both studies with the same sets (--only, --data)",
             )  # fmt: skip
-        rows += NO_GATE.corrected(found)
-    said = dict.fromkeys(note for study in studies[1:] for note in notes(baseline, study))
-    return Comparison(tuple(studies), tuple(rows), tuple(said), command=command)
+        rows += NO_GATE.corrected(of_study)
+    all_notes = dict.fromkeys(note for study in studies[1:] for note in notes(baseline, study))
+    return Comparison(tuple(studies), tuple(rows), tuple(all_notes), command=command)
 
 
 def why(row: Row) -> str:
@@ -172,12 +174,12 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
         row |= {"how": "unpaired"} | _alone("baseline", one) | _alone("value", two)
         return row | {"difference": row["value"] - row["baseline"]}
     (layer_baseline, first, images), (layer, second, _) = one.of(shared), two.of(shared)
-    found = comparison.paired(first, second, images)
-    mean, low, high, kind = found.difference
+    paired = comparison.paired(first, second, images)
+    mean, low, high, kind = paired.difference
     return row | {
-        "how": "paired", "layer_baseline": layer_baseline, "layer": layer, "baseline": found.first,
-        "value": found.second, "difference": mean, "low": low, "high": high, "interval": kind,
-        "p_value": found.p_value, "moved": comparison.moved(found, here.metric.better),
+        "how": "paired", "layer_baseline": layer_baseline, "layer": layer, "baseline": paired.first,
+        "value": paired.second, "difference": mean, "low": low, "high": high, "interval": kind,
+        "p_value": paired.p_value, "moved": comparison.moved(paired, here.metric.better),
     }  # fmt: skip
 
 
@@ -199,8 +201,8 @@ def holds_comparison(folder: Path) -> bool:
     if not folder.is_dir():
         raise FolderError("The output folder is a file", where=folder, do=do)
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if isinstance(found, dict) and "comparisons" in found:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if isinstance(record, dict) and "comparisons" in record:
             return True
     except (FileNotFoundError, ValueError):
         pass
@@ -211,11 +213,11 @@ def holds_comparison(folder: Path) -> bool:
     return False
 
 
-def write(made: Comparison, folder: Path) -> None:
+def write(comparison: Comparison, folder: Path) -> None:
     """compare.json, which claims the folder, and tables/compare.{parquet,csv}."""
     holds_comparison(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / RECORD) as path:
-        text = json.dumps(made.as_dict(), indent=1, ensure_ascii=False)
+        text = json.dumps(comparison.as_dict(), indent=1, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
-    made.table().write(folder / "tables", "compare")
+    comparison.table().write(folder / "tables", "compare")

@@ -87,11 +87,11 @@ def _record(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError("A study's record cannot be read", where=path, got=error, do=again) from error
-    found = record.get("format") if isinstance(record, dict) else None
-    if isinstance(found, int) and found > FORMAT:
+    version = record.get("format") if isinstance(record, dict) else None
+    if isinstance(version, int) and version > FORMAT:
         do = f"format {FORMAT} is read here: compare with the version of backsight that wrote it"
-        raise DataError("A study is of a newer format", where=path, got=f"format {found}", do=do)
-    wrong = "no format" if found != FORMAT else _wrong(record)
+        raise DataError("A study is of a newer format", where=path, got=f"format {version}", do=do)
+    wrong = "no format" if version != FORMAT else _wrong(record)
     if wrong:
         raise DataError("A study's record cannot be read", where=path, got=wrong, do=again)
     if record.get("finished") is not True:
@@ -122,35 +122,35 @@ def _whole(job: Mapping[str, Any]) -> bool:
 
 def notes(baseline: Finished, other: Finished) -> list[str]:
     """How two studies differ beside the model's answers, and where they are of the same weights."""
-    found = []
+    sentences = []
     one, two = baseline.summary(), other.summary()
     if one["model"]["fingerprint"] and one["model"]["fingerprint"] == two["model"]["fingerprint"]:
-        found.append(f"{baseline.name} and {other.name} are studies of the same weights.")
+        sentences.append(f"{baseline.name} and {other.name} are studies of the same weights.")
     for name, (before, now) in _settings(one, two).items():
         if before != now:
-            found.append(f"{name}: {_said(before)} in {baseline.name}, {_said(now)} in {other.name}.")
+            sentences.append(f"{name}: {_said(before)} in {baseline.name}, {_said(now)} in {other.name}.")
     both = {one.set_name for one in baseline.values.values()} & {one.set_name for one in other.values.values()}
-    said = system_sentences([one for one in records(other.record.get("sets")) if one.get("name") in both])
-    found += [said] if said else []
+    asked_apart = system_sentences([one for one in records(other.record.get("sets")) if one.get("name") in both])
+    sentences += [asked_apart] if asked_apart else []
     jobs = {job["name"]: job["measurement"] for job in baseline.record["jobs"]}
     unlike = {job["name"]: differing(jobs.get(job["name"], job["measurement"]), job["measurement"])
               for job in other.record["jobs"]}  # fmt: skip
     parts = [f"{name} ({'; '.join(by)})" for name, by in unlike.items() if by]
     if parts:
-        found.append(f"Measured with other parameters in {other.name}: {', '.join(parts)}.")
-    return found
+        sentences.append(f"Measured with other parameters in {other.name}: {', '.join(parts)}.")
+    return sentences
 
 
 def _settings(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Settings of two studies that can move a number, by what they are called."""
-    found = {"Seed": (one["seed"], two["seed"])}
-    found |= {name: (one["options"][key], two["options"][key]) for name, key in
+    settings = {"Seed": (one["seed"], two["seed"])}
+    settings |= {name: (one["options"][key], two["options"][key]) for name, key in
               (("Limit", "limit"), ("Quick", "quick"), ("Largest picture area", "max_pixels"))}  # fmt: skip
-    found |= {name: (one["model"][key], two["model"][key]) for name, key in
+    settings |= {name: (one["model"][key], two["model"][key]) for name, key in
               (("Dtype", "dtype"), ("Device", "device"), ("Attention", "attention"), ("Grid", "grid"))}  # fmt: skip
-    found["Backsight"] = (one["backsight"], two["backsight"])
+    settings["Backsight"] = (one["backsight"], two["backsight"])
     libraries = dict.fromkeys((*one["versions"], *two["versions"]))
-    return found | {name: (one["versions"].get(name), two["versions"].get(name)) for name in libraries}
+    return settings | {name: (one["versions"].get(name), two["versions"].get(name)) for name in libraries}
 
 
 def _said(value: Any) -> str:

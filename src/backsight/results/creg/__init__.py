@@ -27,12 +27,12 @@ def compass(study: Study) -> common.Part | None:
     rows = study.rows(SUMMARY.name)
     if not rows:
         return None
-    found, whole = grouped(rows), grouped(rows, every=True)
-    first, _ = leads_of(found)
+    by_place, whole = grouped(rows), grouped(rows, every=True)
+    first, _ = leads_of(by_place)
 
     def listed(
         make: Callable[[Group], Iterator[Cells]], title: str, columns: tuple[Cells, Cells], note: str = "",
-        file: str = "", of: Mapping[Place, Group] = found,
+        file: str = "", of: Mapping[Place, Group] = by_place,
     ) -> Iterator[Grid]:  # fmt: skip
         return split(
             study, {place: list(make(group)) for place, group in of.items()}, first, title, columns, note, file
@@ -43,19 +43,19 @@ def compass(study: Study) -> common.Part | None:
         anchor="compass",
         title="Compass",
         notes=(
-            *dict.fromkeys(said for suite, _ in found if (said := photographs(study, suite))),
+            *dict.fromkeys(said for suite, _ in by_place if (said := photographs(study, suite))),
             *common.asked_apart(study, ROWS.name),
         ),
         figures=(figure,),
         tables=(
             *listed(tables.methods, "Every method, as table 1", tables.METHODS, text.METHODS_NOTE, SUMMARY.name),
-            *splits.validation(study, found),
-            *tables.subsets(study, found),
+            *splits.validation(study, by_place),
+            *tables.subsets(study, by_place),
             *listed(tables.ablations, "Ablations, as table 5", tables.ABLATED, text.ABLATIONS_NOTE, of=whole),
             *listed(tables.directions, "Each direction by itself, as section 6.2", tables.DIRECTED),
-            *splits.prompts(study, found, whole),
+            *splits.prompts(study, by_place, whole),
             *listed(tables.elsewhere, "Seen from elsewhere", tables.SEEN, text.ELSEWHERE_NOTE),
-            *tables.projections(study, found),
+            *tables.projections(study, by_place),
             *splits.choices(study),
             *tables.pairs(study),
         ),

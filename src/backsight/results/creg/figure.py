@@ -47,15 +47,15 @@ def draw(
     shown = {key: drawing.lines_of(group, where) for key, group in groups.items()}
     marks = [mark for lines in shown.values() for line in lines for mark in line.marks]
     top = max([95.0, *(mark.value if mark.high is None else mark.high for mark in marks)])
-    found = []
+    shown_panels = []
     for (suite, prompt), lines in shown.items():
         panel = partial(_panel, lines=lines, top=top)
         heading = style.suite_title(suite, titles)
-        found.append(
+        shown_panels.append(
             panels.Panel(heading, drawing.counts(groups[suite, prompt], prompt), panel, height=drawing.height(lines))
         )
     with style.style():
-        return panels.draw(found, _entries(marks), columns)
+        return panels.draw(shown_panels, _entries(marks), columns)
 
 
 def _panel(axis: Axes, lines: Sequence[Line], top: float) -> None:

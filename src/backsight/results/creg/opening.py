@@ -46,8 +46,8 @@ def photographs(study: Study, suite: str) -> str:
 def lead_sentence(place: str, row: Row) -> str:
     """A method's DAE on a suite beside the baseline and the best possible, the gain, and what the gain says."""
     name = said_method(row["method"])
-    if said := in_stead(row):
-        return f"{name} on {place}: {said}."
+    if missing := in_stead(row):
+        return f"{name} on {place}: {missing}."
     choice = "model's choice, " if row["target"] == CHOICE else ""
     off = said_degrees(row["dae"], row["dae_low"], row["dae_high"])
     return (
@@ -63,8 +63,8 @@ def suite_sentence(title: str, rows: Sequence[Row]) -> str:
     parts = []
     for row in rows:
         where = with_prompt(title, row["prompt"])
-        if said := in_stead(row):
-            parts.append(f"{said}{where}")
+        if missing := in_stead(row):
+            parts.append(f"{missing}{where}")
             continue
         beside = f"uniform relevance {said_degrees(row['dae_null'])}, improvement {_gain(row)}"
         questions = counted(row["questions"], "question")
@@ -126,10 +126,12 @@ def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], pla
     sure = [row for row in above if tested.get((row["method"], row["target"]), 1.0) < ALPHA]
     if sure:
         ps = {row["method"]: _p(tested[row["method"], row["target"]]) for row in sure}
-        said = (f"{said_method(row['method'])} (improvement {_gain(row)}, p {ps[row['method']]})" for row in sure)
-        return f"{on} nearer than uniform relevance, also after Holm's correction over all pairs: {listed(said)}"
-    said = (f"{said_method(r['method'])} ({_gain(r)})" for r in above)
-    verb = f"{on} the improvement's interval is above zero for {listed(said)}"
+        named_gains = (
+            f"{said_method(row['method'])} (improvement {_gain(row)}, p {ps[row['method']]})" for row in sure
+        )
+        return f"{on} nearer than uniform relevance, also after Holm's correction over all pairs: {listed(named_gains)}"
+    named_gains = (f"{said_method(r['method'])} ({_gain(r)})" for r in above)
+    verb = f"{on} the improvement's interval is above zero for {listed(named_gains)}"
     if not tested:
         return f"{verb}, without a correction for the number of methods"
     return f"{verb}, but for none after Holm's correction over all pairs (smallest p {_p(min(tested.values()))})"
@@ -138,12 +140,12 @@ def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], pla
 def _holm(pairs: Sequence[Row], place: Place, row: Row) -> float | None:
     """Holm's p of a method against uniform relevance, whichever of the two stands first."""
     sides = {(row["method"], row["target"]), (NULL, None)}
-    found = None
+    p_holm = None
     for one in of_choice(pairs):
         both = {(one["method"], one["target"]), (one["other"], one["other_target"])}
         if (one["suite"], one["prompt"]) == place and both == sides:
-            found = one["p_holm"]
-    return found
+            p_holm = one["p_holm"]
+    return p_holm
 
 
 def of_choice(pairs: Sequence[Row]) -> list[Row]:

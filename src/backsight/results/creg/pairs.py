@@ -44,7 +44,7 @@ def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
     form, as angles tie), with Holm's correction over each family of a suite and prompt.
     """
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    pairs: list[Row] = []
     frame = rows.frame
     frame = frame[(frame["projection"] == DEFAULT) & (frame["part"] == "rest") & ~frame["method"].isin(APART)]
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
@@ -52,8 +52,8 @@ def creg_pairs(rows: Table, *, smallest: int = SMALLEST) -> Table:
             part = group[group["target"].isna() | (group["target"] == target)]
             if not (part["target"] == target).any():
                 continue
-            found += [{"suite": suite, "prompt": prompt} | row for row in _pairs(part, target, smallest)]
-    return Table.of(PAIRS, found, rows.provenance)
+            pairs += [{"suite": suite, "prompt": prompt} | row for row in _pairs(part, target, smallest)]
+    return Table.of(PAIRS, pairs, rows.provenance)
 
 
 def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
@@ -63,15 +63,15 @@ def _pairs(part: pd.DataFrame, target: str, smallest: int) -> list[Row]:
     targeted = set(part.loc[part["target"].notna(), "method"])
     images = table.index.get_level_values("image_id").to_numpy().astype(str)
     values = {name: table[name].to_numpy(dtype=float) for name in names}
-    made = []
+    pairs = []
     for one, other in combinations(names, 2):
         row = _pair(values[one] - values[other], images, smallest)
         row |= {"method": one, "target": target if one in targeted else None}
-        made.append(row | {"other": other, "other_target": target if other in targeted else None})
-    tested = [row for row in made if row["p_value"] is not None]
+        pairs.append(row | {"other": other, "other_target": target if other in targeted else None})
+    tested = [row for row in pairs if row["p_value"] is not None]
     for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
         row["p_holm"] = p
-    return made
+    return pairs
 
 
 def _pair(difference: NDArray[np.float64], images: NDArray[np.str_], smallest: int) -> Row:
@@ -99,15 +99,15 @@ def creg_choices(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """
     expect(rows, ROWS.name)
     frame = rows.frame[rows.frame["projection"].notna() & ~rows.frame["projection"].isin(ELSEWHERE)]
-    found: list[Row] = []
+    choices: list[Row] = []
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         null = group[group["method"] == NULL].set_index(["example_id", "projection"])["dae"]
         mine = group[~group["method"].isin((*APART, NULL, RANDOM)) & (group["target"].fillna("") != TRUTH)]
         places = pd.MultiIndex.from_frame(mine[["example_id", "projection"]])
         mine = mine.assign(gain=null.reindex(places).to_numpy() - mine["dae"].to_numpy()).dropna(subset=["gain"])
         if len(mine):
-            found.append(_chosen(mine, smallest) | {"suite": suite, "prompt": prompt})
-    return Table.of(CHOICES, found, rows.provenance)
+            choices.append(_chosen(mine, smallest) | {"suite": suite, "prompt": prompt})
+    return Table.of(CHOICES, choices, rows.provenance)
 
 
 def _chosen(rows: pd.DataFrame, smallest: int) -> Row:

@@ -39,11 +39,11 @@ def grouped(rows: Sequence[Row], *, every: bool = False) -> dict[Place, Group]:
 
     Those without the development split, or of all samples where `every`.
     """
-    found: dict[Place, Group] = {}
+    by_place: dict[Place, Group] = {}
     for place, group in by_prompt(rows).items():
         mine = [row for row in group if row["samples"] == "all"] if every else samples_of(group)
-        found[place] = {(r["subset"], r["method"], r["target"], r["projection"]): r for r in mine}
-    return found
+        by_place[place] = {(r["subset"], r["method"], r["target"], r["projection"]): r for r in mine}
+    return by_place
 
 
 def listed_methods(group: Group) -> list[tuple[str, str | None]]:
@@ -55,16 +55,16 @@ def listed_methods(group: Group) -> list[tuple[str, str | None]]:
 
 def leading(group: Group) -> Row | None:
     """The row that the opening goes by: CREG for the model's choice, or the first method that there is."""
-    found = [group.get(("all", m, t, DEFAULT)) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
-    given = [row for row in found if row is not None]
+    rows = [group.get(("all", m, t, DEFAULT)) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
+    given = [row for row in rows if row is not None]
     return next((row for row in given if row["method"] == LEADING), given[0] if given else None)
 
 
-def leads_of(found: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
+def leads_of(by_place: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
     """The suite and prompt that the opening begins with, the first that is not omitted, and the leading rows of all."""
-    leads = {place: row for place, group in found.items() if (row := leading(group)) is not None}
+    leads = {place: row for place, group in by_place.items() if (row := leading(group)) is not None}
     first = next((place for place, row in leads.items() if not in_stead(row)), None)
-    return first or next(iter(leads or found)), leads
+    return first or next(iter(leads or by_place)), leads
 
 
 def dae_cell(row: Row) -> str:
@@ -82,8 +82,8 @@ def with_baseline(row: Row | None) -> str:
 
 def figure_cells(row: Row, *, ends: bool = True) -> Cells:
     """n, DAE, EA (with its interval where `ends`), that of uniform relevance DAE and the gain."""
-    if said := in_stead(row):
-        return str(row["questions"]), said, "–", "–", "–"
+    if missing := in_stead(row):
+        return str(row["questions"]), missing, "–", "–", "–"
     ea = with_interval(row["ea"], row["ea_low"], row["ea_high"]) if ends else decimal(row["ea"])
     return str(row["questions"]), dae_cell(row), ea, degrees(row["dae_null"]), gain_cell(row)
 

@@ -21,10 +21,10 @@ RENDERED = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
 VALIDATED = ((NULL, None), (FLOOR, None), (SECTOR, None), (LEADING, CHOICE))
 
 
-def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+def validation(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     """Both metrics on rendered scenes where what they should say is known: references first, CREG last."""
     lines = []
-    for place, group in found.items():
+    for place, group in by_place.items():
         of = [group.get(("all", method, target, DEFAULT)) for method, target in VALIDATED]
         if place[0] not in RENDERED or any(row is None or in_stead(row) for row in of):
             continue
@@ -38,17 +38,17 @@ def validation(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
                    tuple(lines), words=2, folded=True, note=text.VALIDATION_NOTE)  # fmt: skip
 
 
-def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Group]) -> Iterator[Grid]:
+def prompts(study: Study, by_place: Mapping[Place, Group], whole: Mapping[Place, Group]) -> Iterator[Grid]:
     """Accuracy and CREG's DAE by prompt, as table 6, and the accuracy on the development split."""
-    lines, said = [], []
-    for suite in dict.fromkeys(suite for suite, _ in found):
-        places = [place for place in found if place[0] == suite and ("all", NULL, None, DEFAULT) in found[place]]
+    lines, sentences = [], []
+    for suite in dict.fromkeys(suite for suite, _ in by_place):
+        places = [place for place in by_place if place[0] == suite and ("all", NULL, None, DEFAULT) in by_place[place]]
         if len(places) < 2:
             continue
-        held = {place: _held(found[place], whole[place]) for place in places}
+        held = {place: _held(by_place[place], whole[place]) for place in places}
         for place in places:
-            row = found[place].get(("all", LEADING, CHOICE, DEFAULT))
-            accuracy = found[place]["all", NULL, None, DEFAULT]["accuracy"]
+            row = by_place[place].get(("all", LEADING, CHOICE, DEFAULT))
+            accuracy = by_place[place]["all", NULL, None, DEFAULT]["accuracy"]
             cells = figure_cells(row, ends=False) if row is not None else ("–",) * 5
             questions, share = held[place]
             kept = f"omitted (n={questions})" if questions < SMALLEST else f"{decimal(share)} (n={questions})"
@@ -56,10 +56,10 @@ def prompts(study: Study, found: Mapping[Place, Group], whole: Mapping[Place, Gr
         shares = {place[1]: share for place, (n, share) in held.items() if n >= SMALLEST and share is not None}
         best = [prompt for prompt, share in shares.items() if share == max(shares.values())]
         if len(shares) == len(places) and len(best) == 1:
-            said.append(f"On {common.title(study, suite)} it would choose prompt {best[0]}.")
+            sentences.append(f"On {common.title(study, suite)} it would choose prompt {best[0]}.")
     if lines:
         columns = ("Suite", "Prompt", "Accuracy", "n", "DAE", "EA", "Uniform", "Gain", "Development split")
-        note = " ".join([text.PROMPTS_NOTE, *said])
+        note = " ".join([text.PROMPTS_NOTE, *sentences])
         yield Grid("Prompts, as table 6", columns, tuple(lines), words=2, note=note)
 
 

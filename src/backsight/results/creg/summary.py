@@ -30,19 +30,19 @@ def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     default projection. A method's null and floor are those of the very questions for which it has a compass.
     """
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    summary: list[Row] = []
     frame = rows.frame
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
         place = {"suite": suite, "prompt": prompt}
-        found += [place | row for row in _missing(group)]
+        summary += [place | row for row in _missing(group)]
         asked = group[group["projection"].notna()]
         for samples, part in (("all", asked), ("rest", asked[asked["part"] == "rest"])):
             for projection, shown in part.groupby("projection", sort=False):
                 subsets = _subsets(shown) if projection == DEFAULT else iter([("all", shown)])
                 for subset, chosen in subsets:
                     named = {"samples": samples, "subset": subset, "projection": projection}
-                    found += [place | named | row for row in _methods(chosen, smallest)]
-    return Table.of(SUMMARY, found, rows.provenance)
+                    summary += [place | named | row for row in _methods(chosen, smallest)]
+    return Table.of(SUMMARY, summary, rows.provenance)
 
 
 def _missing(group: pd.DataFrame) -> Iterator[Row]:
@@ -72,9 +72,9 @@ def _methods(frame: pd.DataFrame, smallest: int) -> Iterator[Row]:
     method = np.array([names.index(pair) for pair in pairs])
 
     def matrix(column: str) -> Floats:
-        found = np.full((len(ids), len(names)), np.nan)
-        found[question, method] = frame[column].to_numpy(dtype=float, na_value=np.nan)
-        return found
+        values_of = np.full((len(ids), len(names)), np.nan)
+        values_of[question, method] = frame[column].to_numpy(dtype=float, na_value=np.nan)
+        return values_of
 
     once = frame.drop_duplicates("example_id")
     images, right = once["image_id"].to_numpy().astype(str), once["correct"].to_numpy(dtype=float)
@@ -106,7 +106,7 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
     for place, column in enumerate(full.T):
         if len(set(images[column])) >= smallest:
             alike.setdefault(column.tobytes(), []).append(place)
-    found: dict[int, Row] = {}
+    by_method: dict[int, Row] = {}
     for places in alike.values():
         given = full[:, places[0]]
         columns = np.concatenate([values[name][given][:, places] for name in MEASURED], axis=1)
@@ -125,5 +125,5 @@ def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int)
                 row[name] = float(column[there].mean()) if there.any() and enough else None
                 if name == "dae_chosen":
                     row["chosen_questions"] = int(there.sum())
-        found |= dict(zip(places, rows, strict=True))
-    return found
+        by_method |= dict(zip(places, rows, strict=True))
+    return by_method

@@ -51,8 +51,8 @@ def methods(group: Group) -> Iterator[Cells]:
         for row in of[:1] if alike else of:
             target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))
             start = (short(method), target)
-            if said := in_stead(row):
-                yield (*start, str(row["questions"]), str(row["empty"]), said, "–", "–", "–", "–")
+            if missing := in_stead(row):
+                yield (*start, str(row["questions"]), str(row["empty"]), missing, "–", "–", "–", "–")
                 continue
             plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
             counted = (str(row["questions"]), str(row["empty"]))
@@ -97,10 +97,10 @@ def elsewhere(group: Group) -> Iterator[Cells]:
         yield short(method), *(cell for pair in cells for cell in pair)
 
 
-def subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     """CREG where the model is right and where it is wrong, for both targets, as table 3."""
     lines = []
-    for place, group in found.items():
+    for place, group in by_place.items():
         if ("all", LEADING, CHOICE, DEFAULT) not in group:
             continue
         for subset, words in (("all", "all"), ("correct", "right"), ("incorrect", "wrong")):
@@ -121,14 +121,14 @@ def subsets(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
         yield Grid(title, columns, tuple(lines), words=3, note=text.SUBSETS_NOTE)
 
 
-def projections(study: Study, found: Mapping[Place, Group]) -> Iterator[Grid]:
+def projections(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     """Every method under every option of the projection, beside uniform relevance under the same."""
-    there = {projection for group in found.values() for *_, projection in group}
+    there = {projection for group in by_place.values() for *_, projection in group}
     shown = [name for name in PROJECTION_WORDS if name in there and name not in ELSEWHERE]
     if len(shown) < 2:
         return
     lines = []
-    for place, group in found.items():
+    for place, group in by_place.items():
         known = dict(listed_methods(group))
         for method in in_order(list(known)):
             cells = (with_baseline(group.get(("all", method, known[method], name))) for name in shown)

@@ -89,16 +89,16 @@ def draw(
         if got not in known:
             raise UsageError("There is no such occlusion", got=got, do=f"choose from: {', '.join(known)}")
     rows = [r for r in rows if (r["variant"], r["over"], r["of"]) == (chosen, over, of) and r["target"] in (None, of)]
-    found, marks = [], []
+    shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows).items():
         lines = _lines(group)
         marks += [mark for line in lines for mark in line.marks]
-        found.append(drawing.panel(suite, prompt, group, lines, f"COS, in log p of {WHOSE[of]}", titles))
+        shown_panels.append(drawing.panel(suite, prompt, group, lines, f"COS, in log p of {WHOSE[of]}", titles))
     words = ((drawing.FILLED, "against the opposite sector, 95 % interval"),
              (drawing.HOLLOW, "against the two neighbours (hollow)"))  # fmt: skip
     entries = [*drawing.legend(words, marks), *drawing.legend([(drawing.REFERENCE, "references")], marks)]
     with style.style():
-        return panels.draw(found, entries, columns)
+        return panels.draw(shown_panels, entries, columns)
 
 
 def _lines(group: Sequence[Row]) -> list[Line]:
@@ -133,21 +133,21 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
             files=study.files("occlusion_summary"), note=TRUE_NOTE,
         )  # fmt: skip
     indicated = [r for r in plain if (r["sector"], r["of"]) == ("indicated", CHOICE) and r["target"] != TRUTH]
-    made = {}
+    by_place = {}
     for place, group in by_prompt(indicated).items():
         of = {row["method"]: row for row in group}
         lines = ((method, _scores(of[method])) for method in in_order(list(of)))
-        made[place] = [(short(m), *cells[:3], *cells[4:], _gain(of[m])) for m, cells in lines]
-    if made:
+        by_place[place] = [(short(m), *cells[:3], *cells[4:], _gain(of[m])) for m, cells in lines]
+    if by_place:
         title = "Occlusion of the sector that a method indicates"
         numbers = (*columns[:3], *columns[4:], "Gain")
-        yield from split(study, made, first(indicated), title, (("Method",), numbers), INDICATED_NOTE)
+        yield from split(study, by_place, first(indicated), title, (("Method",), numbers), INDICATED_NOTE)
     yield from _variants(study, rows, variants)
 
 
 def _scores(row: Row) -> Cells:
-    if said := in_stead(row):
-        return str(row["questions"]), "–", "–", "–", said, "–"
+    if missing := in_stead(row):
+        return str(row["questions"]), "–", "–", "–", missing, "–"
     changes = (decimal(row[name]) for name in ("change", "change_opposite", "change_adjacent"))
     return str(row["questions"]), *changes, *_both(row)
 
@@ -172,11 +172,11 @@ def _variants(study: Study, rows: Sequence[Row], variants: Sequence[str]) -> Ite
         for sector, method, of, words in (("true", None, TRUTH, "true"), ("indicated", LEADING, CHOICE, "CREG's")):
             mine = [r for r in group if (r["sector"], r["method"], r["of"]) == (sector, method, of)]
             for variant in variants:
-                found = {r["over"]: r for r in mine if r["variant"] == variant and r["target"] in (None, of)}
-                if found:
+                by_read_out = {r["over"]: r for r in mine if r["variant"] == variant and r["target"] in (None, of)}
+                if by_read_out:
                     start = (*place_cells(study, place), words, unbroken(VARIANT_WORDS.get(variant, variant)))
-                    count = str(max(row["questions"] for row in found.values()))
-                    cells = (cell for over in ("options", "vocabulary") for cell in _both(found.get(over)))
+                    count = str(max(row["questions"] for row in by_read_out.values()))
+                    cells = (cell for over in ("options", "vocabulary") for cell in _both(by_read_out.get(over)))
                     lines.append((*start, count, *cells))
     if lines and len(variants) > 1:
         numbers = ("n", "Options: COS", "COS, beside", "Vocabulary: COS", "COS, beside")

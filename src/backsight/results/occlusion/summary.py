@@ -96,7 +96,7 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
     A method's gain is on the peak of uniform relevance.
     """
     expect(rows, ROWS.name)
-    found: list[Row] = []
+    summary: list[Row] = []
     frame = rows.frame[rows.frame["refused"].isna()]
     indicated = None if relevance is None else _peaks(relevance)
     for (suite, prompt), group in groups(frame, ["suite", "prompt"]):
@@ -111,13 +111,13 @@ def occlusion_summary(rows: Table, relevance: Table | None = None, *, smallest: 
                     continue
                 scored = _Changes(changes, plain["image_id"], smallest)
                 true = plain.loc[changes.index, "true"].map(lambda a, n=changes.shape[1]: sector_of(a, n))
-                found.append(place | {"sector": "true"} | scored.row(scored.places(true)))
+                summary.append(place | {"sector": "true"} | scored.row(scored.places(true)))
                 at = [scored.places(peaks) for _, peaks in methods]
                 baseline = [own for (names, _), own in zip(methods, at, strict=True) if names["method"] == NULL]
                 for (names, _), own in zip(methods, at, strict=True):
                     gained = scored.gain(own, baseline[0]) if baseline and names["method"] != NULL else {}
-                    found.append(place | {"sector": "indicated"} | scored.row(own) | names | gained)
-    return Table.of(SUMMARY, found, rows.provenance)
+                    summary.append(place | {"sector": "indicated"} | scored.row(own) | names | gained)
+    return Table.of(SUMMARY, summary, rows.provenance)
 
 
 class _Changes:

@@ -39,14 +39,14 @@ def place_cells(study: Study, place: Place) -> Cells:
 
 
 def split(
-    study: Study, made: Mapping[Place, Sequence[Cells]], first: Place, title: str, columns: tuple[Cells, Cells],
+    study: Study, by_place: Mapping[Place, Sequence[Cells]], first: Place, title: str, columns: tuple[Cells, Cells],
     note: str = "", file: str = "",
 ) -> Iterator[Grid]:  # fmt: skip
     """The lines of the suite and prompt that comes `first` as an open table, those of all others in a folded one.
 
     `columns` are those of words and of numbers.
     """
-    shown = {place: lines for place, lines in made.items() if lines}
+    shown = {place: lines for place, lines in by_place.items() if lines}
     if not shown:
         return
     words, numbers = columns
@@ -98,8 +98,8 @@ def first(rows: Sequence[Row]) -> Place:
 
 def left_out(group: Sequence[Row], words: int, numbers: int) -> Cells:
     """The one line of a group that is wholly omitted."""
-    said = f"omitted (n={max(row['questions'] for row in group)})"
-    return "all methods", *["–"] * (words - 1), said, *["–"] * (numbers - 1)
+    missing = f"omitted (n={max(row['questions'] for row in group)})"
+    return "all methods", *["–"] * (words - 1), missing, *["–"] * (numbers - 1)
 
 
 def _lines(group: Sequence[Row], cells: Callable[[Row], Cells], numbers: int) -> list[Cells]:
@@ -120,8 +120,8 @@ def _lines(group: Sequence[Row], cells: Callable[[Row], Cells], numbers: int) ->
 def beside(
     study: Study, rows: Sequence[Row], title: str, numbers: Cells, cells: Callable[[Row], Cells], note: str, file: str
 ) -> Iterator[Grid]:
-    made = {place: _lines(group, cells, len(numbers)) for place, group in by_prompt(rows).items()}
-    yield from split(study, made, first(rows), title, (("Method", "Target"), numbers), note, file)
+    by_place = {place: _lines(group, cells, len(numbers)) for place, group in by_prompt(rows).items()}
+    yield from split(study, by_place, first(rows), title, (("Method", "Target"), numbers), note, file)
 
 
 def check(

@@ -46,11 +46,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a panel: a method's marks, or what is said in their stead, with null and floor of its questions."""
+    """One line of a panel: a method's marks, or the words in their stead, with null and floor of its questions."""
 
     method: str
     marks: tuple[Mark, ...]
-    said: str = ""
+    words: str = ""
     null: float | None = None
     floor: float | None = None
 
@@ -69,8 +69,8 @@ class Columns:
 def counts(group: Sequence[Row], prompt: str | None) -> str:
     """The line below a panel's title: the prompt, and the largest numbers of questions and pictures."""
     questions, images = (max(row[key] for row in group) for key in ("questions", "images"))
-    said = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
-    return said if prompt is None else f"prompt {prompt}: {said}"
+    numbers = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
+    return numbers if prompt is None else f"prompt {prompt}: {numbers}"
 
 
 def look(row: Row) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def look(row: Row) -> dict[str, Any]:
 
 def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
     """A line a method, in order: the prediction's mark above the truth's, and one mark where both are the same."""
-    found = []
+    lines = []
     drawn_from = (columns.value, columns.low, columns.high)
     for method in in_order([row["method"] for row in group]):
         mine = sorted((row for row in group if row["method"] == method), key=lambda row: row["target"] or "")
@@ -92,8 +92,8 @@ def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
         of = drawn[0] if drawn else mine[0]
         marks = tuple(Mark(row[columns.value], row[columns.low], row[columns.high], look(row)) for row in drawn)
         null, floor = (of[name] if name else None for name in (columns.null, columns.floor))
-        found.append(Line(method, marks, "" if marks else _in_stead(mine), null, floor))
-    return found
+        lines.append(Line(method, marks, "" if marks else _in_stead(mine), null, floor))
+    return lines
 
 
 def _in_stead(mine: Sequence[Row]) -> str:
@@ -118,8 +118,8 @@ def draw_lines(axis: Axes, lines: Sequence[Line], left: float) -> None:
     at = places(lines)
     for place, line in zip(at, lines, strict=True):
         axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
-        if line.said:
-            panels.note(axis, left, place, line.said)
+        if line.words:
+            panels.note(axis, left, place, line.words)
         for number, mark in enumerate(line.marks):
             y = place + (number - (len(line.marks) - 1) / 2) * 2 * APART
             if mark.low is not None and mark.high is not None:
@@ -155,7 +155,7 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
         (REFERENCE, "references: they know nothing of the model"),
     )
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **one, linewidth=1.3), said) for one, said in words if one in there]
+    return [(Line2D([], [], **one, linewidth=1.3), meaning) for one, meaning in words if one in there]
 
 
 def null_entry() -> panels.Entry:
@@ -167,13 +167,13 @@ def beside_null(
     table: Table, where: Columns, label: str, columns: int | None, titles: Mapping[str, str] | None, *,
     shares: bool = False,
 ) -> Figure:  # fmt: skip
-    found, marks = [], []
+    shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows_of(table)).items():
         lines = [line for line in lines_of(group, where) if line.method not in REFERENCE_WORDS]
         marks += [mark for line in lines for mark in line.marks]
-        found.append(panel(suite, prompt, group, lines, label, titles, shares=shares))
+        shown_panels.append(panel(suite, prompt, group, lines, label, titles, shares=shares))
     with style.style():
-        return panels.draw(found, [*of_targets(marks), null_entry()], columns)
+        return panels.draw(shown_panels, [*of_targets(marks), null_entry()], columns)
 
 
 def rows_of(table: Table) -> list[Row]:
@@ -212,4 +212,4 @@ def legend(
 ) -> list[panels.Entry]:  # fmt: skip
     """An entry for each look that some mark has."""
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **look, linewidth=1.3), said) for look, said in words if look in there]
+    return [(Line2D([], [], **look, linewidth=1.3), meaning) for look, meaning in words if look in there]
