@@ -484,7 +484,7 @@ def test_the_audit_on_the_command_line(command: Command, tmp_path: Path) -> None
     code, _, err = command("data", "whatsup", tmp_path / "none")
     assert code == 2 and err.startswith("backsight: There is no such folder")
     code, _, err = command("data", "whatsup", tmp_path)
-    assert code == 1 and err.startswith("backsight: The folder is not in What'sUp's form")
+    assert code == 3 and err.startswith("backsight: The folder is not in What'sUp's form")
 
 
 def test_tabletop_on_the_command_line(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
