@@ -13,6 +13,7 @@ from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, MemoryPicture
 from backsight.measurements import Behaviour
 from backsight.models import answers
+from backsight.models.sizes import facts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.training.questions import corpus
@@ -59,7 +60,7 @@ def test_a_special_token_in_a_prompt_is_refused(family: str) -> None:
     assert vlm.ask(RED, "Where is the <b>cup</b> | pad?").text is not None  # other marks are text as any
 
 
-def test_options_that_are_the_same_tokens_are_refused(tiny_vlm: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_that_are_the_same_tokens_are_refused(tiny_vlm: VLM) -> None:
     same = "The tokenizer cannot tell some options apart: they are the same tokens"
     twice = ("the red square", "the blue square", "the red square")
     with pytest.raises(CannotAnswer) as caught:
@@ -82,9 +83,9 @@ def test_options_that_are_the_same_tokens_are_refused(tiny_vlm: VLM, monkeypatch
         answers.sequences(Blind(), ("a cup", "a plate"))
     assert answers.sequences(Blind(), ("a cup", "cup")) == [[0, 0], [0]]
     example = Example("one", MemoryPicture(RED), "Which?", ("a cup", "a plate"), "a cup")
-    monkeypatch.setattr(tiny_vlm, "tokenizer", Blind())
+    blind = replace(facts(tiny_vlm, [example], priced=False), tokens={"a cup": (0, 0), "a plate": (0, 0)})
     with pytest.raises(CannotAnswer, match=same) as caught:
-        Behaviour().check(tiny_vlm, ExampleSet("mine", (example,), scoring="sequence"))
+        Behaviour().check(blind, ExampleSet("mine", (example,), scoring="sequence"))
     assert caught.value.where == "suite mine"
 
 

@@ -108,8 +108,8 @@ def test_a_study_that_is_killed_goes_on_with_the_same_command(
     code = """
 import os, signal
 from backsight import cli
-from backsight.studies import runner
-runner.CHUNK_SECONDS = 0.0
+from backsight.studies import executors
+executors.CHUNK_SECONDS = 0.0
 replace = os.replace
 def killing(part, target):
     if target.name == "000001-000002.json":  # the second chunk

@@ -14,7 +14,7 @@ from backsight.report import write_report
 from backsight.results import RESULTS, plot, result_of, today
 from backsight.results.pathways import PATHWAYS, PATHWAYS_SUMMARY, pathways_summary
 from backsight.studies.compare import compare, matches
-from backsight.studies.jobs import plan
+from backsight.studies.jobs import Choice, choices
 from backsight.tables import Schema, Table
 from backsight.training.questions import corpus
 
@@ -77,5 +77,5 @@ def test_the_class_and_only_know_the_earlier_name() -> None:
     assert backsight.Roads is Pathways is MEASUREMENTS["pathways"]
     vlm = VLM(*tiny("qwen2_vl", corpus()), name="tiny")
     sets = [backsight.stimuli.squares(grid=vlm.grid).limit(4)]
-    jobs, _ = plan(vlm, sets, [Pathways(), MEASUREMENTS["behaviour"]()], only=["roads"])
-    assert [job.name for job in jobs] == ["pathways/squares"]
+    chosen = choices(sets, [Pathways(), MEASUREMENTS["behaviour"]()], only=["roads"])
+    assert [(one.kind, one.set_name) for one in chosen if isinstance(one, Choice)] == [("pathways", "squares")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MEASUREMENT_NAMES = (
-    "behaviour", "roads", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
+    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
     "occlusion", "knockout", "flip", "moved",
 )  # fmt: skip
 SET_NAMES = (
