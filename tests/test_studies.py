@@ -28,11 +28,10 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.studies import Job, Options, Skipped, Store, Study, default_sets
 from backsight.studies import executors as running
-from backsight.studies.defaults import MEASUREMENTS, ROWS
+from backsight.studies.defaults import MEASUREMENTS, QUICK, ROWS
 from backsight.studies.jobs import choices, file_stem, planned, questions
 from backsight.studies.lock import LOCK, refuse_busy
 from backsight.studies.store import Chunk
-from backsight.studies.study import QUICK
 from backsight.tables import HOST, Table
 from backsight.training.questions import corpus
 
@@ -209,10 +208,29 @@ def test_a_folder_of_another_study_is_refused(tiny_vlm: VLM, whole: Path) -> Non
         study(tiny_vlm, whole, limit=4)
 
 
-@pytest.mark.parametrize(("quick", "limit", "found"), [(False, None, None), (True, None, QUICK), (False, 7, 7),
-                                                       (True, 7, 7), (True, 100, QUICK)])  # fmt: skip
-def test_quick_and_limit_are_both_at_most(quick: bool, limit: int | None, found: int | None) -> None:
-    assert Options(quick=quick, limit=limit).effective_limit == found
+@pytest.mark.parametrize(("quick", "limit", "noted"), [(False, None, None), (True, None, "quick"), (False, 7, 7),
+                                                       (True, 7, "quick, 7")])  # fmt: skip
+def test_a_folder_notes_how_samples_are_limited(quick: bool, limit: int | None, noted: object) -> None:
+    assert Options(quick=quick, limit=limit).limited == noted
+
+
+def test_a_quick_study_leaves_out_what_few_samples_cannot_say(tiny_vlm: VLM) -> None:
+    sets = [s for s in default_sets(tiny_vlm)[0] if s.name in ("squares", "shapes", "pairs", "pairs_a", "hard")]
+    jobs, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK)
+    taken = {job.name: len(job.samples) for job in jobs}
+    assert taken["behaviour/squares"] == taken["behaviour/shapes"] == taken["roads/squares"] == 44
+    assert (taken["probes/squares"], taken["behaviour/pairs"]) == (112, 132)
+    assert taken["creg/pairs_a"] == taken["flip/pairs_a"] == taken["moved/pairs_a"] == 16
+    left_out = {(s.measurement, s.set_name): s.reason for s in skipped}
+    assert {kind for kind, name in left_out if name == "shapes"} == {*ROWS} - {"behaviour"}
+    assert "which stands for the suites of three in a row" in left_out["roads", "shapes"]
+    assert "too few failures to repair" in left_out["amplify", "hard"] and ("creg", "pairs") in left_out
+    asked, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK, only=["roads/shapes"], limit=5)
+    assert [(job.name, len(job.samples)) for job in asked] == [("roads/shapes", 5)] and skipped == []
+
+
+def test_a_measurement_of_ones_own_has_sixteen_samples_in_a_quick_study(tiny_vlm: VLM) -> None:
+    assert QUICK.limit("mine", "squares") == 16 and QUICK.reason("mine", "squares", ()) is None
 
 
 @pytest.mark.parametrize(

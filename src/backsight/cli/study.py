@@ -31,9 +31,7 @@ def study(
     model: Model = "builtin:plain",
     out: Annotated[Path, typer.Option(help="Folder for report, tables and figures.")] = Path("backsight-study"),
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")] = 0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="At most 16 samples a job: a first look, in which many figures are omitted.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: as few samples as the figures need.")] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(

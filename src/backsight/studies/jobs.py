@@ -29,6 +29,26 @@ LIBRARIES = ("torch", "transformers", "numpy", "pillow", "scipy", "pandas")
 
 
 @dataclass(frozen=True)
+class Quick:
+    """A first look: `samples` by job or by measurement, as few as its figures need, and what is left out, with the
+    reason. A measurement that is in neither has `others`."""
+
+    samples: Mapping[str, int]
+    without: Mapping[str, str]
+    others: int = 16
+
+    def limit(self, kind: str, set_name: str) -> int:
+        """The largest number of samples of a job."""
+        return self.samples.get(f"{kind}/{set_name}", self.samples.get(kind, self.others))
+
+    def reason(self, kind: str, set_name: str, only: Sequence[str]) -> str | None:
+        """Why a job is left out; None where it is not, or where a study is asked for it by name."""
+        if kind in only or f"{kind}/{set_name}" in only:
+            return None
+        return self.without.get(f"{kind}/{set_name}", self.without.get(kind))
+
+
+@dataclass(frozen=True)
 class Choice:
     """A measurement of some samples that a study is asked for. `name` is unique in it, such as behaviour/squares."""
 
@@ -112,14 +132,15 @@ def versions() -> Mapping[str, str]:
 
 def plan(
     facts: ModelFacts, sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
-    limit: int | None = None, skipped: Sequence[Skipped] = (),
+    limit: int | None = None, skipped: Sequence[Skipped] = (), quick: Quick | None = None,
 ) -> tuple[list[Job], list[Skipped]]:  # fmt: skip
     """The jobs of a study, and what a model cannot be asked, with the reason.
 
     `only` keeps jobs by measurement, by set, or by whole name; UsageError for a name that a study does not have.
-    `skipped` are sets that could not be made for this model; they are listed with the others.
+    `skipped` are sets that could not be made for this model; they are listed with the others, and with what `quick`
+    leaves out.
     """
-    return planned(facts, choices(sets, measurements, only=only, limit=limit, skipped=skipped))
+    return planned(facts, choices(sets, measurements, only=only, limit=limit, skipped=skipped, quick=quick))
 
 
 def planned(facts: ModelFacts, chosen: Iterable[Choice | Skipped]) -> tuple[list[Job], list[Skipped]]:
@@ -140,7 +161,7 @@ def planned(facts: ModelFacts, chosen: Iterable[Choice | Skipped]) -> tuple[list
 
 def choices(
     sets: Sequence[ExampleSet], measurements: Sequence[Measurement], *, only: Sequence[str] = (),
-    limit: int | None = None, skipped: Sequence[Skipped] = (),
+    limit: int | None = None, skipped: Sequence[Skipped] = (), quick: Quick | None = None,
 ) -> list[Choice | Skipped]:  # fmt: skip
     """What a study is asked for, before any model is: the samples of each measurement, and what has none."""
     only = [today(name) for name in only]
@@ -149,8 +170,14 @@ def choices(
         for measurement in measurements:
             kind = kind_of(measurement)
             try:
-                samples = _samples(examples, measurement, limit, only)
-                if samples is not None and len(samples) and measurement.applies(samples):
+                most = quick.limit(kind, examples.name) if quick else None
+                samples = _samples(examples, measurement, (limit, most), only)
+                if samples is None or not len(samples) or not measurement.applies(samples):
+                    continue
+                left_out = quick.reason(kind, examples.name, only) if quick else None
+                if left_out is not None:
+                    found.append(Skipped(examples.name, kind, left_out))
+                else:
                     found.append(Choice(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
             except CannotAnswer as error:
                 found.append(Skipped(examples.name, kind, reason(error)))
@@ -180,14 +207,14 @@ def _key(parts: Mapping[str, Any]) -> str:
 
 
 def _samples(
-    examples: ExampleSet, measurement: Measurement, limit: int | None, asked: Sequence[str]
+    examples: ExampleSet, measurement: Measurement, limits: Sequence[int | None], asked: Sequence[str]
 ) -> Samples | None:  # fmt: skip
     kind = kind_of(measurement)
     if examples.only and kind not in map(today, examples.only):
         return None
     if measurement.opt_in and not examples.only and not any(name.split("/")[0] == kind for name in asked):
         return None
-    count = min((n for n in (limit, measurement.max_samples) if n is not None), default=None)
+    count = min((n for n in (*limits, measurement.max_samples) if n is not None), default=None)
     if measurement.pair_kind is None:
         return examples.limit(count)
     if measurement.pair_kind not in examples.pair_makers:

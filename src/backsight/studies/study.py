@@ -18,19 +18,18 @@ from backsight.measurements.base import Measurement
 from backsight.models import sizes
 from backsight.models.vlm import VLM
 from backsight.studies import memory, record
-from backsight.studies.defaults import MEASUREMENTS
+from backsight.studies.defaults import MEASUREMENTS, QUICK
 from backsight.studies.executors import Done, Executor, Progress, Serial, enough_memory
 from backsight.studies.jobs import Job, Skipped, choices, kind_of, planned, questions, versions
 from backsight.studies.record import describe_model, job_record, machine
 from backsight.studies.store import Store
 
-QUICK = 16
-
 
 @dataclass(frozen=True)
 class Options:
-    """What a study was asked for, beside model and folder. `quick` is a limit of 16 samples a job.
+    """What a study was asked for, beside model and folder.
 
+    `quick` leaves out what needs many samples and gives the rest as many as its figures need (`defaults.QUICK`).
     `samples` stands in for each measurement's own largest number of samples; `limit` can only lower it.
     `memory` is the most bytes that weights and a batch may take; what None stands for is told in `studies/memory.py`.
     """
@@ -45,10 +44,11 @@ class Options:
     samples: int | None = None
 
     @property
-    def effective_limit(self) -> int | None:
-        """The largest number of samples a job, or None."""
-        asked = [count for count in (self.limit, QUICK if self.quick else None) if count is not None]
-        return min(asked, default=None)
+    def limited(self) -> int | str | None:
+        """How samples are limited, as a folder notes it: by number, as a quick study is, both, or not at all."""
+        if not self.quick:
+            return self.limit
+        return "quick" if self.limit is None else f"quick, {self.limit}"
 
 
 @dataclass
@@ -70,8 +70,8 @@ class Study:
         if self.options.samples is not None:
             self.measurements = [replace(m, max_samples=self.options.samples) for m in self.measurements]
         chosen = choices(
-            self.sets, self.measurements, only=self.options.only, limit=self.options.effective_limit,
-            skipped=self.skipped,
+            self.sets, self.measurements, only=self.options.only, limit=self.options.limit, skipped=self.skipped,
+            quick=QUICK if self.options.quick else None,
         )  # fmt: skip
         self.facts = sizes.facts(self.vlm, questions(chosen, self.vlm.grid))
         jobs, self.skipped = planned(self.facts, chosen)
@@ -105,7 +105,7 @@ class Study:
             "model": self.facts.name,
             "dtype": self.facts.dtype,
             "seed": self.options.seed,
-            "limit": self.options.effective_limit,
+            "limit": self.options.limited,
             "samples": self.options.samples,
             "max_pixels": self.options.max_pixels,
         }
