@@ -223,7 +223,7 @@ def test_a_quick_study_leaves_out_what_few_samples_cannot_say(tiny_vlm: VLM) -> 
     assert taken["creg/pairs_a"] == taken["flip/pairs_a"] == taken["moved/pairs_a"] == 16
     left_out = {(s.measurement, s.set_name): s.reason for s in skipped}
     assert {kind for kind, name in left_out if name == "shapes"} == {*ROWS} - {"behaviour"}
-    assert "which stands for the suites of three in a row" in left_out["roads", "shapes"]
+    assert "which stands for the suites of three in a row" in left_out["pathways", "shapes"]
     assert "too few failures to repair" in left_out["amplify", "hard"] and ("creg", "pairs") in left_out
     asked, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK, only=["roads/shapes"], limit=5)
     assert [(job.name, len(job.samples)) for job in asked] == [("roads/shapes", 5)] and skipped == []
