@@ -218,7 +218,7 @@ def test_a_quick_study_leaves_out_what_few_samples_cannot_say(tiny_vlm: VLM) -> 
     sets = [s for s in default_sets(tiny_vlm)[0] if s.name in ("squares", "shapes", "pairs", "pairs_a", "hard")]
     jobs, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK)
     taken = {job.name: len(job.samples) for job in jobs}
-    assert taken["behaviour/squares"] == taken["behaviour/shapes"] == taken["roads/squares"] == 44
+    assert taken["behaviour/squares"] == taken["behaviour/shapes"] == taken["pathways/squares"] == 44
     assert (taken["probes/squares"], taken["behaviour/pairs"]) == (112, 132)
     assert taken["creg/pairs_a"] == taken["flip/pairs_a"] == taken["moved/pairs_a"] == 16
     left_out = {(s.measurement, s.set_name): s.reason for s in skipped}
