@@ -225,8 +225,8 @@ def test_a_quick_study_leaves_out_what_few_samples_cannot_say(tiny_vlm: VLM) -> 
     assert {kind for kind, name in left_out if name == "shapes"} == {*ROWS} - {"behaviour"}
     assert "which stands for the suites of three in a row" in left_out["pathways", "shapes"]
     assert "too few failures to repair" in left_out["amplify", "hard"] and ("creg", "pairs") in left_out
-    asked, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK, only=["roads/shapes"], limit=5)
-    assert [(job.name, len(job.samples)) for job in asked] == [("roads/shapes", 5)] and skipped == []
+    asked, skipped = plan(tiny_vlm, sets, MEASUREMENTS, quick=QUICK, only=["pathways/shapes"], limit=5)
+    assert [(job.name, len(job.samples)) for job in asked] == [("pathways/shapes", 5)] and skipped == []
 
 
 def test_a_measurement_of_ones_own_has_sixteen_samples_in_a_quick_study(tiny_vlm: VLM) -> None:
