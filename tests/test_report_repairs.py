@@ -60,11 +60,11 @@ def test_what_is_corrected_stands_beside_what_is_broken_and_beside_chance(tmp_pa
 
 def test_too_few_failures_are_said(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("degraded_squares"))
-    few = dict(omitted=True, corrected=None, corrected_low=None, corrected_high=None)
+    few = dict(omitted=True, failures=4, corrected=None, corrected_low=None, corrected_high=None)
     amplified(**few).write(tmp_path / "tables", "amplify_summary")
     said = words(page_of(tmp_path))
-    assert "omitted (40 failures of 100 questions)" in said
-    assert "omitted: too few failures" in to_svg(plot(amplified(**few)))
+    assert "omitted (4 failures in 100 questions; 10 failures needed)" in said
+    assert "omitted (4 failures, 10 needed)" in to_svg(plot(amplified(**few)))
 
 
 def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:

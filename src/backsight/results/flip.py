@@ -11,7 +11,6 @@ from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.gallery import gallery
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
@@ -144,7 +143,7 @@ RESULT = Result(
     ROWS,
     summary=Derived(SUMMARY, flip_summary),
     draw=draw,
-    sections=(section, gallery),  # the gallery stands behind the last of the checks
+    sections=(section,),
     metrics=(
         Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), mirrored,
                plotted={"method": LEADING, "target": CHOICE},

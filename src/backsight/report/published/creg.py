@@ -24,6 +24,7 @@ from backsight.report.published.shared import (
 )
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.wording import decimal, listed, unbroken, with_interval
+from backsight.results.relevance.words import left_out_words
 
 SHORT = "CREG"
 SUITES = {"vsr": "VSR", "coco_pairs": "COCO-Pairs"}
@@ -198,7 +199,7 @@ def _cell(line: Line) -> str:
     if ours.why:
         return "not measured"
     if ours.value is None:
-        return f"omitted (n={ours.n})"
+        return ours.few
     if ours.low is None or ours.high is None:
         return f"{_number(one, ours.value)} (n={ours.n})"
     if one.metric == "dae":
@@ -230,7 +231,7 @@ def _ours(measured: Measured, one: Published) -> Ours:
     if one.condition == "occlusion":
         wanted |= {"variant": "gray", "over": "options", "of": "truth", "sector": "true"}
         ends = ("low", "high") if one.metric == "score" else ("", "")
-        return _read(measured.row("occlusion", wanted, "not asked with this prompt"), one.metric, *ends)
+        return _read(measured.row("occlusion", wanted, "not asked with this prompt"), one.metric, *ends, rule="picture")
     if one.method is None:
         return Ours(why="the paper does not say which method")
     wanted |= {"method": one.method, "target": one.target}
@@ -250,13 +251,19 @@ def _direction(measured: Measured, one: Published, wanted: Mapping[str, Any]) ->
         # A method that the model cannot give has one row, without a target and without a question.
         cannot = measured.row("creg", {**wanted, **place, "target": None, "questions": 0}, otherwise)
         return Ours(why=row if isinstance(cannot, str) else "the model does not give it")
-    ours = _read(row, one.metric, f"{one.metric}_low", f"{one.metric}_high", f"{one.metric}_null")
+    ours = _read(row, one.metric, f"{one.metric}_low", f"{one.metric}_high", f"{one.metric}_null", rule="picture")
     return ours._replace(low=None, high=None) if one.method == EXPECTED else ours
 
 
-def _read(row: dict[str, Any] | str, name: str, low: str, high: str, null: str = "") -> Ours:
-    """A row's number, or why there is none; an empty name for what the row does not have."""
+def _read(
+    row: dict[str, Any] | str, name: str, low: str, high: str, null: str = "", *, rule: str = "question"
+) -> Ours:  # fmt: skip
+    """A row's number, or why there is none; an empty name for what the row does not have.
+
+    `rule` is what an omitted row has too few of, picture or question.
+    """
     if isinstance(row, str):
         return Ours(why=row)
     ends = [row[end] if end else None for end in (low, high, null)]
-    return Ours(row[name], ends[0], ends[1], row["questions"], null=ends[2])
+    few = left_out_words(row, rule) if row["omitted"] else "no value"
+    return Ours(row[name], ends[0], ends[1], row["questions"], null=ends[2], few=few)

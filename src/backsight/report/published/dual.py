@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.errors import CannotAnswer
+from backsight.maths.grouping import SMALLEST
 from backsight.published import Published
 from backsight.report.published.shared import (
     ANCHOR,
@@ -27,7 +28,7 @@ from backsight.results.amplification.tables import CHOOSING
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, mapping, text
-from backsight.results.pages.wording import decimal, listed, unbroken, with_interval
+from backsight.results.pages.wording import decimal, listed, omitted, unbroken, with_interval
 from backsight.stimuli import Layout
 
 SHORT = "Dual Mechanisms"
@@ -132,7 +133,7 @@ def _cell(one: Published, ours: Ours) -> str:
     if ours.why:
         return "not measured"
     if ours.value is None:
-        return f"omitted (n={ours.n})"
+        return ours.few
     if one.condition == "setting":
         return f"{ours.value:g}×{ours.value:g}" if "×" in one.printed else f"{ours.value:g}"
     said = decimal(ours.value) if ours.low is None else with_interval(ours.value, ours.low, ours.high)
@@ -160,7 +161,8 @@ def _row(measured: Measured, kind: str, wanted: dict[str, Any], name: str, count
     if isinstance(row, str):
         return Ours(why=row)
     prefix = "" if name == "accuracy" else f"{name}_"
-    return Ours(row[name], row[f"{prefix}low"], row[f"{prefix}high"], row[count])
+    few = omitted(row[count], count[:-1]) if row[count] < SMALLEST else "omitted (too few answers)"
+    return Ours(row[name], row[f"{prefix}low"], row[f"{prefix}high"], row[count], few=few)
 
 
 def _setting(measured: Measured, metric: str) -> Ours:

@@ -19,7 +19,8 @@ METHOD = (
 )
 INSIDE = (
     "Inside says that the figure lies in this study's 95 % interval, when half of its last printed digit is allowed "
-    f"for on either side. Groups of fewer than {SMALLEST} are omitted."
+    f"for on either side. Groups of fewer than {SMALLEST} questions are omitted; for direction of relevance and occlusion "
+    f"those of fewer than {SMALLEST} pictures, for corrected failures those of fewer than {SMALLEST} failures."
 )
 LIMITS = (
     "A figure outside of the interval need not be wrong: pictures, read-out, dtype and the number of questions may "
@@ -38,7 +39,8 @@ Row = dict[str, Any]
 class Ours(NamedTuple):
     """This study's number, with its interval and how many it is of; `why` says why there is none.
 
-    `null` is the same of constant relevance on the very same questions, where there is such a thing.
+    `few` says what there is too few of where the row has no number. `null` is the same of uniform relevance on the very
+    same questions, where there is such a thing.
     """
 
     value: float | None = None
@@ -47,6 +49,7 @@ class Ours(NamedTuple):
     n: int | None = None
     why: str = ""
     null: float | None = None
+    few: str = ""
 
 
 class Compared(NamedTuple):

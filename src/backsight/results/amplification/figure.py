@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from backsight.errors import DataError
 from backsight.results.drawing import panels, style
+from backsight.results.pages.wording import omitted
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -42,7 +43,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     found = []
     for suite, group in groups.items():
         below = f"{group[0]['failures']} of {style.counted(group[0]['questions'], 'question')} failed before"
-        empty = "omitted: too few failures" if all(row["omitted"] for row in group) else ""
+        empty = omitted(group[0]["failures"], "failure") if all(row["omitted"] for row in group) else ""
         found.append(
             panels.Panel(style.suite_title(suite, titles), below, partial(_panel, group=group), empty, height=2.6)
         )

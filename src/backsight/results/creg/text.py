@@ -50,7 +50,7 @@ INTERVALS = (
     "is the development split. The ablations are of all questions. Intervals hold 95 %: percentile bootstrap over "
     f"pictures ({RESAMPLES:,} resamples), and those of a gain are paired. Methods in pairs: Wilcoxon's signed-rank "
     "test over pictures, with Holm's correction over all pairs of a suite, prompt and target. Groups of fewer than "
-    f"{SMALLEST} questions are omitted."
+    f"{SMALLEST} pictures are omitted, however many questions are about them."
 )
 LIMITS = (
     "A compass that points at the subject does not show a relation: relevance that lights the subject points there "

@@ -23,7 +23,7 @@ from backsight.results.pages.wording import decimal, unbroken, with_interval
 from backsight.results.relevance import drawing
 from backsight.results.relevance.cells import Cells, Row, check, first, in_stead, place_cells, split
 from backsight.results.relevance.drawing import Line, Mark
-from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, short
+from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, left_out_words, short
 from backsight.tables import Table
 
 WHOSE = {CHOICE: "the model's choice", TRUTH: "the right answer"}
@@ -93,7 +93,8 @@ def draw(
     for (suite, prompt), group in by_prompt(rows).items():
         lines = _lines(group)
         marks += [mark for line in lines for mark in line.marks]
-        shown_panels.append(drawing.panel(suite, prompt, group, lines, f"COS, in log p of {WHOSE[of]}", titles))
+        label = f"COS, in log p of {WHOSE[of]}"
+        shown_panels.append(drawing.panel(suite, prompt, group, lines, label, titles, rule="picture"))
     words = ((drawing.FILLED, "against the opposite sector, 95 % interval"),
              (drawing.HOLLOW, "against the two neighbours (hollow)"))  # fmt: skip
     entries = [*drawing.legend(words, marks), *drawing.legend([(drawing.REFERENCE, "references")], marks)]
@@ -113,7 +114,7 @@ def _lines(group: Sequence[Row]) -> list[Line]:
             Mark(row["score"], row["low"], row["high"], plain),
             Mark(row["against_adjacent"], row["adjacent_low"], row["adjacent_high"], hollow),
         )  # fmt: skip
-        lines.append(Line(method, marks, "" if marks else f"omitted (n={row['questions']})"))
+        lines.append(Line(method, marks, "" if marks else left_out_words(row)))
     return lines
 
 

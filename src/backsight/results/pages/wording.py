@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from backsight.maths.grouping import SMALLEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.study import mapping, number, text
 
@@ -47,6 +48,11 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
     if value is None or low is None or high is None:
         return decimal(value)
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def omitted(count: int, noun: str) -> str:
+    """What stands for numbers that too few samples give: how many there are, of what, and how many it takes."""
+    return f"omitted ({counted(count, noun)}, {SMALLEST} needed)"
 
 
 def listed(items: Iterable[object]) -> str:

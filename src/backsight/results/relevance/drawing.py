@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from backsight.errors import DataError
 from backsight.maths.relevance import TRUTH
 from backsight.results.drawing import panels, style
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, method_words, unavailable
+from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, method_words, unavailable
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -80,8 +80,11 @@ def look(row: Row) -> dict[str, Any]:
     return HOLLOW if row["target"] == TRUTH else FILLED
 
 
-def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
-    """A line a method, in order: the prediction's mark above the truth's, and one mark where both are the same."""
+def lines_of(group: Sequence[Row], columns: Columns, rule: str = "picture") -> list[Line]:
+    """A line a method, in order: the prediction's mark above the truth's, and one mark where both are the same.
+
+    `rule` is what an omitted method has too few of, picture or question.
+    """
     lines = []
     drawn_from = (columns.value, columns.low, columns.high)
     for method in in_order([row["method"] for row in group]):
@@ -92,14 +95,14 @@ def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
         of = drawn[0] if drawn else mine[0]
         marks = tuple(Mark(row[columns.value], row[columns.low], row[columns.high], look(row)) for row in drawn)
         null, floor = (of[name] if name else None for name in (columns.null, columns.floor))
-        lines.append(Line(method, marks, "" if marks else _in_stead(mine), null, floor))
+        lines.append(Line(method, marks, "" if marks else _in_stead(mine, rule), null, floor))
     return lines
 
 
-def _in_stead(mine: Sequence[Row]) -> str:
+def _in_stead(mine: Sequence[Row], rule: str) -> str:
     if any("accuracy" in row and unavailable(row) for row in mine):
         return "not available"
-    return f"omitted (n={mine[0]['questions']})" if mine[0]["omitted"] else "no value"
+    return left_out_words(mine[0], rule) if mine[0]["omitted"] else "no value"
 
 
 def height(lines: Sequence[Line]) -> float:
@@ -169,7 +172,7 @@ def beside_null(
 ) -> Figure:  # fmt: skip
     shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows_of(table)).items():
-        lines = [line for line in lines_of(group, where) if line.method not in REFERENCE_WORDS]
+        lines = [line for line in lines_of(group, where, "question") if line.method not in REFERENCE_WORDS]
         marks += [mark for line in lines for mark in line.marks]
         shown_panels.append(panel(suite, prompt, group, lines, label, titles, shares=shares))
     with style.style():
@@ -185,12 +188,14 @@ def rows_of(table: Table) -> list[Row]:
 
 def panel(
     suite: str, prompt: str | None, group: Sequence[Row], lines: Sequence[Line], label: str,
-    titles: Mapping[str, str] | None, *, shares: bool = False,
+    titles: Mapping[str, str] | None, *, shares: bool = False, rule: str = "question",
 ) -> panels.Panel:  # fmt: skip
-    """A panel of lines around zero; where all of them are omitted it says so."""
+    """A panel of lines around zero; where all of them are omitted it says so, by what the `rule` counts."""
     empty = ""
     if not any(line.marks for line in lines):
-        empty = f"omitted: {style.counted(max(row['questions'] for row in group), 'question')}"
+        omitted = [row for row in group if row["omitted"]]
+        most = max(omitted, key=lambda row: (int(row["images"]), int(row["questions"])), default=None)
+        empty = "no value" if most is None else left_out_words(most, rule)
     title, below = style.suite_title(suite, titles), counts(group, prompt)
     draw = partial(_panel, lines=lines, label=label, shares=shares)
     return panels.Panel(title, below, draw, empty, height=height(lines))
