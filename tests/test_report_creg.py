@@ -337,7 +337,8 @@ def test_mirror_and_move_stand_beside_the_layout(tmp_path: Path) -> None:
 def test_groups_that_are_omitted_are_counted_and_not_drawn(tmp_path: Path, name: str) -> None:
     columns = SCHEMAS[name].columns
     few = [
-        {k: None if columns[k] == "float" else v for k, v in row.items()} | {"omitted": True, "questions": 4, "images": 3}
+        {k: None if columns[k] == "float" else v for k, v in row.items()}
+        | {"omitted": True, "questions": 4, "images": 3}
         for row in CHECKS[name]()
     ]
     html = page_of(written(tmp_path / "s", **{name: few}))

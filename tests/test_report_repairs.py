@@ -34,7 +34,7 @@ def amplified(**changes: Any) -> Table:
         row |= {"questions": 100, "failures": 40, "accuracy": 0.6 if form is None else 0.84, "low": 0.5, "high": 0.9}
         for name, value in (("corrected", corrected), ("broken", broken)):
             row |= {name: value, f"{name}_low": value and value - 0.05, f"{name}_high": value and value + 0.05}
-        rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form else {}))
+        rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form or "failures" in changes else {}))
     return Table.of(AMPLIFY_SUMMARY, rows)
 
 

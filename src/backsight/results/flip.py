@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
@@ -20,6 +20,9 @@ from backsight.results.relevance.cells import Cells, Row, beside, check
 from backsight.results.relevance.drawing import Columns
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "flip",

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import curves, standing_out
@@ -23,6 +22,9 @@ from backsight.results.pages.content import Answer, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import order_sentence
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 

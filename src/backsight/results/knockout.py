@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import EFFECTS, LEADING, NULL
@@ -30,6 +29,9 @@ from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
 from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, short
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "knockout",

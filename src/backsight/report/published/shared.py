@@ -19,8 +19,8 @@ METHOD = (
 )
 INSIDE = (
     "Inside says that the figure lies in this study's 95 % interval, when half of its last printed digit is allowed "
-    f"for on either side. Groups of fewer than {SMALLEST} questions are omitted; for direction of relevance and occlusion "
-    f"those of fewer than {SMALLEST} pictures, for corrected failures those of fewer than {SMALLEST} failures."
+    f"for on either side. Groups of fewer than {SMALLEST} questions are omitted; for direction of relevance and "
+    f"occlusion those of fewer than {SMALLEST} pictures, for corrected failures those of fewer failures."
 )
 LIMITS = (
     "A figure outside of the interval need not be wrong: pictures, read-out, dtype and the number of questions may "

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 READ_OUTS = ("options", "free")
@@ -165,11 +165,11 @@ def _entries(rows: Sequence[Row], prompts: Sequence[str]) -> list[panels.Entry]:
     kinds = [(PLAIN, "picture, with 95 % interval")] if plain else []
     kinds += [(PROMPT_STYLES[n % 6], f"picture, prompt {prompt}") for n, prompt in enumerate(prompts)]
     found: list[panels.Entry] = [
-        (Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3), label)
+        (panels.line(color=color, marker=marker, markersize=4.6, linewidth=1.3), label)
         for (color, marker), label in kinds
     ]
     if any(row["condition"] == "gray" for row in rows):
         color, marker = PLAIN if plain or len(prompts) > 1 else PROMPT_STYLES[0]
         label = "gray picture: what the question alone gives" + (" (hollow)" if prompts else "")
-        found.append((Line2D([], [], color=color, marker=marker, **HOLLOW), label))
-    return [*found, (Line2D([], [], **panels.CHANCE), "chance")]
+        found.append((panels.line(color=color, marker=marker, **HOLLOW), label))
+    return [*found, (panels.line(**panels.CHANCE), "chance")]

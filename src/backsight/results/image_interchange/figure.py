@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import UsageError
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.image_interchange.tables import flip_layers
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, vision, tokens, direction

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
 from backsight.maths.compass import sector_of
@@ -25,6 +25,9 @@ from backsight.results.relevance.cells import Cells, Row, check, first, in_stead
 from backsight.results.relevance.drawing import Line, Mark
 from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, left_out_words, short
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WHOSE = {CHOICE: "the model's choice", TRUTH: "the right answer"}
 FIRST_VARIANT = "gray"  # the one that is taken on all pictures

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 CONDITION_WORDS = {
@@ -98,8 +98,8 @@ def _mark(axis: Axes, place: float, row: Row, *, apart: float) -> None:
 
 
 def _entries(control: bool) -> list[panels.Entry]:
-    found: list[panels.Entry] = [(Line2D([], [], **ORDER, linewidth=1.3), "the suite's question, with 95 % interval")]
+    found: list[panels.Entry] = [(panels.line(**ORDER, linewidth=1.3), "the suite's question, with 95 % interval")]
     if control:
         words = "presence question: which of two things is there (hollow)"
-        found.append((Line2D([], [], **CONTROL, linewidth=1.3), words))
-    return [*found, (Line2D([], [], **panels.CHANCE), "chance, one half")]
+        found.append((panels.line(**CONTROL, linewidth=1.3), words))
+    return [*found, (panels.line(**panels.CHANCE), "chance, one half")]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 SITES = ("vision", "image_embeds", "resid_pre")  # in the order of the computation
@@ -170,9 +170,9 @@ def _pictures(group: Sequence[Row]) -> str:
 
 
 def _entries(rows: Sequence[Row], measure: str) -> list[panels.Entry]:
-    chance: panels.Entry = (Line2D([], [], **panels.CHANCE), "chance")
+    chance: panels.Entry = (panels.line(**panels.CHANCE), "chance")
     if measure == "shifted":
         return [*((panels.look(color, marker), words) for color, marker, words in READINGS.values()), chance]
     there = {row["arrangement"] for row in rows}
     looks = [(panels.look(color, mark), words) for name, (color, mark, words) in ARRANGEMENTS.items() if name in there]
-    return [*looks, (Line2D([], [], **NULL), "probe of shuffled positions"), chance]
+    return [*looks, (panels.line(**NULL), "probe of shuffled positions"), chance]

@@ -10,17 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
 from backsight.maths.relevance import TRUTH
 from backsight.results.drawing import panels, style
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, method_words, unavailable
+from backsight.results.relevance.words import (
+    REFERENCE_WORDS,
+    by_prompt,
+    in_order,
+    left_out_words,
+    method_words,
+    unavailable,
+)
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 FILLED: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 4.6}
@@ -158,12 +165,12 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
         (REFERENCE, "references: they know nothing of the model"),
     )
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **one, linewidth=1.3), meaning) for one, meaning in words if one in there]
+    return [(panels.line(**one, linewidth=1.3), meaning) for one, meaning in words if one in there]
 
 
 def null_entry() -> panels.Entry:
     """The legend of the null."""
-    return Line2D([], [], **NULL_LINE), "baseline: uniform relevance"
+    return panels.line(**NULL_LINE), "baseline: uniform relevance"
 
 
 def beside_null(
@@ -217,4 +224,4 @@ def legend(
 ) -> list[panels.Entry]:  # fmt: skip
     """An entry for each look that some mark has."""
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **look, linewidth=1.3), meaning) for look, meaning in words if look in there]
+    return [(panels.line(**look, linewidth=1.3), meaning) for look, meaning in words if look in there]
