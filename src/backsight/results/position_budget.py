@@ -69,19 +69,19 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["part"], row["layers"]), []).append(row)
-    found = []
+    shown_panels = []
     for (part, layers), group in groups.items():
         title = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
         cells = {row["axis"]: row["cells"] for row in group}
         below = f"{cells.get('row', 0)} rows, {cells.get('column', 0)} columns"
-        found.append(panels.Panel(title, below, partial(_panel, group=group)))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group)))
     entries: list[panels.Entry] = [
         (panels.line(**look, linestyle="none", markersize=SIZES[axis]), f"given to {axis}s")
         for axis, look in AXES.items()
     ]
     entries.append((panels.line(**panels.CHANCE), "a whole turn"))
     with style.style():
-        return panels.draw(found, entries, columns, across=3)
+        return panels.draw(shown_panels, entries, columns, across=3)
 
 
 def _plain() -> Formatter:
@@ -142,15 +142,15 @@ def _budget(study: Study, rows: list[Row]) -> Grid:
 
 def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
     """The language model's phase range of each axis beside the accuracy after removal along it, where measured."""
-    found = {
+    removed = {
         (r["suite"], r["direction"]): r
         for r in study.rows("pathways_summary")
         if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
     }
     lines = []
-    for suite in dict.fromkeys(suite for suite, _ in found):
+    for suite in dict.fromkeys(suite for suite, _ in removed):
         for axis, directions in DIRECTIONS.items():
-            of = [found[suite, d] for d in directions if (suite, d) in found]
+            of = [removed[suite, d] for d in directions if (suite, d) in removed]
             turns = [r["radians_grid"] for r in rows if (r["part"], r["axis"]) == ("language", axis)]
             if of and turns:
                 shown = (with_interval(r["accuracy_of_two"], r["low_of_two"], r["high_of_two"]) for r in of)

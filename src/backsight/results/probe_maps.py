@@ -61,7 +61,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     narrow = columns == 1
     across = min(2 if narrow else columns or 4, len(groups))
     width = style.NARROW if narrow else max(5.6, 2.2 * across)
-    found = []
+    shown_panels = []
     for (suite, arrangement), group in groups.items():
         rows, places = (1 + max(r[key] for r in group) for key in ("row", "column"))
         pictures = style.counted(group[0]["pictures"], "picture")
@@ -69,9 +69,9 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         height = 0.55 + (width / across - 0.3) * rows / places
         title = style.suite_title(suite, titles)
         empty = f"omitted: {pictures}" if group[0]["pictures"] < SMALLEST else ""
-        found.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
     with style.style():
-        return panels.draw(found, _entries(), across, across=4 if width > LEGEND else 2, width=width)
+        return panels.draw(shown_panels, _entries(), across, across=4 if width > LEGEND else 2, width=width)
 
 
 def strongest(group: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -123,12 +123,12 @@ def _entries() -> list[panels.Entry]:
     from matplotlib.colors import to_rgb
 
     outline = panels.patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
-    found: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
+    entries: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
     for step in STEPS:
         red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(FEW[0]))
         words = "given the position in all pictures" if step == 1 else f"in {100 * step:.0f} %"
-        found.append((panels.patch(facecolor=(red, green, blue), linewidth=0), words))
-    return found
+        entries.append((panels.patch(facecolor=(red, green, blue), linewidth=0), words))
+    return entries
 
 
 RESULT = Result(PROBE_MAPS, draw=draw)

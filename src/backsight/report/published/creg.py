@@ -100,11 +100,11 @@ class Line(NamedTuple):
         return not self.again and comparable(self.one, self.ours)
 
 
-def tables(measured: Measured, found: Sequence[Published]) -> list[Compared]:
+def tables(measured: Measured, listed_figures: Sequence[Published]) -> list[Compared]:
     """The paper's tables beside this study, in its order, and then its sections."""
     by_table: dict[str, list[Line]] = {}
     seen: dict[tuple[object, ...], str] = {}
-    for one in found:
+    for one in listed_figures:
         before = seen.get(_quantity(one))
         again = "" if before is None else "above" if before == one.table else _place(before)
         seen.setdefault(_quantity(one), one.table)
@@ -166,19 +166,19 @@ def _table(lines: Sequence[Line]) -> Grid:
 
 def _below(lines: Sequence[Line]) -> str:
     """How many lie inside, how uniform relevance does, what is remarked, and what was not measured and why."""
-    said = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
+    sentences = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
     baseline = _by_baseline(lines)
-    said += [f"On this study's questions {baseline} figures."] if baseline else []
-    said += notes([(line.one, line.ours) for line in lines], _named)
+    sentences += [f"On this study's questions {baseline} figures."] if baseline else []
+    sentences += notes([(line.one, line.ours) for line in lines], _named)
     if lines[0].one.condition == "audit":
-        said.append("`backsight data vsr DIR` prints the same counts of the files at hand.")
-    return " ".join(said)
+        sentences.append("`backsight data vsr DIR` prints the same counts of the files at hand.")
+    return " ".join(sentences)
 
 
-def _named(found: Sequence[Published]) -> str:
+def _named(of_figures: Sequence[Published]) -> str:
     """Lines with their sets, as "CREG (pred) and CREG (gt) on VSR and COCO-Pairs, Random on VSR"."""
     suites: dict[str, dict[str, None]] = {}
-    for one in found:
+    for one in of_figures:
         suites.setdefault(str(one.row), {})[_suite(one)] = None
     rows: dict[tuple[str, ...], list[str]] = {}
     for row, of in suites.items():

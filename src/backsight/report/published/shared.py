@@ -74,10 +74,10 @@ class Measured:
 
     def row(self, kind: str, wanted: Mapping[str, Any], otherwise: str) -> Row | str:
         """The one row of a kind's summary that is as wanted, or why there is none; `otherwise` if its set is there."""
-        found = [r for r in self.rows(f"{kind}_summary") if all(r[key] == value for key, value in wanted.items())]
-        if len(found) == 1:
-            return found[0]
-        return "it was asked in several ways" if found else self._why(kind, text(wanted["suite"]), otherwise)
+        fitting = [r for r in self.rows(f"{kind}_summary") if all(r[key] == value for key, value in wanted.items())]
+        if len(fitting) == 1:
+            return fitting[0]
+        return "it was asked in several ways" if fitting else self._why(kind, text(wanted["suite"]), otherwise)
 
     def _why(self, kind: str, suite: str, otherwise: str) -> str:
         for one in records(self.study.data.get("skipped")):
@@ -147,10 +147,10 @@ def notes(pairs: Sequence[tuple[Published, Ours]], named: Callable[[Sequence[Pub
             remarks.setdefault((remark.text, remark.source), []).append(one)
         if ours.why:
             whys.setdefault(ours.why, []).append(one)
-    said = []
-    for word, found in (("Wrong", wrong), ("Remark", remarks)):
-        for (reason, source), of in found.items():
+    sentences = []
+    for word, figures in (("Wrong", wrong), ("Remark", remarks)):
+        for (reason, source), of in figures.items():
             whole = len(of) == len(pairs) > 1
-            said.append(f"{word}, {'all' if whole else named(of)}: {reason} (Source: {source}.)")
+            sentences.append(f"{word}, {'all' if whole else named(of)}: {reason} (Source: {source}.)")
     missing = "; ".join(f"{named(of)} ({why})" for why, of in whys.items())
-    return said + ([f"Not measured in this study: {missing}."] if missing else [])
+    return sentences + ([f"Not measured in this study: {missing}."] if missing else [])

@@ -40,11 +40,11 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["suite"], []).append(row)
-    found = []
+    shown = []
     for suite, group in groups.items():
         below = f"{group[0]['failures']} of {style.counted(group[0]['questions'], 'question')} failed before"
         empty = omitted(group[0]["failures"], "failure") if all(row["omitted"] for row in group) else ""
-        found.append(
+        shown.append(
             panels.Panel(style.suite_title(suite, titles), below, partial(_panel, group=group), empty, height=2.6)
         )
     entries: list[panels.Entry] = [
@@ -52,7 +52,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         (panels.line(**BROKEN, linewidth=1.3), "right answers broken (hollow)"),
     ]
     with style.style():
-        return panels.draw(found, entries, columns)
+        return panels.draw(shown, entries, columns)
 
 
 def _panel(axis: Axes, group: Sequence[Row]) -> None:

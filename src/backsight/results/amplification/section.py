@@ -62,13 +62,13 @@ def amplification(study: Study) -> common.Part | None:
         samples=common.samples(study, "amplify", {row["suite"] for row in rows}),
         folded=True,
     )
-    said = tuple(_statement(study, rows, suite) for suite in dict.fromkeys(row["suite"] for row in rows))
-    return common.Part(section, Answer("Can it be repaired by amplifying order", LEAD, said))
+    statements = tuple(_statement(study, rows, suite) for suite in dict.fromkeys(row["suite"] for row in rows))
+    return common.Part(section, Answer("Can it be repaired by amplifying order", LEAD, statements))
 
 
 def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
-    found = {row["directions"]: row for row in rows if row["suite"] == suite and row["form"] in (None, "projected")}
-    title, before, probe, random = common.title(study, suite), found["none"], found["probe"], found["random"]
+    by_kind = {row["directions"]: row for row in rows if row["suite"] == suite and row["form"] in (None, "projected")}
+    title, before, probe, random = common.title(study, suite), by_kind["none"], by_kind["probe"], by_kind["random"]
     if probe["omitted"]:
         failures = f"{counted(before['failures'], 'failure')} in {counted(before['questions'], 'question')}"
         text = f"{title}: omitted ({failures}; {SMALLEST} failures needed)"

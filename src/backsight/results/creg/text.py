@@ -40,7 +40,7 @@ METHOD = (
     "dropped, a cell stands at its centre, and a layer is scaled by minimum and maximum. Each is an option in the "
     "tables. A cell on a border counts half for both sectors, and tied sectors count by their mean.",
     "Uniform relevance is the baseline of every number here, on the very questions for which a method has a compass: "
-    "it gives what the places of the boxes alone give. Gain is the improvement over it: its DAE less the method's, "
+    "it gives what the positions of the boxes alone give. Gain is the improvement over it: its DAE less the method's, "
     "question by question. Best possible is what all relevance on the subject gives, which sectors and cells keep from "
     "zero. Random relevance is the mean of 20 maps. The paper's random (91 degrees) is what a random sector gives, and "
     "its oracle (0.0) is the true direction itself: no projection gives either.",

@@ -82,8 +82,8 @@ def _words(words: str, across: int) -> str:
     return textwrap.fill(words, 44) if across == 1 else words
 
 
-def _say(axis: Axes, said: str) -> None:
-    axis.text(0.5, 0.5, said, ha="center", va="center", transform=axis.transAxes)
+def _say(axis: Axes, words: str) -> None:
+    axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_facecolor("#fafafa")

@@ -58,8 +58,8 @@ def panel(axis: Axes, group: Sequence[Row], looks: Mapping[str, tuple[str, str]]
 
 def entries(looks: Mapping[str, tuple[str, str]], words: Mapping[str, str], shaded: str) -> list[panels.Entry]:
     """The legend: a line an outcome, and what the shade means where something is shaded."""
-    found: list[panels.Entry] = [(panels.look(*looks[outcome]), words[outcome]) for outcome in looks]
-    return [*found, (panels.patch(color=style.SHADE, linewidth=0), shaded)] if shaded else found
+    lines: list[panels.Entry] = [(panels.look(*looks[outcome]), words[outcome]) for outcome in looks]
+    return [*lines, (panels.patch(color=style.SHADE, linewidth=0), shaded)] if shaded else lines
 
 
 def numbers(spans: str) -> list[tuple[int, int]]:

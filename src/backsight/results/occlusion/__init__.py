@@ -50,7 +50,7 @@ METHOD = (
     "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
     "of log p is read, of the right answer (table 4) and of the model's choice (the figure, and the methods' sectors); "
     "COS is the change with the opposite sector hidden less that with the sector "
-    "itself hidden (equation 8, table 4). The paper says it in three ways: for the true sector (section 4, figure 2c), "
+    "itself hidden (equation 8, table 4). The paper says it in two ways: for the true sector (section 4, figure 2c), "
     "which gives one number for all methods, and for the sector that a method indicates (section 5.4), which ranks "
     "them. Where a method's peak is tied the question is left out for it. How far a sector reaches, whether the boxes "
     "are spared, what fills it and what log p is over are left open by the paper: each is a variant, taken on a part "
