@@ -260,9 +260,9 @@ def test_the_method_that_the_part_for_choices_would_choose_and_what_it_is_worth(
     none = few | {"dev_images": 12}
     said = part(page_of(written(tmp_path / "t", **tables | {"creg_choices": [row, none]})), "compass")
     assert "Squares – – – omitted (no method has 10 development pictures) – – – –" in said
-    none |= {"images": 7}
+    none |= {"images": 1}
     said = part(page_of(written(tmp_path / "u", **tables | {"creg_choices": [row, none]})), "compass")
-    assert "Squares – – – omitted (7 other pictures, 10 needed) – – – –" in said
+    assert "Squares – – – omitted (1 other picture, 10 needed) – – – –" in said
 
 
 def test_both_metrics_are_validated_on_drawn_scenes_beside_the_baseline_and_the_best_possible(tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_too_few_failures_are_said(tmp_path: Path) -> None:
     assert "omitted (4 failures, 10 needed)" in to_svg(plot(amplified(**few)))
 
 
+def test_random_directions_that_were_asked_about_too_few_failures_are_omitted(tmp_path: Path) -> None:
+    write_study(tmp_path, study_record("degraded_squares"))
+    rows = amplified().rows()
+    random = next(row for row in rows if row["directions"] == "random")
+    random |= {"corrected": None, "corrected_low": None, "corrected_high": None}
+    Table.of(AMPLIFY_SUMMARY, rows).write(tmp_path / "tables", "amplify_summary")
+    assert "at alpha 4 (random directions: an omitted share and 0.0 %)" in words(page_of(tmp_path))
+
+
 def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("degraded_squares"))
     said = page_of(tmp_path)

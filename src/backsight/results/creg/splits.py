@@ -104,8 +104,8 @@ def choices(study: Study) -> Iterator[Grid]:
 
 def _few(row: Row) -> str:
     """Why nothing is chosen: too few pictures in one of both parts, or too few that any method has a compass for."""
-    parts = {"development pictures": row["dev_images"], "other pictures": row["images"]}
+    parts = {"development picture": row["dev_images"], "other picture": row["images"]}
     few = min(parts, key=lambda part: int(parts[part]))
     if parts[few] >= SMALLEST:
         return f"omitted (no method has {SMALLEST} development pictures)"
-    return f"omitted ({parts[few]} {few}, {SMALLEST} needed)"
+    return omitted(parts[few], few)
