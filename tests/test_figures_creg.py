@@ -231,10 +231,10 @@ def test_targets_that_are_one_have_one_mark() -> None:
 
 
 def test_what_stands_in_place_of_a_mark() -> None:
-    few = [nothing(row, questions=6) for row in direction_rows("squares")]
+    few = [nothing(row, questions=14, images=8) for row in direction_rows("squares")]
     text = said(plot(directed(*direction_rows(), missing("pairs"), *few)))
     assert text.count("not available") == 1
-    assert text.count("omitted (n=6)") == 6
+    assert text.count("omitted (8 pictures, 10 needed)") == 6
     assert "GradCAM" in text
 
 
@@ -290,8 +290,17 @@ def test_groups_that_are_omitted_are_counted() -> None:
     empty = dict.fromkeys(("correlation", "angle", "angle_gain"))
     few = [row | empty | {"omitted": True, "questions": 4} for row in knockout_rows("squares")]
     figure = plot(table(KNOCKOUT_SUMMARY, [*knockout_rows(), *few]))
-    assert said(figure).count("omitted: 4 questions") == 2
+    assert said(figure).count("omitted (4 questions, 10 needed)") == 2
     assert len(figure.axes) == 4
+
+
+def test_occlusion_counts_the_pictures_that_its_rule_is_about() -> None:
+    few = [{k: None if type(v) is float else v for k, v in row.items()} for row in occlusion_rows()]
+    few = [row | {"omitted": True, "questions": 14, "images": 8} for row in few]
+    assert "omitted (8 pictures, 10 needed)" in said(plot(table(OCCLUSION_SUMMARY, few)))
+    one = next(row["method"] for row in few if row["method"] is not None)
+    mixed = [gone if row["method"] == one else row for row, gone in zip(occlusion_rows(), few, strict=True)]
+    assert "omitted (8 pictures, 10 needed)" in said(plot(table(OCCLUSION_SUMMARY, mixed)))
 
 
 def test_occlusion_shows_the_methods_sector_beside_the_true_one() -> None:

@@ -18,6 +18,10 @@ from backsight.examples import ExampleSet
 from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
 from backsight.report import write_report
+from backsight.report.gallery import gallery
+from backsight.report.page import build_page
+from backsight.report.reading import read_study
+from backsight.results import RESULTS
 from backsight.studies import Options, Study
 from backsight.studies.gallery import RULES, chosen
 
@@ -116,6 +120,18 @@ def test_the_report_shows_the_gallery_with_its_rule(study: Path) -> None:
     for shown in data["gallery"]:
         assert f'id="figure-gallery-{Path(shown["file"]).name}"' in page
         assert shown["said"] in unescape(page)
+    order = [page.index(f'<section id="{anchor}">') for anchor in ("compass", "causal", "gallery")]
+    assert order == sorted(order)
+
+
+def test_the_gallery_does_not_hang_on_a_measurement(study: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(study, tmp_path / "s")
+    for path in [*copy.glob("tables/flip*"), *copy.glob("tables/moved*")]:
+        path.unlink()
+    data = json.loads((copy / "study.json").read_text())
+    page = build_page(read_study(copy))
+    assert data["gallery"] and "gallery" in [section.anchor for section in page.sections]
+    assert not any(make is gallery for result in RESULTS.values() for make in result.sections)
 
 
 def test_a_gallery_outside_of_the_study_is_not_read(study: Path, tmp_path: Path) -> None:

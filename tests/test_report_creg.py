@@ -103,8 +103,8 @@ def test_the_lead_says_whether_the_gain_is_above_zero(low: float, high: float, s
 
 
 def test_a_lead_without_figures_says_so() -> None:
-    few = nothing(direction_row("pairs", "creg", "prediction", 1.0), questions=6)
-    assert lead_sentence("Pairs", few) == "CREG on Pairs: omitted (n=6)."
+    few = nothing(direction_row("pairs", "creg", "prediction", 1.0), questions=14, images=8)
+    assert lead_sentence("Pairs", few) == "CREG on Pairs: omitted (8 pictures, 10 needed)."
     assert lead_sentence("Pairs", missing("pairs")) == "GradCAM on Pairs: not available."
     alone = direction_row("pairs", "creg", "prediction", 1.0, dae_null=None, dae_gain=None, dae_gain_low=None)
     assert lead_sentence("Pairs", alone) == "CREG on Pairs: no baseline to compare with."
@@ -183,7 +183,7 @@ def test_names_in_a_sentence_can_be_listed() -> None:
 
 
 def test_every_method_stands_beside_the_baseline_and_the_best_possible(tmp_path: Path) -> None:
-    few = [nothing(row, questions=6) for row in direction_rows("squares", prompt="A")]
+    few = [nothing(row, questions=14, images=8) for row in direction_rows("squares", prompt="A")]
     html = page_of(written(tmp_path / "s", creg_summary=[*direction_rows(), missing("pairs"), *few]))
     said = part(html, "compass")
     assert "Every method, as table 1: Pairs Method Target n Empty DAE EA Uniform Best possible Gain" in said
@@ -193,7 +193,7 @@ def test_every_method_stands_beside_the_baseline_and_the_best_possible(tmp_path:
     assert "GradCAM – 0 40 not available – – – –" in said
     assert "Uniform relevance – 40 0 50.0" in said
     assert "the other suites and prompts Suite Prompt Method" in said
-    assert "Squares A CREG choice 6 0 omitted (n=6)" in said
+    assert "Squares A CREG choice 14 0 omitted (8 pictures, 10 needed)" in said
 
 
 def test_targets_that_are_one_have_one_line(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_the_prompt_that_the_part_for_choices_would_choose(tmp_path: Path, held:
             rows.append(row | (whole if row["samples"] == "all" else {}))
     text = part(page_of(written(tmp_path / "s", creg_summary=rows)), "compass")
     assert "Pairs A 0.750 40 38.0 [32.0, 44.0] 0.500 50.0 12.0 [5.0, 19.0]" in text
-    assert ("12.0 [5.0, 19.0] 1.000 (n=40)" in text) == said and ("omitted (n=4)" in text) != said
+    assert ("12.0 [5.0, 19.0] 1.000 (n=40)" in text) == said and ("omitted (4 questions, 10 needed)" in text) != said
     assert ("On Pairs it would choose prompt A." in text) == said
     assert "Prompts, as table 6" not in part(page_of(written(tmp_path / "t", creg_summary=direction_rows())), "compass")
 
@@ -256,7 +256,13 @@ def test_the_method_that_the_part_for_choices_would_choose_and_what_it_is_worth(
     tables = {"creg_summary": direction_rows(), "creg_choices": [row, few]}
     said = part(page_of(written(tmp_path / "s", **tables)), "compass")
     assert "Pairs A Attention rollout 4 sectors 30 21.5 270 3.5 [-2.0, 9.0] -4.5" in said
-    assert "Squares – – – omitted (n=4) – – – –" in said
+    assert "Squares – – – omitted (4 development pictures, 10 needed) – – – –" in said
+    none = few | {"dev_images": 12}
+    said = part(page_of(written(tmp_path / "t", **tables | {"creg_choices": [row, none]})), "compass")
+    assert "Squares – – – omitted (no method has 10 development pictures) – – – –" in said
+    none |= {"images": 1}
+    said = part(page_of(written(tmp_path / "u", **tables | {"creg_choices": [row, none]})), "compass")
+    assert "Squares – – – omitted (1 other picture, 10 needed) – – – –" in said
 
 
 def test_both_metrics_are_validated_on_drawn_scenes_beside_the_baseline_and_the_best_possible(tmp_path: Path) -> None:
@@ -272,11 +278,11 @@ def test_pairs_are_those_of_the_choice(tmp_path: Path) -> None:
         pair_row("creg", "prediction", 0.0001),
         pair_row("creg", "truth", 0.03, other="rollout"),
         pair_row("rollout", None, 0.02),
-        pair_row("rollout", None, None, questions=7, omitted=True, difference=None, low=None, high=None),
+        pair_row("rollout", None, None, questions=17, images=7, omitted=True, difference=None, low=None, high=None),
     ]
     said = part(page_of(written(tmp_path / "s", creg_summary=direction_rows(), creg_pairs=rows)), "compass")
     assert "CREG Uniform relevance 40 -8.0 [-14.0, -2.0] &lt;0.001 0.001" in said
-    assert "Attention rollout Uniform relevance 7 omitted (n=7) – –" in said
+    assert "Attention rollout Uniform relevance 17 omitted (7 pictures, 10 needed) – –" in said
     assert "0.020 0.200" not in said  # of two rows without targets the later one is the choice's
     assert "0.030 0.300" not in said
 
@@ -331,11 +337,13 @@ def test_mirror_and_move_stand_beside_the_layout(tmp_path: Path) -> None:
 def test_groups_that_are_omitted_are_counted_and_not_drawn(tmp_path: Path, name: str) -> None:
     columns = SCHEMAS[name].columns
     few = [
-        {k: None if columns[k] == "float" else v for k, v in row.items()} | {"omitted": True, "questions": 4}
+        {k: None if columns[k] == "float" else v for k, v in row.items()}
+        | {"omitted": True, "questions": 4, "images": 3}
         for row in CHECKS[name]()
     ]
     html = page_of(written(tmp_path / "s", **{name: few}))
-    assert "omitted (n=4)" in part(html, "causal")
+    counted = "3 pictures" if name == "occlusion_summary" else "4 questions"
+    assert f"omitted ({counted}, 10 needed)" in part(html, "causal")
     assert f'id="figure-{name.removesuffix("_summary")}"' not in html
 
 

@@ -151,7 +151,7 @@ def test_what_was_skipped_or_is_too_little_says_so(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("accuracy", "low", "high", "p_answer"))
     rows = [row | nothing | {"questions": 6, "omitted": True} for row in accuracies()]
     said = section(page_of(write_study(tmp_path / "s", found, rows)))
-    assert "Squares all 0.98 (n=480) – omitted (n=6)" in said
+    assert "Squares all 0.98 (n=480) – omitted (6 questions, 10 needed)" in said
     assert "Objects (skipped: unknown word: rose)" in said
     assert "Shapes (behaviour was not run on it)" in said
     assert "Squares and Shapes (pathways was not run on it)" in said

@@ -226,10 +226,10 @@ def test_what_is_missing_says_why(tmp_path: Path) -> None:
     assert "Grad norm, Integ. Grad, GradCAM and Random on VSR (skipped: options are no single tokens)" in said
     assert "(no photographs were given: --photos)" in said and "(no annotations of VSR were given: --vsr)" in said
     nothing = dict.fromkeys(name for name in direction() if name.startswith(("dae", "ea")))
-    rows = [direction(target="prediction") | nothing | {"questions": 6, "omitted": True}]
+    rows = [direction(target="prediction") | nothing | {"questions": 16, "images": 8, "omitted": True}]
     rows += [direction(method="gradcam", target=None) | nothing | {"questions": 0, "empty": 48, "omitted": True}]
     said = table(page_of(study(tmp_path / "b", record(), rows)), "Table 1")
-    assert "COCO-Pairs CREG (pred) DAE, degrees 55.5 [50, 61] (n=300) – omitted (n=6) – –" in said
+    assert "COCO-Pairs CREG (pred) DAE, degrees 55.5 [50, 61] (n=300) – omitted (8 pictures, 10 needed) – –" in said
     assert "GradCAM on COCO-Pairs (the model does not give it)" in said
     assert "(no such question was asked with this prompt, or not by this method)" in said
     assert "GradCAM and Random on VSR (creg was not run on it)" in said

@@ -34,7 +34,7 @@ def amplified(**changes: Any) -> Table:
         row |= {"questions": 100, "failures": 40, "accuracy": 0.6 if form is None else 0.84, "low": 0.5, "high": 0.9}
         for name, value in (("corrected", corrected), ("broken", broken)):
             row |= {name: value, f"{name}_low": value and value - 0.05, f"{name}_high": value and value + 0.05}
-        rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form else {}))
+        rows.append(row | {"probe": 0.9, "omitted": False} | (changes if form or "failures" in changes else {}))
     return Table.of(AMPLIFY_SUMMARY, rows)
 
 
@@ -60,11 +60,20 @@ def test_what_is_corrected_stands_beside_what_is_broken_and_beside_chance(tmp_pa
 
 def test_too_few_failures_are_said(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("degraded_squares"))
-    few = dict(omitted=True, corrected=None, corrected_low=None, corrected_high=None)
+    few = dict(omitted=True, failures=4, corrected=None, corrected_low=None, corrected_high=None)
     amplified(**few).write(tmp_path / "tables", "amplify_summary")
     said = words(page_of(tmp_path))
-    assert "omitted (40 failures of 100 questions)" in said
-    assert "omitted: too few failures" in to_svg(plot(amplified(**few)))
+    assert "omitted (4 failures in 100 questions; 10 failures needed)" in said
+    assert "omitted (4 failures, 10 needed)" in to_svg(plot(amplified(**few)))
+
+
+def test_random_directions_that_were_asked_about_too_few_failures_are_omitted(tmp_path: Path) -> None:
+    write_study(tmp_path, study_record("degraded_squares"))
+    rows = amplified().rows()
+    random = next(row for row in rows if row["directions"] == "random")
+    random |= {"corrected": None, "corrected_low": None, "corrected_high": None}
+    Table.of(AMPLIFY_SUMMARY, rows).write(tmp_path / "tables", "amplify_summary")
+    assert "at alpha 4 (random directions: an omitted share and 0.0 %)" in words(page_of(tmp_path))
 
 
 def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:

@@ -79,13 +79,13 @@ def _signs(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.floa
     return np.where(rng.integers(0, 2, (draws, images), dtype=bool), 1.0, -1.0)
 
 
-def moved(found: Paired, better: Better) -> Moved:
+def moved(paired: Paired, better: Better) -> Moved:
     """Whether a difference is shown, and whether it is for the worse.
 
     It is where its interval lies wholly on one side of zero and p is below `LEVEL`: where few images differ the
     interval alone is too ready (four lost of twelve and none won are wholly below zero, at p = .125).
     """
-    difference = found.difference
-    if difference.low <= 0 <= difference.high or found.p_value >= LEVEL:
+    difference = paired.difference
+    if difference.low <= 0 <= difference.high or paired.p_value >= LEVEL:
         return "no"
     return "better" if (difference.low > 0) == (better == "more") else "worse"

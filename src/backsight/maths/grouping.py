@@ -23,14 +23,14 @@ def expect(table: Table, name: str) -> None:
 
 def groups(frame: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
     """Groups in the order of appearance; within a suite prompts, grounds and conditions by name."""
-    found: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
+    in_order: list[tuple[tuple[Any, ...], pd.DataFrame]] = []
     for key, group in frame.groupby(keys, sort=False, dropna=False):
         values: tuple[Any, ...] = key
-        found.append((tuple(None if pd.isna(v) else v for v in values), group))
+        in_order.append((tuple(None if pd.isna(v) else v for v in values), group))
     if "prompt" in keys:
-        first = {values[0]: place for place, (values, _) in reversed(list(enumerate(found)))}
-        found.sort(key=lambda item: (first[item[0][0]], [str(v) for v in item[0][1:]]))
-    yield from found
+        first = {values[0]: place for place, (values, _) in reversed(list(enumerate(in_order)))}
+        in_order.sort(key=lambda item: (first[item[0][0]], [str(v) for v in item[0][1:]]))
+    yield from in_order
 
 
 def with_all(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -64,15 +64,15 @@ def means_over_images(
     low, high = np.percentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     flat = np.ptp(sums / counts[:, None], axis=0) == 0
     means = value.mean(0)
-    found = []
+    intervals = []
     for column, mean in enumerate(means.tolist()):
         if not flat[column]:
-            found.append(Interval(mean, float(low[column]), float(high[column]), "bootstrap"))
+            intervals.append(Interval(mean, float(low[column]), float(high[column]), "bootstrap"))
         elif shares is not None and shares[column] and mean in (0.0, 1.0):
-            found.append(Interval(mean, *wilson(mean, len(counts)), "wilson"))
+            intervals.append(Interval(mean, *wilson(mean, len(counts)), "wilson"))
         else:
-            found.append(Interval(mean, mean, mean, "none"))
-    return found
+            intervals.append(Interval(mean, mean, mean, "none"))
+    return intervals
 
 
 @lru_cache(maxsize=64)
@@ -87,8 +87,8 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of `count` independent samples."""
     from scipy import stats  # a second of imports that nothing else before a summary needs
 
-    found = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, method="wilson")
-    return float(found.low), float(found.high)
+    ends = stats.binomtest(round(share * count), count).proportion_ci(LEVEL, method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def _bootstrap(sums: NDArray[np.float64], counts: NDArray[np.float64], seed: int) -> tuple[float, float]:
@@ -111,8 +111,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The smallest is multiplied by the number of comparisons, the next by one less, and so on; none falls below the one
     before it, nor rises above one (Holm, A simple sequentially rejective multiple test procedure, 1979).
     """
-    found, before = [0.0] * len(p_values), 0.0
+    adjusted, before = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
         before = max(before, min(1.0, (len(p_values) - rank) * p_values[index]))
-        found[index] = before
-    return found
+        adjusted[index] = before
+    return adjusted

@@ -123,27 +123,27 @@ def verdict(rows: Table) -> Verdict:
 
 def _shares(asked: pd.DataFrame) -> dict[str, Share]:
     """Shares of a question by condition; empty where it was not asked, or not answered above chance."""
-    found = {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
-    return {condition: one for condition, one in found.items() if one is not None}
+    every = {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
+    return {condition: one for condition, one in every.items() if one is not None}
 
 
 def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Share]) -> tuple[Source, str]:
     if not accuracy.low > CHANCE:
-        said = f"{accuracy.mean:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]"
-        return "cannot tell", f"the accuracy, {said}, is not above chance (.5)"
+        measured = f"{accuracy.mean:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]"
+        return "cannot tell", f"the accuracy, {measured}, is not above chance (.5)"
     vision, language = shares["shuffled"], shares["removed"]
     for name, condition in (("shuffling", "shuffled"), ("removal", "removed")):
         if condition in control and not control[condition].suffices:
             left = control[condition]
             return "cannot tell", f"under {name} the presence question keeps only {left} of its accuracy above chance"
-    said = f"shuffled, {vision} of the accuracy above chance is left; after removal {language}"
+    shares_left = f"shuffled, {vision} of the accuracy above chance is left; after removal {language}"
     if vision.suffices and language.suffices:
-        return "both", said
+        return "both", shares_left
     if vision.suffices and language.fails:
-        return "vision", said
+        return "vision", shares_left
     if language.suffices and vision.fails:
-        return "language", said
-    return "cannot tell", f"{said}: not wholly on one side of one half"
+        return "language", shares_left
+    return "cannot tell", f"{shares_left}: not wholly on one side of one half"
 
 
 def share(group: pd.DataFrame, condition: str) -> Share | None:

@@ -106,11 +106,11 @@ def figures(model_name: str, *, layers: int | None = None) -> list[Published]:
     What a paper prints of its data alone comes with the papers that measured the model. `model_name` is what a study
     was given, and `match` says when it is a published model.
     """
-    found = match(model_name, layers=layers)
-    if found is None:
+    model = match(model_name, layers=layers)
+    if model is None:
         return []
-    papers = {one.paper for one in everything() if one.model == found.name}
-    return [one for one in everything() if one.paper in papers and one.model in (found.name, None)]
+    papers = {one.paper for one in everything() if one.model == model.name}
+    return [one for one in everything() if one.paper in papers and one.model in (model.name, None)]
 
 
 def match(model_name: str, *, layers: int | None = None) -> Model | None:
@@ -190,5 +190,5 @@ def _published(one: dict[str, Any], data: dict[str, Any]) -> Published:
 @lru_cache(maxsize=1)
 def _file() -> dict[str, Any]:
     content = (resources.files("backsight.published") / FILE).read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(content)
-    return found
+    papers: dict[str, Any] = json.loads(content)
+    return papers

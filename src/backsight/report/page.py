@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backsight.report.gallery import gallery
 from backsight.report.published import published
 from backsight.results import RESULTS
 from backsight.results.pages.common import Part
@@ -36,10 +37,14 @@ def build_page(study: Study) -> Page:
 
 
 def _parts(study: Study) -> list[tuple[bool, Part]]:
-    """The parts of the page in its order, each with whether its answer opens the report."""
-    makers = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
-    made = [(leads, make(study)) for leads, make in dict.fromkeys([*makers, (False, published)])]
-    return [(leads, part) for leads, part in made if part is not None]
+    """The parts of the page in its order, each with whether its answer opens the report.
+
+    First what was measured, then single answers that it explains, and the published figures last.
+    """
+    measured = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
+    makers = dict.fromkeys([*measured, (False, gallery), (False, published)])
+    parts = [(leads, make(study)) for leads, make in makers]
+    return [(leads, part) for leads, part in parts if part is not None]
 
 
 def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:

@@ -107,7 +107,8 @@ class Result:
     def updated(self, table: Table) -> Table:
         """A table of this result as it is laid out today: an earlier name replaced, later columns there but empty."""
         name = self.earlier.get(table.schema.name, table.schema.name)
-        schema = next((one for one in (self.schema, *(made.schema for made in self.tables)) if one.name == name), None)
+        schemas = (self.schema, *(one.schema for one in self.tables))
+        schema = next((one for one in schemas if one.name == name), None)
         if schema is None:
             return table
         columns, frame = dict(table.schema.columns), table.frame

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
 from backsight.results.base import Result
 from backsight.results.behaviour.figure import PROMPT_STYLES
 from backsight.results.drawing import panels, style
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "compare",
@@ -123,10 +123,10 @@ def _look(number: int, *, filled: bool) -> dict[str, Any]:
 
 def _entries(studies: Sequence[str]) -> list[panels.Entry]:
     entries: list[panels.Entry] = [
-        (Line2D([], [], **_look(number, filled=True), linewidth=1.3), f"{name}, with 95 % interval")
+        (panels.line(**_look(number, filled=True), linewidth=1.3), f"{name}, with 95 % interval")
         for number, name in enumerate(studies)
     ]
-    hollow = Line2D([], [], **(_look(0, filled=False) | {"color": style.SOFT}), linestyle="none")
+    hollow = panels.line(**(_look(0, filled=False) | {"color": style.SOFT}), linestyle="none")
     return [*entries, (hollow, "not shown to differ: the interval holds zero, or p is .05 or more (hollow)")]
 
 

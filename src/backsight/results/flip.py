@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.gallery import gallery
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
@@ -21,6 +20,9 @@ from backsight.results.relevance.cells import Cells, Row, beside, check
 from backsight.results.relevance.drawing import Columns
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "flip",
@@ -144,7 +146,7 @@ RESULT = Result(
     ROWS,
     summary=Derived(SUMMARY, flip_summary),
     draw=draw,
-    sections=(section, gallery),  # the gallery stands behind the last of the checks
+    sections=(section,),
     metrics=(
         Metric("mirror", "example_id", "r", ("method", "target", "prompt"), ("direction",), mirrored,
                plotted={"method": LEADING, "target": CHOICE},

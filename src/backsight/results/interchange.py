@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import curves, standing_out
@@ -23,6 +22,9 @@ from backsight.results.pages.content import Answer, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import order_sentence
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 
@@ -130,20 +132,20 @@ def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     Where fewer than `smallest` pairs were kept there is one row, marked omitted, with the counts.
     """
     expect(rows, "interchange")
-    found: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     for (suite,), group in groups(rows.frame, ["suite"]):
         for direction, part in with_all(group):
-            found += [{"suite": suite, "direction": direction} | row for row in curves(part, OUTCOMES, smallest)]
-    return Table.of(INTERCHANGE_SUMMARY, found, rows.provenance)
+            summary += [{"suite": suite, "direction": direction} | row for row in curves(part, OUTCOMES, smallest)]
+    return Table.of(INTERCHANGE_SUMMARY, summary, rows.provenance)
 
 
 def order_layers(summary: Table) -> Table:
     """The layers where the ordinal outcome exceeds both others with disjoint intervals (Dual Mechanisms, 5.1)."""
     expect(summary, "interchange_summary")
-    found = []
+    layers = []
     for (suite, direction), group in groups(summary.frame, ["suite", "direction"]):
-        found.append({"suite": suite, "direction": direction} | standing_out(group, "ordinal"))
-    return Table.of(ORDER_LAYERS, found, summary.provenance)
+        layers.append({"suite": suite, "direction": direction} | standing_out(group, "ordinal"))
+    return Table.of(ORDER_LAYERS, layers, summary.provenance)
 
 
 def draw(
@@ -167,16 +169,16 @@ def draw(
             groups.setdefault((row["suite"], row["direction"]), []).append(row)
     last = sweeps.last_layer(rows)
     decided = {(row["suite"], row["direction"]): row["layers"] for row in order_layers(table).rows()}
-    found = []
+    shown_panels = []
     for (suite, one), group in groups.items():
         title = style.suite_title(suite, titles) + (f", {one}" if one != "all" else "")
         spans = decided[suite, one]
         draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
         below, empty = sweeps.counts(group)
-        found.append(panels.Panel(title, below, draw, empty))
+        shown_panels.append(panels.Panel(title, below, draw, empty))
     shaded = "order above both others, intervals apart" if any(decided[key] for key in groups) else ""
     with style.style():
-        return panels.draw(found, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
+        return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
 
 
 def interchange(study: Study) -> common.Part | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import EFFECTS, LEADING, NULL
@@ -28,8 +27,11 @@ from backsight.results.relevance.cells import (
 )
 from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, short
+from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, short
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "knockout",
@@ -178,7 +180,7 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
             hollow = {"markerfacecolor": "white", "markeredgewidth": 1.1}
             looks = plain if row["form"] == "attention" else {**plain, **hollow}
             marks.append(Mark(row[where.value], row[where.low], row[where.high], looks))
-    missing = f"omitted (n={mine[0]['questions']})" if mine[0]["omitted"] else "the same everywhere: no ranks"
+    missing = left_out_words(mine[0], "question") if mine[0]["omitted"] else "the same everywhere: no ranks"
     return Line(method, tuple(marks), "" if marks else missing)
 
 
@@ -200,7 +202,7 @@ def _agreement(group: Sequence[Row]) -> list[Cells]:
     lines: list[Cells] = []
     ranks = _ranks(group, "angle_gain")
     for row in _ranked(group):
-        if missing := in_stead(row):
+        if missing := in_stead(row, "question"):
             lines.append((short(row["method"]), missing, *["–"] * 6))
             continue
         correlation = with_interval(row["correlation"], row["correlation_low"], row["correlation_high"])

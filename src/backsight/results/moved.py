@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
@@ -17,6 +16,9 @@ from backsight.results.relevance.cells import Cells, Row, beside, check, degrees
 from backsight.results.relevance.drawing import Columns
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = Schema(
     "moved",

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatter
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
 from backsight.results.base import Result
@@ -19,6 +14,11 @@ from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken, with_interval
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
 Row = dict[str, Any]
 POSITION_BUDGET = Schema(
@@ -69,26 +69,30 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["part"], row["layers"]), []).append(row)
-    found = []
+    shown_panels = []
     for (part, layers), group in groups.items():
         title = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
         cells = {row["axis"]: row["cells"] for row in group}
         below = f"{cells.get('row', 0)} rows, {cells.get('column', 0)} columns"
-        found.append(panels.Panel(title, below, partial(_panel, group=group)))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group)))
     entries: list[panels.Entry] = [
-        (Line2D([], [], **look, linestyle="none", markersize=SIZES[axis]), f"given to {axis}s")
+        (panels.line(**look, linestyle="none", markersize=SIZES[axis]), f"given to {axis}s")
         for axis, look in AXES.items()
     ]
-    entries.append((Line2D([], [], **panels.CHANCE), "a whole turn"))
+    entries.append((panels.line(**panels.CHANCE), "a whole turn"))
     with style.style():
-        return panels.draw(found, entries, columns, across=3)
+        return panels.draw(shown_panels, entries, columns, across=3)
 
 
-class _Plain(LogFormatter):
+def _plain() -> Formatter:
     """Labels of a logarithmic axis as plain numbers, where matplotlib would set some: a page has no mathtext."""
+    from matplotlib.ticker import LogFormatter
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    return Plain(labelOnlyBase=False)
 
 
 def _panel(axis: Axes, group: Sequence[Row]) -> None:
@@ -100,7 +104,7 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
         axis.plot(x, y, **look, linestyle="none", markersize=size, zorder=3)
     axis.set_yscale("log")
     for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-        set_formatter(_Plain(labelOnlyBase=False))
+        set_formatter(_plain())
     axis.set(xlabel="frequency, fastest first", ylabel="radians over the grid")
     axis.grid(axis="y", color=style.FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
@@ -138,15 +142,15 @@ def _budget(study: Study, rows: list[Row]) -> Grid:
 
 def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
     """The language model's phase range of each axis beside the accuracy after removal along it, where measured."""
-    found = {
+    removed = {
         (r["suite"], r["direction"]): r
         for r in study.rows("pathways_summary")
         if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
     }
     lines = []
-    for suite in dict.fromkeys(suite for suite, _ in found):
+    for suite in dict.fromkeys(suite for suite, _ in removed):
         for axis, directions in DIRECTIONS.items():
-            of = [found[suite, d] for d in directions if (suite, d) in found]
+            of = [removed[suite, d] for d in directions if (suite, d) in removed]
             turns = [r["radians_grid"] for r in rows if (r["part"], r["axis"]) == ("language", axis)]
             if of and turns:
                 shown = (with_interval(r["accuracy_of_two"], r["low_of_two"], r["high_of_two"]) for r in of)

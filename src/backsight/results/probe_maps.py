@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from backsight.errors import DataError
@@ -22,6 +18,10 @@ from backsight.maths.grouping import SMALLEST
 from backsight.results.base import Result
 from backsight.results.drawing import panels, style
 from backsight.tables import Schema, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 PROBE_MAPS = Schema(
@@ -61,7 +61,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     narrow = columns == 1
     across = min(2 if narrow else columns or 4, len(groups))
     width = style.NARROW if narrow else max(5.6, 2.2 * across)
-    found = []
+    shown_panels = []
     for (suite, arrangement), group in groups.items():
         rows, places = (1 + max(r[key] for r in group) for key in ("row", "column"))
         pictures = style.counted(group[0]["pictures"], "picture")
@@ -69,9 +69,9 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         height = 0.55 + (width / across - 0.3) * rows / places
         title = style.suite_title(suite, titles)
         empty = f"omitted: {pictures}" if group[0]["pictures"] < SMALLEST else ""
-        found.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
     with style.style():
-        return panels.draw(found, _entries(), across, across=4 if width > LEGEND else 2, width=width)
+        return panels.draw(shown_panels, _entries(), across, across=4 if width > LEGEND else 2, width=width)
 
 
 def strongest(group: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -84,6 +84,8 @@ def strongest(group: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.float
 
 
 def _panel(axis: Axes, group: Sequence[Row]) -> None:
+    from matplotlib.colors import to_rgb
+
     place, share = strongest(group)
     count = 1 + max(row["place"] for row in group)
     colors = np.array([to_rgb(color) for color in (FEW if count <= len(FEW) else MANY)])
@@ -99,6 +101,8 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
 
 def _outline(axis: Axes, cells: Sequence[tuple[int, int]], label: str, shade: NDArray[np.float64]) -> None:
     """An object's tokens: a line around them, and the number of the position, dark on light and light on dark."""
+    from matplotlib.patches import Rectangle
+
     (top, left), (bottom, right) = np.min(cells, axis=0), np.max(cells, axis=0)
     light = float(np.mean([shade[cell] @ LUMINANCE for cell in cells])) > BRIGHT
     box: Any = {"facecolor": "none", "edgecolor": style.INK, "linewidth": 1.3}
@@ -116,13 +120,15 @@ def _outline(axis: Axes, cells: Sequence[tuple[int, int]], label: str, shade: ND
 
 
 def _entries() -> list[panels.Entry]:
-    outline = Patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
-    found: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
+    from matplotlib.colors import to_rgb
+
+    outline = panels.patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
+    entries: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
     for step in STEPS:
         red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(FEW[0]))
         words = "given the position in all pictures" if step == 1 else f"in {100 * step:.0f} %"
-        found.append((Patch(facecolor=(red, green, blue), linewidth=0), words))
-    return found
+        entries.append((panels.patch(facecolor=(red, green, blue), linewidth=0), words))
+    return entries
 
 
 RESULT = Result(PROBE_MAPS, draw=draw)

@@ -49,7 +49,7 @@ def published(study: Study) -> common.Part | None:
     if not by_paper:
         return None
     measured = Measured(study)
-    compared = {short: PAPERS[short].tables(measured, found) for short, found in by_paper.items()}
+    compared = {short: PAPERS[short].tables(measured, of) for short, of in by_paper.items()}
     papers = [PAPERS[short] for short in by_paper]
     section = Section(
         anchor=ANCHOR,
@@ -68,7 +68,7 @@ def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[s
     """What the model was taken for, and its dtype where that is not the authors'."""
     model = mapping(study.data.get("model"))
     name, dtype = text(model.get("name")), text(model.get("dtype"))
-    firsts = {short: next(one for one in found if one.model is not None) for short, found in by_paper.items()}
+    firsts = {short: next(one for one in of_paper if one.model is not None) for short, of_paper in by_paper.items()}
     notes = [f"{one.model} was measured in {one.paper} ({one.source})." for one in firsts.values()]
     if by_folder(name):
         notes.append("This study's model is taken for it by the name of its folder. Its weights were not compared.")
@@ -82,15 +82,15 @@ def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[s
 
 def _answer(by_paper: Mapping[str, Sequence[Published]], compared: Mapping[str, Sequence[Compared]]) -> Answer | None:
     """How many figures of each table lie inside this study's intervals; None where it measured none of them."""
-    said = {short: [one.statement for one in tables if one.statement] for short, tables in compared.items()}
-    papers = [short for short, statements in said.items() if statements]
+    by_short = {short: [one.statement for one in tables if one.statement] for short, tables in compared.items()}
+    papers = [short for short, statements in by_short.items() if statements]
     if not papers:
         return None
     several = len(by_paper) > 1
     statements = tuple(
         replace(one, text=f"{short}, {one.text[0].lower()}{one.text[1:]}") if several else one
         for short in papers
-        for one in said[short]
+        for one in by_short[short]
     )
     sources = listed(by_paper[short][0].source for short in papers)
     verb = "print" if len(papers) > 1 else "prints"

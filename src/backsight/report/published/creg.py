@@ -24,6 +24,7 @@ from backsight.report.published.shared import (
 )
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.wording import decimal, listed, unbroken, with_interval
+from backsight.results.relevance.words import left_out_words
 
 SHORT = "CREG"
 SUITES = {"vsr": "VSR", "coco_pairs": "COCO-Pairs"}
@@ -99,11 +100,11 @@ class Line(NamedTuple):
         return not self.again and comparable(self.one, self.ours)
 
 
-def tables(measured: Measured, found: Sequence[Published]) -> list[Compared]:
+def tables(measured: Measured, listed_figures: Sequence[Published]) -> list[Compared]:
     """The paper's tables beside this study, in its order, and then its sections."""
     by_table: dict[str, list[Line]] = {}
     seen: dict[tuple[object, ...], str] = {}
-    for one in found:
+    for one in listed_figures:
         before = seen.get(_quantity(one))
         again = "" if before is None else "above" if before == one.table else _place(before)
         seen.setdefault(_quantity(one), one.table)
@@ -165,19 +166,19 @@ def _table(lines: Sequence[Line]) -> Grid:
 
 def _below(lines: Sequence[Line]) -> str:
     """How many lie inside, how uniform relevance does, what is remarked, and what was not measured and why."""
-    said = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
+    sentences = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
     baseline = _by_baseline(lines)
-    said += [f"On this study's questions {baseline} figures."] if baseline else []
-    said += notes([(line.one, line.ours) for line in lines], _named)
+    sentences += [f"On this study's questions {baseline} figures."] if baseline else []
+    sentences += notes([(line.one, line.ours) for line in lines], _named)
     if lines[0].one.condition == "audit":
-        said.append("`backsight data vsr DIR` prints the same counts of the files at hand.")
-    return " ".join(said)
+        sentences.append("`backsight data vsr DIR` prints the same counts of the files at hand.")
+    return " ".join(sentences)
 
 
-def _named(found: Sequence[Published]) -> str:
+def _named(of_figures: Sequence[Published]) -> str:
     """Lines with their sets, as "CREG (pred) and CREG (gt) on VSR and COCO-Pairs, Random on VSR"."""
     suites: dict[str, dict[str, None]] = {}
-    for one in found:
+    for one in of_figures:
         suites.setdefault(str(one.row), {})[_suite(one)] = None
     rows: dict[tuple[str, ...], list[str]] = {}
     for row, of in suites.items():
@@ -198,7 +199,7 @@ def _cell(line: Line) -> str:
     if ours.why:
         return "not measured"
     if ours.value is None:
-        return f"omitted (n={ours.n})"
+        return ours.few
     if ours.low is None or ours.high is None:
         return f"{_number(one, ours.value)} (n={ours.n})"
     if one.metric == "dae":
@@ -230,7 +231,7 @@ def _ours(measured: Measured, one: Published) -> Ours:
     if one.condition == "occlusion":
         wanted |= {"variant": "gray", "over": "options", "of": "truth", "sector": "true"}
         ends = ("low", "high") if one.metric == "score" else ("", "")
-        return _read(measured.row("occlusion", wanted, "not asked with this prompt"), one.metric, *ends)
+        return _read(measured.row("occlusion", wanted, "not asked with this prompt"), one.metric, *ends, rule="picture")
     if one.method is None:
         return Ours(why="the paper does not say which method")
     wanted |= {"method": one.method, "target": one.target}
@@ -250,13 +251,19 @@ def _direction(measured: Measured, one: Published, wanted: Mapping[str, Any]) ->
         # A method that the model cannot give has one row, without a target and without a question.
         cannot = measured.row("creg", {**wanted, **place, "target": None, "questions": 0}, otherwise)
         return Ours(why=row if isinstance(cannot, str) else "the model does not give it")
-    ours = _read(row, one.metric, f"{one.metric}_low", f"{one.metric}_high", f"{one.metric}_null")
+    ours = _read(row, one.metric, f"{one.metric}_low", f"{one.metric}_high", f"{one.metric}_null", rule="picture")
     return ours._replace(low=None, high=None) if one.method == EXPECTED else ours
 
 
-def _read(row: dict[str, Any] | str, name: str, low: str, high: str, null: str = "") -> Ours:
-    """A row's number, or why there is none; an empty name for what the row does not have."""
+def _read(
+    row: dict[str, Any] | str, name: str, low: str, high: str, null: str = "", *, rule: str = "question"
+) -> Ours:  # fmt: skip
+    """A row's number, or why there is none; an empty name for what the row does not have.
+
+    `rule` is what an omitted row has too few of, picture or question.
+    """
     if isinstance(row, str):
         return Ours(why=row)
     ends = [row[end] if end else None for end in (low, high, null)]
-    return Ours(row[name], ends[0], ends[1], row["questions"], null=ends[2])
+    few = left_out_words(row, rule) if row["omitted"] else "no value"
+    return Ours(row[name], ends[0], ends[1], row["questions"], null=ends[2], few=few)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.errors import CannotAnswer
+from backsight.maths.grouping import SMALLEST
 from backsight.published import Published
 from backsight.report.published.shared import (
     ANCHOR,
@@ -27,7 +28,7 @@ from backsight.results.amplification.tables import CHOOSING
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study, mapping, text
-from backsight.results.pages.wording import decimal, listed, unbroken, with_interval
+from backsight.results.pages.wording import decimal, listed, omitted, unbroken, with_interval
 from backsight.stimuli import Layout
 
 SHORT = "Dual Mechanisms"
@@ -61,10 +62,10 @@ METHOD = (
 LIMITS = ("The interval is this study's alone. Dual Mechanisms gives none.",)
 
 
-def tables(measured: Measured, found: Sequence[Published]) -> list[Compared]:
+def tables(measured: Measured, listed_figures: Sequence[Published]) -> list[Compared]:
     """The paper's tables beside this study, in its order."""
     by_table: dict[str, list[tuple[Published, Ours]]] = {}
-    for one in found:
+    for one in listed_figures:
         by_table.setdefault(one.table, []).append((one, _ours(measured, one)))
     return [Compared(_table(measured.study, pairs), _statement(pairs)) for pairs in by_table.values()]
 
@@ -99,8 +100,8 @@ def _table(study: Study, pairs: Sequence[tuple[Published, Ours]]) -> Grid:
 def _below(study: Study, pairs: Sequence[tuple[Published, Ours]]) -> str:
     """How many lie inside, what is wrong with which figures, and what was not measured and why."""
     insides = [inside(one, ours) for one, ours in pairs if comparable(one, ours)]
-    said = [f"{_counted(pairs[0][0], insides)}."] if insides else []
-    return " ".join([*said, *notes(pairs, lambda of: listed(dict.fromkeys(_label(study, one) for one in of)))])
+    sentences = [f"{_counted(pairs[0][0], insides)}."] if insides else []
+    return " ".join([*sentences, *notes(pairs, lambda of: listed(dict.fromkeys(_label(study, one) for one in of)))])
 
 
 def _label(study: Study, one: Published) -> str:
@@ -132,11 +133,11 @@ def _cell(one: Published, ours: Ours) -> str:
     if ours.why:
         return "not measured"
     if ours.value is None:
-        return f"omitted (n={ours.n})"
+        return ours.few
     if one.condition == "setting":
         return f"{ours.value:g}×{ours.value:g}" if "×" in one.printed else f"{ours.value:g}"
-    said = decimal(ours.value) if ours.low is None else with_interval(ours.value, ours.low, ours.high)
-    return f"{said} (n={ours.n})"
+    value = decimal(ours.value) if ours.low is None else with_interval(ours.value, ours.low, ours.high)
+    return f"{value} (n={ours.n})"
 
 
 def _ours(measured: Measured, one: Published) -> Ours:
@@ -160,7 +161,8 @@ def _row(measured: Measured, kind: str, wanted: dict[str, Any], name: str, count
     if isinstance(row, str):
         return Ours(why=row)
     prefix = "" if name == "accuracy" else f"{name}_"
-    return Ours(row[name], row[f"{prefix}low"], row[f"{prefix}high"], row[count])
+    few = omitted(row[count], count[:-1]) if row[count] < SMALLEST else "omitted (too few answers)"
+    return Ours(row[name], row[f"{prefix}low"], row[f"{prefix}high"], row[count], few=few)
 
 
 def _setting(measured: Measured, metric: str) -> Ours:

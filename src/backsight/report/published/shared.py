@@ -19,7 +19,8 @@ METHOD = (
 )
 INSIDE = (
     "Inside says that the figure lies in this study's 95 % interval, when half of its last printed digit is allowed "
-    f"for on either side. Groups of fewer than {SMALLEST} are omitted."
+    f"for on either side. Groups of fewer than {SMALLEST} questions are omitted; for direction of relevance and "
+    f"occlusion those of fewer than {SMALLEST} pictures, for corrected failures those of fewer failures."
 )
 LIMITS = (
     "A figure outside of the interval need not be wrong: pictures, read-out, dtype and the number of questions may "
@@ -38,7 +39,8 @@ Row = dict[str, Any]
 class Ours(NamedTuple):
     """This study's number, with its interval and how many it is of; `why` says why there is none.
 
-    `null` is the same of constant relevance on the very same questions, where there is such a thing.
+    `few` says what there is too few of where the row has no number. `null` is the same of uniform relevance on the very
+    same questions, where there is such a thing.
     """
 
     value: float | None = None
@@ -47,6 +49,7 @@ class Ours(NamedTuple):
     n: int | None = None
     why: str = ""
     null: float | None = None
+    few: str = ""
 
 
 class Compared(NamedTuple):
@@ -71,10 +74,10 @@ class Measured:
 
     def row(self, kind: str, wanted: Mapping[str, Any], otherwise: str) -> Row | str:
         """The one row of a kind's summary that is as wanted, or why there is none; `otherwise` if its set is there."""
-        found = [r for r in self.rows(f"{kind}_summary") if all(r[key] == value for key, value in wanted.items())]
-        if len(found) == 1:
-            return found[0]
-        return "it was asked in several ways" if found else self._why(kind, text(wanted["suite"]), otherwise)
+        fitting = [r for r in self.rows(f"{kind}_summary") if all(r[key] == value for key, value in wanted.items())]
+        if len(fitting) == 1:
+            return fitting[0]
+        return "it was asked in several ways" if fitting else self._why(kind, text(wanted["suite"]), otherwise)
 
     def _why(self, kind: str, suite: str, otherwise: str) -> str:
         for one in records(self.study.data.get("skipped")):
@@ -144,10 +147,10 @@ def notes(pairs: Sequence[tuple[Published, Ours]], named: Callable[[Sequence[Pub
             remarks.setdefault((remark.text, remark.source), []).append(one)
         if ours.why:
             whys.setdefault(ours.why, []).append(one)
-    said = []
-    for word, found in (("Wrong", wrong), ("Remark", remarks)):
-        for (reason, source), of in found.items():
+    sentences = []
+    for word, figures in (("Wrong", wrong), ("Remark", remarks)):
+        for (reason, source), of in figures.items():
             whole = len(of) == len(pairs) > 1
-            said.append(f"{word}, {'all' if whole else named(of)}: {reason} (Source: {source}.)")
+            sentences.append(f"{word}, {'all' if whole else named(of)}: {reason} (Source: {source}.)")
     missing = "; ".join(f"{named(of)} ({why})" for why, of in whys.items())
-    return said + ([f"Not measured in this study: {missing}."] if missing else [])
+    return sentences + ([f"Not measured in this study: {missing}."] if missing else [])

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
 from backsight.results.drawing import panels, style
+from backsight.results.pages.wording import omitted
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 FORM_WORDS = {"projected": "as run", "printed": "equation 3"}
@@ -39,19 +40,19 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["suite"], []).append(row)
-    found = []
+    shown = []
     for suite, group in groups.items():
         below = f"{group[0]['failures']} of {style.counted(group[0]['questions'], 'question')} failed before"
-        empty = "omitted: too few failures" if all(row["omitted"] for row in group) else ""
-        found.append(
+        empty = omitted(group[0]["failures"], "failure") if all(row["omitted"] for row in group) else ""
+        shown.append(
             panels.Panel(style.suite_title(suite, titles), below, partial(_panel, group=group), empty, height=2.6)
         )
     entries: list[panels.Entry] = [
-        (Line2D([], [], **CORRECTED, linewidth=1.3), "failures corrected, with 95 % interval"),
-        (Line2D([], [], **BROKEN, linewidth=1.3), "right answers broken (hollow)"),
+        (panels.line(**CORRECTED, linewidth=1.3), "failures corrected, with 95 % interval"),
+        (panels.line(**BROKEN, linewidth=1.3), "right answers broken (hollow)"),
     ]
     with style.style():
-        return panels.draw(found, entries, columns)
+        return panels.draw(shown, entries, columns)
 
 
 def _panel(axis: Axes, group: Sequence[Row]) -> None:

@@ -8,6 +8,7 @@ from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
 from backsight.results.amplification.figure import FORM_WORDS, KIND_WORDS, draw
 from backsight.results.amplification.tables import ENOUGH
+from backsight.results.drawing.style import counted
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -61,21 +62,22 @@ def amplification(study: Study) -> common.Part | None:
         samples=common.samples(study, "amplify", {row["suite"] for row in rows}),
         folded=True,
     )
-    said = tuple(_statement(study, rows, suite) for suite in dict.fromkeys(row["suite"] for row in rows))
-    return common.Part(section, Answer("Can it be repaired by amplifying order", LEAD, said))
+    statements = tuple(_statement(study, rows, suite) for suite in dict.fromkeys(row["suite"] for row in rows))
+    return common.Part(section, Answer("Can it be repaired by amplifying order", LEAD, statements))
 
 
 def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
-    found = {row["directions"]: row for row in rows if row["suite"] == suite and row["form"] in (None, "projected")}
-    title, before, probe, random = common.title(study, suite), found["none"], found["probe"], found["random"]
+    by_kind = {row["directions"]: row for row in rows if row["suite"] == suite and row["form"] in (None, "projected")}
+    title, before, probe, random = common.title(study, suite), by_kind["none"], by_kind["probe"], by_kind["random"]
     if probe["omitted"]:
-        text = f"{title}: omitted ({before['failures']} failures of {before['questions']} questions)"
+        failures = f"{counted(before['failures'], 'failure')} in {counted(before['questions'], 'question')}"
+        text = f"{title}: omitted ({failures}; {SMALLEST} failures needed)"
         return Statement(text, "figure-amplification")
     accuracy = f"accuracy {percent(before['accuracy'])} before, {percent(probe['accuracy'])} after"
     text = (
         f"{title}: corrects {percent(probe['corrected'])} of {before['failures']} failures and breaks "
         f"{_share(probe['broken'])} of the right answers at alpha {probe['alpha']:g} (random directions: "
-        f"{percent(random['corrected'])} and {_share(random['broken'])}); {accuracy}"
+        f"{_share(random['corrected'])} and {_share(random['broken'])}); {accuracy}"
     )
     few = f"fewer than {ENOUGH} failures" if before["failures"] < ENOUGH else ""
     return Statement(text, "figure-amplification", few)

@@ -67,7 +67,7 @@ def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     the scored part itself: it shows what there is to gain, not what one would get.
     """
     expect(rows, "amplify")
-    found: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     scored = rows.frame[rows.frame["part"] == "score"]
     parts: list[tuple[Any, pd.DataFrame]] = [(suite, group) for (suite,), group in groups(scored, ["suite"])]
     if len(parts) > 1:
@@ -77,7 +77,7 @@ def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
         common = {"suite": suite, "questions": len(plain), "failures": int((~plain).sum())}
         common |= {"probe": float(group["probe"].iloc[0])}
         before = group[group["directions"] == "none"]
-        found.append(common | {"form": None, "directions": "none", "alpha": 0.0} | _numbers(before, plain, smallest))
+        summary.append(common | {"form": None, "directions": "none", "alpha": 0.0} | _numbers(before, plain, smallest))
         for (form,), of in groups(group[group["form"].notna()], ["form"]):
             probe, random = of[of["directions"] == "probe"], of[of["directions"] == "random"]
             chosen = probe[probe["chosen"].astype(bool)]
@@ -85,8 +85,8 @@ def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             for kind, part in (("probe", chosen), ("random", random), ("oracle", probe[probe["alpha"] == best])):
                 if len(part):
                     named = {"form": form, "directions": kind, "alpha": float(part["alpha"].iloc[0])}
-                    found.append(common | named | _numbers(part, plain, smallest))
-    return Table.of(AMPLIFY_SUMMARY, found, rows.provenance)
+                    summary.append(common | named | _numbers(part, plain, smallest))
+    return Table.of(AMPLIFY_SUMMARY, summary, rows.provenance)
 
 
 def _numbers(part: pd.DataFrame, plain: pd.Series[bool], smallest: int) -> dict[str, Any]:

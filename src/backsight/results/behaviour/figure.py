@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 READ_OUTS = ("options", "free")
@@ -66,16 +66,16 @@ def draw(
         groups.setdefault((row["suite"], row["ground"]), []).append(row)
     directions = _directions(rows)
     prompts = list(dict.fromkeys(row["prompt"] for row in rows if row["prompt"]))
-    found = []
+    shown_panels = []
     for (suite, ground), group in groups.items():
         several = sum(name == suite for name, _ in groups) > 1
         title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
         lines = len({row["prompt"] for row in group})
         height = 0.9 + len(directions[suite]) * max(0.22, 0.15 * lines + 0.06)
         draw = partial(_panel, group=group, directions=directions[suite], prompts=prompts)
-        found.append(panels.Panel(title, _counts(group), draw, height=height))
+        shown_panels.append(panels.Panel(title, _counts(group), draw, height=height))
     with style.style():
-        return panels.draw(found, _entries(rows, prompts), columns, across=3)
+        return panels.draw(shown_panels, _entries(rows, prompts), columns, across=3)
 
 
 def _directions(rows: Sequence[Row]) -> dict[str, list[str]]:
@@ -86,11 +86,11 @@ def _directions(rows: Sequence[Row]) -> dict[str, list[str]]:
     frames = {
         suite: next((n for n, f in enumerate(FRAMES) if names - {"all"} <= f), -1) for suite, names in own.items()
     }
-    found = {}
+    by_suite = {}
     for suite in own:
         listed = {d for other, names in own.items() if frames[other] == frames[suite] for d in names}
-        found[suite] = [d for d in ORDER if d in listed] + sorted(listed - set(ORDER))
-    return found
+        by_suite[suite] = [d for d in ORDER if d in listed] + sorted(listed - set(ORDER))
+    return by_suite
 
 
 def _counts(group: Sequence[Row]) -> str:
@@ -101,20 +101,20 @@ def _counts(group: Sequence[Row]) -> str:
 
 
 def _panel(axis: Axes, group: Sequence[Row], directions: Sequence[str], prompts: Sequence[str]) -> None:
-    found = {(row["direction"], row["prompt"], row["condition"]): row for row in group}
+    by_about = {(row["direction"], row["prompt"], row["condition"]): row for row in group}
     own = sorted({row["prompt"] for row in group}, key=lambda p: prompts.index(p) if p in prompts else -1)
     places = [n + (0.35 if n else 0.0) for n in range(len(directions))]
     chance: list[tuple[float, float]] = []
     for place, direction in zip(places, directions, strict=True):
         axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
-        here = [row for key, row in found.items() if key[0] == direction]
+        here = [row for key, row in by_about.items() if key[0] == direction]
         absent = _absent(here)
         if absent:
             panels.note(axis, 0.0, place, absent)
         for number, prompt in enumerate(own):
             y = place + (number - (len(own) - 1) / 2) * min(0.28, 0.84 / len(own))
             color, marker = PROMPT_STYLES[prompts.index(prompt) % 6] if prompt in prompts else PLAIN
-            picture, gray = found.get((direction, prompt, "picture")), found.get((direction, prompt, "gray"))
+            picture, gray = by_about.get((direction, prompt, "picture")), by_about.get((direction, prompt, "gray"))
             if not absent:
                 _marks(axis, y, picture, gray, color, marker)
             one = picture or gray
@@ -164,12 +164,12 @@ def _entries(rows: Sequence[Row], prompts: Sequence[str]) -> list[panels.Entry]:
     plain = any(not row["prompt"] for row in rows)
     kinds = [(PLAIN, "picture, with 95 % interval")] if plain else []
     kinds += [(PROMPT_STYLES[n % 6], f"picture, prompt {prompt}") for n, prompt in enumerate(prompts)]
-    found: list[panels.Entry] = [
-        (Line2D([], [], color=color, marker=marker, markersize=4.6, linewidth=1.3), label)
+    entries: list[panels.Entry] = [
+        (panels.line(color=color, marker=marker, markersize=4.6, linewidth=1.3), label)
         for (color, marker), label in kinds
     ]
     if any(row["condition"] == "gray" for row in rows):
         color, marker = PLAIN if plain or len(prompts) > 1 else PROMPT_STYLES[0]
         label = "gray picture: what the question alone gives" + (" (hollow)" if prompts else "")
-        found.append((Line2D([], [], color=color, marker=marker, **HOLLOW), label))
-    return [*found, (Line2D([], [], **panels.CHANCE), "chance")]
+        entries.append((panels.line(color=color, marker=marker, **HOLLOW), label))
+    return [*entries, (panels.line(**panels.CHANCE), "chance")]

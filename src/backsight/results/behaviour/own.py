@@ -54,9 +54,9 @@ def own_questions(study: Study) -> common.Part | None:
 def _count(shown: list[Row], grays: Mapping[str, Row]) -> str:
     """How many questions are answered right, with the picture and with a gray one."""
     right = sum(bool(row["choice_correct"]) for row in shown)
-    said = f"{right} of {counted(len(shown), 'question')} right"
+    words = f"{right} of {counted(len(shown), 'question')} right"
     blind = sum(bool(row["choice_correct"]) for row in grays.values())
-    return f"{said} (gray picture: {blind} of {len(grays)})" if grays else said
+    return f"{words} (gray picture: {blind} of {len(grays)})" if grays else words
 
 
 def _sample(title: str, row: Row, gray: Row | None, uri: str) -> Sample:

@@ -89,10 +89,10 @@ def behaviour(study: Study) -> common.Part | None:
 def _whatsup(study: Study) -> tuple[Grid, ...]:
     """Pictures, pairs and sets right, of What'sUp and of scenes in its form; none where there are none."""
     rows = [r for r in study.rows("whatsup_summary") if r["read_out"] == "options"]
-    found = {(r["suite"], r["metric"], r["condition"]): r for r in rows}
+    by_about = {(r["suite"], r["metric"], r["condition"]): r for r in rows}
     lines = []
     for suite, metric in dict.fromkeys((r["suite"], r["metric"]) for r in rows):
-        picture, gray = (found.get((suite, metric, condition)) for condition in ("picture", "gray"))
+        picture, gray = (by_about.get((suite, metric, condition)) for condition in ("picture", "gray"))
         one = picture or gray
         if one is not None:
             shown = (_share(picture), _share(gray))

@@ -30,10 +30,10 @@ def accuracy_sentence(title: str, pictures: Sequence[Row], grays: Mapping[str | 
         asked = listed(f"{counted(row['questions'], 'question')} with prompt {row['prompt']}" for row in pictures)
         return f"{title}: omitted ({asked}: each fewer than {SMALLEST})"
     if len(pictures) == 1:
-        said = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
+        sentence = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
     else:
-        said = f"answers {title} right " + ", ".join(_by_prompt(row) for row in pictures)
-    return f"{said} ({_null(given, grays)}){_guessing(given, grays)}"
+        sentence = f"answers {title} right " + ", ".join(_by_prompt(row) for row in pictures)
+    return f"{sentence} ({_null(given, grays)}){_guessing(given, grays)}"
 
 
 def _by_prompt(row: Row) -> str:

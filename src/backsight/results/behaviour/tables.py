@@ -62,7 +62,7 @@ BEHAVIOUR_SUMMARY = Schema(
 def behaviour_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Accuracy of `behaviour` rows by suite, prompt, ground, direction (and all), condition and read-out."""
     expect(rows, "behaviour")
-    found = []
+    summary = []
     keys = ["suite", "prompt", "ground", "condition"]
     for values, group in groups(rows.frame, keys):
         for direction, part in with_all(group):
@@ -73,7 +73,7 @@ def behaviour_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 omitted = len(scored) < smallest
                 interval = mean_over_images(scored[column].astype(float), scored["image_id"].astype(str))
                 number = {"accuracy": interval.mean, "low": interval.low, "high": interval.high}
-                found.append(
+                summary.append(
                     dict(zip(keys, values, strict=True))
                     | {"direction": direction, "read_out": read_out, "questions": len(scored)}
                     | {"images": scored["image_id"].nunique(), "interval": interval.kind, "omitted": omitted}
@@ -81,4 +81,4 @@ def behaviour_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                     | {"p_answer": None if omitted else float(scored["p_answer"].mean())}
                     | {"chance": float((1 / scored["options"].astype(float)).mean())}
                 )
-    return Table.of(BEHAVIOUR_SUMMARY, found, rows.provenance)
+    return Table.of(BEHAVIOUR_SUMMARY, summary, rows.provenance)

@@ -51,14 +51,14 @@ def whatsup_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     for row in rows.rows():
         if row["group"] is not None:
             suites.setdefault((row["suite"], row["condition"]), []).append(row)
-    found = []
+    summary = []
     for (suite, condition), group in suites.items():
         for read_out, column in READ_OUTS:
             scored = [row for row in group if row[column] is not None]
             for metric in SIZES if scored else ():
                 common = {"suite": suite, "condition": condition, "read_out": read_out, "metric": metric}
-                found.append(common | _score(metric, scored, column, smallest))
-    return Table.of(WHATSUP_SUMMARY, found, rows.provenance)
+                summary.append(common | _score(metric, scored, column, smallest))
+    return Table.of(WHATSUP_SUMMARY, summary, rows.provenance)
 
 
 def _score(metric: str, rows: Sequence[Row], column: str, smallest: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _wholes(metric: str, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     for row in rows:
         sets.setdefault(row["group"], {}).setdefault(row["direction"], []).append(row)
     for places in sets.values():
-        single = {place: found[0] for place, found in places.items() if len(found) == 1}
+        single = {place: here[0] for place, here in places.items() if len(here) == 1}
         pairs = [[single[one], single[other]] for one, other in OPPOSITES if one in single and other in single]
         if metric == "pair":
             yield from pairs

@@ -43,7 +43,7 @@ def compass(study: Study) -> common.Part | None:
         anchor="compass",
         title="Compass",
         notes=(
-            *dict.fromkeys(said for suite, _ in by_place if (said := photographs(study, suite))),
+            *dict.fromkeys(remark for suite, _ in by_place if (remark := photographs(study, suite))),
             *common.asked_apart(study, ROWS.name),
         ),
         figures=(figure,),

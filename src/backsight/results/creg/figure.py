@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING
 
 from backsight.errors import DataError, UsageError
 from backsight.maths.relevance import DEFAULT
@@ -17,6 +14,10 @@ from backsight.results.relevance import drawing
 from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.words import by_prompt
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CHANCE = 90.0  # degrees, of a random sector
 
@@ -69,6 +70,6 @@ def _entries(marks: Sequence[Mark]) -> list[panels.Entry]:
     return [
         *drawing.of_targets(marks),
         drawing.null_entry(),
-        (Line2D([], [], **drawing.FLOOR_LINE), "best possible: all relevance on the subject"),
-        (Line2D([], [], color=style.FAINT, linewidth=1.5), "90 degrees: a random sector"),
+        (panels.line(**drawing.FLOOR_LINE), "best possible: all relevance on the subject"),
+        (panels.line(color=style.FAINT, linewidth=1.5), "90 degrees: a random sector"),
     ]

@@ -11,8 +11,8 @@ from backsight.results.creg.reading import PROJECTION_WORDS, Group, figure_cells
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, unbroken
-from backsight.results.relevance.cells import Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.pages.wording import decimal, omitted, unbroken
+from backsight.results.relevance.cells import Place, Row, degrees, degrees_between, in_stead, place_cells
 from backsight.results.relevance.words import short
 
 RENDERED = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
@@ -51,7 +51,7 @@ def prompts(study: Study, by_place: Mapping[Place, Group], whole: Mapping[Place,
             accuracy = by_place[place]["all", NULL, None, DEFAULT]["accuracy"]
             cells = figure_cells(row, ends=False) if row is not None else ("–",) * 5
             questions, share = held[place]
-            kept = f"omitted (n={questions})" if questions < SMALLEST else f"{decimal(share)} (n={questions})"
+            kept = omitted(questions, "question") if questions < SMALLEST else f"{decimal(share)} (n={questions})"
             lines.append((*place_cells(study, place), decimal(accuracy), *cells, kept))
         shares = {place[1]: share for place, (n, share) in held.items() if n >= SMALLEST and share is not None}
         best = [prompt for prompt, share in shares.items() if share == max(shares.values())]
@@ -80,8 +80,7 @@ def choices(study: Study) -> Iterator[Grid]:
     for row in study.rows("creg_choices"):
         start = place_cells(study, (row["suite"], row["prompt"]))
         if row["omitted"]:
-            fewest = min(row["dev_images"], row["images"])
-            lines.append((*start, "–", "–", f"omitted (n={fewest})", "–", "–", "–", "–"))
+            lines.append((*start, "–", "–", _few(row), "–", "–", "–", "–"))
             continue
         chosen = (short(row["method"]), unbroken(PROJECTION_WORDS.get(row["projection"], row["projection"])))
         dev = (str(row["dev_questions"]), degrees(row["dev_gain"]))
@@ -101,3 +100,12 @@ def choices(study: Study) -> Iterator[Grid]:
         )
         yield Grid("What the development split would choose", columns, tuple(lines), words=4, folded=True,
                    files=study.files("creg_choices"), note=text.CHOICES_NOTE)  # fmt: skip
+
+
+def _few(row: Row) -> str:
+    """Why nothing is chosen: too few pictures in one of both parts, or too few that any method has a compass for."""
+    parts = {"development picture": row["dev_images"], "other picture": row["images"]}
+    few = min(parts, key=lambda part: int(parts[part]))
+    if parts[few] >= SMALLEST:
+        return f"omitted (no method has {SMALLEST} development pictures)"
+    return omitted(parts[few], few)

@@ -21,7 +21,7 @@ from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken
 from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, in_stead, place_cells
-from backsight.results.relevance.words import TARGET_WORDS, in_order, short
+from backsight.results.relevance.words import TARGET_WORDS, in_order, left_out_words, short
 
 DIRECTIONS = ("left", "right", "above", "below")
 ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it is
@@ -144,7 +144,7 @@ def pairs(study: Study) -> Iterator[Grid]:
     for row in of_choice(study.rows("creg_pairs")):
         start = (*place_cells(study, (row["suite"], row["prompt"])), short(row["method"]), short(row["other"]))
         if row["omitted"]:
-            lines.append((*start, str(row["questions"]), f"omitted (n={row['questions']})", "–", "–"))
+            lines.append((*start, str(row["questions"]), left_out_words(row), "–", "–"))
             continue
         difference = degrees_between(row["difference"], row["low"], row["high"])
         lines.append((*start, str(row["questions"]), difference, p_value(row["p_value"]), p_value(row["p_holm"])))

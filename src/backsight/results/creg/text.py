@@ -40,7 +40,7 @@ METHOD = (
     "dropped, a cell stands at its centre, and a layer is scaled by minimum and maximum. Each is an option in the "
     "tables. A cell on a border counts half for both sectors, and tied sectors count by their mean.",
     "Uniform relevance is the baseline of every number here, on the very questions for which a method has a compass: "
-    "it gives what the places of the boxes alone give. Gain is the improvement over it: its DAE less the method's, "
+    "it gives what the positions of the boxes alone give. Gain is the improvement over it: its DAE less the method's, "
     "question by question. Best possible is what all relevance on the subject gives, which sectors and cells keep from "
     "zero. Random relevance is the mean of 20 maps. The paper's random (91 degrees) is what a random sector gives, and "
     "its oracle (0.0) is the true direction itself: no projection gives either.",
@@ -50,7 +50,7 @@ INTERVALS = (
     "is the development split. The ablations are of all questions. Intervals hold 95 %: percentile bootstrap over "
     f"pictures ({RESAMPLES:,} resamples), and those of a gain are paired. Methods in pairs: Wilcoxon's signed-rank "
     "test over pictures, with Holm's correction over all pairs of a suite, prompt and target. Groups of fewer than "
-    f"{SMALLEST} questions are omitted."
+    f"{SMALLEST} pictures are omitted, however many questions are about them."
 )
 LIMITS = (
     "A compass that points at the subject does not show a relation: relevance that lights the subject points there "

@@ -5,17 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.results.drawing import style
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
 Row = dict[str, Any]
-Entry = tuple[Artist, str]  # of a legend: the mark and its words
+Entry = tuple["Artist", str]  # of a legend: the mark and its words
 
 LEGEND_LINE = 0.17  # inches, of a line of the legend
 HEIGHT = 2.35  # inches, of a panel with a curve
@@ -50,11 +52,13 @@ def draw(
     `width` in inches, where it is not to follow from the number of columns. Entries are made in the figure's style
     by the caller, who draws inside `style.style()`.
     """
+    from backsight.results.drawing import canvas
+
     heights = [EMPTY if panel.empty else panel.height for panel in panels]
     narrow = columns == 1 or width == style.NARROW or len(panels) < 2
     entered = 1 if narrow else across
     lines = sum(_words(words, entered).count("\n") + 1 for _, words in entries) / entered
-    figure, axes = style.panels(heights, columns, width=width, above=max(0.75, 0.35 + LEGEND_LINE * lines))
+    figure, axes = canvas.panels(heights, columns, width=width, above=max(0.75, 0.35 + LEGEND_LINE * lines))
     for axis, panel in zip(axes, panels, strict=True):
         style.heading(axis, panel.title, panel.below)
         if panel.empty:
@@ -78,8 +82,8 @@ def _words(words: str, across: int) -> str:
     return textwrap.fill(words, 44) if across == 1 else words
 
 
-def _say(axis: Axes, said: str) -> None:
-    axis.text(0.5, 0.5, said, ha="center", va="center", transform=axis.transAxes)
+def _say(axis: Axes, words: str) -> None:
+    axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_facecolor("#fafafa")
@@ -131,4 +135,18 @@ def note(axis: Axes, x: float, y: float, text: str) -> None:
 
 def look(color: str, marker: str) -> Line2D:
     """How a curve looks in the legend."""
-    return Line2D([], [], color=color, marker=marker, markersize=4, linewidth=1.3)
+    return line(color=color, marker=marker, markersize=4, linewidth=1.3)
+
+
+def line(**looks: Any) -> Line2D:
+    """A line or mark of the legend, in the style that holds."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **looks)
+
+
+def patch(**looks: Any) -> Patch:
+    """An area of the legend, in the style that holds."""
+    from matplotlib.patches import Patch
+
+    return Patch(**looks)

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart with the common colour blindnesses; markers differ too, for gray print.
 BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY = "#0072b2", "#d55e00", "#009e73", "#a6568a", "#b87f00", "#4a9fcf"
@@ -73,39 +71,12 @@ _RC: dict[str, Any] = {
 }
 
 
-class QuietFigure(Figure):
-    """A figure that is saved in the style in which it was drawn, without a date."""
-
-    def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
-        if (kwargs.get("format") or Path(str(fname)).suffix.lstrip(".")) == "svg":
-            kwargs.setdefault("metadata", NO_METADATA)
-        with style():
-            super().savefig(fname, transparent=transparent, **kwargs)
-
-
 def style(salt: str = "backsight") -> AbstractContextManager[None]:
     """The style, as a context; `salt` goes into the ids of an SVG."""
+    import matplotlib  # no import of the package needs it, and it takes its time
+
     settings: Any = {**_RC, "svg.hashsalt": salt}
     return matplotlib.rc_context(settings)
-
-
-def panels(
-    heights: Sequence[float], columns: int | None, *, width: float | None = None, above: float = 0.75
-) -> tuple[Figure, list[Axes]]:  # fmt: skip
-    """A figure of panels of these heights in inches, `columns` of them in a row; by default two or three.
-
-    One column is made for a phone where it was asked for, and is of middle width where it is all there is. `width`
-    in inches stands in for either. `above` is what a legend takes, in inches.
-    """
-    count = len(heights)
-    across = max(1, min(columns or (2 if count == 4 else 3), count))
-    rows = [max(heights[start : start + across]) for start in range(0, count, across)]
-    if width is None:
-        width = {1: 5.6, 2: 7.6}.get(across, max(WIDTH, 2.6 * across)) if columns != 1 else NARROW
-    layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.03, hspace=0.05)
-    figure = QuietFigure(figsize=(width, sum(rows) + above), layout=layout)
-    grid = figure.add_gridspec(len(rows), across, height_ratios=rows)
-    return figure, [figure.add_subplot(grid[number // across, number % across]) for number in range(count)]
 
 
 def heading(axes: Axes, title: str, below: str) -> None:
@@ -131,6 +102,8 @@ def to_svg(figure: Figure, salt: str = "backsight") -> str:
 
     Figures that share a page need different `salt`s, since ids in an SVG are ids of the page.
     """
+    from matplotlib.figure import Figure
+
     buffer = io.StringIO()
     with style(salt):
         Figure.savefig(figure, buffer, format="svg", metadata=NO_METADATA)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Row = dict[str, Any]
 EACH = "each"
@@ -44,6 +43,8 @@ def counts(group: Sequence[Row]) -> tuple[str, str]:
 
 def panel(axis: Axes, group: Sequence[Row], looks: Mapping[str, tuple[str, str]], spans: str, last: int) -> None:
     """The probability of each outcome by layer; `looks` has each one's colour and marker, `spans` are shaded."""
+    from matplotlib.ticker import MaxNLocator
+
     for first, final in numbers(spans):
         axis.axvspan(first - 0.5, final + 0.5, color=style.SHADE, linewidth=0, zorder=0)
     for outcome, (color, marker) in looks.items():
@@ -57,8 +58,8 @@ def panel(axis: Axes, group: Sequence[Row], looks: Mapping[str, tuple[str, str]]
 
 def entries(looks: Mapping[str, tuple[str, str]], words: Mapping[str, str], shaded: str) -> list[panels.Entry]:
     """The legend: a line an outcome, and what the shade means where something is shaded."""
-    found: list[panels.Entry] = [(panels.look(*looks[outcome]), words[outcome]) for outcome in looks]
-    return [*found, (Patch(color=style.SHADE, linewidth=0), shaded)] if shaded else found
+    lines: list[panels.Entry] = [(panels.look(*looks[outcome]), words[outcome]) for outcome in looks]
+    return [*lines, (panels.patch(color=style.SHADE, linewidth=0), shaded)] if shaded else lines
 
 
 def numbers(spans: str) -> list[tuple[int, int]]:

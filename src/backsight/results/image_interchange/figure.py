@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import UsageError
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.image_interchange.tables import flip_layers
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, vision, tokens, direction
@@ -56,15 +57,15 @@ def draw(
     flips = {
         (r["suite"], r["vision"], r["tokens"], r["direction"]): str(r["layers"]) for r in flip_layers(table).rows()
     }
-    found = []
+    shown_panels = []
     for key in keys:
         kept, empty = sweeps.counts(groups[key])
         draw = partial(sweeps.panel, group=groups[key], looks=LOOKS, spans=flips[key], last=last)
         title, below = _heading(key, titles, several=vision is None and len(visions) > 1)
-        found.append(panels.Panel(title, f"{below}{kept}", draw, empty))
+        shown_panels.append(panels.Panel(title, f"{below}{kept}", draw, empty))
     shaded = "flipped above clean, intervals apart" if any(flips[key] for key in keys) else ""
     with style.style():
-        return panels.draw(found, sweeps.entries(LOOKS, FLIP_WORDS, shaded), columns, across=3)
+        return panels.draw(shown_panels, sweeps.entries(LOOKS, FLIP_WORDS, shaded), columns, across=3)
 
 
 def _laid_out(keys: Sequence[Key]) -> tuple[list[Key], int | None]:

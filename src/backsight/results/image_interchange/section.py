@@ -129,10 +129,10 @@ def _axes(study: Study, rows: Sequence[Row]) -> Grid:
 def corrected(rows: Sequence[Row]) -> list[float | None]:
     """Holm's p-values of the rows that have one, in the order of the rows."""
     tested = [number for number, row in enumerate(rows) if row["p_value"] is not None]
-    found: list[float | None] = [None] * len(rows)
+    adjusted: list[float | None] = [None] * len(rows)
     for number, p in zip(tested, holm([rows[n]["p_value"] for n in tested]), strict=True):
-        found[number] = p
-    return found
+        adjusted[number] = p
+    return adjusted
 
 
 def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) -> str:
@@ -141,19 +141,19 @@ def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) 
     sorted_: dict[str, dict[str, list[str]]] = {}
     for row, p in zip(rows, adjusted, strict=True):
         shown = p is not None and p < LEVEL
-        found = (
+        outcome = (
             "omitted for" if row["omitted"]
             else "borne out for" if shown and row["low"] > 0 and row["difference"] >= LEAST
             else "contradicted for" if shown and row["high"] < 0 and row["difference"] <= -LEAST
             else "not shown for"
         )  # fmt: skip
         tokens: str = row["tokens"]
-        suites = sorted_.setdefault(found, {})
+        suites = sorted_.setdefault(outcome, {})
         suites.setdefault(common.title(study, row["suite"]), []).append(TOKEN_WORDS.get(tokens, tokens))
 
-    def names(found: str) -> str:
-        return listed(f"{suite} ({', '.join(of)})" if several else suite for suite, of in sorted_[found].items())
+    def names(outcome: str) -> str:
+        return listed(f"{suite} ({', '.join(of)})" if several else suite for suite, of in sorted_[outcome].items())
 
     order = ("borne out for", "contradicted for", "not shown for", "omitted for")
-    said = "; ".join(f"{found} {names(found)}" for found in order if found in sorted_)
-    return f"{text.CLAIM} On this model that is {said}. {text.CLAIM_RULE}"
+    outcomes = "; ".join(f"{outcome} {names(outcome)}" for outcome in order if outcome in sorted_)
+    return f"{text.CLAIM} On this model that is {outcomes}. {text.CLAIM_RULE}"

@@ -91,23 +91,23 @@ def image_interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table
     By suite, vision (intact, removed), tokens (objects, strips) and direction, with both axes and all together.
     """
     expect(rows, "image_interchange")
-    found: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     keys = ["suite", "vision", "tokens"]
     for values, group in groups(rows.frame, keys):
         for direction, part in with_axes(group):
             common = dict(zip(keys, values, strict=True)) | {"direction": direction}
-            found += [common | row for row in curves(part, OUTCOMES, smallest)]
-    return Table.of(IMAGE_INTERCHANGE_SUMMARY, found, rows.provenance)
+            summary += [common | row for row in curves(part, OUTCOMES, smallest)]
+    return Table.of(IMAGE_INTERCHANGE_SUMMARY, summary, rows.provenance)
 
 
 def flip_layers(summary: Table) -> Table:
     """The layers where the flipped answer exceeds the clean one with disjoint intervals (Dual Mechanisms, 5.3.2)."""
     expect(summary, "image_interchange_summary")
-    found = []
+    layers = []
     keys = ["suite", "vision", "tokens", "direction"]
     for values, group in groups(summary.frame, keys):
-        found.append(dict(zip(keys, values, strict=True)) | standing_out(group, "flipped"))
-    return Table.of(FLIP_LAYERS, found, summary.provenance)
+        layers.append(dict(zip(keys, values, strict=True)) | standing_out(group, "flipped"))
+    return Table.of(FLIP_LAYERS, layers, summary.provenance)
 
 
 def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
@@ -120,7 +120,7 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
     from scipy import stats
 
     expect(rows, "image_interchange")
-    found = []
+    compared = []
     keys = ["suite", "vision", "tokens"]
     for values, group in groups(rows.frame[rows.frame["kept"].fillna(False)], keys):
         means = group.groupby(["group", "pair_id", "direction"])["p_flipped"].mean().reset_index()
@@ -136,9 +136,9 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
             "vertical": float(both["vertical"].mean()), "horizontal": float(both["horizontal"].mean()),
             "difference": interval.mean, "low": interval.low, "high": interval.high,
         }  # fmt: skip
-        found.append(
+        compared.append(
             dict(zip(keys, values, strict=True))
             | {"rows": count, "p_value": tested, "omitted": omitted}
             | {name: None if omitted else value for name, value in numbers.items()}
         )
-    return Table.of(AXES, found, rows.provenance)
+    return Table.of(AXES, compared, rows.provenance)

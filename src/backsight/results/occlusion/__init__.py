@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from backsight.errors import UsageError
 from backsight.maths.compass import sector_of
@@ -23,8 +23,11 @@ from backsight.results.pages.wording import decimal, unbroken, with_interval
 from backsight.results.relevance import drawing
 from backsight.results.relevance.cells import Cells, Row, check, first, in_stead, place_cells, split
 from backsight.results.relevance.drawing import Line, Mark
-from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, short
+from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, left_out_words, short
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WHOSE = {CHOICE: "the model's choice", TRUTH: "the right answer"}
 FIRST_VARIANT = "gray"  # the one that is taken on all pictures
@@ -47,7 +50,7 @@ METHOD = (
     "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
     "of log p is read, of the right answer (table 4) and of the model's choice (the figure, and the methods' sectors); "
     "COS is the change with the opposite sector hidden less that with the sector "
-    "itself hidden (equation 8, table 4). The paper says it in three ways: for the true sector (section 4, figure 2c), "
+    "itself hidden (equation 8, table 4). The paper says it in two ways: for the true sector (section 4, figure 2c), "
     "which gives one number for all methods, and for the sector that a method indicates (section 5.4), which ranks "
     "them. Where a method's peak is tied the question is left out for it. How far a sector reaches, whether the boxes "
     "are spared, what fills it and what log p is over are left open by the paper: each is a variant, taken on a part "
@@ -93,7 +96,8 @@ def draw(
     for (suite, prompt), group in by_prompt(rows).items():
         lines = _lines(group)
         marks += [mark for line in lines for mark in line.marks]
-        shown_panels.append(drawing.panel(suite, prompt, group, lines, f"COS, in log p of {WHOSE[of]}", titles))
+        label = f"COS, in log p of {WHOSE[of]}"
+        shown_panels.append(drawing.panel(suite, prompt, group, lines, label, titles, rule="picture"))
     words = ((drawing.FILLED, "against the opposite sector, 95 % interval"),
              (drawing.HOLLOW, "against the two neighbours (hollow)"))  # fmt: skip
     entries = [*drawing.legend(words, marks), *drawing.legend([(drawing.REFERENCE, "references")], marks)]
@@ -113,7 +117,7 @@ def _lines(group: Sequence[Row]) -> list[Line]:
             Mark(row["score"], row["low"], row["high"], plain),
             Mark(row["against_adjacent"], row["adjacent_low"], row["adjacent_high"], hollow),
         )  # fmt: skip
-        lines.append(Line(method, marks, "" if marks else f"omitted (n={row['questions']})"))
+        lines.append(Line(method, marks, "" if marks else left_out_words(row)))
     return lines
 
 

@@ -60,22 +60,22 @@ def samples(
     `outcomes` what each outcome is called.
     """
     of = study.sets_of(kind) or [s for s in study.sets if s.get("name") in suites]
-    found = (sample(study, one, counterfactual=counterfactual, outcomes=outcomes or {}) for one in of)
-    return tuple(one for one in found if one is not None)
+    recorded = (sample(study, one, counterfactual=counterfactual, outcomes=outcomes or {}) for one in of)
+    return tuple(one for one in recorded if one is not None)
 
 
 def asked_apart(study: Study, kind: str) -> tuple[str, ...]:
     """What is to be said where the sets of a measurement stand in one table and are not asked alike."""
-    said = system_sentences(study.sets_of(kind))
-    return (said,) if said else ()
+    sentence = system_sentences(study.sets_of(kind))
+    return (sentence,) if sentence else ()
 
 
 def layers_table(study: Study, orders: Sequence[Row], heading: str, files: tuple[tuple[str, str], ...]) -> Grid:
     """Layers that stand out, a line a suite (and set of tokens), a column a direction, each with the pairs kept."""
     directions = list(dict.fromkeys(row["direction"] for row in orders))
-    found = {(*key(row), row["direction"]): row for row in orders}
+    by_about = {(*key(row), row["direction"]): row for row in orders}
     keys = dict.fromkeys(key(row) for row in orders)
-    rows = tuple((*named(study, one), *(_layers(found.get((*one, d))) for d in directions)) for one in keys)
+    rows = tuple((*named(study, one), *(_layers(by_about.get((*one, d))) for d in directions)) for one in keys)
     words = _columns(orders)
     columns = (*words, *("All directions" if d == "all" else d.capitalize() for d in directions))
     return Grid(heading, columns, rows, words=len(words), files=files)
@@ -84,23 +84,23 @@ def layers_table(study: Study, orders: Sequence[Row], heading: str, files: tuple
 def _layers(row: Row | None) -> str:
     if row is None:
         return "–"
-    said = "omitted" if row["omitted"] else (row["layers"] if row["found"] else "none")
-    return f"{said} (n={row['pairs']})"
+    layers = "omitted" if row["omitted"] else (row["layers"] if row["found"] else "none")
+    return f"{layers} (n={row['pairs']})"
 
 
 def probabilities(
     study: Study, rows: Sequence[Row], outcomes: Mapping[str, str], files: tuple[tuple[str, str], ...]
 ) -> Grid:
     """The probability of each outcome by layer, all directions together; `outcomes` gives each one's column."""
-    found = {(*key(r), r["layer"], r["outcome"]): r for r in rows if r["direction"] == "all"}
+    by_about = {(*key(r), r["layer"], r["outcome"]): r for r in rows if r["direction"] == "all"}
     lines: list[tuple[str, ...]] = []
-    for *group, layer in dict.fromkeys(one[:-1] for one in found):
-        one = next(r for k, r in found.items() if k[:-1] == (*group, layer))
+    for *group, layer in dict.fromkeys(one[:-1] for one in by_about):
+        one = next(r for k, r in by_about.items() if k[:-1] == (*group, layer))
         start = (*named(study, tuple(group)), "–" if one["omitted"] else str(layer), str(one["pairs"]))
         if one["omitted"]:
             lines.append((*start, *("omitted" for _ in outcomes)))
             continue
-        of = [found.get((*group, layer, outcome)) for outcome in outcomes]
+        of = [by_about.get((*group, layer, outcome)) for outcome in outcomes]
         lines.append(
             (*start, *("–" if r is None else with_interval(r["probability"], r["low"], r["high"]) for r in of))
         )

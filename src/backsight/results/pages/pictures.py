@@ -61,7 +61,7 @@ def inline(svg: str, label: str) -> Markup:
     """The SVG as a part of a page, with a label for those who do not see it."""
     body = svg[svg.index("<svg") :]
     used = set(re.findall(r"url\(#([^)]+)\)", body)) | set(re.findall(r'href="#([^"]+)"', body))
-    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", body)
     width = re.search(r'width="([\d.]+)pt"', body)
     natural = f' style="max-width: {float(width[1]) * 1.2:.0f}px"' if width else ""
     return Markup(body.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"{natural}', 1))

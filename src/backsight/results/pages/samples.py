@@ -26,7 +26,7 @@ def sample(
     pair = next((p for p in map(mapping, recorded) if counterfactual in mapping(p.get("outcomes"))), None)
     shown = mapping(pair.get("clean")) if pair else one
     question, system = text(shown.get("question")), ("System sentence", text(shown.get("system")) or "none")
-    options = [("Options", ", ".join(found))] if (found := texts(shown.get("options"))) else []
+    options = [("Options", ", ".join(choices))] if (choices := texts(shown.get("options"))) else []
     picture = Picture(study.picture(shown.get("picture")), f"Answer: {text(shown.get('answer'))}")
     if pair:
         other = mapping(pair.get("counterfactual"))
@@ -57,12 +57,12 @@ def system_sentences(sets: Sequence[Mapping[str, Any]]) -> str:
             by_sentence.setdefault(text(asked.get("system")), []).append(title)
     if len(by_sentence) < 2:
         return ""
-    parts = [f"{listed(dict.fromkeys(of))} {_with_sentence(said)}" for said, of in by_sentence.items()]
+    parts = [f"{listed(dict.fromkeys(of))} {_with_sentence(sentence)}" for sentence, of in by_sentence.items()]
     return f"Not all sets are asked alike: {'; '.join(parts)}. Numbers of theirs in one table differ by that too."
 
 
-def _with_sentence(said: str) -> str:
-    return f'with the system sentence "{said}"' if said else "without a system sentence"
+def _with_sentence(sentence: str) -> str:
+    return f'with the system sentence "{sentence}"' if sentence else "without a system sentence"
 
 
 def _outcomes(answers: Mapping[str, Any], outcomes: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from backsight.maths.grouping import SMALLEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.study import mapping, number, text
 
@@ -49,6 +50,11 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def omitted(count: int, noun: str) -> str:
+    """What stands for numbers that too few samples give: how many there are, of what, and how many it takes."""
+    return f"omitted ({counted(count, noun)}, {SMALLEST} needed)"
+
+
 def listed(items: Iterable[object]) -> str:
     """Items in words: "A", "A and B", "A, B and C"."""
     names = [text(item) for item in items]
@@ -57,8 +63,8 @@ def listed(items: Iterable[object]) -> str:
 
 def order_sentence(title: str, row: Row, last: int | None) -> str:
     """Where the order is decided for a suite, from a row of the table of order layers."""
-    said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no such layer"
-    return f"{title}: {said} ({_kept(row)})"
+    where = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no such layer"
+    return f"{title}: {where} ({_kept(row)})"
 
 
 def flip_sentence(title: str, rows: Sequence[Row], names: Mapping[str, str], last: int | None) -> str:
@@ -67,10 +73,10 @@ def flip_sentence(title: str, rows: Sequence[Row], names: Mapping[str, str], las
     alike = len(set(counts)) == 1
     parts = []
     for row, count in zip(rows, counts, strict=True):
-        said = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no layer"
+        where = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no layer"
         at = "" if row["omitted"] or len(rows) == 1 else "at "
         named = f"{names.get(row['tokens'], row['tokens'])} " if len(rows) > 1 else ""
-        parts.append(f"{named}{at}{said}" + ("" if alike else f" ({count})"))
+        parts.append(f"{named}{at}{where}" + ("" if alike else f" ({count})"))
     return f"{title}: {', '.join(parts)}" + (f" ({counts[0]})" if alike else "")
 
 
@@ -92,16 +98,16 @@ def model_sentence(model: Row) -> str:
     layers = number(model.get("layers"))
     size += [counted(int(layers), "layer")] if layers else []
     kind = f"a {family} model" if family else "a model"
-    said = [f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."]
+    sentences = [f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."]
     grid = mapping(model.get("grid"))
     if grid.get("rows") and grid.get("columns"):
         cell = grid.get("cell")
         side = f" of {cell[0]:g} × {cell[1]:g} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
-        said.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
+        sentences.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
     if dtype := text(model.get("dtype")):
         device, reason = text(model.get("device")), text(model.get("dtype_reason"))
-        said.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
-    return " ".join(said)
+        sentences.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
+    return " ".join(sentences)
 
 
 def millions(value: object) -> str:

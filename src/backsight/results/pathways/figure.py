@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 CONDITION_WORDS = {
@@ -53,12 +53,12 @@ def draw(
     for row in rows:
         if row["direction"] == direction:
             groups.setdefault(row["suite"], []).append(row)
-    found = []
+    shown_panels = []
     for suite, group in groups.items():
         title = style.suite_title(suite, titles) + (f", {direction}" if direction != "all" else "")
-        found.append(panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT))
+        shown_panels.append(panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT))
     with style.style():
-        return panels.draw(found, _entries(any(row["asked"] == "control" for row in rows)), columns)
+        return panels.draw(shown_panels, _entries(any(row["asked"] == "control" for row in rows)), columns)
 
 
 def _counts(group: Sequence[Row]) -> str:
@@ -67,11 +67,11 @@ def _counts(group: Sequence[Row]) -> str:
 
 
 def _panel(axis: Axes, group: Sequence[Row]) -> None:
-    found = {(row["condition"], row["asked"]): row for row in group}
-    asked = [name for name in ("order", "control") if any(key[1] == name for key in found)]
+    by_about = {(row["condition"], row["asked"]): row for row in group}
+    asked = [name for name in ("order", "control") if any(key[1] == name for key in by_about)]
     for place, condition in enumerate(CONDITION_WORDS):
         axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
-        here = [found[condition, name] for name in asked if (condition, name) in found]
+        here = [by_about[condition, name] for name in asked if (condition, name) in by_about]
         if not here:
             panels.note(axis, 0.0, place, "not available")
         elif all(row["omitted"] for row in here):
@@ -98,8 +98,8 @@ def _mark(axis: Axes, place: float, row: Row, *, apart: float) -> None:
 
 
 def _entries(control: bool) -> list[panels.Entry]:
-    found: list[panels.Entry] = [(Line2D([], [], **ORDER, linewidth=1.3), "the suite's question, with 95 % interval")]
+    entries: list[panels.Entry] = [(panels.line(**ORDER, linewidth=1.3), "the suite's question, with 95 % interval")]
     if control:
         words = "presence question: which of two things is there (hollow)"
-        found.append((Line2D([], [], **CONTROL, linewidth=1.3), words))
-    return [*found, (Line2D([], [], **panels.CHANCE), "chance, one half")]
+        entries.append((panels.line(**CONTROL, linewidth=1.3), words))
+    return [*entries, (panels.line(**panels.CHANCE), "chance, one half")]

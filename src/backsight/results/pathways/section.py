@@ -28,7 +28,7 @@ def pathways(study: Study) -> common.Part | None:
     rows = study.rows("pathways_summary")
     if not rows:
         return None
-    found: dict[Key, Row] = {(r["suite"], r["asked"], r["direction"], r["condition"]): r for r in rows}
+    by_about: dict[Key, Row] = {(r["suite"], r["asked"], r["direction"], r["condition"]): r for r in rows}
     rule = text(study.verdict.get("rule"))
     section = Section(
         anchor="pathways",
@@ -36,9 +36,9 @@ def pathways(study: Study) -> common.Part | None:
         notes=(),
         figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
         tables=(
-            _accuracies(study, found),
-            _shares(study, found, whole=True),
-            _shares(study, found, whole=False),
+            _accuracies(study, by_about),
+            _shares(study, by_about, whole=True),
+            _shares(study, by_about, whole=False),
         ),
         method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
         limits=words_of.LIMITS,
@@ -56,18 +56,18 @@ def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
     if not lead:
         return None
     asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
-    said = (control_sentence(verdict, asked=asked), cells_sentence(verdict))
-    return Answer(QUESTION, lead, tuple(Statement(one, "figure-pathways") for one in said), "figure-pathways")
+    sentences = (control_sentence(verdict, asked=asked), cells_sentence(verdict))
+    return Answer(QUESTION, lead, tuple(Statement(one, "figure-pathways") for one in sentences), "figure-pathways")
 
 
-def _accuracies(study: Study, found: Mapping[Key, Row]) -> Grid:
+def _accuracies(study: Study, by_about: Mapping[Key, Row]) -> Grid:
     """The suite's own question among all options, as tables 2, 4 and 5 of the paper: a column a direction."""
-    directions = [d for d in dict.fromkeys(key[2] for key in found) if d != "all"]
+    directions = [d for d in dict.fromkeys(key[2] for key in by_about) if d != "all"]
     lines = []
-    for suite in _suites(found):
+    for suite in _suites(by_about):
         for condition, words in CONDITIONS.items():
-            of = [found.get((suite, "order", direction, condition)) for direction in directions]
-            whole = found.get((suite, "order", "all", condition))
+            of = [by_about.get((suite, "order", direction, condition)) for direction in directions]
+            whole = by_about.get((suite, "order", "all", condition))
             count = str(whole["questions"]) if whole else "–"
             last = _cell(whole, condition, interval=True)
             lines.append(
@@ -88,17 +88,17 @@ def _cell(row: Row | None, condition: str, *, interval: bool = False) -> str:
     return with_interval(row["accuracy"], row["low"], row["high"]) if interval else decimal(row["accuracy"])
 
 
-def _shares(study: Study, found: Mapping[Key, Row], *, whole: bool) -> Grid:
+def _shares(study: Study, by_about: Mapping[Key, Row], *, whole: bool) -> Grid:
     """The shares of the accuracy above chance that are left: of all directions, or (folded) one by one."""
     lines = []
-    for suite, asked, direction in dict.fromkeys(key[:3] for key in found):
+    for suite, asked, direction in dict.fromkeys(key[:3] for key in by_about):
         if (direction == "all") != whole:
             continue
-        plain = found.get((suite, asked, direction, "plain"))
+        plain = by_about.get((suite, asked, direction, "plain"))
         if plain is None:
             continue
         start = (common.title(study, suite), unbroken(ASKED.get(asked, asked)), *([] if whole else [direction]))
-        of = [found.get((suite, asked, direction, condition)) for condition in ABLATED]
+        of = [by_about.get((suite, asked, direction, condition)) for condition in ABLATED]
         shares = (_share(row, plain, condition) for row, condition in zip(of, ABLATED, strict=True))
         lines.append((*start, str(plain["questions"]), _of_two(plain), *shares))
     words = ("Suite", "Question", *([] if whole else ["Direction"]))
@@ -125,5 +125,5 @@ def _share(row: Row | None, plain: Row, condition: str) -> str:
     return with_interval(row["share"], row["share_low"], row["share_high"])
 
 
-def _suites(found: Mapping[Key, Row]) -> list[str]:
-    return list(dict.fromkeys(key[0] for key in found))
+def _suites(by_about: Mapping[Key, Row]) -> list[str]:
+    return list(dict.fromkeys(key[0] for key in by_about))

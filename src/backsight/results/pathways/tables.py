@@ -55,7 +55,7 @@ PATHWAYS_SUMMARY = Schema(
 def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Accuracy of `pathways` rows by suite, question, condition and direction, and the share of it above chance."""
     expect(rows, "pathways")
-    found: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     for (suite, asked), group in groups(rows.frame, ["suite", "asked"]):
         for direction, part in with_all(group):
             for condition, at in part.groupby("condition", sort=False):
@@ -70,9 +70,9 @@ def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                     "accuracy_of_two": two.mean, "low_of_two": two.low, "high_of_two": two.high,
                     "share": left and left.value, "share_low": left and left.low, "share_high": left and left.high,
                 }  # fmt: skip
-                found.append(
+                summary.append(
                     {"suite": suite, "asked": asked, "direction": direction, "condition": str(condition)}
                     | {"questions": questions, "images": images.nunique(), "omitted": omitted}
                     | {name: None if omitted else value for name, value in numbers.items()}
                 )
-    return Table.of(PATHWAYS_SUMMARY, found, rows.provenance)
+    return Table.of(PATHWAYS_SUMMARY, summary, rows.provenance)

@@ -70,8 +70,8 @@ def _change(share: Share) -> str:
 
 def control_sentence(verdict: Mapping[str, Any], *, asked: bool) -> str:
     """Whether the presence question held under the edits; `asked` says whether the model could be asked it."""
-    found = {condition: _share(value) for condition, value in mapping(verdict.get("control")).items()}
-    shares = {condition: share for condition in EDITS if (share := found.get(condition)) is not None}
+    every = {condition: _share(value) for condition, value in mapping(verdict.get("control")).items()}
+    shares = {condition: share for condition in EDITS if (share := every.get(condition)) is not None}
     if not asked:
         return "The model could not be asked the presence question."
     if not shares:
@@ -86,8 +86,8 @@ def control_sentence(verdict: Mapping[str, Any], *, asked: bool) -> str:
 def cells_sentence(verdict: Mapping[str, Any]) -> str:
     """The other way to ablate the vision encoder's pathway, or that it is not available."""
     cells = _share(verdict.get("single_cells"))
-    said = "Each cell taken through the vision encoder by itself, in place of removal: "
-    return f"{said}{cells} is left." if cells else f"{said}not available."
+    start = "Each cell taken through the vision encoder by itself, in place of removal: "
+    return f"{start}{cells} is left." if cells else f"{start}not available."
 
 
 def _share(value: object) -> Share | None:
@@ -96,7 +96,7 @@ def _share(value: object) -> Share | None:
     return Share(*there) if len(there) == len(numbers) else None
 
 
-def _reason(said: str) -> str:
+def _reason(reason: str) -> str:
     """The reason with its shares in percent, as they stand in the other sentences."""
     pattern = rf"{NUMBER} \[{NUMBER}, {NUMBER}\]"
-    return re.sub(pattern, lambda found: whole_percent(*(float(one) for one in found.groups())), said)
+    return re.sub(pattern, lambda match: whole_percent(*(float(one) for one in match.groups())), reason)

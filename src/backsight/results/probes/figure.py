@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 SITES = ("vision", "image_embeds", "resid_pre")  # in the order of the computation
@@ -69,17 +69,17 @@ def draw(
         arrangement = row["arrangement"] if measure == "shifted" else ""
         groups.setdefault((row["suite"], arrangement), []).append(row)
     axis = _Axis.of(rows)
-    found = []
+    shown_panels = []
     for (suite, arrangement), group in groups.items():
         title = style.suite_title(suite, titles) + (f", {arrangement}" if arrangement else "")
         curves = _readings(group) if measure == "shifted" else _arrangements(group, measure)
-        said = "" if curves else f"omitted: {_pictures(group)}"
+        empty = "" if curves else f"omitted: {_pictures(group)}"
         draw = partial(_panel, axis_of=axis, curves=curves, chance=group[0]["chance"], label=MEASURES[measure])
-        found.append(panels.Panel(title, _counts(group), draw, said, height=2.5))
+        shown_panels.append(panels.Panel(title, _counts(group), draw, empty, height=2.5))
     if measure == "shifted" and columns is None:
         columns = 2
     with style.style():
-        return panels.draw(found, _entries(rows, measure), columns, across=2 if measure == "shifted" else 3)
+        return panels.draw(shown_panels, _entries(rows, measure), columns, across=2 if measure == "shifted" else 3)
 
 
 class _Axis(NamedTuple):
@@ -126,13 +126,13 @@ class _Axis(NamedTuple):
 
 def _arrangements(group: Sequence[Row], measure: str) -> list[Curve]:
     """A curve an arrangement, with that of the probe of shuffled positions; none where it is omitted."""
-    found = []
+    curves = []
     for arrangement, (color, marker, _) in ARRANGEMENTS.items():
         mine = [r for r in group if r["arrangement"] == arrangement and not r["omitted"]]
         lines = [[r for r in mine if r["measure"] == name] for name in (measure, f"{measure}_shuffled")]
         if lines[0]:
-            found.append(Curve((color, marker), *lines))
-    return found
+            curves.append(Curve((color, marker), *lines))
+    return curves
 
 
 def _readings(group: Sequence[Row]) -> list[Curve]:
@@ -161,8 +161,8 @@ def _counts(group: Sequence[Row]) -> str:
     if len(set(numbers.values())) == 1:
         each = " an axis" if len(numbers) > 1 else ""
         return f"{_pictures(group)}{each}"
-    said = (f"{name} omitted (n={count})" if gone else f"{name} {count}" for name, (count, gone) in numbers.items())
-    return f"test pictures: {', '.join(said)}"
+    counts = (f"{name} omitted (n={count})" if gone else f"{name} {count}" for name, (count, gone) in numbers.items())
+    return f"test pictures: {', '.join(counts)}"
 
 
 def _pictures(group: Sequence[Row]) -> str:
@@ -170,9 +170,9 @@ def _pictures(group: Sequence[Row]) -> str:
 
 
 def _entries(rows: Sequence[Row], measure: str) -> list[panels.Entry]:
-    chance: panels.Entry = (Line2D([], [], **panels.CHANCE), "chance")
+    chance: panels.Entry = (panels.line(**panels.CHANCE), "chance")
     if measure == "shifted":
         return [*((panels.look(color, marker), words) for color, marker, words in READINGS.values()), chance]
     there = {row["arrangement"] for row in rows}
     looks = [(panels.look(color, mark), words) for name, (color, mark, words) in ARRANGEMENTS.items() if name in there]
-    return [*looks, (Line2D([], [], **NULL), "probe of shuffled positions"), chance]
+    return [*looks, (panels.line(**NULL), "probe of shuffled positions"), chance]

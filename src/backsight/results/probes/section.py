@@ -35,8 +35,8 @@ def probes(study: Study) -> common.Part | None:
     rows = study.rows("probes_summary")
     if not rows and MAPS not in study.tables:
         return None
-    found = _grouped(rows)
-    tables = (_places(study, found), _shifted(study, found)) if rows else ()
+    by_arrangement = _grouped(rows)
+    tables = (_places(study, by_arrangement), _shifted(study, by_arrangement)) if rows else ()
     section = Section(
         anchor="probes",
         title="Probes",
@@ -48,7 +48,7 @@ def probes(study: Study) -> common.Part | None:
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
         folded=True,
     )
-    return common.Part(section, _answer(study, found) if rows else None)
+    return common.Part(section, _answer(study, by_arrangement) if rows else None)
 
 
 def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ...]:
@@ -69,21 +69,21 @@ def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ..
 
 def _grouped(rows: Sequence[Row]) -> dict[tuple[str, str, str], Group]:
     """Rows by suite, arrangement and what is shown, then by site and layer, then by measure."""
-    found: dict[tuple[str, str, str], dict[Place, dict[str, Row]]] = {}
+    by_arrangement: dict[tuple[str, str, str], dict[Place, dict[str, Row]]] = {}
     for row in sorted(rows, key=lambda r: (SITES.index(r["site"]), r["layer"])):
-        group = found.setdefault((row["suite"], row["arrangement"], row["shown"]), {})
+        group = by_arrangement.setdefault((row["suite"], row["arrangement"], row["shown"]), {})
         group.setdefault((row["site"], row["layer"]), {})[row["measure"]] = row
     order = dict.fromkeys((r["suite"], r["arrangement"], r["shown"]) for r in rows)
-    return {key: found[key] for key in order}
+    return {key: by_arrangement[key] for key in order}
 
 
-def _answer(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Answer:
+def _answer(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Answer:
     suites: dict[str, dict[str, Group]] = {}
-    for (suite, arrangement, shown), group in found.items():
+    for (suite, arrangement, shown), group in by_arrangement.items():
         if shown == "standard":
             suites.setdefault(suite, {})[arrangement] = group
-    said = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
-    statements = tuple(Statement(one, "figure-probes") for one in said)
+    sentences = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
+    statements = tuple(Statement(one, "figure-probes") for one in sentences)
     return Answer("Where order is readable", text.READABLE_LEAD, statements)
 
 
@@ -142,16 +142,16 @@ def _best(group: Group) -> Place | None:
     return max(known, key=lambda place: known[place]) if known else None
 
 
-def _shown(found: Mapping[tuple[str, str, str], Group], shown: str) -> list[tuple[str, str, Place, str, Group]]:
+def _shown(arranged: Mapping[tuple[str, str, str], Group], shown: str) -> list[tuple[str, str, Place, str, Group]]:
     """The lines of a table: suite, arrangement, place, what it is called, and the group that is shown there.
 
     The embeddings, and the best place by the objects in standard rows, unless they are the same.
     """
     lines = []
-    for (suite, arrangement, kind), group in found.items():
+    for (suite, arrangement, kind), group in arranged.items():
         if kind != shown:
             continue
-        best = _best(found.get((suite, arrangement, "standard"), {}))
+        best = _best(arranged.get((suite, arrangement, "standard"), {}))
         if EMBEDDINGS in group:
             words = "embeddings (best)" if best == EMBEDDINGS else "embeddings"
             lines.append((suite, arrangement, EMBEDDINGS, words, group))
@@ -160,14 +160,14 @@ def _shown(found: Mapping[tuple[str, str, str], Group], shown: str) -> list[tupl
     return lines
 
 
-def _places(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
+def _places(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Grid | None:
     heading = "Share of tokens given their position, at the embeddings and where most object tokens are"
-    return _table(study, _shown(found, "standard"), heading, MEASURES, study.files("probes_summary"))
+    return _table(study, _shown(by_arrangement, "standard"), heading, MEASURES, study.files("probes_summary"))
 
 
-def _shifted(study: Study, found: Mapping[tuple[str, str, str], Group]) -> Grid | None:
+def _shifted(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Grid | None:
     heading = "Rows that stand elsewhere: object tokens whose position in the row and whose strip differ"
-    return _table(study, _shown(found, "shifted"), heading, READINGS, ())
+    return _table(study, _shown(by_arrangement, "shifted"), heading, READINGS, ())
 
 
 def _table(

@@ -57,7 +57,7 @@ SELECTIVITY = {
 def probes_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """The mean of each measure over test pictures, by suite, arrangement, what is shown, site and layer."""
     expect(rows, "probes")
-    found: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     keys = ["suite", "arrangement", "shown", "site", "layer"]
     for values, group in groups(rows.frame, keys):
         columns = {name: group[name] for name in MEASURES}
@@ -73,9 +73,9 @@ def probes_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             )
             numbers = {"share": interval.mean, "low": interval.low, "high": interval.high}
             chance = 0.0 if measure in SELECTIVITY else 1 / int(group["places"].iloc[0])
-            found.append(
+            summary.append(
                 dict(zip(keys, values, strict=True))
                 | {"measure": measure, "pictures": pictures, "chance": chance, "omitted": omitted}
                 | {name: None if omitted else value for name, value in numbers.items()}
             )
-    return Table.of(PROBES_SUMMARY, found, rows.provenance)
+    return Table.of(PROBES_SUMMARY, summary, rows.provenance)

@@ -11,14 +11,14 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken
-from backsight.results.relevance.words import TARGET_WORDS, by_prompt, in_order, short, unavailable
+from backsight.results.relevance.words import TARGET_WORDS, by_prompt, in_order, left_out_words, short, unavailable
 
 Row = dict[str, Any]
 Place = tuple[str, str | None]  # suite and prompt
 Cells = tuple[str, ...]
 INTERVALS = (
     f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws); gains are paired. Groups of fewer "
-    f"than {SMALLEST} questions are omitted."
+    f"than {SMALLEST} questions are omitted, for occlusion those of fewer than {SMALLEST} pictures."
 )
 
 
@@ -79,14 +79,17 @@ def said_degrees(value: float | None, low: float | None = None, high: float | No
     return f"{value:.1f}\u00b0{ends}"
 
 
-def in_stead(row: Row | None) -> str:
-    """What stands for the numbers of a row that has none; empty where it has them."""
+def in_stead(row: Row | None, rule: str = "picture") -> str:
+    """What stands for the numbers of a row that has none; empty where it has them.
+
+    `rule` is what an omitted row has too few of: picture (CREG and occlusion) or question.
+    """
     if row is None:
         return "–"
     if "accuracy" in row and "empty" in row and unavailable(row):
         return "not available"
     if row["omitted"]:
-        return f"omitted (n={row['questions']})"
+        return left_out_words(row, rule)
     return "no baseline to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""
 
 
@@ -97,8 +100,8 @@ def first(rows: Sequence[Row]) -> Place:
 
 
 def left_out(group: Sequence[Row], words: int, numbers: int) -> Cells:
-    """The one line of a group that is wholly omitted."""
-    missing = f"omitted (n={max(row['questions'] for row in group)})"
+    """The one line of a group that is wholly omitted, as it has too few questions."""
+    missing = left_out_words(max(group, key=lambda row: int(row["questions"])), "question")
     return "all methods", *["–"] * (words - 1), missing, *["–"] * (numbers - 1)
 
 
@@ -109,7 +112,7 @@ def _lines(group: Sequence[Row], cells: Callable[[Row], Cells], numbers: int) ->
     lines: list[Cells] = []
     for method in in_order([row["method"] for row in group]):
         mine = sorted((row for row in group if row["method"] == method), key=lambda row: row["target"] or "")
-        shown = [(in_stead(row), *["–"] * (numbers - 1)) if row["omitted"] else cells(row) for row in mine]
+        shown = [(in_stead(row, "question"), *["–"] * (numbers - 1)) if row["omitted"] else cells(row) for row in mine]
         alike = len(mine) > 1 and len(set(shown)) == 1
         for row, of in list(zip(mine, shown, strict=True))[: 1 if alike else None]:
             target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))

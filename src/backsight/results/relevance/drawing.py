@@ -10,17 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
 from backsight.maths.relevance import TRUTH
 from backsight.results.drawing import panels, style
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, method_words, unavailable
+from backsight.results.relevance.words import (
+    REFERENCE_WORDS,
+    by_prompt,
+    in_order,
+    left_out_words,
+    method_words,
+    unavailable,
+)
 from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 FILLED: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 4.6}
@@ -80,8 +87,11 @@ def look(row: Row) -> dict[str, Any]:
     return HOLLOW if row["target"] == TRUTH else FILLED
 
 
-def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
-    """A line a method, in order: the prediction's mark above the truth's, and one mark where both are the same."""
+def lines_of(group: Sequence[Row], columns: Columns, rule: str = "picture") -> list[Line]:
+    """A line a method, in order: the prediction's mark above the truth's, and one mark where both are the same.
+
+    `rule` is what an omitted method has too few of, picture or question.
+    """
     lines = []
     drawn_from = (columns.value, columns.low, columns.high)
     for method in in_order([row["method"] for row in group]):
@@ -92,14 +102,14 @@ def lines_of(group: Sequence[Row], columns: Columns) -> list[Line]:
         of = drawn[0] if drawn else mine[0]
         marks = tuple(Mark(row[columns.value], row[columns.low], row[columns.high], look(row)) for row in drawn)
         null, floor = (of[name] if name else None for name in (columns.null, columns.floor))
-        lines.append(Line(method, marks, "" if marks else _in_stead(mine), null, floor))
+        lines.append(Line(method, marks, "" if marks else _in_stead(mine, rule), null, floor))
     return lines
 
 
-def _in_stead(mine: Sequence[Row]) -> str:
+def _in_stead(mine: Sequence[Row], rule: str) -> str:
     if any("accuracy" in row and unavailable(row) for row in mine):
         return "not available"
-    return f"omitted (n={mine[0]['questions']})" if mine[0]["omitted"] else "no value"
+    return left_out_words(mine[0], rule) if mine[0]["omitted"] else "no value"
 
 
 def height(lines: Sequence[Line]) -> float:
@@ -155,12 +165,12 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
         (REFERENCE, "references: they know nothing of the model"),
     )
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **one, linewidth=1.3), meaning) for one, meaning in words if one in there]
+    return [(panels.line(**one, linewidth=1.3), meaning) for one, meaning in words if one in there]
 
 
 def null_entry() -> panels.Entry:
     """The legend of the null."""
-    return Line2D([], [], **NULL_LINE), "baseline: uniform relevance"
+    return panels.line(**NULL_LINE), "baseline: uniform relevance"
 
 
 def beside_null(
@@ -169,7 +179,7 @@ def beside_null(
 ) -> Figure:  # fmt: skip
     shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows_of(table)).items():
-        lines = [line for line in lines_of(group, where) if line.method not in REFERENCE_WORDS]
+        lines = [line for line in lines_of(group, where, "question") if line.method not in REFERENCE_WORDS]
         marks += [mark for line in lines for mark in line.marks]
         shown_panels.append(panel(suite, prompt, group, lines, label, titles, shares=shares))
     with style.style():
@@ -185,12 +195,14 @@ def rows_of(table: Table) -> list[Row]:
 
 def panel(
     suite: str, prompt: str | None, group: Sequence[Row], lines: Sequence[Line], label: str,
-    titles: Mapping[str, str] | None, *, shares: bool = False,
+    titles: Mapping[str, str] | None, *, shares: bool = False, rule: str = "question",
 ) -> panels.Panel:  # fmt: skip
-    """A panel of lines around zero; where all of them are omitted it says so."""
+    """A panel of lines around zero; where all of them are omitted it says so, by what the `rule` counts."""
     empty = ""
     if not any(line.marks for line in lines):
-        empty = f"omitted: {style.counted(max(row['questions'] for row in group), 'question')}"
+        omitted = [row for row in group if row["omitted"]]
+        most = max(omitted, key=lambda row: (int(row["images"]), int(row["questions"])), default=None)
+        empty = "no value" if most is None else left_out_words(most, rule)
     title, below = style.suite_title(suite, titles), counts(group, prompt)
     draw = partial(_panel, lines=lines, label=label, shares=shares)
     return panels.Panel(title, below, draw, empty, height=height(lines))
@@ -212,4 +224,4 @@ def legend(
 ) -> list[panels.Entry]:  # fmt: skip
     """An entry for each look that some mark has."""
     there = [mark.look for mark in marks]
-    return [(Line2D([], [], **look, linewidth=1.3), meaning) for look, meaning in words if look in there]
+    return [(panels.line(**look, linewidth=1.3), meaning) for look, meaning in words if look in there]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.maths.relevance import BOX, CHOICE, EFFECTS, FLOOR, NULL, ORACLE, RANDOM, SECTOR, TRUTH
-from backsight.results.pages.wording import unbroken
+from backsight.results.pages.wording import omitted, unbroken
 
 Row = dict[str, Any]
 TRUE_SECTOR = "true_sector"  # stands for a method in the line of the sector that the subject lies in
@@ -63,6 +63,11 @@ def by_prompt(rows: Sequence[Row]) -> dict[tuple[str, str | None], list[Row]]:
 def unavailable(row: Row) -> bool:
     """Whether a row of `creg_summary` is that of a method which the model cannot give."""
     return row["questions"] == 0 and row["empty"] > 0 and row["omitted"] and row["accuracy"] is None
+
+
+def left_out_words(row: Row, rule: str = "picture") -> str:
+    """What stands for the numbers of an omitted row: how many it has of what the `rule` counts, picture or question."""
+    return omitted(row["images" if rule == "picture" else "questions"], rule)
 
 
 def short(method: str) -> str:
