@@ -30,7 +30,7 @@ from backsight.measurements.relations import OfRelations, told
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.gradients import Score
 from backsight.models.seam import Seam
 from backsight.results import Result
@@ -51,7 +51,7 @@ class Knockout(OfRelations):
 
     result: ClassVar[Result] = of_rows.RESULT
     opt_in: ClassVar[bool] = True
-    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     target: Target = "prediction"
     forms: tuple[Form, ...] = FORMS

@@ -26,6 +26,7 @@ from backsight.measurements.base import Row, Samples
 from backsight.measurements.recordings import Recorded
 from backsight.measurements.relations import OfRelations, has_relation, told
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.pictures import Picture
 from backsight.results import Result, flip
@@ -136,6 +137,7 @@ class Flip(_Twice):
     """
 
     result: ClassVar[Result] = flip.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has none."""
@@ -163,6 +165,7 @@ class Moved(_Twice):
     """
 
     result: ClassVar[Result] = of_moved.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def applies(self, samples: Samples) -> bool:
         """Questions of where a subject is in a drawn scene."""

@@ -26,6 +26,7 @@ from backsight.measurements.recordings import Recorded, record
 from backsight.measurements.relations import check_relations, has_relation, part_of, refusal, told
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.results import Result
 from backsight.results import occlusion as of_rows
@@ -65,6 +66,7 @@ class Occlusion(Measurement):
     """
 
     result: ClassVar[Result] = of_rows.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     version: ClassVar[int] = 2
 
     varied: float = 0.2
