@@ -24,7 +24,7 @@ from backsight.maths.relevance import BOX, DEFAULT, FLOOR, NULL, ORACLE, RANDOM,
 from backsight.measurements import relevance
 from backsight.measurements.base import Row
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, part_of, told
+from backsight.measurements.relations import OfRelations, part_of, question_columns
 from backsight.models.families.common import ONE_GRID
 from backsight.results import Result
 from backsight.results import creg as of_rows
@@ -173,4 +173,4 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def _common(example: Example) -> Row:
-    return told(example) | {"part": part_of(example.image_id), "answer": example.answer}
+    return question_columns(example) | {"part": part_of(example.image_id), "answer": example.answer}

@@ -24,7 +24,7 @@ from backsight.maths.relevance import DEFAULT, NULL
 from backsight.measurements import creg, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, has_relation, told
+from backsight.measurements.relations import OfRelations, has_relation, question_columns
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
@@ -147,7 +147,7 @@ class Flip(_Twice):
         turned = self.compasses(recorded.vlm, [mirrored(e) for e in asked])
         pairs = zip(asked, self.recorded(recorded), turned, strict=True)
         return [
-            told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
+            question_columns(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
             | {"share": float(share), "share_mirrored": float(back)}
             for example, plain, flipped in pairs
             for key in [k for k in plain if k in flipped]
@@ -193,7 +193,7 @@ class Moved(_Twice):
             start, end = (compass.direction(*_boxes(e)) for e in (example, other))
             for key in [k for k in before if k in after]:
                 found.append(
-                    told(example)
+                    question_columns(example)
                     | {"method": key[0], "target": key[1], "turned": float(compass.apart(start, end))}
                     | {"followed": _followed(before[key], after[key], (end - start) % 360)}
                     | {"dae": compass.alignment_error(before[key], start)}

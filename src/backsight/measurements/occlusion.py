@@ -23,7 +23,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
 from backsight.measurements.recordings import Recorded, record
-from backsight.measurements.relations import check_relations, has_relation, part_of, refusal, told
+from backsight.measurements.relations import check_relations, has_relation, part_of, question_columns, refusal
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ONE_GRID
@@ -178,7 +178,7 @@ def _sectors(example: Example, variant: Variant) -> Sectors:
 
 
 def _row(example: Example, variant: str | None, sector: int | None) -> Row:
-    return dict.fromkeys(of_rows.RESULT.schema.columns) | told(example) | {
+    return dict.fromkeys(of_rows.RESULT.schema.columns) | question_columns(example) | {
         "part": part_of(example.image_id), "variant": variant,
         "sector": None if sector is None else 360.0 / SECTORS * sector,
     }  # fmt: skip
