@@ -17,6 +17,7 @@ from backsight.datasets.composites import Composite, CompositePicture
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
+from backsight.measurements.amplify import CHOOSING, _parts
 from backsight.stimuli.arrangements import by_arrangement, split
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -240,6 +241,15 @@ def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
         assert (train, test) == split(pictures, seed)
     rows = by_arrangement(stimuli.squares())["horizontal"]
     assert tuple(map(len, split(rows, 0))) == (90, 30) and rows[0].picture.sources == (rows[0].image_id,)
+
+
+def test_alpha_is_chosen_and_scored_on_composites_without_a_common_photograph(five: ExampleSet) -> None:
+    for seed in range(4):
+        first, second = _parts(five, seed)
+        names = [{name for e in part for name in e.picture.sources} for part in (first, second)]
+        assert len(first) and len(second) and not names[0] & names[1]
+    rows = stimuli.squares()
+    assert [p.items for p in _parts(rows, 0)] == [p.items for p in rows.split(CHOOSING, seed=0)]
 
 
 def test_a_composite_without_its_reversal_has_no_reversed_pair(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def test_the_rule_by_hand() -> None:
     assert chosen(rows) == {"strong": "b", "diffuse": "d", "wrong": "f"}
 
 
+def test_shares_that_differ_by_rounding_are_equal_and_the_first_id_is_taken() -> None:
+    rows = [{"example_id": "a", "share": 0.5, "dae": 10.0}, {"example_id": "b", "share": 0.5 + 1e-15, "dae": 10.0}]
+    assert chosen(frame(rows)) == {"strong": "a", "diffuse": "b"}
+    rows[0]["dae"] = rows[1]["dae"] = 60.0
+    rows[0]["share"], rows[1]["share"] = 0.5 + 1e-15, 0.5
+    assert chosen(frame(rows)) == {"diffuse": "a"}
+
+
 def test_no_picture_is_shown_twice_and_a_rule_may_find_none() -> None:
     rows = frame([{"example_id": "a", "share": 0.5, "dae": 10.0}])
     assert chosen(rows) == {"strong": "a"}

@@ -103,8 +103,15 @@ def test_both_answers_with_either_road_closed_as_in_training() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_verdict_is_the_models_name(name: str) -> None:
-    found = verdict(pathways(name))  # type: ignore[arg-type]
-    assert found.source == name, found.reason
+    judged = verdict(pathways(name))  # type: ignore[arg-type]
+    assert judged.source == name, judged.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["plain", "gemma"])
+def test_a_model_that_was_trained_without_closing_anything_reads_its_tokens_order(name: str) -> None:
+    judged = verdict(Pathways(batch=32)(known(name), stimuli.squares(known(name).grid).limit(120)))
+    assert judged.source == "language", judged.reason
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from backsight.maths.intervals import holm
@@ -19,9 +20,18 @@ from backsight.results.knockout import ROWS as KNOCKOUT
 from backsight.results.moved import ROWS as MOVED
 from backsight.results.occlusion.summary import ROWS as OCCLUSION
 from backsight.studies.compare import compare
+from backsight.studies.compare_metrics import Values
 from backsight.tables import Schema, Table
 
 from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, pathways, probes, sweep, two
+
+
+@pytest.mark.parametrize("tie", [0.0, 1e-12])
+def test_of_layers_that_differ_by_rounding_alone_the_first_is_taken(tie: float) -> None:
+    index = pd.MultiIndex.from_tuples([("a", "picture")], names=["example_id", "image_id"])
+    metric = next(m for result in RESULTS.values() for m in result.metrics if m.layered)
+    at = lambda *means: Values("x", metric, "s", True, pd.DataFrame([means], index, [2, 5, 7])).of()[0]  # noqa: E731
+    assert at(0.1, 0.5, 0.5 + tie) == 5 and at(0.1, 0.5, 0.5 + 1e-6) == 7
 
 
 def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:

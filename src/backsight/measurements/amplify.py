@@ -29,7 +29,7 @@ from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
 from backsight.results.amplification.tables import CHOOSING
-from backsight.stimuli.arrangements import Grid, by_arrangement, split
+from backsight.stimuli.arrangements import Grid, by_arrangement, split, split_by_source
 from backsight.stimuli.suites import layout_for
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
@@ -49,7 +49,7 @@ class Amplify(Measurement):
 
     result: ClassVar[Result] = amplification.RESULT
     needs_all_samples: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -78,7 +78,7 @@ class Amplify(Measurement):
         if not isinstance(samples, ExampleSet):
             return samples
         try:
-            return [*samples, *self._shown(grid, samples.split(CHOOSING, seed=self.seed)[0])]
+            return [*samples, *self._shown(grid, _parts(samples, self.seed)[0])]
         except CannotAnswer:  # no room for rows: `check` says so
             return samples
 
@@ -106,22 +106,22 @@ class Amplify(Measurement):
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(facts.grid, samples.split(CHOOSING, seed=self.seed)[0])
+        shown = self._shown(facts.grid, _parts(samples, self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
+        most = max(memory.marked(facts, split(of, self.seed)[0]) for of in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(facts, samples))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
-        first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
-        found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
-        tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
+        first, second = _parts(ExampleSet("amplify", tuple(samples)), self.seed)
+        fitted, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
+        tried: Tried = {form: [(Amplified(fitted, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
         rows = self._answers(vlm, first, "choose", tried)
         best = {form: _best(rows[form], self.alphas) for form in FORMS}
-        turned = [edits.random_directions(found, self.seed + n) for n in range(self.draws)]
+        turned = [edits.random_directions(fitted, self.seed + n) for n in range(self.draws)]
         random: Tried = {
             form: [(Amplified(turned[n], best[form], form), "random", n, best[form]) for n in range(self.draws)]
             for form in FORMS
@@ -163,6 +163,19 @@ class Amplify(Measurement):
     def _batches(self, examples: ExampleSet) -> Iterator[list[Example]]:
         for start in range(0, len(examples), self.batch):
             yield list(examples.items[start : start + self.batch])
+
+
+def _parts(samples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
+    """What alpha is chosen on, and what is scored: all questions of a picture in one part.
+
+    Pictures that are joined of two are dealt out by photograph, so that none is in both parts; a picture whose halves
+    would be in different parts is in neither.
+    """
+    if all(len(example.picture.sources) == 1 for example in samples):
+        return samples.split(CHOOSING, seed=seed)
+    pictures = list({example.image_id: example for example in samples}.values())
+    first, second = ({e.image_id for e in part} for part in split_by_source(pictures, seed, CHOOSING))
+    return samples.where(lambda e: e.image_id in first), samples.where(lambda e: e.image_id in second)
 
 
 def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:

@@ -24,7 +24,8 @@ from backsight.maths.relevance import BOX, DEFAULT, FLOOR, NULL, ORACLE, RANDOM,
 from backsight.measurements import relevance
 from backsight.measurements.base import Row
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, part_of, told
+from backsight.measurements.relations import OfRelations, part_of, question_columns
+from backsight.models.families.common import ONE_GRID
 from backsight.results import Result
 from backsight.results import creg as of_rows
 from backsight.stimuli.questions import NUMBER, Direction
@@ -53,6 +54,7 @@ class Creg(OfRelations):
     """
 
     result: ClassVar[Result] = of_rows.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     version: ClassVar[int] = 2
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
@@ -171,4 +173,4 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def _common(example: Example) -> Row:
-    return told(example) | {"part": part_of(example.image_id), "answer": example.answer}
+    return question_columns(example) | {"part": part_of(example.image_id), "answer": example.answer}

@@ -24,7 +24,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import PATCH_ORDER
+from backsight.models.families.common import ONE_GRID, PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
 from backsight.results import Result, probe_maps
@@ -55,6 +55,7 @@ class Probes(Measurement):
     """
 
     result: ClassVar[Result] = position_probes.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     needs_all_samples: ClassVar[bool] = True
 
     deep: bool = True
@@ -184,6 +185,7 @@ class ProbeMaps(Probes):
     """What the probe at the image embeddings says of every token over the test pictures, a row a token and position."""
 
     result: ClassVar[Result] = probe_maps.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     deep: bool = False
 

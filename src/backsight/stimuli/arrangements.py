@@ -142,30 +142,35 @@ def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[E
     picture whose halves would be in different parts is in neither; of those left about three quarters are to fit on.
     """
     if any(len(example.picture.sources) > 1 for example in pictures):
-        return _split_by_source(pictures, seed)
+        return split_by_source(pictures, seed)
     order = np.random.default_rng([seed, len(pictures)]).permutation(len(pictures))
     cut = round(TRAINED * len(pictures))
     return [pictures[i] for i in sorted(order[:cut])], [pictures[i] for i in sorted(order[cut:])]
 
 
-def _split_by_source(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
-    """Of several draws of the photographs to fit on the one that leaves most pictures for both parts, three to one."""
+def split_by_source(
+    pictures: Sequence[Example], seed: int, part: float = TRAINED
+) -> tuple[list[Example], list[Example]]:  # fmt: skip
+    """Two parts that share no photograph, `part` of what is left in the first; what would be in both is in neither.
+
+    Of several draws of the photographs it is the one that leaves most pictures for both parts.
+    """
     names = sorted({name for example in pictures for name in example.picture.sources})
-    # Of pictures of two halves p ** 2 are to fit on and (1 - p) ** 2 are left, which are as three to one.
-    share = TRAINED**0.5 / (TRAINED**0.5 + (1 - TRAINED) ** 0.5)
+    # Of pictures of two halves p ** 2 are to fit on and (1 - p) ** 2 are left, which are as `part` to the rest.
+    share = part**0.5 / (part**0.5 + (1 - part) ** 0.5)
     rng = np.random.default_rng([seed, len(names)])
     halves = [(example, set(example.picture.sources)) for example in pictures]
     best: tuple[list[Example], list[Example]] = [], []
     for _ in range(DRAWS):
         fitted = {names[i] for i in rng.permutation(len(names))[: round(share * len(names))]}
         train, test = [e for e, of in halves if of <= fitted], [e for e, of in halves if not of & fitted]
-        if _smaller(train, test) > _smaller(*best):
+        if _smaller(train, test, part) > _smaller(*best, part):
             best = train, test
     return best
 
 
-def _smaller(train: Sequence[Example], test: Sequence[Example]) -> float:
-    return min(len(train) / TRAINED, len(test) / (1 - TRAINED))
+def _smaller(train: Sequence[Example], test: Sequence[Example], part: float) -> float:
+    return min(len(train) / part, len(test) / (1 - part))
 
 
 def labelled(example: Example, grid: TokenGrid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from backsight.examples import ExampleSet
+from backsight.grid import TokenGrid
 from backsight.measurements import Measurement
 from backsight.models.families.common import CHAT
 from backsight.models.vlm import VLM
@@ -198,13 +199,20 @@ def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
         "fingerprint": vlm.fingerprint,
         "parameters": vlm.n_parameters,
         "layers": vlm.n_layers,
-        "grid": {"rows": grid.rows, "columns": grid.columns, "cell": list(grid.cell)},
+        "grid": _grid(grid),
         "dtype": str(vlm.dtype).removeprefix("torch."),
         "dtype_reason": reason,
         "device": str(vlm.device),
         "attention": vlm.attention,
         "chat": vlm.family.can(CHAT),
     }
+
+
+def _grid(grid: TokenGrid) -> dict[str, Any]:
+    """Rows, columns and cell of one rectangle; how many tokens in how many views where it is none."""
+    if grid.is_rectangle:
+        return {"rows": grid.rows, "columns": grid.columns, "cell": list(grid.cell)}
+    return {"tokens": len(grid), "views": len(set(grid.view.tolist()))}
 
 
 def resident() -> int:
