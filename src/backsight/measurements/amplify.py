@@ -109,7 +109,7 @@ class Amplify(Measurement):
         shown = self._shown(facts.grid, samples.split(CHOOSING, seed=self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
+        most = max(memory.marked(facts, split(pictures, self.seed)[0]) for pictures in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(facts, samples))
@@ -117,11 +117,11 @@ class Amplify(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
         first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
-        found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
-        tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
+        fitted, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
+        tried: Tried = {form: [(Amplified(fitted, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
         rows = self._answers(vlm, first, "choose", tried)
         best = {form: _best(rows[form], self.alphas) for form in FORMS}
-        turned = [edits.random_directions(found, self.seed + n) for n in range(self.draws)]
+        turned = [edits.random_directions(fitted, self.seed + n) for n in range(self.draws)]
         random: Tried = {
             form: [(Amplified(turned[n], best[form], form), "random", n, best[form]) for n in range(self.draws)]
             for form in FORMS

@@ -35,7 +35,7 @@ RULES = {
 
 def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """Write one explanation a rule and set that Creg was measured on into gallery/; what a report needs of them."""
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for job in jobs:
         if job.kind != METHOD:
             continue
@@ -43,10 +43,10 @@ def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         examples: dict[str, Example] = {e.id: e for e in job.samples if isinstance(e, Example)}
         for rule, name in chosen(rows).items():
             try:
-                found.append(_write(vlm, store.folder, job, rule, examples[name]))
+                entries.append(_write(vlm, store.folder, job, rule, examples[name]))
             except CannotAnswer:
                 continue
-    return found
+    return entries
 
 
 def chosen(rows: pd.DataFrame) -> dict[str, str]:
@@ -54,32 +54,32 @@ def chosen(rows: pd.DataFrame) -> dict[str, str]:
     frame = rows[(rows["method"] == METHOD) & (rows["target"] == CHOICE) & (rows["projection"] == DEFAULT)]
     frame = frame[frame["share"].notna() & (frame["tied"] == 1)].sort_values("example_id", kind="stable")
     parts = {"strong": frame[frame["dae"] <= 22.5], "diffuse": frame, "wrong": frame[frame["dae"] > 90]}
-    found: dict[str, str] = {}
+    by_rule: dict[str, str] = {}
     for rule, part in parts.items():
-        left = part[~part["example_id"].isin(found.values())]
+        left = part[~part["example_id"].isin(by_rule.values())]
         if len(left):
             at = left["share"].argmin() if rule == "diffuse" else left["share"].argmax()
-            found[rule] = str(left["example_id"].iloc[at])
-    return found
+            by_rule[rule] = str(left["example_id"].iloc[at])
+    return by_rule
 
 
 def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dict[str, Any]:
     from backsight.results.drawing.style import to_svg
 
     set_name = job.set_name
-    made = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
+    explanation = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
     (folder / FOLDER).mkdir(exist_ok=True)
     stem = f"{FOLDER}/{file_stem(set_name)}-{rule}"
     salt = f"{set_name}-{rule}"
     files = {
-        "svg": to_svg(made.figure(), salt),
-        "narrow.svg": to_svg(made.figure(columns=1), f"{salt}.narrow"),
-        "json": json.dumps(made.as_dict(), indent=1) + "\n",
+        "svg": to_svg(explanation.figure(), salt),
+        "narrow.svg": to_svg(explanation.figure(columns=1), f"{salt}.narrow"),
+        "json": json.dumps(explanation.as_dict(), indent=1) + "\n",
     }
     for ending, text in files.items():
         with replacing(folder / f"{stem}.{ending}") as part:
             part.write_text(text, encoding="utf-8")
     return {
-        "set": set_name, "rule": rule, "said": RULES[rule], "example": example.id, "sentence": made.sentence(),
+        "set": set_name, "rule": rule, "said": RULES[rule], "example": example.id, "sentence": explanation.sentence(),
         "question": example.question, "method": METHOD, "file": stem,
     }  # fmt: skip

@@ -58,13 +58,13 @@ def stage(number: int, size: tuple[int, int]) -> tuple[Drawn, ...]:
     kind = tabletop.FURNITURE[number // 2 % 2]
     names = [name for name, furniture in tabletop.all_pairs(held=False) if furniture == kind]
     while True:
-        made, found = tabletop.random_stage(kind, which, rng), []
+        empty_stage, drawn = tabletop.random_stage(kind, which, rng), []
         for name, place in zip(rng.permutation(np.array(names)), PLACES[which], strict=False):
-            scene = tabletop.placed(TableScene(size, made, tabletop.random_thing(str(name), rng)), place, rng)
+            scene = tabletop.placed(TableScene(size, empty_stage, tabletop.random_thing(str(name), rng)), place, rng)
             if scene is not None:
-                found.append(Drawn(render(scene), str(name), kind, place, which))
-        if len(found) == len(PLACES[which]):
-            return tuple(found)
+                drawn.append(Drawn(render(scene), str(name), kind, place, which))
+        if len(drawn) == len(PLACES[which]):
+            return tuple(drawn)
 
 
 def scene(size: tuple[int, int], rng: np.random.Generator) -> Shown:
