@@ -158,7 +158,7 @@ NOTES: Mapping[str, str] = {
     "grid_3x3": "Nine coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
     "degraded_squares": "Squares with noise or at low contrast, so that there are failures to repair.",
     "hard": "Degraded Squares, Pairs on textured ground and Tabletop, so that there are failures to repair.",
-    "jittered_squares": "Squares with position, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_shapes": "Shapes with position, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_objects": "Objects with position, size and shade drawn afresh, of triples that built-in models never saw.",
+    "jittered_squares": "Squares with position, size and shade sampled, of triples that built-in models never saw.",
+    "jittered_shapes": "Shapes with position, size and shade sampled, of triples that built-in models never saw.",
+    "jittered_objects": "Objects with position, size and shade sampled, of triples that built-in models never saw.",
 }

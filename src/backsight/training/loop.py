@@ -36,8 +36,8 @@ class Stage:
     share of the steps on which a position pathway is ablated (`training.pathways`). A `fresh` stage begins from the
     weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
     gives.
-    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's position (`training.positions`),
-    and `both` where that goes on while the answers are learned.
+    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's position
+    (`training.positions`), and `both` where that goes on while the answers are learned.
     """
 
     name: str

@@ -111,7 +111,7 @@ class Packer:
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Token ids, segments (0 prefix, 1.. questions, -1 padding) and positions in the unpacked prompt, (row, position)."""
+    """Token ids, segments (0 prefix, 1.. questions, -1 padding) and positions in the unpacked prompt, (row, token)."""
     length = len(prefix) + max(sum(map(len, row)) for row in tails)
     ids = np.full((len(tails), length), pad)
     segments = np.full((len(tails), length), -1)

@@ -1,8 +1,8 @@
 """Teaching the vision encoder the order of things by itself, before the language model learns to ask for it.
 
 Where the language model's own pathway is ablated, no gradient says what the vision encoder should write until the
-language model reads it, and the language model has nothing to read (LOG.md). A linear read-out of each thing's position,
-and of what it is, on its image tokens breaks the circle; it is thrown away with the optimiser.
+language model reads it, and the language model has nothing to read (LOG.md). A linear read-out of each thing's
+position, and of what it is, on its image tokens breaks the circle; it is thrown away with the optimiser.
 """
 
 from __future__ import annotations
