@@ -2,8 +2,9 @@
 
 The counterfactual is the reversed row under the same question. The tokens at the first position take the states of the
 counterfactual's last position and the other way round, so that each keeps its colour and gets the other's position
-(Dual Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the position, the answer flips to the entity on the other
-side. Under removal (5.3.2) the vision encoder wrote no position, and a flip shows what the language model made itself.
+(Dual Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the position, the answer flips to the entity on
+the other side. Under removal (5.3.2) the vision encoder wrote no position, and a flip shows what the language model
+made itself.
 """
 
 from __future__ import annotations
