@@ -185,12 +185,12 @@ def _steps(joined: Sequence[Candidate], relations: Relations) -> dict[str, list[
 def _used(joined: Sequence[Candidate], labels: Labels, relations: Relations) -> list[Candidate]:
     """The rows that make a question."""
     left = _steps(joined, relations)
-    return left["geometry clear"] if labels == "geometry" else [c for c in left["boxes valid"] if c.said is not None]
+    return left["geometry clear"] if labels == "geometry" else [c for c in left["boxes valid"] if c.stated is not None]
 
 
 def _example(candidate: Candidate, labels: Labels) -> Example:
     row, subject, reference = candidate.row, candidate.subject, candidate.reference
-    right = candidate.seen if labels == "geometry" else candidate.said
+    right = candidate.seen if labels == "geometry" else candidate.stated
     assert subject and reference and candidate.photo and candidate.photo.path and candidate.boxes and right
     return Example(
         id=f"vsr-{Path(row.image).stem}-{subject}-{row.relation}-{reference}".replace(" ", "_"),
@@ -219,7 +219,7 @@ def _audited(split: str, joined: Sequence[Candidate], relations: Relations, *, b
     )
     used = {
         "geometry": _classes(c.seen for c in _used(joined, "geometry", relations)),
-        "caption": _classes(c.said for c in _used(joined, "caption", relations)),
+        "caption": _classes(c.stated for c in _used(joined, "caption", relations)),
     }
     return SplitAudit(
         rows=len(joined),
@@ -229,7 +229,7 @@ def _audited(split: str, joined: Sequence[Candidate], relations: Relations, *, b
         matched={way: sum(_matched(c.row, way) for c in positives) for way in get_args(Match)},
         relations={name: of_relation[name] for name in DIRECTIONAL},
         frames=dict(sorted(frames.items())),
-        said=_classes(c.said for c in worded),
+        said=_classes(c.stated for c in worded),
         asked_again=len(worded) - len({(c.row.image, c.subject, c.reference) for c in worded}),
         used=used if boxes else None,
         published=PUBLISHED.get(split),

@@ -64,7 +64,7 @@ class Candidate:
     """A row and what is found for it, each None where what it needs is not there.
 
     `subject` and `reference` are COCO's categories, `boxes` their boxes in `photo`, in pixels. `seen` is the clear
-    relation of the boxes, `said` the direction of the caption.
+    relation of the boxes, `stated` the direction of the caption.
     """
 
     row: Row
@@ -73,7 +73,7 @@ class Candidate:
     photo: coco.Photo | None
     boxes: tuple[Box, Box] | None
     seen: Direction | None
-    said: Direction | None
+    stated: Direction | None
 
 
 FIVE = "relation one of five"
@@ -89,7 +89,7 @@ STEPS: Mapping[str, Callable[[Candidate], bool]] = {
     # Boxes outside of their picture are refused where they are read.
     "boxes valid": lambda c: c.boxes is not None and all(min(box.width, box.height) > 0 for box in c.boxes),
     "geometry clear": lambda c: c.seen is not None,
-    "geometry agrees with the caption": lambda c: c.seen == c.said,
+    "geometry agrees with the caption": lambda c: c.seen == c.stated,
 }
 OF_WORDS = tuple(STEPS)[:5]
 
