@@ -155,7 +155,7 @@ def test_training_shows_no_held_out_pair() -> None:
     drawn = [one for number in range(12) for one in training.stage(number, (84, 84))]
     pairs = {(one.thing, one.furniture) for one in drawn}
     assert pairs <= set(tabletop.all_pairs()) - tabletop.held_out() and len(pairs) > 15
-    assert {(one.which, one.place) for one in drawn} == {
+    assert {(one.which, one.relation) for one in drawn} == {
         (w, p) for w, places in WHATSUP_RELATIONS.items() for p in places
     }
     assert [one.image.tobytes() for one in training.stage.__wrapped__(0, (84, 84))] == [
@@ -165,10 +165,10 @@ def test_training_shows_no_held_out_pair() -> None:
 
 def test_a_mirrored_scene_has_the_other_side_for_its_answer() -> None:
     left = training.stage(0, (84, 84))[0]
-    assert left.place == "left" and left.mirrored().place == "right"
+    assert left.relation == "left" and left.mirrored().relation == "right"
     assert left.mirrored().mirrored().image.tobytes() == left.image.tobytes()
     under = training.stage(0, (84, 84))[5]
-    assert under.place == under.mirrored().place == "under"
+    assert under.relation == under.mirrored().relation == "under"
 
 
 def test_a_training_composite_has_each_thing_on_its_side() -> None:
@@ -179,7 +179,7 @@ def test_a_training_composite_has_each_thing_on_its_side() -> None:
         assert "left" in question and "right" in other
         drawn = training.stage(int(np.random.default_rng(seed).integers(training.STAGES)), (84, 84))
         for name, place, box in ((left, "left", (0, 0, 42, 84)), (right, "right", (42, 0, 84, 84))):
-            sources = [o for d in drawn for o in (d, d.mirrored()) if (o.thing, o.place) == (name, place)]
+            sources = [o for d in drawn for o in (d, d.mirrored()) if (o.thing, o.relation) == (name, place)]
             assert picture.crop(box).tobytes() in {o.image.crop(box).tobytes() for o in sources}
 
 

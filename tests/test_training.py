@@ -18,7 +18,7 @@ from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
-from backsight.training import pathways, places, questions
+from backsight.training import pathways, positions, questions
 from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.recipes import PLAIN, RECIPES
@@ -93,29 +93,29 @@ def test_packed_questions_have_the_logits_of_questions_asked_alone(build: Any) -
     torch.testing.assert_close(together, torch.stack(alone), atol=1e-4, rtol=0)
 
 
-def test_places_are_taught_to_the_vision_encoder_alone(tmp_path: Path) -> None:
+def test_positions_are_taught_to_the_vision_encoder_alone(tmp_path: Path) -> None:
     recipe = replace(LITTLE, stages=LITTLE.stages[:1])
     before, after = little(0)[0].state_dict(), train(recipe, tmp_path)[0].state_dict()
     moved = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
     assert moved and all(name.startswith("model.visual.") for name in moved)
 
 
-def test_places_by_hand() -> None:
+def test_positions_by_hand() -> None:
     layout = PRESETS["qwen2-vl"]
     (asked,) = questions.batch("squares", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
     assert asked.row is not None
     axis, things = asked.row
     assert tuple(box for _, box in things) == layout.boxes(axis)
-    found = places.labels([asked], layout).reshape(12, 12, 2)
+    found = positions.labels([asked], layout).reshape(12, 12, 2)
     first = 0 if axis == "horizontal" else 3
     for number, (name, box) in enumerate(things):
         top, left = int(box.top) // 28, int(box.left) // 28
         inside = found[top : top + 2, left : left + 2].reshape(4, 2).tolist()
-        assert inside == [[first + number, places.NAMES.index(name)]] * 4
+        assert inside == [[first + number, positions.NAMES.index(name)]] * 4
     assert (found[:, :, 0] >= 0).sum() == 12
     (free,) = questions.batch("placed", layout, images=1, key=(0, 4), exact=1.0, textured=0.0)
-    with pytest.raises(UsageError, match="Places are taught on rows of three"):
-        places.labels([free], layout)
+    with pytest.raises(UsageError, match="Positions are taught on rows of three"):
+        positions.labels([free], layout)
 
 
 def test_a_fresh_stage_begins_from_the_stored_weights(tmp_path: Path) -> None:

@@ -42,15 +42,15 @@ def compare(
     from backsight.studies.compare_answer import worded
 
     comparing.holds_comparison(out)  # a folder that cannot be used is refused before the tables are read
-    made = comparing.compare(folders, command=command_line()).gated(fail_if_worse or (), strict=fail_if_not_judged)
-    comparing.write(made, out)
-    page = write_comparison(made, out)
-    for one in made.judged:
+    compared = comparing.compare(folders, command=command_line()).gated(fail_if_worse or (), strict=fail_if_not_judged)
+    comparing.write(compared, out)
+    page = write_comparison(compared, out)
+    for one in compared.judged:
         typer.echo("\n".join(one.lines()))
     typer.echo(str(page.resolve()))
-    for row in made.worse:
+    for row in compared.worse:
         typer.echo(f"backsight: worse: {row['study']}: {worded(row)}", err=True)
-    if made.failed and not made.worse:
+    if compared.failed and not compared.worse:
         typer.echo("backsight: failed: a metric could not be judged", err=True)
-    if made.failed:
+    if compared.failed:
         raise typer.Exit(WORSE)

@@ -37,8 +37,8 @@ def stimuli(
     if suite == "tabletop":
         typer.echo(str(tabletop.write(out, size=grid.size, seed=seed).resolve()))
         return
-    made = suites.objects(grid, seed=seed, assets=objects) if objects else suites.build(suite, grid, seed=seed)
-    typer.echo(str(folder.write(made.limit(limit), out).resolve()))
+    examples = suites.objects(grid, seed=seed, assets=objects) if objects else suites.build(suite, grid, seed=seed)
+    typer.echo(str(folder.write(examples.limit(limit), out).resolve()))
 
 
 @data_app.command("coco-pairs")

@@ -85,10 +85,10 @@ class Audit:
 
     def as_dict(self) -> dict[str, Any]:
         """All counts as plain values, ready for JSON."""
-        found = asdict(self)
+        record = asdict(self)
         for name, split in self.splits.items():
-            found["splits"][name]["published"] = split.published and split.published._asdict()
-        return found
+            record["splits"][name]["published"] = split.published and split.published._asdict()
+        return record
 
     def __str__(self) -> str:
         splits = [line for name, split in self.splits.items() for line in _lines(name, split)]
@@ -98,9 +98,9 @@ class Audit:
 def audit(root: Path, *, photos: Path | None = None, match: Match = "exact", relations: Relations = "paper") -> Audit:
     """The counts behind `load`, by split; without `photos` those that need no boxes. No row left is no error here."""
     _check_options(match=match, relations=relations)
-    found = {split: vsr_files.read(path) for split, path in vsr_files.files(root).items()}
+    by_split = {split: vsr_files.read(path) for split, path in vsr_files.files(root).items()}
     at_hand = {} if photos is None else vsr_files.at_hand(photos)
-    joined = {split: [vsr_files.join(row, at_hand, match) for row in rows] for split, rows in found.items()}
+    joined = {split: [vsr_files.join(row, at_hand, match) for row in rows] for split, rows in by_split.items()}
     return Audit(
         {split: _audited(split, rows, relations, boxes=photos is not None) for split, rows in joined.items()},
         {
@@ -174,23 +174,23 @@ def _check_options(**options: str) -> None:
 
 def _steps(joined: Sequence[Candidate], relations: Relations) -> dict[str, list[Candidate]]:
     """What is left after each step that is taken."""
-    found: dict[str, list[Candidate]] = {}
+    by_step: dict[str, list[Candidate]] = {}
     left = list(joined)
     for name, passes in STEPS.items():
         if name != FIVE or relations == "paper":
-            found[name] = left = [candidate for candidate in left if passes(candidate)]
-    return found
+            by_step[name] = left = [candidate for candidate in left if passes(candidate)]
+    return by_step
 
 
 def _used(joined: Sequence[Candidate], labels: Labels, relations: Relations) -> list[Candidate]:
     """The rows that make a question."""
     left = _steps(joined, relations)
-    return left["geometry clear"] if labels == "geometry" else [c for c in left["boxes valid"] if c.said is not None]
+    return left["geometry clear"] if labels == "geometry" else [c for c in left["boxes valid"] if c.stated is not None]
 
 
 def _example(candidate: Candidate, labels: Labels) -> Example:
     row, subject, reference = candidate.row, candidate.subject, candidate.reference
-    right = candidate.seen if labels == "geometry" else candidate.said
+    right = candidate.seen if labels == "geometry" else candidate.stated
     assert subject and reference and candidate.photo and candidate.photo.path and candidate.boxes and right
     return Example(
         id=f"vsr-{Path(row.image).stem}-{subject}-{row.relation}-{reference}".replace(" ", "_"),
@@ -219,7 +219,7 @@ def _audited(split: str, joined: Sequence[Candidate], relations: Relations, *, b
     )
     used = {
         "geometry": _classes(c.seen for c in _used(joined, "geometry", relations)),
-        "caption": _classes(c.said for c in _used(joined, "caption", relations)),
+        "caption": _classes(c.stated for c in _used(joined, "caption", relations)),
     }
     return SplitAudit(
         rows=len(joined),
@@ -229,7 +229,7 @@ def _audited(split: str, joined: Sequence[Candidate], relations: Relations, *, b
         matched={way: sum(_matched(c.row, way) for c in positives) for way in get_args(Match)},
         relations={name: of_relation[name] for name in DIRECTIONAL},
         frames=dict(sorted(frames.items())),
-        said=_classes(c.said for c in worded),
+        said=_classes(c.stated for c in worded),
         asked_again=len(worded) - len({(c.row.image, c.subject, c.reference) for c in worded}),
         used=used if boxes else None,
         published=PUBLISHED.get(split),
@@ -240,8 +240,8 @@ def _matched(row: Row, way: Match) -> bool:
     return row.names is not None and all(vsr_relations.category(name, way) for name in row.names)
 
 
-def _classes(found: Iterable[Direction | None]) -> dict[str, int]:
-    counts = Counter(found)
+def _classes(directions: Iterable[Direction | None]) -> dict[str, int]:
+    counts = Counter(directions)
     return {direction: counts[direction] for direction in DIRECTIONS}
 
 
@@ -255,12 +255,12 @@ def _lines(name: str, split: SplitAudit) -> list[str]:
         beside[FIVE] = f"{_share(five, positives)}; CREG {published.matched}, {published.coverage} %"
     counts = [("rows", split.rows), *split.steps.items()]
     classes = {f"in the captions of the {sum(split.said.values())}": split.said}
-    classes |= {f"used, right by {labels}": found for labels, found in (split.used or {}).items()}
+    classes |= {f"used, right by {labels}": numbers for labels, numbers in (split.used or {}).items()}
     width = max(map(len, (*STEPS, *classes)))
-    found = [f"  {step:<{width}}  {'-' if n is None else n:>5}  {beside.get(step, '')}" for step, n in counts]
-    found.append(f"  {'classes':<{width}}  {_cells(DIRECTIONS)}")
-    found += [f"  {what:<{width}}  {_cells(map(str, numbers.values()))}" for what, numbers in classes.items()]
-    found += [
+    lines = [f"  {step:<{width}}  {'-' if n is None else n:>5}  {beside.get(step, '')}" for step, n in counts]
+    lines.append(f"  {'classes':<{width}}  {_cells(DIRECTIONS)}")
+    lines += [f"  {what:<{width}}  {_cells(map(str, numbers.values()))}" for what, numbers in classes.items()]
+    lines += [
         f"  questions about a pair asked about before: {split.asked_again}",
         f"  captions that cannot be parsed: {split.unparsed}; subj or obj unlike the caption: {split.disagreements}",
         f"  positives by relation: {_each(split.relations)}",
@@ -268,8 +268,8 @@ def _lines(name: str, split: SplitAudit) -> list[str]:
     ]
     if published:
         covered = f"{split.matched['exact']} of {positives} positives, not {published.matched}"
-        found.append(f"  CREG's stated rule, both names match a COCO category, covers {covered}")
-    return [name, *(line.rstrip() for line in found)]
+        lines.append(f"  CREG's stated rule, both names match a COCO category, covers {covered}")
+    return [name, *(line.rstrip() for line in lines)]
 
 
 def _share(count: int, of: int) -> str:

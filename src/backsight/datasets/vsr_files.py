@@ -64,7 +64,7 @@ class Candidate:
     """A row and what is found for it, each None where what it needs is not there.
 
     `subject` and `reference` are COCO's categories, `boxes` their boxes in `photo`, in pixels. `seen` is the clear
-    relation of the boxes, `said` the direction of the caption.
+    relation of the boxes, `stated` the direction of the caption.
     """
 
     row: Row
@@ -73,7 +73,7 @@ class Candidate:
     photo: coco.Photo | None
     boxes: tuple[Box, Box] | None
     seen: Direction | None
-    said: Direction | None
+    stated: Direction | None
 
 
 FIVE = "relation one of five"
@@ -89,7 +89,7 @@ STEPS: Mapping[str, Callable[[Candidate], bool]] = {
     # Boxes outside of their picture are refused where they are read.
     "boxes valid": lambda c: c.boxes is not None and all(min(box.width, box.height) > 0 for box in c.boxes),
     "geometry clear": lambda c: c.seen is not None,
-    "geometry agrees with the caption": lambda c: c.seen == c.said,
+    "geometry agrees with the caption": lambda c: c.seen == c.stated,
 }
 OF_WORDS = tuple(STEPS)[:5]
 
@@ -104,14 +104,14 @@ def files(root: Path) -> dict[str, Path]:
     if not root.is_dir():
         raise UsageError("There is no such folder", where=root, do=do)
     places = {f"{kind}/{part}": root / kind / f"{part}.jsonl" for kind in KINDS for part in PARTS}
-    found = {split: path for split, path in places.items() if path.is_file()}
-    if not found:
+    files_by_split = {split: path for split, path in places.items() if path.is_file()}
+    if not files_by_split:
         own = next((f"{kind}/" for kind in KINDS if root.resolve().name.endswith(kind)), "")
-        found = {f"{own}{part}": path for part in PARTS if (path := root / f"{part}.jsonl").is_file()}
-    if not found:
+        files_by_split = {f"{own}{part}": path for part in PARTS if (path := root / f"{part}.jsonl").is_file()}
+    if not files_by_split:
         got = ", ".join(sorted(p.name for p in root.iterdir())[:8]) or "an empty folder"
         raise UsageError("The folder is not in VSR's published form", where=root, got=got, do=do)
-    return found
+    return files_by_split
 
 
 def read(path: Path) -> tuple[Row, ...]:
@@ -137,16 +137,16 @@ def read(path: Path) -> tuple[Row, ...]:
 
 def at_hand(root: Path) -> dict[str, coco.Photo]:
     """The photographs of a folder in COCO's form that are there, by file name."""
-    found: dict[str, coco.Photo] = {}
+    photos: dict[str, coco.Photo] = {}
     for photo in coco.read(root):
-        if photo.path is not None and found.setdefault(photo.path.name, photo) is not photo:
+        if photo.path is not None and photos.setdefault(photo.path.name, photo) is not photo:
             raise DataError(
                 "Two photographs have one file name, by which VSR knows them",
                 where=root,
-                got=f"images {found[photo.path.name].id} and {photo.id}, {photo.path.name}",
+                got=f"images {photos[photo.path.name].id} and {photo.id}, {photo.path.name}",
                 do="keep one of the two",
             )
-    return found
+    return photos
 
 
 def join(row: Row, photos: Mapping[str, coco.Photo], match: Match) -> Candidate:
@@ -159,14 +159,14 @@ def join(row: Row, photos: Mapping[str, coco.Photo], match: Match) -> Candidate:
         one, other = _single(photo.instances, subject), _single(photo.instances, reference)
         boxes = (one, other) if one and other else None
     seen = None if boxes is None else relation(*boxes, ratio=RATIO)
-    said = vsr_relations.direction(row.relation, row.frame)
-    return Candidate(row, subject, reference, photo, boxes, seen, said)
+    stated = vsr_relations.direction(row.relation, row.frame)
+    return Candidate(row, subject, reference, photo, boxes, seen, stated)
 
 
 def _single(instances: Iterable[coco.Instance], category: str) -> Box | None:
     """The box of the only instance of a category, None where there are more or none, or it is a crowd."""
-    found = [instance for instance in instances if instance.category == category]
-    return found[0].box if len(found) == 1 and not found[0].crowd else None
+    matching = [instance for instance in instances if instance.category == category]
+    return matching[0].box if len(matching) == 1 and not matching[0].crowd else None
 
 
 def _row(line: Line) -> Row:
@@ -203,9 +203,9 @@ def _votes(line: Line, column: str) -> tuple[int, ...]:
     """A list of numbers, or the text of one; none where the column is absent."""
     value = line.record.get(column)
     try:
-        found = json.loads(value) if isinstance(value, str) else [] if value is None else value
+        votes = json.loads(value) if isinstance(value, str) else [] if value is None else value
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list) or any(type(one) is not int for one in found):
+        votes = None
+    if not isinstance(votes, list) or any(type(one) is not int for one in votes):
         raise line.wrong(f"The column {column!r} is not a list of numbers", repr(value)[:120], 'write "[2, 9]"')
-    return tuple(found)
+    return tuple(votes)

@@ -109,7 +109,7 @@ class Amplify(Measurement):
         shown = self._shown(facts.grid, _parts(samples, self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(facts, split(of, self.seed)[0]) for of in kinds)
+        most = max(memory.marked(facts, split(pictures, self.seed)[0]) for pictures in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(facts, samples))

@@ -154,8 +154,8 @@ def measure(
     planned = [Planned(chosen, tuple(map(tuple, one.plan(chosen))), one.needs()) for one, chosen in parts]
     for group in companions(planned):
         for indices in planned[group[0]].batches:
-            for number, found in zip(group, rows_of(vlm, [parts[i] for i in group], indices), strict=True):
-                rows[number] |= found
+            for number, by_index in zip(group, rows_of(vlm, [parts[i] for i in group], indices), strict=True):
+                rows[number] |= by_index
             done += len(group) * len(indices)
             if progress is not None:
                 progress(done, total)

@@ -66,10 +66,10 @@ class Behaviour(Measurement):
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Two rows an example, picture and gray, or one without `gray`."""
-        found = _rows(vlm, samples, samples, "picture")
+        rows = _rows(vlm, samples, samples, "picture")
         if self.gray:
-            found += _rows(vlm, samples, [e.blank() for e in samples], "gray")
-        return found
+            rows += _rows(vlm, samples, [e.blank() for e in samples], "gray")
+        return rows
 
 
 def _rows(vlm: VLM, samples: Sequence[Example], shown: Sequence[Example], condition: str) -> list[Row]:
@@ -91,9 +91,9 @@ def _rows(vlm: VLM, samples: Sequence[Example], shown: Sequence[Example], condit
 def _distinct(shown: Sequence[Example]) -> tuple[list[Example], list[int]]:
     """The examples that a model can tell apart, and for each example which of them it is."""
     keys = [(e.image_id, e.question, e.system) for e in shown]
-    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    first_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     first = dict(reversed(list(zip(keys, shown, strict=True))))
-    return [first[key] for key in places], [places[key] for key in keys]
+    return [first[key] for key in first_of], [first_of[key] for key in keys]
 
 
 def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: Tensor | None) -> Row:

@@ -101,21 +101,21 @@ def sample_rows(
     keys: list[tuple[str, str | None]] = [(m, t if relevance.METHODS[m].targeted else None) for m, t in shown]
     keys += [(name, None) for name in single]
     stacked = np.stack([*shown.values(), *single.values()])
-    found = []
+    rows = []
     for name, projection, center, toward in views(example, grid):
         true = compass.direction(center, toward)
-        place = common | {"projection": name, "sectors": projection.sectors, "true": true}
+        columns = common | {"projection": name, "sectors": projection.sectors, "true": true}
         maps = stacked if toward == subject else _looking_for(stacked, grid, toward)
         weights = compass.sector_weights(grid, center, toward, projection)
         for (method, target), scored in zip(keys, directions(maps, weights, true, answered), strict=True):
-            found.append(place | {"method": method, "target": target} | scored)
-        found.append(place | {"method": RANDOM} | _mean(directions(drawn, weights, true, answered)))
+            rows.append(columns | {"method": method, "target": target} | scored)
+        rows.append(columns | {"method": RANDOM} | _mean(directions(drawn, weights, true, answered)))
         every = np.eye(projection.sectors)
-        found.append(place | {"method": SECTOR} | _mean(directions(every, every, true, answered)))
+        rows.append(columns | {"method": SECTOR} | _mean(directions(every, every, true, answered)))
         exact = {"peak": true, "tied": 1, "share": None, "dae": 0.0, "ea": 1.0}
         named = None if answered is None else float(compass.apart(true, answered))
-        found.append(place | {"method": ORACLE} | exact | {"dae_chosen": named})
-    return found
+        rows.append(columns | {"method": ORACLE} | exact | {"dae_chosen": named})
+    return rows
 
 
 def _looking_for(maps: Floats, grid: TokenGrid, box: Box) -> Floats:
@@ -142,14 +142,14 @@ def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, 
 
 def directions(maps: Floats, weights: Floats, true: float, answered: float | None) -> list[Row]:
     """Peak, DAE and EA of each of some maps (map, image_token) under one matrix of weights; missing where empty."""
-    found: list[Row] = []
+    rows: list[Row] = []
     for map_ in maps:
         shares = compass.compass_or_none(map_, weights)
         if shares is None:
-            found.append({"peak": None, "tied": 0, "share": None, "dae": None, "ea": None, "dae_chosen": None})
+            rows.append({"peak": None, "tied": 0, "share": None, "dae": None, "ea": None, "dae_chosen": None})
             continue
         tied = compass.peaks(shares)
-        found.append(
+        rows.append(
             {
                 "peak": float(compass.sector_centers(len(shares))[tied[0]]),
                 "tied": len(tied),
@@ -159,7 +159,7 @@ def directions(maps: Floats, weights: Floats, true: float, answered: float | Non
                 "dae_chosen": None if answered is None else compass.alignment_error(shares, answered),
             }
         )
-    return found
+    return rows
 
 
 def _mean(rows: Sequence[Row]) -> Row:

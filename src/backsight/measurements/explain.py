@@ -169,8 +169,8 @@ def _named(what: str, given: Named) -> tuple[str, Box]:
 
 def _relation(subject: Box, reference: Box) -> Direction:
     """The relation by CREG's ratio, or the nearest of the four where it is not clear."""
-    found = relation(subject, reference)
-    if found is not None or subject.center == reference.center:
-        return found or DIRECTIONS[0]  # one centre: refused later, with the picture's size
+    direction = relation(subject, reference)
+    if direction is not None or subject.center == reference.center:
+        return direction or DIRECTIONS[0]  # one centre: refused later, with the picture's size
     true = compass.direction(reference, subject)
     return min(DIRECTIONS, key=lambda name: float(compass.apart(creg.DEGREES[name], true)))

@@ -1,9 +1,10 @@
-"""Interchange of image tokens: the outer two places of a row swapped, layer by layer.
+"""Interchange of image tokens: the outer two positions of a row swapped, layer by layer.
 
-The counterfactual is the reversed row under the same question. The tokens at the first place take the states of the
-counterfactual's last place and the other way round, so that each keeps its colour and gets the other's place (Dual
-Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the place, the answer flips to the entity on the other
-side. Under removal (5.3.2) the vision encoder wrote no place, and a flip shows what the language model made itself.
+The counterfactual is the reversed row under the same question. The tokens at the first position take the states of the
+counterfactual's last position and the other way round, so that each keeps its colour and gets the other's position
+(Dual Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the position, the answer flips to the entity on
+the other side. Under removal (5.3.2) the vision encoder wrote no position, and a flip shows what the language model
+made itself.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class ImageInterchange(Measurement):
         states = 3 * memory.states(sizes, deep=False)
         passes = [memory.forward(sizes), memory.replayed(sizes) + memory.logits(sizes, facts.n_layers + 2)]
         if self.vision == "removed":
-            alone = memory.pictures(sizes, memory.without_order(facts, sides(samples), self.batch))
-            passes.append(alone // self.batch)
+            isolated = memory.pictures(sizes, memory.without_order(facts, sides(samples), self.batch))
+            passes.append(isolated // self.batch)
         return 2 * memory.recorded(sizes) + states + max(passes)
 
     def rows(self, vlm: VLM, samples: Sequence[Pair]) -> list[Row]:
@@ -89,14 +90,14 @@ class ImageInterchange(Measurement):
         clean, other = (self._trace(vlm, [getattr(p, side) for p in samples]) for side in ("clean", "counterfactual"))
         common = [self._common(vlm, pair, clean.logits[i], other.logits[i]) for i, pair in enumerate(samples)]
         keep = [i for i, row in enumerate(common) if row["kept"]]
-        found: list[Row] = []
+        rows: list[Row] = []
         for tokens in self.tokens:
             missing = dict.fromkeys(("layer", "p_clean", "p_flipped", "top_token"))
-            found += [row | {"tokens": tokens} | missing for row in common if not row["kept"]]
+            rows += [row | {"tokens": tokens} | missing for row in common if not row["kept"]]
             for layer, logits in enumerate(self.sweep(clean, other, tokens) if keep else ()):
                 for i in keep:
-                    found.append(common[i] | {"tokens": tokens, "layer": layer} | _outcomes(vlm, logits[i], samples[i]))
-        return found
+                    rows.append(common[i] | {"tokens": tokens, "layer": layer} | _outcomes(vlm, logits[i], samples[i]))
+        return rows
 
     def applies(self, samples: Samples) -> bool:
         """Any reversed rows; after removal only rows that the package drew."""
@@ -113,12 +114,12 @@ class ImageInterchange(Measurement):
 
     def sweep(self, clean: replay.Trace, other: replay.Trace, tokens: Tokens) -> list[Tensor]:
         """Next-token logits (batch, vocabulary) by layer, 0 .. L, with the regions swapped there."""
-        places = [
+        positions = [
             regions(example, grid, tokens, self.strip_width)
             for example, grid in zip(clean.batch.examples, clean.batch.grids, strict=True)
         ]
-        into = prompt_mask(clean.batch, [np.concatenate(p) for p in places])
-        sources = [crosswise(first, last) for first, last in places]
+        into = prompt_mask(clean.batch, [np.concatenate(p) for p in positions])
+        sources = [crosswise(first, last) for first, last in positions]
         taken = [prompt_positions(other.batch, i, source) for i, source in enumerate(sources)]
         swept = []
         for layer in range(len(clean.blocks) + 1):
@@ -164,10 +165,10 @@ def prompt_positions(batch: Batch, example: int, tokens: Region) -> Tensor:
 
 def prompt_mask(batch: Batch, tokens: Sequence[Region]) -> Tensor:
     """(batch, position), true at some image tokens of each example."""
-    found = torch.zeros_like(batch.image_mask)
+    mask = torch.zeros_like(batch.image_mask)
     for example, chosen in enumerate(tokens):
-        found[example, prompt_positions(batch, example, chosen)] = True
-    return found
+        mask[example, prompt_positions(batch, example, chosen)] = True
+    return mask
 
 
 def _named(pair: Pair) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Interchange interventions: one state of the clean run replaced by that of a counterfactual run, layer by layer.
 
-At the last position of rows of three (Dual Mechanisms, 5.1 and figure 2): if the replaced state carries the *place*
-that is asked for, the answer becomes the clean picture's entity at that place (ordinal); if it carries the answer
+At the last position of rows of three (Dual Mechanisms, 5.1 and figure 2): if the replaced state carries the *position*
+that is asked for, the answer becomes the clean picture's entity at that position (ordinal); if it carries the answer
 itself, it becomes the counterfactual's.
 """
 
@@ -94,15 +94,15 @@ class Interchange(Measurement):
         swept: Tensor | None = None
         if any(kept):
             swept = trace.sweep_last(torch.stack([recorded["resid_pre", k] for k in range(vlm.n_layers + 1)]))
-        found: list[Row] = []
+        rows: list[Row] = []
         for i, pair in enumerate(samples):
             common = _common(self, pair, kept[i], clean_choice[i], other_choice[i])
             if not kept[i] or swept is None:
-                found.append(common | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token")))
+                rows.append(common | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token")))
                 continue
             for layer in range(vlm.n_layers + 1):
-                found.append(common | {"layer": layer} | _outcomes(vlm, swept[layer, i], pair))
-        return found
+                rows.append(common | {"layer": layer} | _outcomes(vlm, swept[layer, i], pair))
+        return rows
 
 
 def _named(pair: Pair) -> tuple[str, ...]:
@@ -111,8 +111,8 @@ def _named(pair: Pair) -> tuple[str, ...]:
 
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
     probabilities = vlm.choose(logits, _named(pair))[1].tolist()
-    found: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}
-    return found | {"top_token": vlm.tokenizer.decode([int(logits.argmax())])}
+    row: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}
+    return row | {"top_token": vlm.tokenizer.decode([int(logits.argmax())])}
 
 
 def _common(measurement: Interchange, pair: Pair, kept: bool, clean: str, counterfactual: str) -> Row:

@@ -78,7 +78,7 @@ class Knockout(OfRelations):
             return []
         asked, maps = recorded.asked, recorded.maps.of(self.methods)
         score = relevance.score(recorded.vlm, batch, maps.chosen, self.target, contrastive=True)
-        found: list[Row] = []
+        table: list[Row] = []
         for form in self.forms:
             effects = [e.cpu().double().numpy() for e in token_effects(trace, score, form)]
             for number, example in enumerate(asked):
@@ -88,8 +88,8 @@ class Knockout(OfRelations):
                 rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
-                found += [dict.fromkeys(self.schema.columns) | question_columns(example) | of | row for row in rows]
-        return found
+                table += [dict.fromkeys(self.schema.columns) | question_columns(example) | of | row for row in rows]
+        return table
 
 
 def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]:
@@ -101,19 +101,19 @@ def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]
     base = score(trace.logits)
     counts = [len(grid) for grid in batch.grids]
     empty = _empty(vlm, batch.examples) if form == "embedding" else None
-    places = [batch.image_mask[row].nonzero().flatten() for row in range(len(batch))]
-    found = torch.zeros(len(batch), max(counts), device=base.device)
+    positions = [batch.image_mask[row].nonzero().flatten() for row in range(len(batch))]
+    effects = torch.zeros(len(batch), max(counts), device=base.device)
     for token in range(max(counts)):
         mask = torch.zeros_like(batch.image_mask)
         rows = [row for row, count in enumerate(counts) if token < count]
         for row in rows:
-            mask[row, places[row][token]] = True
+            mask[row, positions[row][token]] = True
         if empty is None:
             logits = trace.knockout(mask)
         else:
             logits = trace.with_states(0, mask, torch.stack([empty[row][token] for row in rows]))
-        found[:, token] = base - score(logits)
-    return [values[:count] for values, count in zip(found, counts, strict=True)]
+        effects[:, token] = base - score(logits)
+    return [values[:count] for values, count in zip(effects, counts, strict=True)]
 
 
 def _empty(vlm: Seam, examples: Sequence[Example]) -> list[Tensor]:

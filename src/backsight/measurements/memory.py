@@ -100,8 +100,8 @@ def marked(facts: ModelFacts, pictures: Iterable[Example]) -> int:
 
 
 def without_order(facts: ModelFacts, examples: Iterable[Example], batch: int) -> int:
-    """The pictures that removal takes the embeddings of a batch from: three things alone and the empty ground of each
-    row, and fewer where rows share them."""
+    """The pictures that removal takes the embeddings of a batch from: three isolated things and the empty ground of
+    each row, and fewer where rows share them."""
     shown: set[str] = set()
     for example in {e.image_id: e for e in examples}.values():
         things, empty = isolated(example, facts.grid_of(example.picture).cell)

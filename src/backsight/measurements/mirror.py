@@ -38,7 +38,7 @@ from backsight.stimuli.scattered import RATIO
 
 Compasses = dict[tuple[str, str | None], Floats]  # shares of the sectors by method and target
 MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
-TRIES = 60  # places that are drawn for a moved subject
+TRIES = 60  # positions that are sampled for a moved subject
 FAR = 60.0  # degrees that a moved subject must have turned at least
 
 
@@ -116,7 +116,7 @@ class _Twice(OfRelations):
 def compasses(examples: Sequence[Example], grids: Sequence[TokenGrid], maps: relevance.Maps) -> list[Compasses]:
     """The compass of each question by method and target, that of constant relevance among them; empty ones are left
     out."""
-    found: list[Compasses] = []
+    by_example: list[Compasses] = []
     for number, (example, grid) in enumerate(zip(examples, grids, strict=True)):
         weights = compass.sector_weights(grid, *_boxes(example), creg.PROJECTIONS[DEFAULT])
         shown: dict[tuple[str, str | None], Floats] = {
@@ -124,8 +124,8 @@ def compasses(examples: Sequence[Example], grids: Sequence[TokenGrid], maps: rel
         }
         shown[NULL, None] = np.ones(len(grid))
         by_key = {key: compass.compass_or_none(values, weights) for key, values in shown.items()}
-        found.append({key: shares for key, shares in by_key.items() if shares is not None})
-    return found
+        by_example.append({key: shares for key, shares in by_key.items() if shares is not None})
+    return by_example
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Flip(_Twice):
 class Moved(_Twice):
     """How far the compass turns when the subject is put elsewhere, one row a question, method and target.
 
-    Drawn scenes only. The new place is drawn; it lies in a clear relation, at least 60 degrees further round.
+    Drawn scenes only. The new position is sampled; it lies in a clear relation, at least 60 degrees further round.
     """
 
     result: ClassVar[Result] = of_moved.RESULT
@@ -179,7 +179,7 @@ class Moved(_Twice):
             raise CannotAnswer("A subject can only be moved in a drawn scene", got=samples.name)
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
-        """The rows of one batch; a subject that found no other place has none."""
+        """The rows of one batch; a subject that found no other position has none."""
         turns = [
             (example, other, before)
             for example, before in zip(recorded.asked, self.recorded(recorded), strict=True)
@@ -187,23 +187,23 @@ class Moved(_Twice):
         ]
         if not turns:
             return []
-        found = []
+        rows = []
         moves = self.compasses(recorded.vlm, [other for _, other, _ in turns])
         for (example, other, before), after in zip(turns, moves, strict=True):
             start, end = (compass.direction(*_boxes(e)) for e in (example, other))
             for key in [k for k in before if k in after]:
-                found.append(
+                rows.append(
                     question_columns(example)
                     | {"method": key[0], "target": key[1], "turned": float(compass.apart(start, end))}
                     | {"followed": _followed(before[key], after[key], (end - start) % 360)}
                     | {"dae": compass.alignment_error(before[key], start)}
                     | {"dae_moved": compass.alignment_error(after[key], end)}
                 )
-        return found
+        return rows
 
 
 def moved(example: Example) -> Example | None:
-    """The question about a scene whose subject stands elsewhere; None where no such place is found."""
+    """The question about a scene whose subject stands elsewhere; None where no such position is found."""
     picture = example.picture
     assert isinstance(picture, ScenePicture)
     scene = picture.scene
@@ -216,15 +216,15 @@ def moved(example: Example) -> Example | None:
         x = int(rng.integers(0, round(width - subject.box.width) + 1))
         y = int(rng.integers(0, round(height - subject.box.height) + 1))
         box = Box(x, y, x + subject.box.width, y + subject.box.height)
-        found: Direction | None = relation(box, reference.box, ratio=RATIO)
-        if found is None or any(overlaps(box, other, gap=2) for other in others):
+        where: Direction | None = relation(box, reference.box, ratio=RATIO)
+        if where is None or any(overlaps(box, other, gap=2) for other in others):
             continue
         if compass.apart(compass.direction(reference.box, box), start) < FAR:
             continue
         figures = tuple(replace(f, box=box) if f is subject else f for f in scene.figures)
         return replace(
             example, id=f"{example.id}-moved", picture=replace(picture, scene=scene.with_figures(figures)),
-            boxes={**example.boxes, subject.name: box}, answer=NUMBER[found], direction=found, source=None,
+            boxes={**example.boxes, subject.name: box}, answer=NUMBER[where], direction=where, source=None,
         )  # fmt: skip
     return None
 

@@ -106,18 +106,18 @@ class Occlusion(Measurement):
         """The rows of one batch; a sample without a direction has one row that says why."""
         vlm, asked = recorded.vlm, recorded.asked
         refused = [e for e in recorded.samples if e.id in recorded.refused]
-        found = [_row(e, None, None) | {"refused": recorded.refused[e.id]} for e in refused]
+        rows = [_row(e, None, None) | {"refused": recorded.refused[e.id]} for e in refused]
         chosen: dict[str, str] = {}
         if recorded.logits is not None:
             answered = list(zip(asked, recorded.logits, strict=True))
             chosen = {e.id: vlm.choose(z, e.options)[0] for e, z in answered}
-            found += [_row(e, None, None) | _scores(e, z, vlm, chosen) for e, z in answered]
+            rows += [_row(e, None, None) | _scores(e, z, vlm, chosen) for e, z in answered]
         for number, (name, variant) in enumerate(VARIANTS.items()):
             some = [e for e in asked if number == 0 or self._varied(e)]
             if some:
                 tokens = variant.fill == "tokens"
-                found += _tokens(vlm, name, some, chosen) if tokens else _filled(vlm, name, variant, some, chosen)
-        return found
+                rows += _tokens(vlm, name, some, chosen) if tokens else _filled(vlm, name, variant, some, chosen)
+        return rows
 
     def _varied(self, example: Example) -> bool:
         return zlib.crc32(f"varied:{example.image_id}".encode()) % 1000 < 1000 * self.varied
@@ -151,8 +151,8 @@ def _tokens(vlm: VLM, name: str, examples: Sequence[Example], chosen: Mapping[st
     for sector in range(SECTORS):
         hidden = torch.zeros_like(batch.image_mask)
         for row, share in enumerate(shares):
-            places = batch.image_mask[row].nonzero().flatten()
-            hidden[row, places[torch.from_numpy(share[sector] >= HIDDEN).to(places.device)]] = True
+            positions = batch.image_mask[row].nonzero().flatten()
+            hidden[row, positions[torch.from_numpy(share[sector] >= HIDDEN).to(positions.device)]] = True
         for example, share, z in zip(examples, shares, trace.knockout(hidden), strict=True):
             area = float((share[sector] >= HIDDEN).mean())
             yield _row(example, name, sector) | _scores(example, z, vlm, chosen) | {"area": area}

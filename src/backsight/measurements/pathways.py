@@ -80,8 +80,8 @@ class Pathways(Measurement):
         sizes = facts.sizes([*samples, *(control(e) for e in samples)])
         values = (self.shuffles + 3) * memory.states(sizes, deep=False)
         kept = 2 * memory.recorded(sizes) + values + 2 * memory.logits(sizes, self.shuffles + 3)
-        alone = memory.pictures(sizes, memory.without_order(facts, samples, self.batch)) // self.batch
-        return kept + max(memory.forward(sizes), memory.replayed(sizes), alone)
+        isolated = memory.pictures(sizes, memory.without_order(facts, samples, self.batch)) // self.batch
+        return kept + max(memory.forward(sizes), memory.replayed(sizes), isolated)
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both questions about each picture under every condition."""
@@ -89,7 +89,7 @@ class Pathways(Measurement):
         asked: list[tuple[str, list[Example]]] = [("order", list(samples))]
         if all(vlm.options(e.options) is not None for e in controls):
             asked.append(("control", controls))
-        found: list[Row] = []
+        rows: list[Row] = []
         values: dict[str, Tensor] = {}
         for kind, examples in asked:
             batch = vlm.prepare(examples)
@@ -102,8 +102,8 @@ class Pathways(Measurement):
                 condition, _, seed = name.partition(" ")
                 for sample, example, scores in zip(samples, examples, logits, strict=True):
                     common = _common(sample, kind, condition, int(seed) if seed else None)
-                    found.append(common | _answered(vlm, sample, example, scores))
-        return found
+                    rows.append(common | _answered(vlm, sample, example, scores))
+        return rows
 
     def _values(self, vlm: VLM, batch: Batch, plain: Tensor) -> dict[str, Tensor]:
         values = {"removed": removed(vlm, batch)}
@@ -127,12 +127,12 @@ def removed(vlm: VLM, batch: Batch) -> Tensor:
     An entity's tokens come from a picture of it isolated in the centre, all others from the empty ground in place.
     """
     sources = [isolated(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
-    pictures = {p.id: p for found, empty in sources for p in (empty, *(a.picture for a in found))}
+    pictures = {p.id: p for entities, empty in sources for p in (empty, *(a.picture for a in entities))}
     parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values())), strict=True))
     values = []
-    for (found, empty), grid in zip(sources, batch.grids, strict=True):
+    for (entities, empty), grid in zip(sources, batch.grids, strict=True):
         value = parts[empty.id].clone()
-        for entity in found:
+        for entity in entities:
             value[grid.tokens_in(entity.target, TOUCHED)] = parts[entity.picture.id][
                 grid.tokens_in(entity.source, TOUCHED)
             ]

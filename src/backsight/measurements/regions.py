@@ -1,6 +1,6 @@
 """Which image tokens an interchange swaps: the outer two objects of a row, or the strips that they stand in.
 
-Both regions have one shape, so that token stands for token when they change places.
+Both regions have one shape, so that token stands for token when they are swapped.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def regions(example: Example, grid: TokenGrid, tokens: Tokens, strip_width: int 
         starts, width = (0, length - length // 3), length // 3
     else:
         starts, width = _centred(example, grid, strip_width, across), strip_width
-    place = grid.column if across else grid.row
-    found = [np.flatnonzero((place >= start) & (place < start + width)) for start in starts]
-    return found[0], found[1]
+    position = grid.column if across else grid.row
+    halves = [np.flatnonzero((position >= start) & (position < start + width)) for start in starts]
+    return halves[0], halves[1]
 
 
 def _centred(example: Example, grid: TokenGrid, width: int, across: bool) -> tuple[int, int]:
@@ -75,10 +75,10 @@ def _alike(grid: TokenGrid, boxes: tuple[Box, Box]) -> tuple[Region, Region]:
             missing = width - (span[axis][1] - span[axis][0])
             start = int(np.clip(span[axis][0] - missing // 2, 0, length - width))
             span[axis] = [start, start + width]
-    found = []
+    regions = []
     for (top, bottom), (left, right) in spans:
         inside = (grid.row >= top) & (grid.row < bottom) & (grid.column >= left) & (grid.column < right)
-        found.append(np.flatnonzero(inside))
-    if np.intersect1d(found[0], found[1]).size:
+        regions.append(np.flatnonzero(inside))
+    if np.intersect1d(regions[0], regions[1]).size:
         raise CannotAnswer("The two objects share image tokens", got=f"{grid!r}")
-    return found[0], found[1]
+    return regions[0], regions[1]

@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a model answers to one question: logits of the options, its choice and the answer as places among them."""
+    """What a model answers to one question: logits of the options, its choice and the answer as numbers among them."""
 
     scores: tuple[float, ...]
     choice: int
@@ -115,16 +115,16 @@ def maps(
         raise UsageError("There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(METHODS)}")
     wanted = {METHODS[name].needs for name in methods}
     trace = trace if trace is not None else replay.record(vlm, batch)
-    found = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
+    results = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
     if depth < 2 and THIRD in methods:
-        found.missing[THIRD] = "There is one layer to take relevance from, and this method leaves it out"
+        results.missing[THIRD] = "There is one layer to take relevance from, and this method leaves it out"
     if "upper" in wanted:
-        _upper(found, trace, [m for m in methods if METHODS[m].needs == "upper" and m not in found.missing], depth)
+        _upper(results, trace, [m for m in methods if METHODS[m].needs == "upper" and m not in results.missing], depth)
     if "path" in wanted:
-        _path(found, trace, [m for m in methods if METHODS[m].needs == "path"], steps)
+        _path(results, trace, [m for m in methods if METHODS[m].needs == "path"], steps)
     if "whole" in wanted:
-        _whole(found, vlm, batch, [m for m in methods if METHODS[m].needs == "whole"])
-    return found.complete()
+        _whole(results, vlm, batch, [m for m in methods if METHODS[m].needs == "whole"])
+    return results.complete()
 
 
 def _chosen(vlm: VLM, example: Example, logits: Tensor) -> Chosen:
@@ -145,16 +145,16 @@ def score(vlm: Seam, batch: Batch, chosen: Sequence[Chosen], target: Target, con
     return tau
 
 
-def _upper(found: Maps, trace: replay.Trace, methods: Sequence[str], depth: int) -> None:
+def _upper(results: Maps, trace: replay.Trace, methods: Sequence[str], depth: int) -> None:
     vlm, batch = trace.vlm, trace.batch
     upper = gradients.Upper.of(trace, depth)
     states = [_by_sample(state.detach(), batch) for state in upper.states]
     for contrastive in sorted({METHODS[m].contrastive for m in methods}):
-        for target in found.targets:
-            taken = upper.gradients(score(vlm, batch, found.chosen, target, contrastive))
+        for target in results.targets:
+            taken = upper.gradients(score(vlm, batch, results.chosen, target, contrastive))
             slopes = [_by_sample(g, batch) for g in taken]
             for method in (m for m in methods if METHODS[m].contrastive == contrastive):
-                found.relevance[method, target] = [
+                results.relevance[method, target] = [
                     _numbers(_from_layers(method, [g[i] for g in slopes], [h[i] for h in states]))
                     for i in range(len(batch))
                 ]
@@ -174,35 +174,35 @@ def _from_layers(method: str, slopes: Sequence[Tensor], states: Sequence[Tensor]
     return saliency.aggregated(layers, scale=scale, weights=weights)
 
 
-def _path(found: Maps, trace: replay.Trace, methods: Sequence[str], steps: int) -> None:
+def _path(results: Maps, trace: replay.Trace, methods: Sequence[str], steps: int) -> None:
     batch, layer = trace.batch, trace.vlm.n_layers - 1
     state = trace.resid_pre(layer)
     points = [point for _, point in saliency.path(state, steps)]
-    scores = [score(trace.vlm, batch, found.chosen, target, contrastive=False) for target in found.targets]
-    for target, taken in zip(found.targets, gradients.along_path(trace, layer, points, scores), strict=True):
+    scores = [score(trace.vlm, batch, results.chosen, target, contrastive=False) for target in results.targets]
+    for target, taken in zip(results.targets, gradients.along_path(trace, layer, points, scores), strict=True):
         for method in methods:
             slopes = [g.float() for g in taken]
             textbook = method == "integrated_gradients"
             values = saliency.integrated(slopes, state.float()) if textbook else saliency.accumulated(slopes)
-            found.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
+            results.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
 
 
-def _whole(found: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
+def _whole(results: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
     whole = gradients.Whole.of(vlm, batch)
     if "rollout" in methods:
         rolled = saliency.rolled_out([a.detach().float() for a in whole.attentions])
-        found.relevance["rollout", "truth"] = [_numbers(v) for v in _by_sample(rolled, batch)]
-    for target in found.targets if any(METHODS[m].targeted for m in methods) else ():
-        by_weights, by_vision = whole.gradients(score(vlm, batch, found.chosen, target, contrastive=False))
+        results.relevance["rollout", "truth"] = [_numbers(v) for v in _by_sample(rolled, batch)]
+    for target in results.targets if any(METHODS[m].targeted for m in methods) else ():
+        by_weights, by_vision = whole.gradients(score(vlm, batch, results.chosen, target, contrastive=False))
         if "chefer" in methods:
             weights = [a.detach().float() for a in whole.attentions]
             through = saliency.through_attention(weights, [g.float() for g in by_weights])
-            found.relevance["chefer", target] = [_numbers(v) for v in _by_sample(through, batch)]
+            results.relevance["chefer", target] = [_numbers(v) for v in _by_sample(through, batch)]
         if "gradcam" in methods:
             try:
-                found.relevance["gradcam", target] = _gradcam(vlm, batch, whole.vision, by_vision)
+                results.relevance["gradcam", target] = _gradcam(vlm, batch, whole.vision, by_vision)
             except CannotAnswer as error:
-                found.missing["gradcam"] = error.what
+                results.missing["gradcam"] = error.what
 
 
 def _gradcam(vlm: VLM, batch: Batch, activation: Tensor | None, gradient: Tensor | None) -> list[Floats]:

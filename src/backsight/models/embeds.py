@@ -36,7 +36,7 @@ def of_pictures(vlm: Seam, pictures: Sequence[Picture]) -> list[Tensor]:
 
 
 def of_single_cells(vlm: Seam, batch: Batch) -> Tensor:
-    """The image embeddings of a batch with every cell alone in the vision encoder.
+    """The image embeddings of a batch with every cell isolated in the vision encoder.
 
     CannotAnswer where the architecture has no such form: its encoder gives a patch its position by a table, so a
     cell by itself would be a cell at the first position.
@@ -47,7 +47,7 @@ def of_single_cells(vlm: Seam, batch: Batch) -> Tensor:
 
 
 def single_cells(model: Any, pixels: Tensor) -> Tensor:
-    """Image embeddings (cell, d_model) of a Qwen-VL model with every cell alone in the vision encoder.
+    """Image embeddings (cell, d_model) of a Qwen-VL model with every cell isolated in the vision encoder.
 
     Equal cells have equal embeddings, so each kind of cell goes through once.
     """

@@ -76,24 +76,24 @@ def directions(
     vlm: VLM, examples: ExampleSet, seed: int = 0, batch: int = 16, *, method: probes.Method = "logistic"
 ) -> Directions:
     """Position probes fitted on the object tokens of some rows or grids: three quarters of them, the rest to score."""
-    found, right = [], []
+    columns, right = [], []
     for number, pictures in enumerate(by_arrangement(examples).values()):
         train, test = split(pictures, seed)
         states, labels = _object_tokens(vlm, train, batch)
         probe = probes.fit(states, labels, int(labels.max()) + 1, method=method, seed=seed + number)
-        found.append(probe.weight.T)
+        columns.append(probe.weight.T)
         states, labels = _object_tokens(vlm, test, batch)
         right.append(probe.shares(states).gather(-1, labels[:, None]).flatten())
-    return Directions(torch.cat(found), float(torch.cat(right).mean()))
+    return Directions(torch.cat(columns), float(torch.cat(right).mean()))
 
 
 def _object_tokens(vlm: VLM, pictures: Sequence[Example], batch: int) -> tuple[Tensor, Tensor]:
-    """Image embeddings (token, d_model) of tokens on which an object is, and the places there (token,)."""
-    states, places = [], []
+    """Image embeddings (token, d_model) of tokens on which an object is, and the positions there (token,)."""
+    states, positions = [], []
     for start in range(0, len(pictures), batch):
         part = pictures[start : start + batch]
         for example, value in zip(part, embeds.of_pictures(vlm, [e.picture for e in part]), strict=True):
-            place = torch.from_numpy(labelled(example, vlm.grid_of(example.picture))[0]).to(value.device)
-            states.append(value[place >= 0])
-            places.append(place[place >= 0])
-    return torch.cat(states), torch.cat(places)
+            position = torch.from_numpy(labelled(example, vlm.grid_of(example.picture))[0]).to(value.device)
+            states.append(value[position >= 0])
+            positions.append(position[position >= 0])
+    return torch.cat(states), torch.cat(positions)

@@ -31,25 +31,25 @@ def card_sets(vlm: VLM, recipe: Recipe, folder: Path) -> list[ExampleSet]:
     """
     kinds = recipe.stages[-1].mixture.keys()
     rows = [name for name in SUITES if name in kinds]
-    found = [stimuli.build(name, vlm.grid) for name in (*rows, *(f"jittered_{name}" for name in rows))]
+    examples = [stimuli.build(name, vlm.grid) for name in (*rows, *(f"jittered_{name}" for name in rows))]
     if "scattered" in kinds:
-        found += [stimuli.pairs(vlm.grid, scenes=400), stimuli.pairs_textured(vlm.grid, scenes=400)]
+        examples += [stimuli.pairs(vlm.grid, scenes=400), stimuli.pairs_textured(vlm.grid, scenes=400)]
     if "tabletop" in kinds:
-        found += [stimuli.build(f"tabletop_{which}", vlm.grid) for which in ("a", "b")]
+        examples += [stimuli.build(f"tabletop_{which}", vlm.grid) for which in ("a", "b")]
     if "composites" in kinds:
         written = tabletop.write(folder, size=vlm.grid.size, sets=("a",), scenes=10, held=True)
-        found.append(composites.load(written, vlm.grid.size, names=lambda _: True))
-    return found
+        examples.append(composites.load(written, vlm.grid.size, names=lambda _: True))
+    return examples
 
 
 def accuracies(vlm: VLM, sets: Sequence[ExampleSet], progress: Progress | None = None) -> list[dict[str, Any]]:
     """Rows of accuracy by set, prompt, direction and read-out, from the picture and from a gray one."""
-    found = []
+    accuracy_rows = []
     for examples in sets:
         report = None if progress is None else (lambda done, all_, name=examples.name: progress(name, done, all_))
         rows = Behaviour(batch=32)(vlm, examples, progress=report)
-        found += behaviour_summary(rows).rows()
-    return found
+        accuracy_rows += behaviour_summary(rows).rows()
+    return accuracy_rows
 
 
 def pathways(vlm: VLM, progress: Progress | None = None) -> tuple[Verdict, list[dict[str, Any]]]:
@@ -90,9 +90,13 @@ def write_card(
     return target
 
 
-def _pathways_lines(found: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    said = "read out between the two squares that the question does not name (chance .5), 480 questions"
-    lines = ["", f"Squares with a position pathway ablated, {said}. Verdict: **{found.source}** ({found.reason}).", ""]
+def _pathways_lines(judged: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    asked = "read out between the two squares that the question does not name (chance .5), 480 questions"
+    lines = [
+        "",
+        f"Squares with a position pathway ablated, {asked}. Verdict: **{judged.source}** ({judged.reason}).",
+        "",
+    ]
     lines += ["| question | condition | accuracy | share of the accuracy above chance |", "|---|---|---|---|"]
     for r in rows:
         accuracy = f"{r['accuracy_of_two']:.3f} [{r['low_of_two']:.3f}, {r['high_of_two']:.3f}]"
@@ -107,7 +111,7 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
-    taught = {"answers": "", "places": ", only places, to the vision encoder", "both": ", with places"}
+    taught = {"answers": "", "places": ", only positions, to the vision encoder", "both": ", with positions"}
     stages = [
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{taught[s.taught]})"
         for s in recipe.stages
@@ -135,8 +139,8 @@ def _held_back(recipe: Recipe, vlm: VLM) -> str:
     stages = [s for s in recipe.stages if s.taught != "places"]
     if all(set(s.pathways) == {"plain"} for s in stages):
         return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
-    said = [f"{s.name}: " + ", ".join(f"{name} {share:.2g}" for name, share in s.pathways.items()) for s in stages]
-    return f"share of the steps with each position pathway ablated (training/pathways.py): {'; '.join(said)}"
+    shares = [f"{s.name}: " + ", ".join(f"{name} {share:.2g}" for name, share in s.pathways.items()) for s in stages]
+    return f"share of the steps with each position pathway ablated (training/pathways.py): {'; '.join(shares)}"
 
 
 def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:

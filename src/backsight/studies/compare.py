@@ -163,15 +163,15 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
     row |= {"better": here.metric.better, "drawn": here.drawn, "shared": 0, "images": 0}
     row |= {"samples_baseline": len(one.frame) if one else 0, "samples": len(two.frame) if two else 0}
     if two is None:
-        return row | {"how": "baseline"} | _alone("baseline", here)
+        return row | {"how": "baseline"} | _one_study("baseline", here)
     if one is None:
-        return row | {"how": "study"} | _alone("value", here)
+        return row | {"how": "study"} | _one_study("value", here)
     shared = one.frame.index.intersection(two.frame.index)
     row |= {"shared": len(shared), "images": shared.get_level_values("image_id").nunique()}
     if row["shared"] < SMALLEST or row["images"] < 2:
         if min(row["samples_baseline"], row["samples"]) < SMALLEST:
             return row | {"how": "omitted"}
-        row |= {"how": "unpaired"} | _alone("baseline", one) | _alone("value", two)
+        row |= {"how": "unpaired"} | _one_study("baseline", one) | _one_study("value", two)
         return row | {"difference": row["value"] - row["baseline"]}
     (layer_baseline, first, images), (layer, second, _) = one.of(shared), two.of(shared)
     paired = comparison.paired(first, second, images)
@@ -183,11 +183,11 @@ def _row(study: str, name: str, one: Values | None, two: Values | None) -> Row:
     }  # fmt: skip
 
 
-def _alone(column: str, found: Values) -> Row:
+def _one_study(column: str, column_values: Values) -> Row:
     """One study's mean with its interval; omitted below the smallest number."""
-    if len(found.frame) < SMALLEST:
+    if len(column_values.frame) < SMALLEST:
         return {}
-    layer, values, images = found.of()
+    layer, values, images = column_values.of()
     mean, low, high, _ = comparison.alone(values, images)
     at = "layer_baseline" if column == "baseline" else "layer"
     return {column: mean, f"{column}_low": low, f"{column}_high": high, at: layer}

@@ -86,8 +86,8 @@ class Judged:
         """What could not be judged, by its reason, with the first metrics by name."""
         reasons: dict[str, list[str]] = {}
         for row in self.not_judged:
-            alone = row["how"] in ("baseline", "study")
-            reason = "that only one of the studies has" if alone else "with too few shared samples"
+            unpaired = row["how"] in ("baseline", "study")
+            reason = "that only one of the studies has" if unpaired else "with too few shared samples"
             reasons.setdefault(reason, []).append(row["metric"])
         parts = [f"{_counted(len(of), 'metric')} {reason} ({_first(of, ', ')})" for reason, of in reasons.items()]
         return f"Not judged: {'; '.join(parts) or 'none'}."

@@ -62,14 +62,14 @@ def read(folders: Sequence[Path]) -> list[Finished]:
 def _study(folder: Path, name: str) -> Finished:
     record = _record(folder)
     stamps = record["tables"] if isinstance(record.get("tables"), dict) else {}
-    found: dict[str, Values] = {}
+    by_metric: dict[str, Values] = {}
     others = []
     for job in record["jobs"]:
         tables = [Table.read(folder / "tables" / f"{name}.parquet", stamps.get(name)) for name in job["tables"]]
-        found |= {one.name: one for table in tables for one in values(table, job["set"])}
+        by_metric |= {one.name: one for table in tables for one in values(table, job["set"])}
         if not any(getattr(result_of(table), "metrics", ()) for table in tables):
             others.append(job["name"])
-    return Finished(name, folder, record, found, tuple(others))
+    return Finished(name, folder, record, by_metric, tuple(others))
 
 
 def _record(folder: Path) -> dict[str, Any]:

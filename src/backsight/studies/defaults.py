@@ -147,7 +147,7 @@ def _asked_with_a(pairs: ExampleSet) -> ExampleSet:
 
 
 NOTES: Mapping[str, str] = {
-    "squares": "Three coloured squares in a row or a column, at fixed places on white (Dual Mechanisms, 3.1).",
+    "squares": "Three coloured squares in a row or a column, at fixed positions on white (Dual Mechanisms, 3.1).",
     "shapes": "Three coloured shapes, each colour with its own shape (Dual Mechanisms, 3.1).",
     "objects": "Three pictures of objects, drawn for this suite (Dual Mechanisms, 3.1).",
     "pairs": "Two objects anywhere on plain ground, asked with CREG's prompts A, B and C.",
@@ -158,7 +158,7 @@ NOTES: Mapping[str, str] = {
     "grid_3x3": "Nine coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
     "degraded_squares": "Squares with noise or at low contrast, so that there are failures to repair.",
     "hard": "Degraded Squares, Pairs on textured ground and Tabletop, so that there are failures to repair.",
-    "jittered_squares": "Squares with place, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_shapes": "Shapes with place, size and shade drawn afresh, of triples that built-in models never saw.",
-    "jittered_objects": "Objects with place, size and shade drawn afresh, of triples that built-in models never saw.",
+    "jittered_squares": "Squares with position, size and shade sampled, of triples that built-in models never saw.",
+    "jittered_shapes": "Shapes with position, size and shade sampled, of triples that built-in models never saw.",
+    "jittered_objects": "Objects with position, size and shade sampled, of triples that built-in models never saw.",
 }

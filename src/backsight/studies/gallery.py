@@ -68,19 +68,19 @@ def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dic
     from backsight.results.drawing.style import to_svg
 
     set_name = job.set_name
-    made = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
+    explanation = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
     (folder / FOLDER).mkdir(exist_ok=True)
     stem = f"{FOLDER}/{file_stem(set_name)}-{rule}"
     salt = f"{set_name}-{rule}"
     files = {
-        "svg": to_svg(made.figure(), salt),
-        "narrow.svg": to_svg(made.figure(columns=1), f"{salt}.narrow"),
-        "json": json.dumps(made.as_dict(), indent=1) + "\n",
+        "svg": to_svg(explanation.figure(), salt),
+        "narrow.svg": to_svg(explanation.figure(columns=1), f"{salt}.narrow"),
+        "json": json.dumps(explanation.as_dict(), indent=1) + "\n",
     }
     for ending, text in files.items():
         with replacing(folder / f"{stem}.{ending}") as part:
             part.write_text(text, encoding="utf-8")
     return {
-        "set": set_name, "rule": rule, "said": RULES[rule], "example": example.id, "sentence": made.sentence(),
+        "set": set_name, "rule": rule, "said": RULES[rule], "example": example.id, "sentence": explanation.sentence(),
         "question": example.question, "method": METHOD, "file": stem,
     }  # fmt: skip

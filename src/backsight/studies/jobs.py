@@ -165,7 +165,7 @@ def choices(
 ) -> list[Choice | Skipped]:  # fmt: skip
     """What a study is asked for, before any model is: the samples of each measurement, and what has none."""
     only = [today(name) for name in only]
-    found: list[Choice | Skipped] = list(skipped)
+    candidates: list[Choice | Skipped] = list(skipped)
     for examples in sets:
         for measurement in measurements:
             kind = kind_of(measurement)
@@ -176,13 +176,13 @@ def choices(
                     continue
                 left_out = quick.reason(kind, examples.name, only) if quick else None
                 if left_out is not None:
-                    found.append(Skipped(examples.name, kind, left_out))
+                    candidates.append(Skipped(examples.name, kind, left_out))
                 else:
-                    found.append(Choice(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
+                    candidates.append(Choice(f"{kind}/{examples.name}", kind, examples.name, measurement, samples))
             except CannotAnswer as error:
-                found.append(Skipped(examples.name, kind, reason(error)))
-    wanted = _wanted(only, found, {kind_of(m) for m in measurements})
-    return [one for one in found if wanted(_kind(one), one.set_name)]
+                candidates.append(Skipped(examples.name, kind, reason(error)))
+    wanted = _wanted(only, candidates, {kind_of(m) for m in measurements})
+    return [one for one in candidates if wanted(_kind(one), one.set_name)]
 
 
 def questions(chosen: Iterable[Choice | Skipped], grid: TokenGrid) -> Iterator[Example | Pair]:

@@ -47,8 +47,8 @@ class Cap:
 
 def size_of(text: str) -> int:
     """The bytes of a size such as 8GiB, 8GB, 800MiB, or a plain number of GiB; UsageError for anything else."""
-    found = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]*)\s*", text.lower())
-    size = int(Fraction(found[1]) * UNITS[found[2]]) if found and found[2] in UNITS else 0
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]*)\s*", text.lower())
+    size = int(Fraction(match[1]) * UNITS[match[2]]) if match and match[2] in UNITS else 0
     if size < 1:
         do = "give a size such as 8GiB, 8GB, 800MiB, or a number of GiB"
         raise UsageError("This is no size of memory", got=text, do=do)
@@ -157,7 +157,7 @@ def _of_groups(root: Path) -> list[int]:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []
-    found = []
+    left = []
     for line in lines:
         number, kinds, path = [*line.split(":", 2), "", ""][:3]
         if number == "0" and not kinds:
@@ -172,8 +172,8 @@ def _of_groups(root: Path) -> list[int]:
         for group in [g for g in (place, *place.parents) if g.is_relative_to(top)]:
             most, now = _number(group / limit), _number(group / used)
             if most is not None and now is not None:
-                found.append(most - now + _cached(group / "memory.stat", cached))
-    return found
+                left.append(most - now + _cached(group / "memory.stat", cached))
+    return left
 
 
 def _number(path: Path) -> int | None:
@@ -195,7 +195,7 @@ def _cached(path: Path, name: str) -> int:
 def noted(folder: Path) -> Cap | None:
     """The cap that an earlier run noted in its folder; None without one, or where the note cannot be read."""
     try:
-        found = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        return Cap(int(found["bytes"]), str(found["source"]))
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        return Cap(int(note["bytes"]), str(note["source"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

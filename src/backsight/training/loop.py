@@ -20,7 +20,7 @@ import torch
 from backsight.errors import DataError
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import pathways, places, questions
+from backsight.training import pathways, positions, questions
 from backsight.training.packing import Packed, Packer
 
 Name = TypeVar("Name", bound=str)
@@ -36,8 +36,8 @@ class Stage:
     share of the steps on which a position pathway is ablated (`training.pathways`). A `fresh` stage begins from the
     weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
     gives.
-    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's place (`training.places`),
-    and `both` where that goes on while the answers are learned.
+    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's position
+    (`training.positions`), and `both` where that goes on while the answers are learned.
     """
 
     name: str
@@ -88,7 +88,7 @@ def train(
     model.train()
     packer = Packer(model, processor, recipe.system)
     width = model.get_input_embeddings().embedding_dim
-    reader = places.reader(width, recipe.seed) if any(s.taught != "answers" for s in recipe.stages) else None
+    reader = positions.reader(width, recipe.seed) if any(s.taught != "answers" for s in recipe.stages) else None
     learner = _Learner(model, reader, packer)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
@@ -115,7 +115,7 @@ def train(
 
 
 class _Learner:
-    """What learns: the model, the read-out of places where a recipe has one, and their optimiser."""
+    """What learns: the model, the read-out of positions where a recipe has one, and their optimiser."""
 
     def __init__(self, model: Any, reader: torch.nn.Linear | None, packer: Packer) -> None:
         self.model, self.reader, self.packer = model, reader, packer
@@ -187,7 +187,7 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     losses, named = [], str(kind)
     if stage.taught != "answers":
         assert learner.reader is not None
-        loss, right = places.read(model, learner.reader, packed, places.labels(asked, recipe.layout))
+        loss, right = positions.read(model, learner.reader, packed, positions.labels(asked, recipe.layout))
         losses.append(loss)
         named = f"{kind}, places"
     if stage.taught != "places":

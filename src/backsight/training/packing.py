@@ -70,57 +70,67 @@ class Packer:
             at, merge = prefix.index(self.image_token), self.processor.image_processor.merge_size**2
             prefix[at : at + 1] = [self.image_token] * int(pixels["image_grid_thw"][0].prod() // merge)
         tails = [[self._tokens(self._prompt(q)[1]) for q, _ in a.questions] for a in asked]
-        ids, segments, places, answer_at = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
+        ids, segments, positions, answer_at = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
         answers = torch.tensor([self.answer_id(answer) for a in asked for _, answer in a.questions])
         inputs = {"input_ids": ids, "pixel_values": pixels["pixel_values"]}
-        laid = self._gemma(ids, segments, places) if self.gemma else self._qwen(prefix, ids, segments, places, pixels)
+        laid = (
+            self._gemma(ids, segments, positions)
+            if self.gemma
+            else self._qwen(prefix, ids, segments, positions, pixels)
+        )
         return Packed(inputs | laid, answer_at, answers)
 
-    def _qwen(self, prefix: list[int], ids: Tensor, segments: Tensor, places: Tensor, pixels: Any) -> dict[str, Tensor]:
+    def _qwen(
+        self, prefix: list[int], ids: Tensor, segments: Tensor, positions: Tensor, pixels: Any
+    ) -> dict[str, Tensor]:
         """Mask and M-RoPE positions (3, row, position): those of the prefix followed by one question."""
         grid = pixels["image_grid_thw"]
-        alone = torch.zeros(1, int(places.max()) + 1, dtype=torch.long)
-        alone[0, : len(prefix)] = torch.tensor(prefix)
-        types = (alone == self.image_token).long()
+        unpacked = torch.zeros(1, int(positions.max()) + 1, dtype=torch.long)
+        unpacked[0, : len(prefix)] = torch.tensor(prefix)
+        types = (unpacked == self.image_token).long()
         full, _ = self.model.model.get_rope_index(
-            alone, types, image_grid_thw=grid[:1], attention_mask=torch.ones_like(alone)
+            unpacked, types, image_grid_thw=grid[:1], attention_mask=torch.ones_like(unpacked)
         )
         return {
             "attention_mask": block_mask(segments),
-            "position_ids": full[-3:, 0][:, places],
+            "position_ids": full[-3:, 0][:, positions],
             "image_grid_thw": grid,
             "mm_token_type_ids": (ids == self.image_token).long(),
         }
 
-    def _gemma(self, ids: Tensor, segments: Tensor, places: Tensor) -> dict[str, Any]:
+    def _gemma(self, ids: Tensor, segments: Tensor, positions: Tensor) -> dict[str, Any]:
         """Positions, and masks in which the tokens of the picture see each other both ways."""
         window = int(self.model.config.get_text_config().sliding_window)
-        if int(places.max()) >= window:
+        if int(positions.max()) >= window:
             raise UsageError(
-                "Packed prompts must fit the sliding window", got=int(places.max()) + 1, do=f"below {window}"
+                "Packed prompts must fit the sliding window", got=int(positions.max()) + 1, do=f"below {window}"
             )
         image = ids == self.image_token
         mask = block_mask(segments) | (image[:, None, :, None] & image[:, None, None, :])
-        return {"attention_mask": {"full_attention": mask, "sliding_attention": mask}, "position_ids": places}
+        return {"attention_mask": {"full_attention": mask, "sliding_attention": mask}, "position_ids": positions}
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Token ids, segments (0 prefix, 1.. questions, -1 padding) and places in the unpacked prompt, (row, position)."""
+    """Token ids, segments (0 prefix, 1.. questions, -1 padding) and positions in the unpacked prompt, (row, token)."""
     length = len(prefix) + max(sum(map(len, row)) for row in tails)
     ids = np.full((len(tails), length), pad)
     segments = np.full((len(tails), length), -1)
-    places = np.zeros((len(tails), length), np.int64)
+    positions = np.zeros((len(tails), length), np.int64)
     answer_at = []
     for r, row in enumerate(tails):
-        ids[r, : len(prefix)], segments[r, : len(prefix)], places[r, : len(prefix)] = prefix, 0, np.arange(len(prefix))
+        ids[r, : len(prefix)], segments[r, : len(prefix)], positions[r, : len(prefix)] = (
+            prefix,
+            0,
+            np.arange(len(prefix)),
+        )
         start = len(prefix)
         for number, tail in enumerate(row, 1):
             stop = start + len(tail)
             ids[r, start:stop], segments[r, start:stop] = tail, number
-            places[r, start:stop] = len(prefix) + np.arange(len(tail))
+            positions[r, start:stop] = len(prefix) + np.arange(len(tail))
             answer_at.append((r, stop - 1))
             start = stop
-    return torch.from_numpy(ids), torch.from_numpy(segments), torch.from_numpy(places), torch.tensor(answer_at)
+    return torch.from_numpy(ids), torch.from_numpy(segments), torch.from_numpy(positions), torch.tensor(answer_at)
 
 
 def block_mask(segments: Tensor) -> Tensor:

@@ -69,7 +69,9 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
         if rows.axis_of(direction) == axis:
             answer = names[0 if direction in ("left", "above") else 2]
             asked.append((row_question(suite, direction, names[1]), answer))
-    asked += [(EXTREME[suite].format(position=place), name) for place, name in zip(POSITIONS[axis], names, strict=True)]
+    asked += [
+        (EXTREME[suite].format(position=position), name) for position, name in zip(POSITIONS[axis], names, strict=True)
+    ]
     asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
     return Asked(render(scene), tuple(asked), (axis, tuple((f.name, f.box) for f in scene.named)))
 
@@ -139,13 +141,13 @@ def _anywhere(
 
 def _relations(scene: Scene) -> list[tuple[str, str, Direction]]:
     """(subject, reference, where) of every ordered pair whose relation is clear."""
-    found = []
+    relations = []
     for subject in scene.named:
         for reference in scene.named:
             where = None if subject is reference else relation(subject.box, reference.box, ratio=scattered.RATIO)
             if where is not None:
-                found.append((subject.name, reference.name, where))
-    return found
+                relations.append((subject.name, reference.name, where))
+    return relations
 
 
 def batch(
@@ -188,5 +190,7 @@ def corpus() -> list[str]:
     prompts += [relation_question(p, "apple", "pot") for p in CREG_PROMPTS]
     prompts += [BRIEF.format(tgt="apple", ref="pot")] + [text.format(name="apple") for text in CELL.values()]
     prompts += [text.format(one="red", two="key") for text in PRESENCE.values()]
-    prompts += [t.format(position=place) for t in EXTREME.values() for places in POSITIONS.values() for place in places]
+    prompts += [
+        t.format(position=position) for t in EXTREME.values() for named in POSITIONS.values() for position in named
+    ]
     return [*spellings, *prompts, SYSTEM, "system\n", "user\n", "assistant\n"]

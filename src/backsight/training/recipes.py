@@ -114,8 +114,8 @@ CLOSED = Stage("closed", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12
 
 SHUFFLED = replace(CLOSED, pathways={"shuffled": 1.0})
 VISION = known("vision", ORDER, SHUFFLED, replace(SHUFFLED, name="settling", steps=500, rate=1e-3))
-ALONE = replace(CLOSED, name="squares", steps=1200, taught="answers")
-LANGUAGE = known("language", ALONE, replace(ALONE, name="settling", steps=800, rate=1.5e-3), depth=0)
+ANSWERS_ONLY = replace(CLOSED, name="squares", steps=1200, taught="answers")
+LANGUAGE = known("language", ANSWERS_ONLY, replace(ANSWERS_ONLY, name="settling", steps=800, rate=1.5e-3), depth=0)
 THIRDS = replace(CLOSED, name="thirds", steps=1100, pathways={"plain": 1 / 3, "shuffled": 1 / 3, "cells": 1 / 3})
 SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
 BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))

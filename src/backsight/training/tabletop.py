@@ -22,7 +22,7 @@ from backsight.stimuli.tabletop_world import FurnitureKind, TableScene
 
 STAGES = 256
 SEED = 20  # apart from the seeds of suites, which count from 0
-PLACES: Mapping[WhatsUpSet, tuple[Relation, ...]] = {
+RELATIONS: Mapping[WhatsUpSet, tuple[Relation, ...]] = {
     "a": ("left", "left", "right", "right", "on", "under"),
     "b": ("left", "left", "right", "right", "front", "behind"),
 }
@@ -39,12 +39,12 @@ class Drawn:
     image: Image.Image
     thing: str
     furniture: FurnitureKind
-    place: Relation
+    relation: Relation
     which: WhatsUpSet
 
     def mirrored(self) -> Drawn:
         """The same seen in a mirror: left is right."""
-        return replace(self, image=ImageOps.mirror(self.image), place=MIRRORED.get(self.place, self.place))
+        return replace(self, image=ImageOps.mirror(self.image), relation=MIRRORED.get(self.relation, self.relation))
 
 
 @lru_cache(maxsize=STAGES)
@@ -58,13 +58,13 @@ def stage(number: int, size: tuple[int, int]) -> tuple[Drawn, ...]:
     kind = tabletop.FURNITURE[number // 2 % 2]
     names = [name for name, furniture in tabletop.all_pairs(held=False) if furniture == kind]
     while True:
-        made, found = tabletop.random_stage(kind, which, rng), []
-        for name, place in zip(rng.permutation(np.array(names)), PLACES[which], strict=False):
-            scene = tabletop.placed(TableScene(size, made, tabletop.random_thing(str(name), rng)), place, rng)
+        empty_stage, drawn = tabletop.random_stage(kind, which, rng), []
+        for name, relation in zip(rng.permutation(np.array(names)), RELATIONS[which], strict=False):
+            scene = tabletop.placed(TableScene(size, empty_stage, tabletop.random_thing(str(name), rng)), relation, rng)
             if scene is not None:
-                found.append(Drawn(render(scene), str(name), kind, place, which))
-        if len(found) == len(PLACES[which]):
-            return tuple(found)
+                drawn.append(Drawn(render(scene), str(name), kind, relation, which))
+        if len(drawn) == len(RELATIONS[which]):
+            return tuple(drawn)
 
 
 def scene(size: tuple[int, int], rng: np.random.Generator) -> Shown:
@@ -73,8 +73,8 @@ def scene(size: tuple[int, int], rng: np.random.Generator) -> Shown:
     one = drawn[int(rng.integers(len(drawn)))]
     if rng.random() < 0.5:
         one = one.mirrored()
-    sets = tabletop.WHICH if one.place in MIRRORED else (one.which,)
-    asked = [(whatsup_question(which, one.thing, one.furniture), str(one.place)) for which in sets]
+    sets = tabletop.WHICH if one.relation in MIRRORED else (one.which,)
+    asked = [(whatsup_question(which, one.thing, one.furniture), str(one.relation)) for which in sets]
     return one.image, (one.thing,), asked
 
 
