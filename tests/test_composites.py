@@ -17,7 +17,13 @@ from backsight.datasets.composites import Composite, CompositePicture
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
+from backsight.measurements import Amplify
+from backsight.models.sizes import facts
+from backsight.models.small import tiny
+from backsight.models.vlm import VLM
+from backsight.results.amplification.tables import CHOOSING
 from backsight.stimuli.arrangements import by_arrangement, split
+from backsight.training.questions import corpus
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 THINGS = ("cup", "hat", "beer-bottle", "pot", "key")
@@ -242,6 +248,27 @@ def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
     assert tuple(map(len, split(rows, 0))) == (90, 30) and rows[0].picture.sources == (rows[0].image_id,)
 
 
+def test_alpha_is_chosen_on_other_photographs_than_it_is_scored_on(five: ExampleSet) -> None:
+    """One with a half in each part is in neither; rows of three are dealt out as ever, by picture."""
+    vlm = VLM(*tiny("qwen2_vl", corpus()))
+    few = five.where(lambda e: "beer bottle" not in e.options)  # the tiny tokenizer has two tokens for it
+    rows = Amplify(alphas=(1.0,), draws=1)(vlm, few).frame
+    halves = {e.image_id: set(e.picture.sources) for e in few}
+    chosen, scored = (
+        set().union(*(halves[i] for i in rows[rows["part"] == part]["image_id"])) for part in ("choose", "score")
+    )
+    assert chosen and scored and not chosen & scored
+    assert set(rows["image_id"]) < set(halves)
+    with pytest.raises(CannotAnswer, match="Too few photographs to choose alpha on some and score the others"):
+        shared = few.where(lambda e: e.picture.left.id == few[0].picture.left.id)
+        Amplify().check(facts(vlm, shared), shared)
+    squares = stimuli.squares(vlm.grid).limit(24)
+    rows = Amplify(alphas=(1.0,), draws=1)(vlm, squares).frame
+    first, second = squares.split(CHOOSING, seed=0)
+    for part, examples in (("choose", first), ("score", second)):
+        assert set(rows[rows["part"] == part]["example_id"]) == {e.id for e in examples}
+
+
 def test_a_composite_without_its_reversal_has_no_reversed_pair(tmp_path: Path) -> None:
     made = composites.load(published(tmp_path, ["cup_left_of_chair", "hat_right_of_chair"]), (32, 32))
     assert composites.pictures(made) == 1
@@ -290,10 +317,7 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
 @pytest.mark.slow
 def test_a_whole_study_of_composites(tmp_path: Path) -> None:
     """The paper's whole setting: behaviour, both interchanges, probes and amplification; pathways do not apply."""
-    from backsight.models.small import tiny
-    from backsight.models.vlm import VLM
     from backsight.studies import Options, Study
-    from backsight.training.questions import corpus
 
     vlm = VLM(*tiny("qwen2_vl", corpus()))
     folder = tabletop.write(tmp_path / "drawn", size=(112, 112), sets=("a",), scenes=1)

@@ -56,6 +56,21 @@ def test_no_picture_is_shown_twice_and_a_rule_may_find_none() -> None:
     assert chosen(frame([{"example_id": "a", "share": None, "dae": None}])) == {}
 
 
+def test_shares_that_a_sum_in_another_order_parts_are_equal() -> None:
+    """The first by id is taken, though another's share is higher, or lower, in the last digits."""
+    sums = {"a": 0.3, "b": 0.1 + 0.2}  # 0.30000000000000004
+    rows = frame([{"example_id": name, "share": sums[name], "dae": 10.0} for name in ("b", "a")])
+    assert sums["a"] < sums["b"] and chosen(rows)["strong"] == "a"
+    swapped = frame(
+        [{"example_id": "a", "share": sums["b"], "dae": 60.0}, {"example_id": "b", "share": 0.3, "dae": 60.0}]
+    )
+    assert chosen(swapped) == {"diffuse": "a"}
+    apart = frame(
+        [{"example_id": "a", "share": 0.3, "dae": 10.0}, {"example_id": "b", "share": 0.3 + 1e-8, "dae": 10.0}]
+    )
+    assert chosen(apart)["strong"] == "b"
+
+
 @pytest.fixture(scope="module")
 def study(tiny_vlm: VLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of all of CREG's measurements on twelve drawn pictures."""

@@ -3,7 +3,8 @@
 Probe directions are fitted on the pictures of the first part where all of them show three things in a row, else on
 jittered Squares drawn for the model's grid, of which none is asked about; alpha is chosen on the first part too, and
 the second part is scored: with the probes' directions, and with the same directions turned at random, at the same alpha
-(Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored).
+(Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored). No photograph is in both
+parts where pictures are joined of two.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
 from backsight.results.amplification.tables import CHOOSING
-from backsight.stimuli.arrangements import Grid, by_arrangement, split
+from backsight.stimuli.arrangements import Grid, by_arrangement, joined, split
 from backsight.stimuli.suites import layout_for
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
@@ -49,7 +50,7 @@ class Amplify(Measurement):
 
     result: ClassVar[Result] = amplification.RESULT
     needs_all_samples: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -78,7 +79,7 @@ class Amplify(Measurement):
         if not isinstance(samples, ExampleSet):
             return samples
         try:
-            return [*samples, *self._shown(grid, samples.split(CHOOSING, seed=self.seed)[0])]
+            return [*samples, *self._shown(grid, _parts(samples, self.seed)[0])]
         except CannotAnswer:  # no room for rows: `check` says so
             return samples
 
@@ -89,6 +90,8 @@ class Amplify(Measurement):
         facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
+        if not all(_parts(samples, self.seed)):
+            raise CannotAnswer("Too few photographs to choose alpha on some and score the others", got=len(samples))
         layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
@@ -106,7 +109,7 @@ class Amplify(Measurement):
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(facts.grid, samples.split(CHOOSING, seed=self.seed)[0])
+        shown = self._shown(facts.grid, _parts(samples, self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
         most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
@@ -116,7 +119,7 @@ class Amplify(Measurement):
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
-        first, second = ExampleSet("amplify", tuple(samples)).split(CHOOSING, seed=self.seed)
+        first, second = _parts(ExampleSet("amplify", tuple(samples)), self.seed)
         found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
         tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
         rows = self._answers(vlm, first, "choose", tried)
@@ -163,6 +166,18 @@ class Amplify(Measurement):
     def _batches(self, examples: ExampleSet) -> Iterator[list[Example]]:
         for start in range(0, len(examples), self.batch):
             yield list(examples.items[start : start + self.batch])
+
+
+def _parts(examples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
+    """The part that alpha is chosen on and the part that is scored, of different pictures.
+
+    Of pictures that are joined of two no photograph is in both parts: one with a half in each is in neither.
+    """
+    if not joined(examples):
+        return examples.split(CHOOSING, seed=seed)
+    pictures = list({e.image_id: e for e in examples}.values())
+    first, second = ({e.image_id for e in part} for part in split(pictures, seed, CHOOSING))
+    return examples.where(lambda e: e.image_id in first), examples.where(lambda e: e.image_id in second)
 
 
 def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:

@@ -17,6 +17,8 @@ from backsight.maths.grouping import groups
 from backsight.results import Metric, result_of
 from backsight.tables import Table
 
+EQUAL = 1e-9  # means of layers that differ by less, as the order of a sum makes them differ, count as equal
+
 
 @dataclass(frozen=True)
 class Values:
@@ -31,7 +33,8 @@ class Values:
     def of(self, samples: pd.Index | None = None) -> tuple[int | None, pd.Series[float], pd.Index]:
         """The layer with the highest mean over some samples, or all; each one's value there; each one's image."""
         frame = self.frame if samples is None else self.frame.reindex(samples)
-        layer = int(str(frame.mean().idxmax()))  # of equals the first
+        means = frame.mean()
+        layer = int(str(means.index[(means >= means.max() - EQUAL).argmax()]))  # of equals the first
         images = frame.index.get_level_values("image_id").astype(str)
         return layer if self.metric.layered else None, frame[layer], images
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "gallery"
 METHOD = "creg"
+EQUAL = 1e-9  # shares that differ by less, as the order of a sum makes them differ, count as equal
 RULES = {
     "strong": "the largest share in the peak's sector, of peaks within 22.5 degrees of the true direction",
     "diffuse": "the smallest share in the peak's sector of all",
@@ -58,7 +59,8 @@ def chosen(rows: pd.DataFrame) -> dict[str, str]:
     for rule, part in parts.items():
         left = part[~part["example_id"].isin(found.values())]
         if len(left):
-            at = left["share"].argmin() if rule == "diffuse" else left["share"].argmax()
+            share = -left["share"] if rule == "diffuse" else left["share"]
+            at = int((share >= share.max() - EQUAL).argmax())
             found[rule] = str(left["example_id"].iloc[at])
     return found
 
