@@ -251,7 +251,8 @@ def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
 def test_alpha_is_chosen_on_other_photographs_than_it_is_scored_on(five: ExampleSet) -> None:
     """One with a half in each part is in neither; rows of three are dealt out as ever, by picture."""
     vlm = VLM(*tiny("qwen2_vl", corpus()))
-    few = five.where(lambda e: "beer bottle" not in e.options)  # the tiny tokenizer has two tokens for it
+    named = [e for e in five if e.answer != "beer bottle"]  # the tiny tokenizer has no single token for it
+    few = replace(five, items=tuple(replace(e, options=tuple(sorted({*e.options} - {"beer bottle"}))) for e in named))
     rows = Amplify(alphas=(1.0,), draws=1)(vlm, few).frame
     halves = {e.image_id: set(e.picture.sources) for e in few}
     chosen, scored = (

@@ -25,7 +25,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
@@ -51,7 +51,7 @@ class Amplify(Measurement):
     result: ClassVar[Result] = amplification.RESULT
     needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 3
-    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10

@@ -130,6 +130,8 @@ def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, 
     """
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     for name, projection in PROJECTIONS.items():
+        if projection.cells == "edges" and not grid.is_rectangle:
+            continue  # tokens of several views are no rows and columns that could be stretched
         yield name, projection, reference, subject
     rng = np.random.default_rng(zlib.crc32(f"centre:{example.id}".encode()))
     x, y = rng.uniform((0, 0), grid.size)

@@ -24,7 +24,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import PATCH_ORDER
+from backsight.models.families.common import ONE_GRID, PATCH_ORDER
 from backsight.models.sites import SiteName
 from backsight.models.vlm import VLM
 from backsight.results import Result, probe_maps
@@ -56,6 +56,7 @@ class Probes(Measurement):
 
     result: ClassVar[Result] = position_probes.RESULT
     needs_all_samples: ClassVar[bool] = True
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})  # strips and fields are told by rows and columns
 
     deep: bool = True
     method: probes.Method = "adamw"

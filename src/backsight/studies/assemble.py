@@ -13,6 +13,7 @@ from backsight.examples import ExampleSet
 from backsight.maths import pathways
 from backsight.models import positions
 from backsight.models.vlm import VLM
+from backsight.results import today
 from backsight.studies import gallery, samples
 from backsight.studies import record as records
 from backsight.studies.jobs import Job
@@ -62,8 +63,11 @@ def summaries(left: Left) -> Mapping[str, Any]:
 
 
 def rotary_phases(left: Left) -> Mapping[str, Any]:
-    """The table of rotary phases."""
+    """The table of rotary phases; none where the image tokens have no rows and columns that frequencies turn over."""
     grid, vlm = left.vlm.grid, left.vlm
+    if not grid.is_rectangle:
+        left.store.drop_table("position_budget")
+        return {}
     left.store.write_table("position_budget", positions.budget(vlm.model.config, vlm.family, grid.rows, grid.columns))
     return {}
 
@@ -83,7 +87,7 @@ def sample_pictures(left: Left) -> Mapping[str, Any]:
 def verdict(left: Left) -> Mapping[str, Any]:
     """Where the order comes from, judged on the first suite whose position pathways were ablated; None without one."""
     for job in left.all_jobs:
-        if job.measurement.schema.name == "pathways":
+        if today(job.measurement.schema.name) == "pathways":
             return {"verdict": pathways.verdict(left.store.read_table(job.table)).as_dict()}
     return {"verdict": None}
 
