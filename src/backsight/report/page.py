@@ -60,7 +60,7 @@ def _skipped(study: Study) -> Grid | None:
     rows = [
         (
             study.titles.get(text(s.get("set")), text(s.get("set"))),
-            text(s.get("measurement")),
+            today(text(s.get("measurement"))),
             text(s.get("reason")),
         )
         for s in records(study.data.get("skipped"))

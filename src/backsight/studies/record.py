@@ -23,7 +23,7 @@ from backsight.grid import TokenGrid
 from backsight.measurements import Measurement
 from backsight.models.families.common import CHAT
 from backsight.models.vlm import VLM
-from backsight.results import today
+from backsight.results import result_of, today
 from backsight.tables import Schema
 
 if TYPE_CHECKING:
@@ -88,8 +88,10 @@ def kept(
             continue
         if set_name in by_name and before.get(set_name) not in (None, by_name[set_name].fingerprint):
             continue
-        schema = store.read_table(table).schema
-        if columns.get(today(schema.name), schema.columns) == schema.columns:
+        stored = store.read_table(table)
+        result = result_of(stored)
+        schema = result.updated(stored).schema if result else stored.schema
+        if columns.get(schema.name, schema.columns) == schema.columns:
             kept.append(Kept(name, kind, set_name, table, Stored(schema), entry))
     return kept
 
