@@ -18,10 +18,9 @@ from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
 from backsight.measurements import Amplify
-from backsight.models.sizes import facts
+from backsight.measurements.amplify import CHOOSING, _parts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.results.amplification.tables import CHOOSING
 from backsight.stimuli.arrangements import by_arrangement, split
 from backsight.training.questions import corpus
 
@@ -248,26 +247,22 @@ def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
     assert tuple(map(len, split(rows, 0))) == (90, 30) and rows[0].picture.sources == (rows[0].image_id,)
 
 
-def test_alpha_is_chosen_on_other_photographs_than_it_is_scored_on(five: ExampleSet) -> None:
-    """One with a half in each part is in neither; rows of three are dealt out as ever, by picture."""
-    vlm = VLM(*tiny("qwen2_vl", corpus()))
+def test_alpha_is_chosen_and_scored_on_composites_without_a_common_photograph(five: ExampleSet) -> None:
+    for seed in range(4):
+        first, second = _parts(five, seed)
+        names = [{name for e in part for name in e.picture.sources} for part in (first, second)]
+        assert len(first) and len(second) and not names[0] & names[1]
+    rows = stimuli.squares()
+    assert [p.items for p in _parts(rows, 0)] == [p.items for p in rows.split(CHOOSING, seed=0)]
+
+
+def test_composites_of_one_photograph_are_too_few_to_choose_alpha_on_and_to_score(five: ExampleSet) -> None:
     named = [e for e in five if e.answer != "beer bottle"]  # the tiny tokenizer has no single token for it
-    few = replace(five, items=tuple(replace(e, options=tuple(sorted({*e.options} - {"beer bottle"}))) for e in named))
-    rows = Amplify(alphas=(1.0,), draws=1)(vlm, few).frame
-    halves = {e.image_id: set(e.picture.sources) for e in few}
-    chosen, scored = (
-        set().union(*(halves[i] for i in rows[rows["part"] == part]["image_id"])) for part in ("choose", "score")
-    )
-    assert chosen and scored and not chosen & scored
-    assert set(rows["image_id"]) < set(halves)
+    shared = [e for e in named if e.picture.left.id == named[0].picture.left.id]
+    few = [replace(e, options=tuple(sorted({*e.options} - {"beer bottle"}))) for e in shared]
+    assert len({e.image_id for e in few}) >= 4
     with pytest.raises(CannotAnswer, match="Too few photographs to choose alpha on some and score the others"):
-        shared = few.where(lambda e: e.picture.left.id == few[0].picture.left.id)
-        Amplify().check(facts(vlm, shared), shared)
-    squares = stimuli.squares(vlm.grid).limit(24)
-    rows = Amplify(alphas=(1.0,), draws=1)(vlm, squares).frame
-    first, second = squares.split(CHOOSING, seed=0)
-    for part, examples in (("choose", first), ("score", second)):
-        assert set(rows[rows["part"] == part]["example_id"]) == {e.id for e in examples}
+        Amplify()(VLM(*tiny("qwen2_vl", corpus())), replace(five, items=tuple(few)))
 
 
 def test_a_composite_without_its_reversal_has_no_reversed_pair(tmp_path: Path) -> None:

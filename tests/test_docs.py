@@ -47,6 +47,20 @@ def test_the_docs_own_measurement_runs() -> None:
     assert table.frame["tokens"].tolist() == [int(n) for n in vlm.prepare(stimuli.squares()[:3]).attention_mask.sum(1)]
 
 
+def test_the_docs_own_result_is_registered_and_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from backsight import results
+
+    monkeypatch.setattr(results, "RESULTS", dict(results.RESULTS))
+    (code,) = [b for b in blocks("docs/extending.md") if "register(" in b]
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/extending.md", "exec"), names)
+    result = results.RESULTS["prompt_lengths"]
+    assert result is names["RESULT"] and result.summary is not None
+    rows = [{"example_id": name, "image_id": name, "tokens": count} for name, count in (("a", 3), ("b", 6))]
+    table = result.summary.make(names["Table"].of(result.schema, rows))
+    assert table.rows() == [{"questions": 2, "tokens": 4.5}]
+
+
 def test_the_docs_own_family_opens_a_model() -> None:
     from backsight.models.small import tiny
     from backsight.models.vlm import VLM

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from backsight.maths.intervals import holm
@@ -19,10 +20,18 @@ from backsight.results.knockout import ROWS as KNOCKOUT
 from backsight.results.moved import ROWS as MOVED
 from backsight.results.occlusion.summary import ROWS as OCCLUSION
 from backsight.studies.compare import compare
-from backsight.studies.compare_metrics import values
+from backsight.studies.compare_metrics import Values
 from backsight.tables import Schema, Table
 
 from .by_hand import ALL, BASE, TUNED, amplified, answers, by_metric, filled, make, pathways, probes, sweep, two
+
+
+@pytest.mark.parametrize("tie", [0.0, 1e-12])
+def test_of_layers_that_differ_by_rounding_alone_the_first_is_taken(tie: float) -> None:
+    index = pd.MultiIndex.from_tuples([("a", "picture")], names=["example_id", "image_id"])
+    metric = next(m for result in RESULTS.values() for m in result.metrics if m.layered)
+    at = lambda *means: Values("x", metric, "s", True, pd.DataFrame([means], index, [2, 5, 7])).of()[0]  # noqa: E731
+    assert at(0.1, 0.5, 0.5 + tie) == 5 and at(0.1, 0.5, 0.5 + 1e-6) == 7
 
 
 def test_studies_are_compared_question_by_question(pair: list[Path]) -> None:
@@ -335,15 +344,3 @@ def test_tables_without_a_method_have_no_metric(tmp_path: Path) -> None:
     plain = {"b/squares": answers(BASE), "f/pairs": layout, "creg/pairs": refused}
     found = by_metric(compare(two(tmp_path, plain, plain)))
     assert found and not any("pairs" in name for name in found)
-
-
-def test_of_layers_that_are_equal_but_for_rounding_the_first_is_taken() -> None:
-    """0.1 + 0.2 is above 0.3 in its last digit; a mean that is higher by more than 1e-9 wins."""
-
-    def best(means: dict[int, float]) -> int | None:
-        (metric,) = [v for v in values(probes({("resid", n): share for n, share in means.items()}), "s") if v.drawn][:1]
-        return metric.of()[0]
-
-    assert 0.1 + 0.2 > 0.3
-    assert best({0: 0.2, 1: 0.3, 2: 0.1 + 0.2, 3: 0.3}) == 1
-    assert best({0: 0.3, 1: 0.3 + 1e-8}) == 1

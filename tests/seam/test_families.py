@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,18 @@ import torch
 from PIL import Image
 
 from backsight.errors import CannotAnswer, ContractError, GridError, ModelError, UsageError
-from backsight.examples import Example, MemoryPicture
+from backsight.examples import Example, ExampleSet, MemoryPicture
 from backsight.grid import TokenGrid
-from backsight.measurements import Behaviour, Roads
+from backsight.measurements import Behaviour, Creg, Roads
 from backsight.models import contracts, embeds, grid_contract
 from backsight.models.families import FAMILIES, Family, common
 from backsight.models.families.common import Processed, Size
 from backsight.models.small import QWEN_CHAT, tiny
 from backsight.models.vlm import VLM
+from backsight.report import write_report
 from backsight.stimuli import squares
+from backsight.studies import Study
+from backsight.studies.defaults import default_sets
 from backsight.training.questions import corpus
 
 from .conftest import parts
@@ -114,6 +119,23 @@ def test_prompts_of_two_views_hold_the_tokens_of_both() -> None:
     each = embeds.of_pictures(vlm, [e.picture for e in examples])
     torch.testing.assert_close(torch.cat(each), embeds.of_batch(vlm, batch), atol=1e-5, rtol=0)
     assert len(Behaviour(batch=2)(vlm, squares()[:2])) > 0
+
+
+def test_a_study_of_two_views_says_what_needs_one_rectangle(tmp_path: Path) -> None:
+    vlm = VLM(**two_views(), check=False)
+    mine = ExampleSet("mine", tuple(noise(n, (336, 336)) for n in range(3)))
+    folder = tmp_path / "study"
+    Study(vlm, [mine], folder, measurements=[Behaviour(batch=2), Creg()]).run()
+    record = json.loads((folder / "study.json").read_text())
+    assert record["model"]["grid"] == {"tokens": len(vlm.grid), "views": 2}
+    assert [job["kind"] for job in record["jobs"]] == ["behaviour"]
+    skipped = {one["measurement"]: one["reason"] for one in record["skipped"]}
+    assert common.LACKING[common.ONE_GRID] in skipped["rotary phases"]
+    assert not list(folder.rglob("position_budget*"))
+    sets, left_out = default_sets(vlm)
+    assert [one.name for one in sets] == ["tabletop_a", "tabletop_b"]  # laid out in pixels
+    assert {one.measurement for one in left_out} == {"all"} and "no rows and columns" in left_out[0].reason
+    assert "rotary phases" in write_report(folder).read_text(encoding="utf-8")
 
 
 def test_views_taken_for_each_other_are_refused() -> None:

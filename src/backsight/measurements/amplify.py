@@ -3,8 +3,7 @@
 Probe directions are fitted on the pictures of the first part where all of them show three things in a row, else on
 jittered Squares drawn for the model's grid, of which none is asked about; alpha is chosen on the first part too, and
 the second part is scored: with the probes' directions, and with the same directions turned at random, at the same alpha
-(Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored). No photograph is in both
-parts where pictures are joined of two.
+(Dual Mechanisms, 5.4 and table 3, which chose alpha on the very failures that it scored).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
 from backsight.results.amplification.tables import CHOOSING
-from backsight.stimuli.arrangements import Grid, by_arrangement, joined, split
+from backsight.stimuli.arrangements import Grid, by_arrangement, split, split_by_source
 from backsight.stimuli.suites import layout_for
 
 FEWEST = 8  # pictures of a kind that a probe is fitted on
@@ -112,7 +111,7 @@ class Amplify(Measurement):
         shown = self._shown(facts.grid, _parts(samples, self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
-        most = max(memory.marked(facts, split(found, self.seed)[0]) for found in kinds)
+        most = max(memory.marked(facts, split(of, self.seed)[0]) for of in kinds)
         features = 4 * most * sizes.text.width * memory.FLOAT
         seen = memory.pictures(sizes, min(self.batch, max(map(len, kinds))))
         return features + max(0, seen - self.bytes_each(facts, samples))
@@ -120,11 +119,11 @@ class Amplify(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
         first, second = _parts(ExampleSet("amplify", tuple(samples)), self.seed)
-        found, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
-        tried: Tried = {form: [(Amplified(found, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
+        fitted, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
+        tried: Tried = {form: [(Amplified(fitted, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
         rows = self._answers(vlm, first, "choose", tried)
         best = {form: _best(rows[form], self.alphas) for form in FORMS}
-        turned = [edits.random_directions(found, self.seed + n) for n in range(self.draws)]
+        turned = [edits.random_directions(fitted, self.seed + n) for n in range(self.draws)]
         random: Tried = {
             form: [(Amplified(turned[n], best[form], form), "random", n, best[form]) for n in range(self.draws)]
             for form in FORMS
@@ -168,16 +167,17 @@ class Amplify(Measurement):
             yield list(examples.items[start : start + self.batch])
 
 
-def _parts(examples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
-    """The part that alpha is chosen on and the part that is scored, of different pictures.
+def _parts(samples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
+    """What alpha is chosen on, and what is scored: all questions of a picture in one part.
 
-    Of pictures that are joined of two no photograph is in both parts: one with a half in each is in neither.
+    Pictures that are joined of two are dealt out by photograph, so that none is in both parts; a picture whose halves
+    would be in different parts is in neither.
     """
-    if not joined(examples):
-        return examples.split(CHOOSING, seed=seed)
-    pictures = list({e.image_id: e for e in examples}.values())
-    first, second = ({e.image_id for e in part} for part in split(pictures, seed, CHOOSING))
-    return examples.where(lambda e: e.image_id in first), examples.where(lambda e: e.image_id in second)
+    if all(len(example.picture.sources) == 1 for example in samples):
+        return samples.split(CHOOSING, seed=seed)
+    pictures = list({example.image_id: example for example in samples}.values())
+    first, second = ({e.image_id for e in part} for part in split_by_source(pictures, seed, CHOOSING))
+    return samples.where(lambda e: e.image_id in first), samples.where(lambda e: e.image_id in second)
 
 
 def _in_turn(examples: ExampleSet, count: int) -> list[ExampleSet]:

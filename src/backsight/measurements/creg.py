@@ -24,7 +24,8 @@ from backsight.maths.relevance import BOX, DEFAULT, FLOOR, NULL, ORACLE, RANDOM,
 from backsight.measurements import relevance
 from backsight.measurements.base import Row
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, part_of, told
+from backsight.measurements.relations import OfRelations, part_of, question_columns
+from backsight.models.families.common import ONE_GRID
 from backsight.results import Result
 from backsight.results import creg as of_rows
 from backsight.stimuli.questions import NUMBER, Direction
@@ -53,6 +54,7 @@ class Creg(OfRelations):
     """
 
     result: ClassVar[Result] = of_rows.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     version: ClassVar[int] = 2
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
@@ -130,8 +132,6 @@ def views(example: Example, grid: TokenGrid) -> Iterator[tuple[str, Projection, 
     """
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     for name, projection in PROJECTIONS.items():
-        if projection.cells == "edges" and not grid.is_rectangle:
-            continue  # tokens of several views are no rows and columns that could be stretched
         yield name, projection, reference, subject
     rng = np.random.default_rng(zlib.crc32(f"centre:{example.id}".encode()))
     x, y = rng.uniform((0, 0), grid.size)
@@ -173,4 +173,4 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def _common(example: Example) -> Row:
-    return told(example) | {"part": part_of(example.image_id), "answer": example.answer}
+    return question_columns(example) | {"part": part_of(example.image_id), "answer": example.answer}

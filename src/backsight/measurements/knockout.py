@@ -26,11 +26,11 @@ from backsight.maths.relevance import BOX, DEFAULT, EFFECTS, FLOOR, METHODS, NUL
 from backsight.measurements import creg, memory, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, told
+from backsight.measurements.relations import OfRelations, question_columns
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.gradients import Score
 from backsight.models.seam import Seam
 from backsight.results import Result
@@ -51,7 +51,7 @@ class Knockout(OfRelations):
 
     result: ClassVar[Result] = of_rows.RESULT
     opt_in: ClassVar[bool] = True
-    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     target: Target = "prediction"
     forms: tuple[Form, ...] = FORMS
@@ -88,7 +88,7 @@ class Knockout(OfRelations):
                 rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
-                found += [dict.fromkeys(self.schema.columns) | told(example) | of | row for row in rows]
+                found += [dict.fromkeys(self.schema.columns) | question_columns(example) | of | row for row in rows]
         return found
 
 

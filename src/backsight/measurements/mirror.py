@@ -24,8 +24,9 @@ from backsight.maths.relevance import DEFAULT, NULL
 from backsight.measurements import creg, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, has_relation, told
+from backsight.measurements.relations import OfRelations, has_relation, question_columns
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.pictures import Picture
 from backsight.results import Result, flip
@@ -136,6 +137,7 @@ class Flip(_Twice):
     """
 
     result: ClassVar[Result] = flip.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has none."""
@@ -145,7 +147,7 @@ class Flip(_Twice):
         turned = self.compasses(recorded.vlm, [mirrored(e) for e in asked])
         pairs = zip(asked, self.recorded(recorded), turned, strict=True)
         return [
-            told(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
+            question_columns(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
             | {"share": float(share), "share_mirrored": float(back)}
             for example, plain, flipped in pairs
             for key in [k for k in plain if k in flipped]
@@ -163,6 +165,7 @@ class Moved(_Twice):
     """
 
     result: ClassVar[Result] = of_moved.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def applies(self, samples: Samples) -> bool:
         """Questions of where a subject is in a drawn scene."""
@@ -190,7 +193,7 @@ class Moved(_Twice):
             start, end = (compass.direction(*_boxes(e)) for e in (example, other))
             for key in [k for k in before if k in after]:
                 found.append(
-                    told(example)
+                    question_columns(example)
                     | {"method": key[0], "target": key[1], "turned": float(compass.apart(start, end))}
                     | {"followed": _followed(before[key], after[key], (end - start) % 360)}
                     | {"dae": compass.alignment_error(before[key], start)}

@@ -23,9 +23,10 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
 from backsight.measurements.recordings import Recorded, record
-from backsight.measurements.relations import check_relations, has_relation, part_of, refusal, told
+from backsight.measurements.relations import check_relations, has_relation, part_of, question_columns, refusal
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.results import Result
 from backsight.results import occlusion as of_rows
@@ -65,6 +66,7 @@ class Occlusion(Measurement):
     """
 
     result: ClassVar[Result] = of_rows.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     version: ClassVar[int] = 2
 
     varied: float = 0.2
@@ -176,7 +178,7 @@ def _sectors(example: Example, variant: Variant) -> Sectors:
 
 
 def _row(example: Example, variant: str | None, sector: int | None) -> Row:
-    return dict.fromkeys(of_rows.RESULT.schema.columns) | told(example) | {
+    return dict.fromkeys(of_rows.RESULT.schema.columns) | question_columns(example) | {
         "part": part_of(example.image_id), "variant": variant,
         "sector": None if sector is None else 360.0 / SECTORS * sector,
     }  # fmt: skip

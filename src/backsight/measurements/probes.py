@@ -55,8 +55,8 @@ class Probes(Measurement):
     """
 
     result: ClassVar[Result] = position_probes.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
     needs_all_samples: ClassVar[bool] = True
-    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})  # strips and fields are told by rows and columns
 
     deep: bool = True
     method: probes.Method = "adamw"
@@ -185,6 +185,7 @@ class ProbeMaps(Probes):
     """What the probe at the image embeddings says of every token over the test pictures, a row a token and position."""
 
     result: ClassVar[Result] = probe_maps.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     deep: bool = False
 

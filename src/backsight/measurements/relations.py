@@ -110,7 +110,7 @@ def part_of(image_id: str) -> str:
     return "dev" if zlib.crc32(image_id.encode()) % DEV == 0 else "rest"
 
 
-def told(example: Example) -> Row:
+def question_columns(example: Example) -> Row:
     """The columns that say which question a row is about."""
     return {
         "example_id": example.id, "image_id": example.image_id, "suite": example.suite,

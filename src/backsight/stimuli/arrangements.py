@@ -7,7 +7,7 @@ Mechanisms, B.4).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -135,45 +135,42 @@ def by_arrangement(examples: Sequence[Example]) -> dict[str, list[Example]]:
     return {kind: list(pictures.values()) for kind, pictures in kinds.items()}
 
 
-def joined(pictures: Iterable[Example]) -> bool:
-    """Whether a picture among them is joined of several photographs."""
-    return any(len(example.picture.sources) > 1 for example in pictures)
-
-
-def split(pictures: Sequence[Example], seed: int, share: float = TRAINED) -> tuple[list[Example], list[Example]]:
-    """Three quarters of the pictures, or another share, to fit on, and the rest.
+def split(pictures: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Three quarters of the pictures to fit on, and the rest.
 
     Pictures that are joined of two are split by what they are joined of, so that no photograph is in both parts. A
-    picture whose halves would be in different parts is in neither; of those left about that share is to fit on.
+    picture whose halves would be in different parts is in neither; of those left about three quarters are to fit on.
     """
-    if joined(pictures):
-        return _split_by_source(pictures, seed, share)
+    if any(len(example.picture.sources) > 1 for example in pictures):
+        return split_by_source(pictures, seed)
     order = np.random.default_rng([seed, len(pictures)]).permutation(len(pictures))
-    cut = round(share * len(pictures))
+    cut = round(TRAINED * len(pictures))
     return [pictures[i] for i in sorted(order[:cut])], [pictures[i] for i in sorted(order[cut:])]
 
 
-def _split_by_source(pictures: Sequence[Example], seed: int, share: float) -> tuple[list[Example], list[Example]]:
-    """Of several draws of the photographs to fit on the one that leaves most pictures for both parts, as `share` says.
+def split_by_source(
+    pictures: Sequence[Example], seed: int, part: float = TRAINED
+) -> tuple[list[Example], list[Example]]:  # fmt: skip
+    """Two parts that share no photograph, `part` of what is left in the first; what would be in both is in neither.
 
-    No picture in either part where no draw leaves one for each.
+    Of several draws of the photographs it is the one that leaves most pictures for both parts.
     """
     names = sorted({name for example in pictures for name in example.picture.sources})
-    # Of pictures of two halves p ** 2 are to fit on and (1 - p) ** 2 are left, which are as share to 1 - share.
-    fitting = share**0.5 / (share**0.5 + (1 - share) ** 0.5)
+    # Of pictures of two halves p ** 2 are to fit on and (1 - p) ** 2 are left, which are as `part` to the rest.
+    share = part**0.5 / (part**0.5 + (1 - part) ** 0.5)
     rng = np.random.default_rng([seed, len(names)])
     halves = [(example, set(example.picture.sources)) for example in pictures]
     best: tuple[list[Example], list[Example]] = [], []
     for _ in range(DRAWS):
-        fitted = {names[i] for i in rng.permutation(len(names))[: round(fitting * len(names))]}
+        fitted = {names[i] for i in rng.permutation(len(names))[: round(share * len(names))]}
         train, test = [e for e, of in halves if of <= fitted], [e for e, of in halves if not of & fitted]
-        if _smaller(train, test, share) > _smaller(*best, share):
+        if _smaller(train, test, part) > _smaller(*best, part):
             best = train, test
     return best
 
 
-def _smaller(train: Sequence[Example], test: Sequence[Example], share: float) -> float:
-    return min(len(train) / share, len(test) / (1 - share))
+def _smaller(train: Sequence[Example], test: Sequence[Example], part: float) -> float:
+    return min(len(train) / part, len(test) / (1 - part))
 
 
 def labelled(example: Example, grid: TokenGrid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -27,7 +27,7 @@ def layout_for(grid: TokenGrid | Layout | None) -> Layout:
         return grid
     if not grid.is_rectangle:
         raise CannotAnswer(
-            "Suites are laid out on one rectangle of cells, and the image tokens of this model are not one",
+            "The grid has no rows and columns to lay a suite out on: its tokens are not one rectangle of cells",
             got=f"{len(grid)} tokens in {len(set(grid.view.tolist()))} view(s)",
         )
     return Layout.for_grid(grid.rows, grid.columns, round(min(grid.cell)))

@@ -12,6 +12,7 @@ from typing import Any
 from backsight.examples import ExampleSet
 from backsight.maths import pathways
 from backsight.models import positions
+from backsight.models.families.common import LACKING, ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.results import RESULTS, today
 from backsight.studies import gallery, samples
@@ -48,6 +49,9 @@ Step = Callable[[Left], Mapping[str, Any]]
 def assemble(left: Left, record: Mapping[str, Any]) -> None:
     """Take every step, and write study.json: the record and what the steps add to it."""
     whole = dict(record)
+    if not left.vlm.grid.is_rectangle:
+        skipped = {"set": "all sets", "measurement": "rotary phases", "reason": LACKING[ONE_GRID]}
+        whole["skipped"] = [*whole["skipped"], skipped]
     for what, step in STEPS.items():
         with left.store.writing(what):
             whole |= step(left)
@@ -63,10 +67,9 @@ def summaries(left: Left) -> Mapping[str, Any]:
 
 
 def rotary_phases(left: Left) -> Mapping[str, Any]:
-    """The table of rotary phases; none where the image tokens have no rows and columns that frequencies turn over."""
+    """The table of rotary phases; none where the image tokens are not one rectangle, as `assemble` records."""
     grid, vlm = left.vlm.grid, left.vlm
     if not grid.is_rectangle:
-        left.store.drop_table("position_budget")
         return {}
     left.store.write_table("position_budget", positions.budget(vlm.model.config, vlm.family, grid.rows, grid.columns))
     return {}

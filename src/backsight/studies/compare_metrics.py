@@ -17,7 +17,7 @@ from backsight.maths.grouping import groups
 from backsight.results import Metric, result_of
 from backsight.tables import Table
 
-EQUAL = 1e-9  # means of layers that differ by less, as the order of a sum makes them differ, count as equal
+TIED = 1e-9  # means of layers that differ by no more are equal: rounding, which depends on the processor
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,13 @@ class Values:
     frame: pd.DataFrame
 
     def of(self, samples: pd.Index | None = None) -> tuple[int | None, pd.Series[float], pd.Index]:
-        """The layer with the highest mean over some samples, or all; each one's value there; each one's image."""
+        """The layer with the highest mean over some samples, or all; each one's value there; each one's image.
+
+        Of layers that differ by rounding alone it is the first.
+        """
         frame = self.frame if samples is None else self.frame.reindex(samples)
         means = frame.mean()
-        layer = int(str(means.index[(means >= means.max() - EQUAL).argmax()]))  # of equals the first
+        layer = int(str(means.index[means >= means.max() - TIED][0])) if means.notna().any() else int(means.index[0])
         images = frame.index.get_level_values("image_id").astype(str)
         return layer if self.metric.layered else None, frame[layer], images
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from backsight import stimuli
-from backsight.errors import CannotAnswer
+from backsight.errors import CannotAnswer, GridError
 from backsight.examples import ExampleSet
 from backsight.measurements import (
     Amplify,
@@ -134,7 +134,7 @@ def default_sets(
                 why = f"each of {len(vlm.grid)} image tokens would be taken away in turn: ask for it by --only knockout"
                 skipped.append(Skipped(name, "knockout", why))
             sets.append(replace(examples, note=NOTES.get(name, ""), only=only))
-        except CannotAnswer as error:
+        except (CannotAnswer, GridError) as error:
             skipped.append(Skipped(name, "all", reason(error)))
     return sets, skipped
 

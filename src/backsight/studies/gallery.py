@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FOLDER = "gallery"
 METHOD = "creg"
-EQUAL = 1e-9  # shares that differ by less, as the order of a sum makes them differ, count as equal
+TIED = 1e-9  # shares that differ by no more are equal: which is larger is rounding
 RULES = {
     "strong": "the largest share in the peak's sector, of peaks within 22.5 degrees of the true direction",
     "diffuse": "the smallest share in the peak's sector of all",
@@ -36,7 +36,7 @@ RULES = {
 
 def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """Write one explanation a rule and set that Creg was measured on into gallery/; what a report needs of them."""
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for job in jobs:
         if job.kind != METHOD:
             continue
@@ -44,10 +44,10 @@ def make(vlm: VLM, store: Store, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         examples: dict[str, Example] = {e.id: e for e in job.samples if isinstance(e, Example)}
         for rule, name in chosen(rows).items():
             try:
-                found.append(_write(vlm, store.folder, job, rule, examples[name]))
+                entries.append(_write(vlm, store.folder, job, rule, examples[name]))
             except CannotAnswer:
                 continue
-    return found
+    return entries
 
 
 def chosen(rows: pd.DataFrame) -> dict[str, str]:
@@ -55,14 +55,13 @@ def chosen(rows: pd.DataFrame) -> dict[str, str]:
     frame = rows[(rows["method"] == METHOD) & (rows["target"] == CHOICE) & (rows["projection"] == DEFAULT)]
     frame = frame[frame["share"].notna() & (frame["tied"] == 1)].sort_values("example_id", kind="stable")
     parts = {"strong": frame[frame["dae"] <= 22.5], "diffuse": frame, "wrong": frame[frame["dae"] > 90]}
-    found: dict[str, str] = {}
+    picked: dict[str, str] = {}
     for rule, part in parts.items():
-        left = part[~part["example_id"].isin(found.values())]
+        left = part[~part["example_id"].isin(picked.values())]
         if len(left):
             share = -left["share"] if rule == "diffuse" else left["share"]
-            at = int((share >= share.max() - EQUAL).argmax())
-            found[rule] = str(left["example_id"].iloc[at])
-    return found
+            picked[rule] = str(left["example_id"][share >= share.max() - TIED].iloc[0])
+    return picked
 
 
 def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dict[str, Any]:

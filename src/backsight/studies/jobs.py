@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from backsight.errors import CannotAnswer, UsageError
+from backsight.errors import BacksightError, CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair, PairSet
 from backsight.grid import TokenGrid
 from backsight.measurements.base import Measurement, Samples, check, needed, provenance
@@ -197,7 +197,7 @@ def kind_of(measurement: Measurement) -> str:
     return type(measurement).__name__.lower()
 
 
-def reason(error: CannotAnswer) -> str:
+def reason(error: BacksightError) -> str:
     """Why a model cannot be asked something, in one line."""
     return error.what + (f": {_listed(error.got)}" if error.got else "")
 

@@ -203,6 +203,7 @@ def job_record(done: Done) -> dict[str, Any]:
 
 def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
     """What a reader must know of a model."""
+    grid = vlm.grid
     reason = "as asked" if dtype else "the default on a CPU" if vlm.device.type == "cpu" else "the checkpoint's own"
     return {
         "name": vlm.name,
@@ -210,7 +211,7 @@ def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
         "fingerprint": vlm.fingerprint,
         "parameters": vlm.n_parameters,
         "layers": vlm.n_layers,
-        "grid": _grid(vlm.grid),
+        "grid": _grid(grid),
         "dtype": str(vlm.dtype).removeprefix("torch."),
         "dtype_reason": reason,
         "device": str(vlm.device),
@@ -220,7 +221,7 @@ def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
 
 
 def _grid(grid: TokenGrid) -> dict[str, Any]:
-    """Rows, columns and cell of a rectangle; of any other grid how many tokens it has, and in how many views."""
+    """Rows, columns and cell of one rectangle; how many tokens in how many views where it is none."""
     if grid.is_rectangle:
         return {"rows": grid.rows, "columns": grid.columns, "cell": list(grid.cell)}
     return {"tokens": len(grid), "views": len(set(grid.view.tolist()))}
