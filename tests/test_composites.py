@@ -17,8 +17,12 @@ from backsight.datasets.composites import Composite, CompositePicture
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
+from backsight.measurements import Amplify
 from backsight.measurements.amplify import CHOOSING, _parts
+from backsight.models.small import tiny
+from backsight.models.vlm import VLM
 from backsight.stimuli.arrangements import by_arrangement, split
+from backsight.training.questions import corpus
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 THINGS = ("cup", "hat", "beer-bottle", "pot", "key")
@@ -252,6 +256,15 @@ def test_alpha_is_chosen_and_scored_on_composites_without_a_common_photograph(fi
     assert [p.items for p in _parts(rows, 0)] == [p.items for p in rows.split(CHOOSING, seed=0)]
 
 
+def test_composites_of_one_photograph_are_too_few_to_choose_alpha_on_and_to_score(five: ExampleSet) -> None:
+    named = [e for e in five if e.answer != "beer bottle"]  # the tiny tokenizer has no single token for it
+    shared = [e for e in named if e.picture.left.id == named[0].picture.left.id]
+    few = [replace(e, options=tuple(sorted({*e.options} - {"beer bottle"}))) for e in shared]
+    assert len({e.image_id for e in few}) >= 4
+    with pytest.raises(CannotAnswer, match="Too few photographs to choose alpha on some and score the others"):
+        Amplify()(VLM(*tiny("qwen2_vl", corpus())), replace(five, items=tuple(few)))
+
+
 def test_a_composite_without_its_reversal_has_no_reversed_pair(tmp_path: Path) -> None:
     made = composites.load(published(tmp_path, ["cup_left_of_chair", "hat_right_of_chair"]), (32, 32))
     assert composites.pictures(made) == 1
@@ -300,10 +313,7 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
 @pytest.mark.slow
 def test_a_whole_study_of_composites(tmp_path: Path) -> None:
     """The paper's whole setting: behaviour, both interchanges, probes and amplification; pathways do not apply."""
-    from backsight.models.small import tiny
-    from backsight.models.vlm import VLM
     from backsight.studies import Options, Study
-    from backsight.training.questions import corpus
 
     vlm = VLM(*tiny("qwen2_vl", corpus()))
     folder = tabletop.write(tmp_path / "drawn", size=(112, 112), sets=("a",), scenes=1)

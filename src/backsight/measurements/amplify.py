@@ -24,7 +24,7 @@ from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.families.common import ENTERS_ONCE, ONE_GRID
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import LARGEST, Amplified, Form, directions
 from backsight.results import Result, amplification
@@ -50,7 +50,7 @@ class Amplify(Measurement):
     result: ClassVar[Result] = amplification.RESULT
     needs_all_samples: ClassVar[bool] = True
     version: ClassVar[int] = 3
-    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     draws: int = 10
@@ -89,6 +89,8 @@ class Amplify(Measurement):
         facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
+        if not all(_parts(samples, self.seed)):
+            raise CannotAnswer("Too few photographs to choose alpha on some and score the others", got=len(samples))
         layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from backsight.report.gallery import gallery
 from backsight.report.published import published
-from backsight.results import RESULTS
+from backsight.results import RESULTS, today
 from backsight.results.pages.common import Part
 from backsight.results.pages.content import Grid, Page, Section
 from backsight.results.pages.study import Study, mapping, number, records, text
@@ -60,7 +60,7 @@ def _skipped(study: Study) -> Grid | None:
     rows = [
         (
             study.titles.get(text(s.get("set")), text(s.get("set"))),
-            text(s.get("measurement")),
+            today(text(s.get("measurement"))),
             text(s.get("reason")),
         )
         for s in records(study.data.get("skipped"))

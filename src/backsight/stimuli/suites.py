@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from backsight.errors import UsageError
+from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
 from backsight.stimuli import arrangements, rows, scattered, tabletop
@@ -17,11 +17,19 @@ DEFAULT = PRESETS["qwen2-vl"]
 
 
 def layout_for(grid: TokenGrid | Layout | None) -> Layout:
-    """The layout that fits a model's token grid; the paper's Qwen2-VL row where none is given."""
+    """The layout that fits a model's token grid; the paper's Qwen2-VL row where none is given.
+
+    CannotAnswer for a grid whose tokens are not one rectangle of cells.
+    """
     if grid is None:
         return DEFAULT
     if isinstance(grid, Layout):
         return grid
+    if not grid.is_rectangle:
+        raise CannotAnswer(
+            "The grid has no rows and columns to lay a suite out on: its tokens are not one rectangle of cells",
+            got=f"{len(grid)} tokens in {len(set(grid.view.tolist()))} view(s)",
+        )
     return Layout.for_grid(grid.rows, grid.columns, round(min(grid.cell)))
 
 

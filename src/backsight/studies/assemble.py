@@ -14,6 +14,7 @@ from backsight.maths import pathways
 from backsight.models import positions
 from backsight.models.families.common import LACKING, ONE_GRID
 from backsight.models.vlm import VLM
+from backsight.results import RESULTS, today
 from backsight.studies import gallery, samples
 from backsight.studies import record as records
 from backsight.studies.jobs import Job
@@ -89,8 +90,9 @@ def sample_pictures(left: Left) -> Mapping[str, Any]:
 def verdict(left: Left) -> Mapping[str, Any]:
     """Where the order comes from, judged on the first suite whose position pathways were ablated; None without one."""
     for job in left.all_jobs:
-        if job.measurement.schema.name == "pathways":
-            return {"verdict": pathways.verdict(left.store.read_table(job.table)).as_dict()}
+        if today(job.measurement.schema.name) == "pathways":
+            rows = RESULTS["pathways"].updated(left.store.read_table(job.table))
+            return {"verdict": pathways.verdict(rows).as_dict()}
     return {"verdict": None}
 
 

@@ -23,6 +23,7 @@ from backsight.grid import TokenGrid
 from backsight.measurements import Measurement
 from backsight.models.families.common import CHAT
 from backsight.models.vlm import VLM
+from backsight.results import result_of, today
 from backsight.tables import Schema
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def kept(
     before = {str(one.get("name")): one.get("fingerprint") for one in _records(record, "sets")}
     columns = {one.schema.name: one.schema.columns for one in measurements}
     kept = []
-    for entry in _records(record, "jobs"):
+    for entry in _jobs(record):
         name, kind, set_name, key = (str(entry.get(part)) for part in ("name", "kind", "set", "key"))
         tables = entry.get("tables")
         if name in again or not isinstance(tables, list) or len(tables) != 1:
@@ -87,7 +88,9 @@ def kept(
             continue
         if set_name in by_name and before.get(set_name) not in (None, by_name[set_name].fingerprint):
             continue
-        schema = store.read_table(table).schema
+        stored = store.read_table(table)
+        result = result_of(stored)
+        schema = result.updated(stored).schema if result else stored.schema
         if columns.get(schema.name, schema.columns) == schema.columns:
             kept.append(Kept(name, kind, set_name, table, Stored(schema), entry))
     return kept
@@ -100,7 +103,7 @@ def order(folder: Path, names: Sequence[str], kept: Sequence[Kept]) -> list[str]
     """
     if not kept:
         return list(names)
-    listed = [str(entry.get("name")) for entry in _records(read(folder), "jobs")]
+    listed = [str(entry.get("name")) for entry in _jobs(read(folder))]
     position = {name: number for number, name in enumerate(listed)}
     return sorted([*names, *(job.name for job in kept)], key=lambda name: position.get(name, len(listed)))
 
@@ -114,7 +117,7 @@ def merged(store: Store, new: Mapping[str, Any], kept: Sequence[Kept]) -> dict[s
     old = read(store.folder)
     earlier = _records(old, "runs") or ([{name: old.get(name) for name in _OF_A_RUN}] if old else [])
     runs = [*earlier, {name: new[name] for name in _OF_A_RUN}]
-    by_name = {str(entry.get("name")): entry for entry in _records(old, "jobs")}
+    by_name = {str(entry.get("name")): entry for entry in _jobs(old)}
     entries = {job.name: dict(job.entry) | {"run": job.entry.get("run", 0)} for job in kept}
     for job in new["jobs"]:
         before = by_name.get(job["name"], {})
@@ -159,10 +162,19 @@ def _skipped(
     sets = {job["set"] for job in jobs}
     skipped = {}
     for one in [*_records(old, "skipped"), *new["skipped"]]:
-        of, measurement = one.get("set"), one.get("measurement")
+        of, measurement = one.get("set"), today(str(one.get("measurement")))
         if (of, measurement) not in done and not (measurement == "all" and of in sets):
-            skipped[of, measurement] = one
+            skipped[of, measurement] = one | {"measurement": measurement}
     return list(skipped.values())
+
+
+def _jobs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The jobs of a record, of an earlier release too, by the names of today; their tables are called as stored."""
+    names = ("name", "kind", "measurement")
+    return [
+        entry | {name: today(entry[name]) for name in names if isinstance(entry.get(name), str)}
+        for entry in _records(record, "jobs")
+    ]
 
 
 def _records(record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -33,6 +33,8 @@ def write_summaries(store: Store, jobs: Sequence[Job | Kept]) -> None:
                 store.write_table(one.name, table)
             else:
                 store.drop_table(one.name)
+            for earlier in (old for old, new in result.earlier.items() if new == one.name):
+                store.drop_table(earlier)  # an earlier release's table of the same, which would be a second one
 
 
 def _made(one: Derived, rows: BySet, summary: Table | None, beside: Mapping[str, Table | None]) -> Table:

@@ -104,6 +104,8 @@ def model_sentence(model: Row) -> str:
         cell = grid.get("cell")
         side = f" of {cell[0]:g} × {cell[1]:g} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
         sentences.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
+    elif (tokens := number(grid.get("tokens"))) and (views := number(grid.get("views"))):
+        sentences.append(f"A picture becomes {counted(int(tokens), 'token')} in {counted(int(views), 'view')}.")
     if dtype := text(model.get("dtype")):
         device, reason = text(model.get("device")), text(model.get("dtype_reason"))
         sentences.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
