@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backsight import stimuli
-from backsight.errors import CannotAnswer, GridError, UsageError
+from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example
 from backsight.grid import Box, TokenGrid
 from backsight.stimuli.layouts import PRESETS, Axis, Layout
@@ -81,8 +81,9 @@ def test_layouts_follow_the_token_grid_of_a_model() -> None:
     assert layout_for(PRESETS["pixtral"]) is PRESETS["pixtral"]
     two = TokenGrid.rectangle(6, 6, (60, 60))
     two.view[18:] = 1
-    with pytest.raises(GridError):
+    with pytest.raises(CannotAnswer, match="no rows and columns to lay a suite out on") as caught:
         layout_for(two)
+    assert caught.value.got == "36 tokens in 2 view(s)"
 
 
 @pytest.mark.parametrize(("suite", "count"), [("squares", 480), ("shapes", 480), ("objects", 1344)])
