@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backsight.maths.intervals import RESAMPLES, Interval, mean_over_images
+from backsight.maths.intervals import RESAMPLES, Interval, holm, mean_over_images, means_over_images
 
 Z2 = 1.959963984540054**2
 
@@ -106,3 +106,29 @@ def test_an_interval_repeats_for_a_seed() -> None:
     values, images = np.random.default_rng(2).uniform(size=30), np.arange(30)
     assert mean_over_images(values, images, seed=1) == mean_over_images(values, images, seed=1)
     assert mean_over_images(values, images, seed=1) != mean_over_images(values, images, seed=2)
+
+
+def test_columns_of_one_product_equal_scipys_bootstrap_of_each() -> None:
+    """Uneven images, four kinds of column: measured values, shares, a share that is always right, one that is flat."""
+    rng = np.random.default_rng(5)
+    images = np.array([f"i{n}" for n in (0, 0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 6, 6)])
+    count = len(images)
+    columns = np.stack(
+        [rng.normal(3.0, 2.0, count), rng.integers(0, 2, count).astype(float), np.ones(count), np.full(count, 0.4)], 1
+    )
+    shares = (False, True, True, False)
+    for seed in (0, 7):
+        together = means_over_images(columns, images, seed=seed, shares=shares)
+        alone = [mean_over_images(c, images, seed=seed, shares=s) for c, s in zip(columns.T, shares, strict=True)]
+        for one, other in zip(together, alone, strict=True):
+            assert one.kind == other.kind and one[:3] == pytest.approx(other[:3], abs=1e-12)
+    assert [one.kind for one in together] == ["bootstrap", "bootstrap", "wilson", "none"]
+    default = means_over_images(columns, images)
+    assert default[0][:3] == pytest.approx(mean_over_images(columns[:, 0], images, shares=False)[:3], abs=1e-12)
+    assert default[2] == Interval(1.0, 1.0, 1.0, "none")  # nobody said that these are shares
+
+
+def test_holm_by_hand() -> None:
+    """Four values: .01 x 4, then .02 x 3 = .06, then .03 x 2 = .06 (not below the one before), then .4."""
+    assert holm([0.03, 0.01, 0.4, 0.02]) == pytest.approx([0.06, 0.04, 0.4, 0.06])
+    assert holm([0.6, 0.5]) == [1.0, 1.0] and holm([]) == []
