@@ -114,7 +114,7 @@ def test_columns_of_one_product_equal_scipys_bootstrap_of_each() -> None:
     images = np.array([f"i{n}" for n in (0, 0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 6, 6)])
     count = len(images)
     columns = np.stack(
-        [rng.normal(3.0, 2.0, count), rng.integers(0, 2, count).astype(float), np.ones(count), np.full(count, 0.4)], 1
+        [rng.normal(3.0, 2.0, count), rng.integers(0, 2, count).astype(float), np.ones(count), np.full(count, 0.5)], 1
     )
     shares = (False, True, True, False)
     for seed in (0, 7):
