@@ -97,3 +97,20 @@ def test_four_lost_of_twelve_are_not_shown() -> None:
     found = comparison.paired([1.0] * 12, [0.0] * 4 + [1.0] * 8, np.arange(12))
     assert found.difference.high < 0 and found.p_value == pytest.approx(0.125)
     assert comparison.moved(found, "more") == "no"
+
+
+def test_one_study_alone_takes_wilson_for_shares_only() -> None:
+    """All right is Wilson's interval; the same mean of measured values has none; mixed answers are a bootstrap."""
+    images = [str(number) for number in range(12)]
+    right = comparison.alone([1.0] * 12, images)
+    assert (right.mean, right.high, right.kind) == (1.0, 1.0, "wilson") and right.low == pytest.approx(0.7575, abs=1e-4)
+    wrong = comparison.alone([0.0] * 12, images)
+    assert (wrong.mean, wrong.low, wrong.kind) == (0.0, 0.0, "wilson")
+    assert comparison.alone([2.0] * 12, images).kind == "none"
+    assert comparison.alone([1.0, 0.0] * 6, images).kind == "bootstrap"
+
+
+def test_differences_that_cancel_are_reached_by_every_pattern_of_signs() -> None:
+    """The total is zero, so each of the random patterns reaches it: p is one, and not a pattern more is counted."""
+    images = [str(number) for number in range(comparison.EXACT + 1)]
+    assert comparison.sign_flips([1.0, -1.0] * (len(images) // 2), images) == 1.0
