@@ -21,8 +21,8 @@ from backsight.results.relevance.cells import (
     degrees,
     degrees_between,
     first,
-    in_stead,
     left_out,
+    missing_reason,
     split,
 )
 from backsight.results.relevance.drawing import Columns, Line, Mark
@@ -202,7 +202,7 @@ def _agreement(group: Sequence[Row]) -> list[Cells]:
     lines: list[Cells] = []
     ranks = _ranks(group, "angle_gain")
     for row in _ranked(group):
-        if missing := in_stead(row, "question"):
+        if missing := missing_reason(row, "question"):
             lines.append((short(row["method"]), missing, *["–"] * 6))
             continue
         correlation = with_interval(row["correlation"], row["correlation_low"], row["correlation_high"])

@@ -11,7 +11,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS, decimal, listed, p_value, with_interval
-from backsight.results.relevance.cells import Place, Row, in_stead, place_words, said_degrees, with_prompt
+from backsight.results.relevance.cells import Place, Row, missing_reason, place_words, said_degrees, with_prompt
 from backsight.results.relevance.words import METHOD_WORDS, REFERENCE_WORDS, by_prompt, said_method
 
 QUESTION = "Which way does the evidence point"
@@ -46,7 +46,7 @@ def photographs(study: Study, suite: str) -> str:
 def lead_sentence(place: str, row: Row) -> str:
     """A method's DAE on a suite beside the baseline and the best possible, the gain, and what the gain says."""
     name = said_method(row["method"])
-    if missing := in_stead(row):
+    if missing := missing_reason(row):
         return f"{name} on {place}: {missing}."
     choice = "model's choice, " if row["target"] == CHOICE else ""
     off = said_degrees(row["dae"], row["dae_low"], row["dae_high"])
@@ -63,7 +63,7 @@ def suite_sentence(title: str, rows: Sequence[Row]) -> str:
     parts = []
     for row in rows:
         where = with_prompt(title, row["prompt"])
-        if missing := in_stead(row):
+        if missing := missing_reason(row):
             parts.append(f"{missing}{where}")
             continue
         beside = f"uniform relevance {said_degrees(row['dae_null'])}, improvement {_gain(row)}"
@@ -114,7 +114,7 @@ def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], pla
     """Whether any method points nearer than uniform relevance: after Holm's correction where there are pairs."""
     group = grouped(rows)[place]
     named = [(m, t) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
-    given = [r for m, t in named if (r := group.get(("all", m, t, DEFAULT))) is not None and not in_stead(r)]
+    given = [r for m, t in named if (r := group.get(("all", m, t, DEFAULT))) is not None and not missing_reason(r)]
     if not given:
         return f"On {place_words(study, place)} no method can be compared with uniform relevance"
     above = [row for row in given if row["dae_gain_low"] is not None and row["dae_gain_low"] > 0]

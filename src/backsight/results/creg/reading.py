@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from backsight.maths.relevance import DEFAULT, LEADING, TRUTH
 from backsight.results.pages.wording import decimal, with_interval
-from backsight.results.relevance.cells import Cells, Place, Row, degrees, degrees_between, in_stead
+from backsight.results.relevance.cells import Cells, Place, Row, degrees, degrees_between, missing_reason
 from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, unavailable
 
 About = tuple[str, str, str | None, str]  # subset, method, target, projection
@@ -63,7 +63,7 @@ def leading(group: Group) -> Row | None:
 def leads_of(by_place: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
     """The suite and prompt that the opening begins with, the first that is not omitted, and the leading rows of all."""
     leads = {place: row for place, group in by_place.items() if (row := leading(group)) is not None}
-    first = next((place for place, row in leads.items() if not in_stead(row)), None)
+    first = next((place for place, row in leads.items() if not missing_reason(row)), None)
     return first or next(iter(leads or by_place)), leads
 
 
@@ -77,12 +77,12 @@ def gain_cell(row: Row) -> str:
 
 def with_baseline(row: Row | None) -> str:
     """DAE with that of uniform relevance in brackets."""
-    return in_stead(row) or (f"{degrees(row['dae'])} ({degrees(row['dae_null'])})" if row else "–")
+    return missing_reason(row) or (f"{degrees(row['dae'])} ({degrees(row['dae_null'])})" if row else "–")
 
 
 def figure_cells(row: Row, *, ends: bool = True) -> Cells:
     """n, DAE, EA (with its interval where `ends`), that of uniform relevance DAE and the gain."""
-    if missing := in_stead(row):
+    if missing := missing_reason(row):
         return str(row["questions"]), missing, "–", "–", "–"
     ea = with_interval(row["ea"], row["ea_low"], row["ea_high"]) if ends else decimal(row["ea"])
     return str(row["questions"]), dae_cell(row), ea, degrees(row["dae_null"]), gain_cell(row)

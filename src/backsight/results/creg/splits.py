@@ -12,7 +12,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, omitted, unbroken
-from backsight.results.relevance.cells import Place, Row, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.cells import Place, Row, degrees, degrees_between, missing_reason, place_cells
 from backsight.results.relevance.words import short
 
 RENDERED = {"squares", "shapes", "objects", "tabletop_a", "tabletop_b"} | {
@@ -26,7 +26,7 @@ def validation(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     lines = []
     for place, group in by_place.items():
         of = [group.get(("all", method, target, DEFAULT)) for method, target in VALIDATED]
-        if place[0] not in RENDERED or any(row is None or in_stead(row) for row in of):
+        if place[0] not in RENDERED or any(row is None or missing_reason(row) for row in of):
             continue
         own = of[-1]
         start = (*place_cells(study, place), decimal(value_of(own, "accuracy")), str(value_of(own, "questions")))

@@ -20,7 +20,7 @@ from backsight.results.creg.reading import (
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken
-from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, in_stead, place_cells
+from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, missing_reason, place_cells
 from backsight.results.relevance.words import TARGET_WORDS, in_order, left_out_words, short
 
 DIRECTIONS = ("left", "right", "above", "below")
@@ -47,11 +47,11 @@ def methods(group: Group) -> Iterator[Cells]:
     for method in in_order([method for method, _ in keys]):
         of = [group["all", m, t, DEFAULT] for m, t in sorted(keys, key=lambda key: key[1] or "") if m == method]
         values = {(row["questions"], row["dae"], row["ea"]) for row in of}
-        alike = len(of) > 1 and len(values) == 1 and not in_stead(of[0])
+        alike = len(of) > 1 and len(values) == 1 and not missing_reason(of[0])
         for row in of[:1] if alike else of:
             target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))
             start = (short(method), target)
-            if missing := in_stead(row):
+            if missing := missing_reason(row):
                 yield (*start, str(row["questions"]), str(row["empty"]), missing, "–", "–", "–", "–")
                 continue
             plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
@@ -93,7 +93,7 @@ def elsewhere(group: Group) -> Iterator[Cells]:
     known = dict(listed_methods(group))
     for method in in_order(list(known)):
         of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
-        cells = [(with_baseline(row), "–" if row is None or in_stead(row) else gain_cell(row)) for row in of]
+        cells = [(with_baseline(row), "–" if row is None or missing_reason(row) else gain_cell(row)) for row in of]
         yield short(method), *(cell for pair in cells for cell in pair)
 
 
@@ -107,9 +107,9 @@ def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
             of = [group.get((subset, LEADING, target, DEFAULT)) for target in (TRUTH, CHOICE)]
             shown = next((row for row in of if row is not None), None)
             start = (*place_cells(study, place), words, "0" if shown is None else str(shown["questions"]))
-            pairs = [(in_stead(row) or degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))) for row in of]
+            pairs = [(missing_reason(row) or degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))) for row in of]
             lines.append((*start, *(cell for pair in pairs for cell in pair), degrees(value_of(shown, "dae_null"))))
-            if subset == "incorrect" and shown is not None and not in_stead(shown):
+            if subset == "incorrect" and shown is not None and not missing_reason(shown):
                 null = group.get((subset, NULL, None, DEFAULT))
                 named = [degrees(value_of(row, "dae_chosen")) for row in (*of, null)]
                 count = str(shown["chosen_questions"] or 0)

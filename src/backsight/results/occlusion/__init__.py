@@ -21,7 +21,7 @@ from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, unbroken, with_interval
 from backsight.results.relevance import drawing
-from backsight.results.relevance.cells import Cells, Row, check, first, in_stead, place_cells, split
+from backsight.results.relevance.cells import Cells, Row, check, first, missing_reason, place_cells, split
 from backsight.results.relevance.drawing import Line, Mark
 from backsight.results.relevance.words import REFERENCE_WORDS, TRUE_SECTOR, by_prompt, in_order, left_out_words, short
 from backsight.tables import Table
@@ -150,7 +150,7 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
 
 
 def _scores(row: Row) -> Cells:
-    if missing := in_stead(row):
+    if missing := missing_reason(row):
         return str(row["questions"]), "–", "–", "–", missing, "–"
     changes = (decimal(row[name]) for name in ("change", "change_opposite", "change_adjacent"))
     return str(row["questions"]), *changes, *_both(row)
@@ -163,8 +163,8 @@ def _gain(row: Row) -> str:
 
 def _both(row: Row | None) -> Cells:
     """COS, and the score against the neighbours."""
-    if row is None or in_stead(row):
-        return in_stead(row), "–"
+    if row is None or missing_reason(row):
+        return missing_reason(row), "–"
     against = with_interval(row["against_adjacent"], row["adjacent_low"], row["adjacent_high"])
     return with_interval(row["score"], row["low"], row["high"]), against
 

@@ -79,7 +79,7 @@ def said_degrees(value: float | None, low: float | None = None, high: float | No
     return f"{value:.1f}\u00b0{ends}"
 
 
-def in_stead(row: Row | None, rule: str = "picture") -> str:
+def missing_reason(row: Row | None, rule: str = "picture") -> str:
     """What stands for the numbers of a row that has none; empty where it has them.
 
     `rule` is what an omitted row has too few of: picture (CREG and occlusion) or question.
@@ -112,7 +112,9 @@ def _lines(group: Sequence[Row], cells: Callable[[Row], Cells], numbers: int) ->
     lines: list[Cells] = []
     for method in in_order([row["method"] for row in group]):
         mine = sorted((row for row in group if row["method"] == method), key=lambda row: row["target"] or "")
-        shown = [(in_stead(row, "question"), *["–"] * (numbers - 1)) if row["omitted"] else cells(row) for row in mine]
+        shown = [
+            (missing_reason(row, "question"), *["–"] * (numbers - 1)) if row["omitted"] else cells(row) for row in mine
+        ]
         alike = len(mine) > 1 and len(set(shown)) == 1
         for row, of in list(zip(mine, shown, strict=True))[: 1 if alike else None]:
             target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))
