@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from backsight.errors import DataError
+from backsight.errors import DataError, UsageError
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import pathways, positions, questions
+from backsight.training import background, pathways, positions, questions, relay
 from backsight.training.packing import Packed, Packer
+from backsight.training.pathways import Pathway
 
 Name = TypeVar("Name", bound=str)
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
@@ -36,8 +37,8 @@ class Stage:
     share of the steps on which a position pathway is ablated (`training.pathways`). A `fresh` stage begins from the
     weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
     gives.
-    `taught` is `places` where only the vision encoder learns, by a read-out of each thing's position
-    (`training.positions`), and `both` where that goes on while the answers are learned.
+    `taught`: the read-out of positions that is trained along (`training.positions`), if any; `answers` is False where
+    that is all that is trained. `relay` is the block of the pathways `relayed` and `mixed` (`training.relay`).
     """
 
     name: str
@@ -50,9 +51,18 @@ class Stage:
     exact: float = 0.15
     textured: float = 0.0
     horizon: int | None = None
-    pathways: Mapping[pathways.Pathway, float] = field(default_factory=lambda: {"plain": 1.0})
+    pathways: Mapping[Pathway, float] = field(default_factory=lambda: {"plain": 1.0})
     fresh: bool = False
-    taught: Literal["answers", "places", "both"] = "answers"
+    taught: positions.Teaching | None = None
+    answers: bool = True
+    relay: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.answers and (self.taught is None or self.taught.layer is not None):
+            raise UsageError(
+                "A stage without answers teaches nothing but the vision encoder",
+                where=f"stage {self.name}", got=f"taught={self.taught}", do="give taught=Teaching() without a layer",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def train(
     model.train()
     packer = Packer(model, processor, recipe.system)
     width = model.get_input_embeddings().embedding_dim
-    reader = positions.reader(width, recipe.seed) if any(s.taught != "answers" for s in recipe.stages) else None
+    reader = positions.reader(width, recipe.seed) if any(s.taught for s in recipe.stages) else None
     learner = _Learner(model, reader, packer)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "checkpoint.pt"
@@ -184,21 +194,40 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
         kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
     )
     packed, model = learner.packer.pack(asked), learner.model
-    losses, named = [], str(kind)
-    if stage.taught != "answers":
-        assert learner.reader is not None
-        loss, right = positions.read(model, learner.reader, packed, positions.labels(asked, recipe.layout))
-        losses.append(loss)
-        named = f"{kind}, places"
-    if stage.taught != "places":
+    losses, named, heard = [], str(kind), []
+    if stage.answers:
         pathway = _drawn(stage.pathways, rng)
-        logits = answer_logits(model, replace(packed, inputs=pathways.inputs(model, packed, pathway, rng)))
+        given = _given(recipe, learner, asked, packed, pathway, rng)
+        layer = stage.taught.layer if stage.taught else None
+        with positions.listening(model, layer) as heard, relay.closed(model, packed, pathway, stage.relay, rng):
+            logits = answer_logits(model, replace(packed, inputs=given))
         losses.append(torch.nn.functional.cross_entropy(logits, packed.answers))
         right = (logits.argmax(-1) == packed.answers).float()
         named = kind if pathway == "plain" else f"{kind}, {pathway}"
+    if stage.taught is not None and asked[0].row is not None:
+        assert learner.reader is not None
+        wanted = positions.labels(asked, recipe.layout, stage.taught.on)
+        states = positions.image_states(model, packed, heard)
+        loss, read = positions.read(learner.reader, states, wanted, stage.taught)
+        losses.append(loss)
+        if not stage.answers:
+            right, named = read, f"{kind}, positions"
     rate = learning_rate(stage, step)
     learner.learn(torch.stack(losses).sum(), rate)
-    return {"kind": named, "loss": float(losses[-1].detach()), "accuracy": float(right.mean()), "rate": rate}
+    return {"kind": named, "loss": float(losses[0].detach()), "accuracy": float(right.mean()), "rate": rate}
+
+
+def _given(
+    recipe: Recipe, learner: _Learner, asked: list[questions.Asked], packed: Packed, pathway: Pathway,
+    rng: np.random.Generator,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """The arguments of a step's forward with a pathway ablated on the way into the language model."""
+    if pathway == "background":
+        features = background.features(learner.model, learner.packer, asked, recipe.layout)
+        return pathways.with_features(learner.model, packed, pathways.shuffled(features, len(asked), rng))
+    if pathway in ("plain", "relayed", "mixed"):
+        return packed.inputs
+    return pathways.inputs(learner.model, packed, pathway, rng)
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:

@@ -99,15 +99,14 @@ class Packer:
         }
 
     def _gemma(self, ids: Tensor, segments: Tensor, positions: Tensor) -> dict[str, Any]:
-        """Positions, and masks in which the tokens of the picture see each other both ways."""
+        """Positions, and masks by kind of layer: image tokens see each other both ways, text as far as the window."""
         window = int(self.model.config.get_text_config().sliding_window)
-        if int(positions.max()) >= window:
-            raise UsageError(
-                "Packed prompts must fit the sliding window", got=int(positions.max()) + 1, do=f"below {window}"
-            )
         image = ids == self.image_token
-        mask = block_mask(segments) | (image[:, None, :, None] & image[:, None, None, :])
-        return {"attention_mask": {"full_attention": mask, "sliding_attention": mask}, "position_ids": positions}
+        both = image[:, None, :, None] & image[:, None, None, :]
+        causal = block_mask(segments)
+        near = (positions[:, :, None] - positions[:, None, :] < window)[:, None]
+        masks = {"full_attention": causal | both, "sliding_attention": (causal & near) | both}
+        return {"attention_mask": masks, "position_ids": positions}
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
