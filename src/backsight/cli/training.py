@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def train_builtin(
     name: Annotated[
         str,
-        typer.Argument(help="The recipe: plain, gemma, vision, language or both."),
+        typer.Argument(help="The recipe: the name of a built-in model."),
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,

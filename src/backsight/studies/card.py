@@ -17,7 +17,7 @@ from backsight.results.behaviour import behaviour_summary
 from backsight.results.pathways import pathways_summary
 from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
-from backsight.training.loop import Recipe
+from backsight.training.loop import Recipe, Stage
 from backsight.training.questions import Kind
 
 Progress = Callable[[str, int, int], None]
@@ -111,10 +111,8 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
-    taught = {"answers": "", "places": ", only positions, to the vision encoder", "both": ", with positions"}
     stages = [
-        f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{taught[s.taught]})"
-        for s in recipe.stages
+        f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
@@ -134,13 +132,25 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
 
 def _held_back(recipe: Recipe, vlm: VLM) -> str:
     """Which position pathways were ablated in training, or that none was."""
+    if recipe.construction:
+        return recipe.construction
     if not vlm.parts.count("vision"):
         return "the vision encoder has no blocks: an image token sees its own pixels only"
-    stages = [s for s in recipe.stages if s.taught != "places"]
+    stages = [s for s in recipe.stages if s.answers]
     if all(set(s.pathways) == {"plain"} for s in stages):
         return "nothing: in training no image token was shuffled or taken through the vision encoder by itself"
     shares = [f"{s.name}: " + ", ".join(f"{name} {share:.2g}" for name, share in s.pathways.items()) for s in stages]
     return f"share of the steps with each position pathway ablated (training/pathways.py): {'; '.join(shares)}"
+
+
+def _taught(stage: Stage) -> str:
+    """What a read-out of positions taught in a stage, behind its mixture."""
+    if stage.taught is None:
+        return ""
+    where = "the vision encoder" if stage.taught.layer is None else f"the input of block {stage.taught.layer}"
+    what = "positions" if stage.taught.position else "names"
+    tokens = "" if stage.taught.on == "things" else ", on tokens of the ground"
+    return f", {'with' if stage.answers else 'only'} {what} taught to {where}{tokens}"
 
 
 def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:

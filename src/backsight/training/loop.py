@@ -38,7 +38,7 @@ class Stage:
     weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
     gives.
     `taught`: the read-out of positions that is trained along (`training.positions`), if any; `answers` is False where
-    that is all that is trained. `relay` is the block of the pathways `relayed` and `mixed` (`training.relay`).
+    that is all that is trained. `relay` is the block of the pathways `relayed` and `exchanged` (`training.relay`).
     """
 
     name: str
@@ -67,7 +67,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a built-in model is made: its architecture, its pictures, its stages and its seed."""
+    """How a built-in model is made: its architecture, its pictures, its stages and its seed.
+
+    `construction` says what the architecture itself holds back, for the card.
+    """
 
     name: str
     build: Callable[[int], tuple[Any, Any]]
@@ -76,6 +79,7 @@ class Recipe:
     system: str
     seed: int = 0
     save_every: int = 100
+    construction: str = ""
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -193,16 +197,26 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     asked = questions.batch(
         kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
     )
-    packed, model = learner.packer.pack(asked), learner.model
+    pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
+    if pathway == "exchanged":
+        asked = questions.with_reversed(kind, recipe.layout, images=stage.images, key=(*key, 2))
+    # A model with a short window learns both of its masks, so that it answers under every release (`Packer._gemma`).
+    cut = bool(np.random.default_rng([*key, 4]).random() < 0.5)
+    packed, model = learner.packer.pack(asked, cut=cut), learner.model
     losses, named, heard = [], str(kind), []
     if stage.answers:
-        pathway = _drawn(stage.pathways, rng)
         given = _given(recipe, learner, asked, packed, pathway, rng)
         layer = stage.taught.layer if stage.taught else None
-        with positions.listening(model, layer) as heard, relay.closed(model, packed, pathway, stage.relay, rng):
+        acting = (
+            relay.exchanged(model, packed, asked, stage.relay, recipe.layout)
+            if pathway == "exchanged"
+            else relay.closed(model, packed, pathway, stage.relay, rng)
+        )
+        with positions.listening(model, layer) as heard, acting:
             logits = answer_logits(model, replace(packed, inputs=given))
-        losses.append(torch.nn.functional.cross_entropy(logits, packed.answers))
-        right = (logits.argmax(-1) == packed.answers).float()
+        answers = packed.answers.roll(len(packed.answers) // 2) if pathway == "exchanged" else packed.answers
+        losses.append(torch.nn.functional.cross_entropy(logits, answers))
+        right = (logits.argmax(-1) == answers).float()
         named = kind if pathway == "plain" else f"{kind}, {pathway}"
     if stage.taught is not None and asked[0].row is not None:
         assert learner.reader is not None
@@ -225,9 +239,9 @@ def _given(
     if pathway == "background":
         features = background.features(learner.model, learner.packer, asked, recipe.layout)
         return pathways.with_features(learner.model, packed, pathways.shuffled(features, len(asked), rng))
-    if pathway in ("plain", "relayed", "mixed"):
-        return packed.inputs
-    return pathways.inputs(learner.model, packed, pathway, rng)
+    if pathway == "shuffled" or pathway == "cells":
+        return pathways.inputs(learner.model, packed, pathway, rng)
+    return packed.inputs
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:

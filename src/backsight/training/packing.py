@@ -59,8 +59,8 @@ class Packer:
             raise UsageError("A training answer must be one token", got=f"{answer!r} is {len(ids)} tokens")
         return ids[0]
 
-    def pack(self, asked: list[Asked]) -> Packed:
-        """The model's input for a list of pictures of equal size."""
+    def pack(self, asked: list[Asked], *, cut: bool = False) -> Packed:
+        """The model's input for a list of pictures of equal size; `cut` as in `_gemma`."""
         images = [a.image for a in asked]
         if len({image.size for image in images}) > 1:
             raise UsageError("Packed pictures must have one size", got=sorted({i.size for i in images}))
@@ -74,7 +74,7 @@ class Packer:
         answers = torch.tensor([self.answer_id(answer) for a in asked for _, answer in a.questions])
         inputs = {"input_ids": ids, "pixel_values": pixels["pixel_values"]}
         laid = (
-            self._gemma(ids, segments, positions)
+            self._gemma(ids, segments, positions, cut)
             if self.gemma
             else self._qwen(prefix, ids, segments, positions, pixels)
         )
@@ -98,15 +98,22 @@ class Packer:
             "mm_token_type_ids": (ids == self.image_token).long(),
         }
 
-    def _gemma(self, ids: Tensor, segments: Tensor, positions: Tensor) -> dict[str, Any]:
-        """Positions, and masks by kind of layer: image tokens see each other both ways, text as far as the window."""
+    def _gemma(self, ids: Tensor, segments: Tensor, positions: Tensor, cut: bool) -> dict[str, Any]:
+        """Positions, and masks by kind of layer: image tokens see each other both ways, text as far as the window.
+
+        In sliding layers transformers up to 5.23 let an image token see all of its picture; from 5.24 on the window
+        cuts what is behind it (`cut`).
+        """
         window = int(self.model.config.get_text_config().sliding_window)
         image = ids == self.image_token
         both = image[:, None, :, None] & image[:, None, None, :]
         causal = block_mask(segments)
         near = (positions[:, :, None] - positions[:, None, :] < window)[:, None]
-        masks = {"full_attention": causal | both, "sliding_attention": (causal & near) | both}
-        return {"attention_mask": masks, "position_ids": positions}
+        sliding = (causal | both) & near if cut else (causal & near) | both
+        return {
+            "attention_mask": {"full_attention": causal | both, "sliding_attention": sliding},
+            "position_ids": positions,
+        }
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

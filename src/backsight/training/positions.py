@@ -95,7 +95,8 @@ def strips(asked: Asked, layout: Layout) -> NDArray[np.int64]:
     grid = TokenGrid.rectangle(layout.rows, layout.columns, layout.size)
     centers = [box.center[0 if axis == "horizontal" else 1] / layout.cell for _, box in things]
     along = np.asarray(grid.column if axis == "horizontal" else grid.row)
-    return np.digitize(along + 0.5, [(a + b) / 2 for a, b in pairwise(centers)])
+    nearest: NDArray[np.int64] = np.digitize(along + 0.5, [(a + b) / 2 for a, b in pairwise(centers)])
+    return nearest
 
 
 @contextmanager

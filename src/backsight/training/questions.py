@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from backsight.errors import UsageError
 from backsight.grid import Box
 from backsight.stimuli import object_pictures, rows, scattered, things
 from backsight.stimuli.layouts import Axis, Layout
@@ -36,6 +37,7 @@ from backsight.training import tabletop
 
 Kind = Literal["squares", "shapes", "objects", "placed_squares", "placed", "scattered", "tabletop", "composites"]
 QUESTIONS = 7
+PRESENCES = 2  # of a row's questions, the last ones
 PLACED_QUESTIONS = 10
 COUNT = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
@@ -72,8 +74,21 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
     asked += [
         (EXTREME[suite].format(position=position), name) for position, name in zip(POSITIONS[axis], names, strict=True)
     ]
-    asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(2)]
+    asked += [presence(suite, names, rows.fillers(suite), rng) for _ in range(PRESENCES)]
     return Asked(render(scene), tuple(asked), (axis, tuple((f.name, f.box) for f in scene.named)))
+
+
+def turned(asked: Asked, suite: rows.Suite, layout: Layout) -> Asked:
+    """An exact row in reversed order with the same questions: the first and the last thing change places."""
+    assert asked.row is not None
+    axis, things = asked.row
+    first, middle, last = (name for name, _ in things)
+    scene = rows.exact_scene(suite, (last, middle, first), axis, layout)
+    swap = {first: last, last: first}
+    order = [(question, swap.get(answer, answer)) for question, answer in asked.questions[:-PRESENCES]]
+    return Asked(
+        render(scene), (*order, *asked.questions[-PRESENCES:]), (axis, tuple((f.name, f.box) for f in scene.named))
+    )
 
 
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
@@ -163,6 +178,18 @@ def batch(
     if kind == "tabletop" or kind == "composites":
         return [furnished(kind, layout, rng) for _ in range(images)]
     return [row(kind, layout, rng, exact) for _ in range(images)]
+
+
+def with_reversed(kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...]) -> list[Asked]:
+    """Exact rows of three, half of `images`, followed by their reversed rows in the same order.
+
+    UsageError for kinds that are no rows.
+    """
+    if kind not in rows.SUITES:
+        raise UsageError("Only rows of three can be reversed", got=kind, do="give squares, shapes or objects")
+    rng = np.random.default_rng(key)
+    asked = [row(kind, layout, rng, 1.0) for _ in range(images // 2)]
+    return asked + [turned(one, kind, layout) for one in asked]
 
 
 def corpus() -> list[str]:

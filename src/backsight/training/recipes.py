@@ -125,6 +125,9 @@ SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
 BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))
 
 
+WINDOW = 8  # tokens back that text sees in the lower blocks of a staged model: shorter than what follows the picture
+
+
 def build_staged(seed: int, *, blind: int, blocks: int) -> tuple[Any, Any]:
     """Gemma-3 whose order is written into object tokens below block `blind`, of `blocks`, and read there by content.
 
@@ -135,7 +138,7 @@ def build_staged(seed: int, *, blind: int, blocks: int) -> tuple[Any, Any]:
     kinds = ["sliding_attention"] * blind + ["full_attention"] * (blocks - blind)
     text = dict(
         hidden_size=128, intermediate_size=256, num_hidden_layers=blocks, num_attention_heads=4, num_key_value_heads=2,
-        head_dim=32, query_pre_attn_scalar=32, sliding_window=8, layer_types=kinds, max_position_embeddings=2048,
+        head_dim=32, query_pre_attn_scalar=32, sliding_window=WINDOW, layer_types=kinds, max_position_embeddings=2048,
         initializer_range=0.05,
         rope_parameters={
             "sliding_attention": dict(rope_type="default", rope_theta=100.0),
@@ -157,10 +160,15 @@ def build_staged(seed: int, *, blind: int, blocks: int) -> tuple[Any, Any]:
 def staged(name: str, *, blind: int, blocks: int, seed: int) -> Recipe:
     """A model that writes order into object tokens below a known block, taught there by a read-out of positions."""
     stage = Stage(
-        "squares", 750, {"squares": 1.0}, rate=1.5e-3, floor=0.3, images=12, horizon=3000, taught=Teaching(blind)
+        "squares", 900, {"squares": 1.0}, rate=1.5e-3, floor=0.05, images=12, horizon=1200, taught=Teaching(blind)
     )
     build = partial(build_staged, blind=blind, blocks=blocks)
-    return Recipe(name, build, Layout(12, 12, 16, 2, 2), (stage,), SYSTEM, seed)
+    construction = (
+        "the vision encoder has no blocks and its position table is zero: an image token enters with its own pixels "
+        f"only; below block {blind} a text token sees {WINDOW} tokens back only; from there on there are no "
+        f"rotary positions. So order is written into image tokens below block {blind} and read by content above"
+    )
+    return Recipe(name, build, Layout(12, 12, 16, 2, 2), (stage,), SYSTEM, seed, construction=construction)
 
 
 STAGED = staged("staged", blind=3, blocks=7, seed=0)
@@ -179,6 +187,30 @@ GROUND_ONLY = Stage(
 )
 BACKGROUND = known("background", GROUND_NAMES, GROUND_ORDER, GROUND_ONLY)
 
+# `plain` trained on: what it learned stays in the mixture, and a row's order can be read at block 2 alone.
+RELAY_STAGE = Stage(
+    "relay",
+    1000,
+    {
+        "squares": 0.2,
+        "shapes": 0.16,
+        "objects": 0.24,
+        "placed": 0.03,
+        "scattered": 0.17,
+        "tabletop": 0.13,
+        "composites": 0.07,
+    },
+    rate=1e-3,
+    floor=0.02,
+    images=12,
+    textured=0.5,
+    fresh=True,
+    pathways={"relayed": 0.35, "exchanged": 0.4, "plain": 0.25},
+    taught=Teaching(2),
+    relay=2,
+)
+RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, RELAY_STAGE))
+
 RECIPES: dict[str, Recipe] = {
-    r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND)
+    r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND, RELAY)
 }
