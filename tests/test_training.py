@@ -189,17 +189,17 @@ def test_what_is_relayed_passes_by_the_tokens_at_its_block_alone() -> None:
     packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
     image = packed.inputs["input_ids"] == model.config.image_token_id
 
-    def heard(pathway: pathways.Pathway, rng: Any, layer: int) -> torch.Tensor:
-        with torch.no_grad(), positions.listening(model, layer) as states, relay.closed(model, packed, pathway, 1, rng):
+    def heard(relayed: bool) -> torch.Tensor:
+        acting = relay.closed(model, packed, 1, Unmoved()) if relayed else nullcontext()  # type: ignore[arg-type]
+        with torch.no_grad(), positions.listening(model, 1) as states, acting:
             answer_logits(model, packed)
         return states[-1]
 
-    plain = heard("plain", Unmoved(), 1)
-    relayed = heard("relayed", Unmoved(), 1)
+    plain, relayed = heard(False), heard(True)
     torch.testing.assert_close(relayed[image], plain[image], atol=1e-5, rtol=0)
     assert not torch.allclose(relayed[~image], plain[~image], atol=1e-4)
     packed.inputs["pixel_values"] = torch.randn_like(packed.inputs["pixel_values"])
-    torch.testing.assert_close(heard("relayed", Unmoved(), 1)[~image], relayed[~image], atol=1e-6, rtol=0)
+    torch.testing.assert_close(heard(True)[~image], relayed[~image], atol=1e-6, rtol=0)
     assert not any(block._forward_pre_hooks for block in model.get_decoder().layers)
 
 
@@ -209,8 +209,7 @@ def test_relayed_tokens_change_places_within_their_picture() -> None:
     packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
     image = packed.inputs["input_ids"] == model.config.image_token_id
     states = []
-    for pathway in ("plain", "relayed"):
-        mixing = relay.closed(model, packed, pathway, 0, np.random.default_rng(0))  # type: ignore[arg-type]
+    for mixing in (nullcontext(), relay.closed(model, packed, 0, np.random.default_rng(0))):
         with torch.no_grad(), mixing, positions.listening(model, 0) as heard:
             answer_logits(model, packed)
         states.append(heard[-1])

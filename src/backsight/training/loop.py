@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -194,34 +195,24 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     key = (recipe.seed, number, step)
     kind = _drawn(stage.mixture, np.random.default_rng([*key, 1]))
     rng = np.random.default_rng([*key, 3])
-    asked = questions.batch(
-        kind, recipe.layout, images=stage.images, key=(*key, 2), exact=stage.exact, textured=stage.textured
-    )
+    layout, images, scenes = recipe.layout, stage.images, (*key, 2)
+    asked = questions.batch(kind, layout, images=images, key=scenes, exact=stage.exact, textured=stage.textured)
     pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
     if pathway == "exchanged":
-        asked = questions.with_reversed(kind, recipe.layout, images=stage.images, key=(*key, 2))
+        asked = questions.with_reversed(kind, layout, images=images, key=scenes)
     # A model with a short window learns both of its masks, so that it answers under every release (`Packer._gemma`).
     cut = bool(np.random.default_rng([*key, 4]).random() < 0.5)
-    packed, model = learner.packer.pack(asked, cut=cut), learner.model
+    packed = learner.packer.pack(asked, cut=cut)
     losses, named, heard = [], str(kind), []
     if stage.answers:
-        given = _given(recipe, learner, asked, packed, pathway, rng)
-        layer = stage.taught.layer if stage.taught else None
-        acting = (
-            relay.exchanged(model, packed, asked, stage.relay, recipe.layout)
-            if pathway == "exchanged"
-            else relay.closed(model, packed, pathway, stage.relay, rng)
-        )
-        with positions.listening(model, layer) as heard, acting:
-            logits = answer_logits(model, replace(packed, inputs=given))
-        answers = packed.answers.roll(len(packed.answers) // 2) if pathway == "exchanged" else packed.answers
-        losses.append(torch.nn.functional.cross_entropy(logits, answers))
-        right = (logits.argmax(-1) == answers).float()
+        with positions.listening(learner.model, stage.taught.layer if stage.taught else None) as heard:
+            loss, right = _answered(recipe, stage, learner, asked, packed, pathway, rng)
+        losses.append(loss)
         named = kind if pathway == "plain" else f"{kind}, {pathway}"
     if stage.taught is not None and asked[0].row is not None:
         assert learner.reader is not None
-        wanted = positions.labels(asked, recipe.layout, stage.taught.on)
-        states = positions.image_states(model, packed, heard)
+        wanted = positions.labels(asked, layout, stage.taught.on)
+        states = positions.image_states(learner.model, packed, heard)
         loss, read = positions.read(learner.reader, states, wanted, stage.taught)
         losses.append(loss)
         if not stage.answers:
@@ -231,17 +222,26 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     return {"kind": named, "loss": float(losses[0].detach()), "accuracy": float(right.mean()), "rate": rate}
 
 
-def _given(
-    recipe: Recipe, learner: _Learner, asked: list[questions.Asked], packed: Packed, pathway: Pathway,
+def _answered(
+    recipe: Recipe, stage: Stage, learner: _Learner, asked: list[questions.Asked], packed: Packed, pathway: Pathway,
     rng: np.random.Generator,
-) -> dict[str, torch.Tensor]:  # fmt: skip
-    """The arguments of a step's forward with a pathway ablated on the way into the language model."""
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """The loss of the answers with a pathway ablated or exchanged, and for each question whether it is right."""
+    model, given, answers = learner.model, packed.inputs, packed.answers
+    acting: AbstractContextManager[None] = nullcontext()
     if pathway == "background":
-        features = background.features(learner.model, learner.packer, asked, recipe.layout)
-        return pathways.with_features(learner.model, packed, pathways.shuffled(features, len(asked), rng))
-    if pathway == "shuffled" or pathway == "cells":
-        return pathways.inputs(learner.model, packed, pathway, rng)
-    return packed.inputs
+        features = background.features(model, learner.packer, asked, recipe.layout)
+        given = pathways.with_features(model, packed, pathways.shuffled(features, len(asked), rng))
+    elif pathway == "shuffled" or pathway == "cells":
+        given = pathways.inputs(model, packed, pathway, rng)
+    elif pathway == "relayed":
+        acting = relay.closed(model, packed, stage.relay, rng)
+    elif pathway == "exchanged":
+        acting = relay.exchanged(model, packed, asked, stage.relay, recipe.layout)
+        answers = answers.roll(len(answers) // 2)  # those of the reversed rows, half a batch away
+    with acting:
+        logits = answer_logits(model, replace(packed, inputs=given))
+    return torch.nn.functional.cross_entropy(logits, answers), (logits.argmax(-1) == answers).float()
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:

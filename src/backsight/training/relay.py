@@ -22,16 +22,12 @@ from torch import Tensor
 from backsight.stimuli.layouts import Layout
 from backsight.training import positions
 from backsight.training.packing import Packed
-from backsight.training.pathways import Pathway
 from backsight.training.questions import Asked
 
 
 @contextmanager
-def closed(model: Any, packed: Packed, pathway: Pathway, block: int, rng: np.random.Generator) -> Iterator[None]:
-    """Close in the language model what `relayed` closes; any other pathway leaves it as it is."""
-    if pathway != "relayed":
-        yield
-        return
+def closed(model: Any, packed: Packed, block: int, rng: np.random.Generator) -> Iterator[None]:
+    """Text tokens that see no image token below a block, and image tokens in another order from there on."""
     image = packed.inputs["input_ids"] == model.config.image_token_id
     blind = ~(~image[:, None, :, None] & image[:, None, None, :])  # false where a text token would see an image token
     order = torch.from_numpy(np.stack([rng.permutation(int(row.sum())) for row in image]))
