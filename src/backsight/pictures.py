@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,14 @@ WHITE = "shown on white where transparent"
 CMYK = "brought from CMYK to red, green and blue"
 FULL = 65535  # 16 bits
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+
+
+class Credit(NamedTuple):
+    """Whose photograph a picture shows: its id where it comes from, its licence and where it was published."""
+
+    photograph: str
+    license: str
+    source: str
 
 
 class Picture(ABC):
@@ -53,6 +62,11 @@ class Picture(ABC):
     @property
     def conversions(self) -> tuple[str, ...]:
         """What is done to the pixels of a file or an image before a model gets them: none for what is drawn."""
+        return ()
+
+    @property
+    def credits(self) -> tuple[Credit, ...]:
+        """Whose photographs are in the picture, where that is known."""
         return ()
 
 
