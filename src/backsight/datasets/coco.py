@@ -156,15 +156,15 @@ def _check_section(entries: Sequence[Any], section: str, fields: dict[str, type]
         where = f"{file}, {section}[{index}]"
         if not isinstance(entry, dict):
             raise DataError("An entry is not an object", where=where, got=_short(entry), do="write {...}")
-        for field, kind in fields.items():
+        for name, kind in fields.items():
             # bool is an int to Python, and no id.
-            if type(entry.get(field)) is not kind or entry[field] == "":
+            if type(entry.get(name)) is not kind or entry[name] == "":
                 wanted = {int: "a whole number", str: "a text", list: "a list [x, y, width, height]"}[kind]
                 raise DataError(
-                    f"An entry has no {field}" if field not in entry else f"An entry's {field} is not {wanted}",
-                    where=where if field == "id" or "id" not in entry else f"{where}, id {entry['id']}",
+                    f"An entry has no {name}" if name not in entry else f"An entry's {name} is not {wanted}",
+                    where=where if name == "id" or "id" not in entry else f"{where}, id {entry['id']}",
                     got=_short(entry),
-                    do=f"give {field} as {wanted}",
+                    do=f"give {name} as {wanted}",
                 )
         if entry["id"] in seen:
             raise DataError("An id occurs twice", where=where, got=f"id {entry['id']}", do="give each entry its own id")

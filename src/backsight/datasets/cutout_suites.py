@@ -8,28 +8,24 @@ but the pixels of the overlap tells the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from backsight.datasets.cutouts import Cutouts, CutoutFigure, CutoutScene, Piece, Split, read
+from backsight.datasets.cutout_drawing import CutoutFigure, Cutouts, CutoutScene, Piece
 from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.grid import Box, TokenGrid
+from backsight.grid import Box
 from backsight.stimuli import row_scenes, rows, scattered
 from backsight.stimuli.groups import GroupedSet
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import CREG_PROMPTS, DEPTH, DIRECTIONS, SYSTEM, Direction, depth_question
 from backsight.stimuli.relations import overlaps, relation
 from backsight.stimuli.render import ScenePicture
-from backsight.stimuli.scene import Scene
-from backsight.stimuli.suites import layout_for
 
 Ground = Literal["plain", "photo"]
 GROUNDS: tuple[Ground, Ground] = ("plain", "photo")
@@ -115,6 +111,13 @@ def at(figure: CutoutFigure, left: int, top: int) -> CutoutFigure:
     return replace(figure, box=Box(left, top, left + figure.box.width, top + figure.box.height))
 
 
+def anywhere(figure: CutoutFigure, layout: Layout, rng: np.random.Generator) -> CutoutFigure:
+    """The same figure at a random position in a picture."""
+    width, height = layout.size
+    left, top = (round(side) + 1 for side in (width - figure.box.width, height - figure.box.height))
+    return at(figure, int(rng.integers(left)), int(rng.integers(top)))
+
+
 def pair_set(
     cutouts: Cutouts, layout: Layout, *, scenes: int = 200, ground: Ground = "plain", seed: int = 0
 ) -> ExampleSet:
@@ -150,16 +153,12 @@ def _pair_with(
 
 def _two(cutouts: Cutouts, layout: Layout, rng: np.random.Generator) -> Iterator[tuple[CutoutFigure, CutoutFigure]]:
     """Two figures of different names anywhere in a picture, drawn without end."""
-    width, height = layout.size
     unit = layout.entity * layout.cell
     while True:
         names = rng.choice(np.array(cutouts.names), 2, replace=False)
         one, two = (sized(cutouts, str(n), round(unit * rng.uniform(0.65, 1.3)), rng) for n in names)
         for _ in range(20):
-            placed = [
-                at(f, int(rng.integers(width - f.box.width + 1)), int(rng.integers(height - f.box.height + 1)))
-                for f in (one, two)
-            ]
+            placed = [anywhere(figure, layout, rng) for figure in (one, two)]
             yield placed[0], placed[1]
 
 
@@ -211,7 +210,7 @@ def _overlapping(cutouts: Cutouts, layout: Layout, rng: np.random.Generator, gro
         side = min(round(unit * rng.uniform(0.65, 1.3)), min(width, height) // 2)
         # Of one size, so that neither is nearer by its size.
         one, two = (sized(cutouts, str(n), side, rng) for n in names)
-        one = at(one, int(rng.integers(width - one.box.width + 1)), int(rng.integers(height - one.box.height + 1)))
+        one = anywhere(one, layout, rng)
         for _ in range(20):
             left = round(one.box.left + rng.uniform(-1, 1) * side)
             top = round(one.box.top + rng.uniform(-1, 1) * side)

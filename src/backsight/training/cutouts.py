@@ -11,20 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from backsight.datasets.cutout_suites import random_triple, row_scene
-from backsight.datasets.cutouts import Cutouts, read
+from backsight.datasets.cutout_drawing import Cutouts
+from backsight.datasets.cutout_suites import Ground, random_triple, row_scene
+from backsight.datasets.cutouts import read
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import DIRECTIONS, EXTREME, POSITIONS, row_question
 from backsight.stimuli.render import render
 from backsight.stimuli.rows import axis_of
 from backsight.training import questions
-from backsight.training.questions import Asked
+from backsight.training.questions import Asked, Kind
 
 # Of one word, with at least four cut-outs in the training half and two in the test half of the 70 photographs that the
 # recipe was tried on; as many as Squares has colours.
 NAMES: tuple[str, ...] = ("person", "chair", "cup", "car", "toilet", "bottle")
 REAL = 0.5  # of the rows stand on an empty piece of a photograph, the others on plain ground
-KIND = "cutouts"
 
 Asks = Callable[..., list[Asked]]
 
@@ -44,7 +44,7 @@ def row(
     """
     names = random_triple(cutouts, rng)
     axis: Axis = "horizontal" if rng.random() < 0.5 else "vertical"
-    ground = "photo" if cutouts.pieces and rng.random() < real else "plain"
+    ground: Ground = "photo" if cutouts.pieces and rng.random() < real else "plain"
     scene = row_scene(cutouts, names, axis, layout, rng, exact=bool(rng.random() < exact), ground=ground)
     asked = [
         (row_question("objects", direction, names[1]), names[0 if direction in ("left", "above") else 2])
@@ -62,18 +62,18 @@ def asker(photos: Path, *, real: float = REAL) -> Asks:
     cutouts = opened(photos)
 
     def batch(
-        kind: str, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
+        kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
     ) -> list[Asked]:  # fmt: skip
-        if kind == KIND:
+        if kind == "cutouts":
             rng = np.random.default_rng(key)
             return [row(cutouts, layout, rng, exact, real=real) for _ in range(images)]
-        return questions.batch(kind, layout, images=images, key=key, exact=exact, textured=textured)  # type: ignore[arg-type]
+        return questions.batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
 
     return batch
 
 
 def corpus() -> list[str]:
-    """The words of `questions.corpus` and the names of cut-outs: a tokenizer of its own, as other recipes keep theirs."""
+    """The words of `questions.corpus` and the names of cut-outs: the tokenizers of other recipes stay as they are."""
     spellings = [form for name in NAMES for word in (name, name.capitalize()) for form in (word, f" {word}")]
     prompts = [row_question("objects", direction, name) for direction in DIRECTIONS for name in NAMES]
     return [*questions.corpus(), *spellings, *prompts]
