@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -165,6 +165,7 @@ class FilePicture(Picture):
     """A picture in a file; its id is the hash of the file's bytes. DataError where the file cannot be read."""
 
     path: Path
+    credits: tuple[Credit, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))  # a plain string will do

@@ -232,7 +232,8 @@ def hidden(cutouts: Cutouts, one: CutoutFigure, two: CutoutFigure) -> tuple[floa
     size = round(max(one.box.right, two.box.right) - left), round(max(one.box.bottom, two.box.bottom) - top)
     masks = [_mask(cutouts, figure, (left, top), size) for figure in (one, two)]
     both = float((masks[0] & masks[1]).sum())
-    return both / float(masks[0].sum()), both / float(masks[1].sum())
+    one_area, two_area = (max(1.0, float(mask.sum())) for mask in masks)
+    return both / one_area, both / two_area
 
 
 def _mask(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from backsight.datasets.cutout_drawing import Cutouts
+from backsight.datasets.cutout_reading import read
 from backsight.datasets.cutout_suites import Ground, random_triple, row_scene
-from backsight.datasets.cutouts import read
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import DIRECTIONS, EXTREME, POSITIONS, row_question
 from backsight.stimuli.render import render
