@@ -11,9 +11,10 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,14 @@ WHITE = "shown on white where transparent"
 CMYK = "brought from CMYK to red, green and blue"
 FULL = 65535  # 16 bits
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+
+
+class Credit(NamedTuple):
+    """Whose photograph a picture shows: its id where it comes from, its licence and where it was published."""
+
+    photograph: str
+    license: str
+    source: str
 
 
 class Picture(ABC):
@@ -53,6 +62,11 @@ class Picture(ABC):
     @property
     def conversions(self) -> tuple[str, ...]:
         """What is done to the pixels of a file or an image before a model gets them: none for what is drawn."""
+        return ()
+
+    @property
+    def credits(self) -> tuple[Credit, ...]:
+        """Whose photographs are in the picture, where that is known."""
         return ()
 
 
@@ -151,6 +165,7 @@ class FilePicture(Picture):
     """A picture in a file; its id is the hash of the file's bytes. DataError where the file cannot be read."""
 
     path: Path
+    credits: tuple[Credit, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))  # a plain string will do

@@ -13,16 +13,24 @@ from backsight.cli.shared import LARGEST_SEED, app, data_app, existing
 
 @app.command()
 def stimuli(
-    suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, jittered_squares, tabletop ...")],
+    suite: Annotated[str, typer.Argument(help="squares, shapes, objects, pairs, jittered_squares, tabletop, cutouts")],
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of what is drawn.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many questions.")] = None,
     layout: Annotated[str, typer.Option(help="qwen2-vl, gemma-3 or pixtral: the paper's geometry.")] = "qwen2-vl",
     objects: Annotated[Path | None, typer.Option(help="A folder with your own eight object pictures.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="cutouts: photographs in COCO's form, with polygons, to cut objects out of.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="cutouts: the test or the train half of the photographs.")] = "test",
+    ground: Annotated[str, typer.Option(help="cutouts: plain, or photo for empty pieces of photographs.")] = "plain",
 ) -> None:
-    """Write a suite as pictures with a metadata.jsonl (tabletop: in What'sUp's form), and a contact sheet."""
+    """Write a suite as pictures with a metadata.jsonl (tabletop: in What'sUp's form), and a contact sheet.
+
+    cutouts writes four suites, a folder each, with the photographs' licences in ATTRIBUTION.md.
+    """
     from backsight import stimuli as suites
-    from backsight.datasets import folder, tabletop
+    from backsight.datasets import cutouts, folder, tabletop
     from backsight.errors import UsageError
 
     if layout not in suites.PRESETS:
@@ -32,6 +40,15 @@ def stimuli(
     if objects is not None:
         existing(objects, "a folder with your own eight object pictures")
     grid = suites.PRESETS[layout]
+    if photos is not None and suite != "cutouts":
+        raise UsageError("Only the suite cutouts takes photographs", got=f"--photos with {suite}")
+    if suite == "cutouts":
+        if photos is None:
+            raise UsageError("Cut-outs are made of photographs", got="no --photos", do="name a folder in COCO's form")
+        existing(photos, "a folder in COCO's form")
+        written = cutouts.write(photos, out, grid, split=split, ground=ground, seed=seed, limit=limit)  # type: ignore[arg-type]
+        typer.echo(str(written.resolve()))
+        return
     if suite == "tabletop" and limit is not None:
         raise UsageError("Tabletop is written in whole sets", got="--limit", do="leave --limit out, or name tabletop_a")
     if suite == "tabletop":

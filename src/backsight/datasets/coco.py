@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pycocotools.coco import COCO  # type: ignore[import-untyped,unused-ignore]
 from backsight.datasets.files import misfit, picture_size, stays_inside
 from backsight.errors import DataError, UsageError
 from backsight.grid import Box
-from backsight.pictures import TURNED, FilePicture
+from backsight.pictures import TURNED, Credit, FilePicture
 
 # In pixels: annotators' boxes may reach over the edge by a rounding. They are cut at the edge.
 TOLERANCE = 1.0
@@ -35,24 +35,32 @@ _SECTIONS: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True)
 class Instance:
-    """One annotated thing. A crowd is one annotation for many things of a category."""
+    """One annotated thing. A crowd is one annotation for many things of a category.
+
+    `outline` is the annotation's segmentation as it stands in the file, unchecked: not every reader needs it.
+    """
 
     category: str
     box: Box
     crowd: bool
+    id: int = field(default=0, compare=False)
+    outline: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Photo:
     """One photograph, the number of its annotations and its instances in the order of their ids.
 
-    Where no picture is at hand, `path` is None and the instances are left out.
+    Where no picture is at hand, `path` is None and the instances are left out. `where` names its entry for errors.
     """
 
     id: int
     path: Path | None
     annotated: int
     instances: tuple[Instance, ...]
+    size: tuple[int, int] = field(default=(0, 0), compare=False)
+    credit: Credit | None = field(default=None, compare=False)
+    where: str = field(default="", compare=False, repr=False)
 
 
 def read(root: Path) -> list[Photo]:
@@ -148,15 +156,15 @@ def _check_section(entries: Sequence[Any], section: str, fields: dict[str, type]
         where = f"{file}, {section}[{index}]"
         if not isinstance(entry, dict):
             raise DataError("An entry is not an object", where=where, got=_short(entry), do="write {...}")
-        for field, kind in fields.items():
+        for name, kind in fields.items():
             # bool is an int to Python, and no id.
-            if type(entry.get(field)) is not kind or entry[field] == "":
+            if type(entry.get(name)) is not kind or entry[name] == "":
                 wanted = {int: "a whole number", str: "a text", list: "a list [x, y, width, height]"}[kind]
                 raise DataError(
-                    f"An entry has no {field}" if field not in entry else f"An entry's {field} is not {wanted}",
-                    where=where if field == "id" or "id" not in entry else f"{where}, id {entry['id']}",
+                    f"An entry has no {name}" if name not in entry else f"An entry's {name} is not {wanted}",
+                    where=where if name == "id" or "id" not in entry else f"{where}, id {entry['id']}",
                     got=_short(entry),
-                    do=f"give {field} as {wanted}",
+                    do=f"give {name} as {wanted}",
                 )
         if entry["id"] in seen:
             raise DataError("An id occurs twice", where=where, got=f"id {entry['id']}", do="give each entry its own id")
@@ -200,17 +208,31 @@ def _photo(coco: COCO, number: int, folders: Sequence[Path], file: Path) -> Phot
             do="restore the photograph that was annotated",
         )
     annotations = sorted(coco.imgToAnns[number], key=lambda a: int(a["id"]))
+    credit = _credit(coco, entry)
     if path is None:
-        return Photo(number, None, len(annotations), ())
+        return Photo(number, None, len(annotations), (), size, credit, where)
     instances = tuple(
         Instance(
             coco.cats[annotation["category_id"]]["name"],
             _box(annotation, size, f"{file}, annotation {annotation['id']}"),
             bool(annotation.get("iscrowd", 0)),
+            annotation["id"],
+            annotation.get("segmentation"),
         )
         for annotation in annotations
     )
-    return Photo(number, path, len(annotations), instances)
+    return Photo(number, path, len(annotations), instances, size, credit, where)
+
+
+def _credit(coco: COCO, entry: dict[str, Any]) -> Credit:
+    """Whose a photograph is, as far as its entry says it."""
+    listed = coco.dataset.get("licenses")
+    licenses = {one.get("id"): one for one in listed if isinstance(one, dict)} if isinstance(listed, list) else {}
+    number = entry.get("license")
+    known = licenses.get(number) if isinstance(number, (int, str)) else None
+    texts = [str(known[key]) for key in ("name", "url") if known.get(key)] if known else []
+    source = next((str(entry[key]) for key in ("flickr_url", "coco_url") if entry.get(key)), entry["file_name"])
+    return Credit(str(entry["id"]), ", ".join(texts) or "not stated", source)
 
 
 def _box(annotation: dict[str, Any], size: tuple[int, int], where: str) -> Box:

@@ -1,9 +1,9 @@
 """An example set as a folder that Hugging Face `datasets` loads: `load_dataset("imagefolder", data_dir=DIR)`.
 
 The folder holds `metadata.jsonl`, one line a question, the pictures in `images/`, each once, and a contact
-sheet to look at. `load` also reads a folder made by hand, whose lines have no more than file_name, question,
-options and answer; columns that it does not know are left alone. How counterfactual pairs are made is no part
-of the form.
+sheet to look at; where the pictures show photographs whose origin is known, also `ATTRIBUTION.md`. `load` also
+reads a folder made by hand, whose lines have no more than file_name, question, options and answer; columns that it
+does not know are left alone. How counterfactual pairs are made is no part of the form.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from backsight.examples import Example, ExampleSet, FilePicture, Picture
 
 METADATA = "metadata.jsonl"
 CONTACT_SHEET = "contact_sheet.png"
-_OPTIONAL = ("set", "direction", "subject", "reference", "system", "boxes", "tags")
+ATTRIBUTION = "ATTRIBUTION.md"
+_OPTIONAL = ("set", "direction", "subject", "reference", "system", "boxes", "tags", "credits")
 
 
 def write(examples: ExampleSet, out: Path) -> Path:
@@ -47,7 +49,30 @@ def write(examples: ExampleSet, out: Path) -> Path:
         contact_sheet.draw(examples).save(part / CONTACT_SHEET, "PNG")
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         (part / METADATA).write_text(lines, encoding="utf-8", newline="\n")
+        if any(example.picture.credits for example in examples):
+            (part / ATTRIBUTION).write_text(attribution(examples), encoding="utf-8", newline="\n")
     return out
+
+
+def attribution(examples: ExampleSet) -> str:
+    """Whose photographs the pictures of a set show, and under which licence each is, as a page in Markdown."""
+    pictures = {example.image_id: example.picture for example in examples}.values()
+    shown = Counter(credit for picture in pictures for credit in picture.credits)
+    unchanged = sum("noderivs" in credit.license.lower() or "-nd/" in credit.license.lower() for credit in shown)
+    lines = [
+        f"# Photographs in the pictures of {examples.name}",
+        "",
+        f"The {len(pictures)} pictures in `images/` are made of pieces of {len(shown)} photographs: cut out, resized, "
+        "in part mirrored, lighter or darker. The column `credits` of `metadata.jsonl` names those in a picture.",
+        "",
+    ]
+    if unchanged:
+        are = "is" if unchanged == 1 else "are"
+        lines += [f"{unchanged} of the photographs {are} under a licence that forbids passing on changed copies.", ""]
+    lines += ["| photograph | licence | source | pictures |", "|---|---|---|---|"]
+    order = sorted(shown.items(), key=lambda one: (len(one[0].photograph), one[0]))
+    lines += [f"| {' | '.join(text.replace('|', '%7C') for text in credit)} | {count} |" for credit, count in order]
+    return "\n".join(lines) + "\n"
 
 
 def _file_stem(image_id: str) -> str:
@@ -72,6 +97,7 @@ def _record(example: Example, file_name: str) -> dict[str, Any]:
             {"name": name, **dict(zip(SIDES, map(float, box), strict=True))} for name, box in example.boxes.items()
         ],
         "tags": [{"key": key, "value": value} for key, value in example.tags.items()],
+        "credits": [credit._asdict() for credit in example.picture.credits],
     }
 
 
@@ -144,7 +170,7 @@ def _picture(root: Path, name: str, line: Line) -> tuple[Picture, tuple[int, int
     path = root / name
     if not path.exists():
         raise line.wrong("A picture is missing", name, "restore the file, or leave the line out")
-    return FilePicture(path), picture_size(path, line.where)
+    return FilePicture(path, line.credits()), picture_size(path, line.where)
 
 
 def _refuse_duplicates(lines: Sequence[Line], items: Sequence[Example]) -> None:

@@ -16,6 +16,7 @@ from backsight.datasets.files import misfit
 from backsight.errors import DataError
 from backsight.examples import Example, Picture
 from backsight.grid import Box
+from backsight.pictures import Credit
 
 SIDES = ("left", "top", "right", "bottom")
 # In pixels. Boxes are computed, and their last digits are not a mistake.
@@ -128,6 +129,11 @@ class Line:
                     "give left < right and top < bottom in pixels of the picture; y grows downwards",
                 )
         return boxes
+
+    def credits(self) -> tuple[Credit, ...]:
+        """Whose photographs the line's picture shows."""
+        entries = self.entries("credits", Credit._fields)
+        return tuple(Credit(*(_text(entry[key]) for key in Credit._fields)) for entry in entries)
 
 
 def _text(value: object) -> str:

@@ -31,7 +31,7 @@ def last_token(examples: ExampleSet, *, per_direction: int = 50, seed: int = 0) 
         while clean and len(seen) < per_direction and tries < 50 * per_direction:
             tries += 1
             chosen = clean[int(rng.integers(len(clean)))]
-            others = [n for n in row_scenes.fillers(chosen.source.suite) if n not in chosen.source.names]
+            others = [n for n in chosen.source.known if n not in chosen.source.names]
             c3, c4 = (str(n) for n in rng.choice(others, 2, replace=False))
             if (chosen.id, (c3, c4)) not in seen:
                 seen.add((chosen.id, (c3, c4)))
@@ -43,8 +43,7 @@ def _opposite(clean: Example, direction: Direction, c3: str, c4: str, number: in
     row: row_scenes.Row = clean.source
     names = (c4, row.names[1], c3)
     figures = tuple(
-        row_scenes.figure(row.suite, name, old.box, shade=old.shade) if name != old.name else old
-        for name, old in zip(names, row.scene.figures, strict=True)
+        row.instead(name, old) if name != old.name else old for name, old in zip(names, row.scene.figures, strict=True)
     )
     other = replace(row, names=names, scene=row.scene.with_figures(figures))
     key = f"{clean.suite}-last_token-{number:03d}"

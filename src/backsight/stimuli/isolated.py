@@ -61,7 +61,7 @@ def control(example: Example) -> Example:
     """
     row = row_of(example)
     draw = zlib.crc32(f"control:{example.id}".encode())
-    absent = [name for name in rows.fillers(row.suite) if name not in row.names]
+    absent = [name for name in row.known if name not in row.names]
     there, missing = row.names[draw % 3], absent[draw // 3 % len(absent)]
     one, two = (there, missing) if draw // 64 % 2 else (missing, there)
     return replace(

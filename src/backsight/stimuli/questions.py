@@ -65,6 +65,9 @@ FILE_RELATION: dict[Relation, str] = {  # how the published file names say it
 WHATSUP_PROMPT = (
     "Where is the {object} in relation to the {reference}? Answer with {first}, {second}, {third} or {last}."
 )
+# Which of two things that overlap is nearer, for scenes whose order of pasting is known.
+DEPTH: tuple[Relation, Relation] = ("front", "behind")
+DEPTH_PROMPT = "Where is the {object} in relation to the {reference}? Answer with {first} or {last}."
 CAPTION_PROMPT = "Which caption fits the picture?"
 # A composite of two What'sUp pictures with one piece of furniture (Dual Mechanisms, A.3).
 COMPOSITE_PROMPT = "The object on the floor {preposition} the {middle} is"
@@ -109,6 +112,11 @@ def whatsup_question(which: WhatsUpSet, subject: str, reference: str) -> str:
     return WHATSUP_PROMPT.format(
         object=subject, reference=reference, first=first, second=second, third=third, last=last
     )
+
+
+def depth_question(subject: str, reference: str) -> str:
+    """The question which of two overlapping things is in front, in the words of What'sUp's."""
+    return DEPTH_PROMPT.format(object=subject, reference=reference, first=DEPTH[0], last=DEPTH[1])
 
 
 def composite_question(direction: Literal["left", "right"], middle: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -18,10 +19,43 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from backsight.errors import DataError
 from backsight.examples import Picture
+from backsight.pictures import Credit
 from backsight.stimuli import object_pictures
 from backsight.stimuli.scene import Color, Figure, FigureKind, Scene
 
 _SCALE = 4
+
+
+class Painter(ABC):
+    """What draws a scene's ground and figures in place of the package, as from photographs."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of the figures that it can draw."""
+
+    @abstractmethod
+    def ground(self, scene: Scene) -> Image.Image:
+        """The empty ground of a scene, RGB, of the scene's size, the caller's own."""
+
+    @abstractmethod
+    def sprite(self, figure: Figure) -> Image.Image:
+        """A figure, RGBA, of the size of its box."""
+
+    @abstractmethod
+    def instead(self, name: str, figure: Figure) -> Figure:
+        """The figure called `name` to stand where another stands, always the same for these two."""
+
+    @abstractmethod
+    def key(self, scene: Scene) -> str:
+        """What names the pixels that a scene takes from outside of the package."""
+
+    def credits(self, scene: Scene) -> tuple[Credit, ...]:
+        """Whose photographs a scene shows."""
+        return ()
+
+
+Assets = Path | Painter | None  # a folder with object pictures, what draws, or the package's own pictures
 
 
 @dataclass(frozen=True)
@@ -29,11 +63,18 @@ class ScenePicture(Picture):
     """The lazy picture of a scene. `assets` is a folder with object pictures in place of the package's own."""
 
     scene: Scene
-    assets: Path | None = None
+    assets: Assets = None
 
     @property
     def id(self) -> str:
-        return self.scene.id if self.assets is None else f"{self.scene.id}-{assets_id(self.assets)}"
+        if self.assets is None:
+            return self.scene.id
+        known = self.assets.key(self.scene) if isinstance(self.assets, Painter) else assets_id(self.assets)
+        return f"{self.scene.id}-{known}"
+
+    @property
+    def credits(self) -> tuple[Credit, ...]:
+        return self.assets.credits(self.scene) if isinstance(self.assets, Painter) else ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,13 +84,16 @@ class ScenePicture(Picture):
         return render(self.scene, self.assets)
 
 
-def render(scene: Scene, assets: Path | None = None) -> Image.Image:
+def render(scene: Scene, assets: Assets = None) -> Image.Image:
     """The picture of a scene, RGB, exactly `scene.size` pixels."""
-    canvas = (
-        Image.new("RGB", scene.size, scene.ground) if scene.texture is None else _texture(scene.size, scene.texture)
-    )
+    if isinstance(assets, Painter):
+        canvas = assets.ground(scene)
+    elif scene.texture is None:
+        canvas = Image.new("RGB", scene.size, scene.ground)
+    else:
+        canvas = _texture(scene.size, scene.texture)
     for figure in scene.figures:
-        sprite = _sprite(figure, assets)
+        sprite = assets.sprite(figure) if isinstance(assets, Painter) else _sprite(figure, assets)
         canvas.paste(sprite, (round(figure.box.left), round(figure.box.top)), sprite)
     return canvas
 

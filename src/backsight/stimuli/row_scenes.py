@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from backsight.examples import Example
@@ -14,7 +13,7 @@ from backsight.grid import Box
 from backsight.stimuli import object_pictures
 from backsight.stimuli.layouts import Axis
 from backsight.stimuli.questions import SYSTEM, Direction, row_question
-from backsight.stimuli.render import ScenePicture
+from backsight.stimuli.render import Assets, Painter, ScenePicture
 from backsight.stimuli.scene import Color, Figure, FigureKind, Scene
 
 Suite = Literal["squares", "shapes", "objects"]
@@ -47,7 +46,18 @@ class Row:
     names: Triple
     axis: Axis
     scene: Scene
-    assets: Path | None = None
+    assets: Assets = None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What may stand in such a row: the options of its question."""
+        return self.assets.names if isinstance(self.assets, Painter) else fillers(self.suite)
+
+    def instead(self, name: str, old: Figure) -> Figure:
+        """The figure called `name` to stand where another of the row stands."""
+        if isinstance(self.assets, Painter):
+            return self.assets.instead(name, old)
+        return figure(self.suite, name, old.box, shade=old.shade)
 
 
 def fillers(suite: Suite) -> tuple[str, ...]:
@@ -76,7 +86,7 @@ def example(row: Row, direction: Direction, key: str) -> Example:
         id=f"{key}-{direction}-{'.'.join(row.names)}",
         picture=ScenePicture(row.scene, row.assets),
         question=row_question(row.suite, direction, row.names[1]),
-        options=fillers(row.suite),
+        options=row.known,
         answer=answer,
         suite=key,
         direction=direction,

@@ -35,7 +35,9 @@ from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
 from backsight.training import tabletop
 
-Kind = Literal["squares", "shapes", "objects", "placed_squares", "placed", "scattered", "tabletop", "composites"]
+Kind = Literal[
+    "squares", "shapes", "objects", "placed_squares", "placed", "scattered", "tabletop", "composites", "cutouts",
+]  # fmt: skip
 QUESTIONS = 7
 PRESENCES = 2  # of a row's questions, the last ones
 PLACED_QUESTIONS = 10
@@ -168,7 +170,9 @@ def _relations(scene: Scene) -> list[tuple[str, str, Direction]]:
 def batch(
     kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
 ) -> list[Asked]:
-    """`images` pictures of a kind, a function of `key` alone."""
+    """`images` pictures of a kind, a function of `key` alone; UsageError for cut-outs, which need photographs."""
+    if kind == "cutouts":
+        raise UsageError("Cut-outs are made of a folder of photographs", do="ask through training.cutouts.asker(DIR)")
     rng = np.random.default_rng(key)
     if kind == "scattered":
         return [free(layout, rng, textured) for _ in range(images)]
