@@ -28,8 +28,12 @@ def train_builtin(
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each stage, to try it.")] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches; 0 made the shipped weights.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches. Default: the shipped weights'."),
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of photographs in COCO's form, for the recipe cutouts.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
 ) -> None:
     """Train a built-in model from scratch; a run that was killed goes on where it was."""
@@ -37,6 +41,7 @@ def train_builtin(
 
     from backsight.errors import Interrupted, UsageError
     from backsight.studies import terminal
+    from backsight.training import cutouts
     from backsight.training.loop import train
     from backsight.training.recipes import RECIPES
     from backsight.training.saving import save
@@ -47,8 +52,16 @@ def train_builtin(
         raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
     if out.exists():
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
+    if RECIPES[name].photographs != (photos is not None):
+        raise UsageError(
+            f"The recipe {name} takes {'a folder of' if RECIPES[name].photographs else 'no'} photographs",
+            got=photos or "no --photos",
+            do="give --photos DIR" if RECIPES[name].photographs else "leave out --photos",
+        )
     torch.set_num_threads(threads or os.cpu_count() or 1)
-    recipe = replace(RECIPES[name], seed=seed)
+    recipe = replace(RECIPES[name], seed=RECIPES[name].seed if seed is None else seed)
+    if photos is not None:
+        recipe = replace(recipe, asks=cutouts.asker(photos))
     place = work or out.with_name(f"{out.name}.training")
     try:
         with terminal.training_progress(open_console()) as progress:

@@ -70,7 +70,8 @@ class Stage:
 class Recipe:
     """How a built-in model is made: its architecture, its pictures, its stages and its seed.
 
-    `construction` says what the architecture itself holds back, for the card.
+    `construction` says what the architecture itself holds back, for the card. `asks` draws a step's pictures and
+    questions; recipes that take `photographs` get theirs from a folder (`training.cutouts.asker`).
     """
 
     name: str
@@ -81,6 +82,8 @@ class Recipe:
     seed: int = 0
     save_every: int = 100
     construction: str = ""
+    photographs: bool = False
+    asks: Callable[..., list[questions.Asked]] = questions.batch
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -196,7 +199,7 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     kind = _drawn(stage.mixture, np.random.default_rng([*key, 1]))
     rng = np.random.default_rng([*key, 3])
     layout, images, scenes = recipe.layout, stage.images, (*key, 2)
-    asked = questions.batch(kind, layout, images=images, key=scenes, exact=stage.exact, textured=stage.textured)
+    asked = recipe.asks(kind, layout, images=images, key=scenes, exact=stage.exact, textured=stage.textured)
     pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
     if pathway == "exchanged":
         asked = questions.with_reversed(kind, layout, images=images, key=scenes)

@@ -6,21 +6,23 @@ slowly to be told apart (see LOG.md and the model card).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 
-from backsight.models import small
+from backsight.models import opening, small
 from backsight.stimuli.layouts import PRESETS, Layout
 from backsight.stimuli.questions import SYSTEM
+from backsight.training import cutouts
 from backsight.training.loop import Recipe, Stage
 from backsight.training.positions import Teaching
 from backsight.training.questions import Kind, corpus
 
 
-def build_qwen(seed: int, *, depth: int = 3) -> tuple[Any, Any]:
+def build_qwen(seed: int, *, depth: int = 3, words: Sequence[str] | None = None) -> tuple[Any, Any]:
     """Qwen2-VL: 12x12 image tokens of 28 px (patch 28, merge 1), vision `depth` x 64, language 6 x 128."""
     text = dict(
         hidden_size=128, intermediate_size=256, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
@@ -31,7 +33,7 @@ def build_qwen(seed: int, *, depth: int = 3) -> tuple[Any, Any]:
         depth=depth, embed_dim=64, num_heads=2, mlp_ratio=2, patch_size=28, spatial_merge_size=1,
         initializer_range=0.06, rope_parameters=dict(rope_type="axial", rope_theta=100.0),
     )  # fmt: skip
-    return small.qwen2_vl(corpus(), text=text, vision=vision, tokens=144, seed=seed)
+    return small.qwen2_vl(words or corpus(), text=text, vision=vision, tokens=144, seed=seed)
 
 
 # Sizes of M-RoPE's sections, which take turns at time, row and column, fastest frequency first. In this order rows and
@@ -211,6 +213,34 @@ RELAY_STAGE = Stage(
 )
 RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, RELAY_STAGE))
 
+
+def build_cutouts(seed: int) -> tuple[Any, Any]:
+    """`plain` as it is stored, with a token for each name of a cut-out; new tokens have random embeddings."""
+    known = opening.load("builtin:plain", check=False)
+    model, processor = build_qwen(seed, words=cutouts.corpus())
+    weights, stored = model.state_dict(), known.model.state_dict()
+    old = known.processor.tokenizer.get_vocab()
+    shared = [(new, old[token]) for token, new in processor.tokenizer.get_vocab().items() if token in old]
+    to, source = torch.tensor(shared).T
+    for name, weight in weights.items():
+        if weight.shape == stored[name].shape:
+            weight.copy_(stored[name])
+        else:
+            weight[to] = stored[name][source]
+    return model, processor
+
+
+CUTOUTS = Recipe(
+    name="cutouts",
+    build=build_cutouts,
+    layout=PRESETS["qwen2-vl"],
+    stages=(
+        Stage("cutouts", 800, {"cutouts": 0.7, "objects": 0.15, "squares": 0.15}, rate=1e-3, floor=0.02, images=12),
+    ),
+    system=SYSTEM,
+    photographs=True,
+)
+
 RECIPES: dict[str, Recipe] = {
-    r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND, RELAY)
+    r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND, RELAY, CUTOUTS)
 }
