@@ -70,19 +70,21 @@ def train_builtin(
         vlm = open_model(str(out), None, "cpu", None)
         if steps is None:
             with terminal.card_progress(open_console()) as measured:
-                _card(recipe, vlm, place, measured)
+                _card(recipe, vlm, place, photos, measured)
     except KeyboardInterrupt:
         raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
     typer.echo(str(out.resolve()))
 
 
-def _card(recipe: Recipe, vlm: VLM, place: Path, progress: Callable[[str, int, int], None]) -> None:
+def _card(
+    recipe: Recipe, vlm: VLM, place: Path, photos: Path | None, progress: Callable[[str, int, int], None]
+) -> None:
     """Measure what was stored and write it beside the weights."""
     from backsight.studies import card
 
     assert vlm.origin is not None
     with tempfile.TemporaryDirectory() as folder:
-        rows = card.accuracies(vlm, card.card_sets(vlm, recipe, Path(folder) / "tabletop"), progress)
+        rows = card.accuracies(vlm, card.card_sets(vlm, recipe, Path(folder) / "tabletop", photos), progress)
     card.write_card(
         vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place), rows, card.pathways(vlm, progress)
     )

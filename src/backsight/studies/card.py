@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from backsight import stimuli
-from backsight.datasets import composites, tabletop
+from backsight.datasets import composites, cutouts, tabletop
+from backsight.datasets.cutout_suites import Ground
 from backsight.examples import ExampleSet
 from backsight.maths.pathways import Verdict, verdict
 from backsight.measurements import Behaviour, Pathways
@@ -17,17 +18,20 @@ from backsight.results.behaviour import behaviour_summary
 from backsight.results.pathways import pathways_summary
 from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
+from backsight.training import cutouts as training_cutouts
 from backsight.training.loop import Recipe, Stage
 from backsight.training.questions import Kind
 
 Progress = Callable[[str, int, int], None]
+GROUNDS: tuple[Ground, ...] = ("plain", "photo")
 
 
-def card_sets(vlm: VLM, recipe: Recipe, folder: Path) -> list[ExampleSet]:
+def card_sets(vlm: VLM, recipe: Recipe, folder: Path, photos: Path | None = None) -> list[ExampleSet]:
     """What a card reports: the suites that a recipe's last stage asks, in scenes that training never shows.
 
     Exact suites and 1,000 jittered scenes of held-out triples each; Pairs on both grounds; Tabletop's held-out pairs,
-    whose composites are joined of files in `folder`, a new one.
+    whose composites are joined of files in `folder`, a new one; rows of cut-outs of the half of `photos` that is kept
+    for tests.
     """
     kinds = recipe.stages[-1].mixture.keys()
     rows = [name for name in SUITES if name in kinds]
@@ -39,6 +43,9 @@ def card_sets(vlm: VLM, recipe: Recipe, folder: Path) -> list[ExampleSet]:
     if "composites" in kinds:
         written = tabletop.write(folder, size=vlm.grid.size, sets=("a",), scenes=10, held=True)
         examples.append(composites.load(written, vlm.grid.size, names=lambda _: True))
+    if "cutouts" in kinds and photos is not None:
+        for ground in GROUNDS:
+            examples += cutouts.load(photos, vlm.grid, ground=ground, names=training_cutouts.NAMES)[:2]
     return examples
 
 
@@ -115,14 +122,16 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    command = f"backsight train-builtin {recipe.name} --out DIR" + (f" --seed {recipe.seed}" if recipe.seed else "")
+    photos = " --photos DIR" if recipe.photographs else ""
+    command = f"backsight train-builtin {recipe.name}{photos} --out DIR"
     runs = _runs(lines)
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
         "stored": f"bfloat16 safetensors, {size / 2**20:.1f} MiB; run in float32",
         "recipe": f"`{command}`, seed {recipe.seed}; stages: " + "; ".join(stages),
-        "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown",
+        "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown"
+        + ("; cut-outs of half of the photographs, the other half is for tests" if recipe.photographs else ""),
         "held back": _held_back(recipe, vlm),
         "time": f"{sum(runs) / 60:.0f} minutes of training on the machine that made it"
         + (f", in {len(runs)} runs, each going on from the last one's checkpoint" if len(runs) > 1 else ""),
