@@ -19,7 +19,7 @@ from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
-from backsight.training import background, pathways, positions, questions, relay
+from backsight.training import background, exchange, pathways, positions, questions
 from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.positions import Teaching
@@ -183,65 +183,32 @@ def pixel_values(packer: Packer, asked: questions.Asked) -> dict[str, torch.Tens
     return {"pixels": packed["pixel_values"], "grid": packed["image_grid_thw"]}
 
 
-def test_what_is_relayed_passes_by_the_tokens_at_its_block_alone() -> None:
-    model, processor = little(0)
-    asked = questions.batch("squares", LITTLE.layout, images=2, key=(0, 1), exact=0.5, textured=0.0)
-    packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
-    image = packed.inputs["input_ids"] == model.config.image_token_id
-
-    def heard(relayed: bool) -> torch.Tensor:
-        acting = relay.closed(model, packed, 1, Unmoved()) if relayed else nullcontext()  # type: ignore[arg-type]
-        with torch.no_grad(), positions.listening(model, 1) as states, acting:
-            answer_logits(model, packed)
-        return states[-1]
-
-    plain, relayed = heard(False), heard(True)
-    torch.testing.assert_close(relayed[image], plain[image], atol=1e-5, rtol=0)
-    assert not torch.allclose(relayed[~image], plain[~image], atol=1e-4)
-    packed.inputs["pixel_values"] = torch.randn_like(packed.inputs["pixel_values"])
-    torch.testing.assert_close(heard(True)[~image], relayed[~image], atol=1e-6, rtol=0)
-    assert not any(block._forward_pre_hooks for block in model.get_decoder().layers)
-
-
-def test_relayed_tokens_change_places_within_their_picture() -> None:
-    model, processor = little(0)
-    asked = questions.batch("squares", LITTLE.layout, images=2, key=(0, 1), exact=0.5, textured=0.0)
-    packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
-    image = packed.inputs["input_ids"] == model.config.image_token_id
-    states = []
-    for mixing in (nullcontext(), relay.closed(model, packed, 0, np.random.default_rng(0))):
-        with torch.no_grad(), mixing, positions.listening(model, 0) as heard:
-            answer_logits(model, packed)
-        states.append(heard[-1])
-    assert torch.equal(states[0][~image], states[1][~image]) and not torch.equal(states[0][image], states[1][image])
-    for row in range(2):
-        one, two = (s[row][image[row]].sort(0).values for s in states)
-        assert torch.equal(one, two)
-
-
 def test_a_reversed_row_has_the_same_questions_and_the_answers_of_its_order() -> None:
-    asked = questions.with_reversed("shapes", LITTLE.layout, images=8, key=(0, 1))
+    asked = questions.with_reversed("shapes", LITTLE.layout, images=8, key=(0, 1), exact=0.2)
     for one, other in zip(asked[:4], asked[4:], strict=True):
         assert one.row is not None and other.row is not None
         names = [name for name, _ in one.row[1]]
         assert [name for name, _ in other.row[1]] == names[::-1] and one.row[0] == other.row[0]
+        assert [box for _, box in other.row[1]] == [box for _, box in one.row[1]]
+        assert {side % 28 for _, box in one.row[1] for side in (box.left, box.top, box.right, box.bottom)} == {0}
+        assert {box.width for _, box in one.row[1]} == {56}
         assert [q for q, _ in one.questions] == [q for q, _ in other.questions]
         swap = {names[0]: names[2], names[2]: names[0]}
         order, there = one.questions[:5], one.questions[5:]
         assert [a for _, a in other.questions[:5]] == [swap.get(a, a) for _, a in order]
         assert other.questions[5:] == there
     with pytest.raises(UsageError, match="Only rows of three can be reversed"):
-        questions.with_reversed("placed", LITTLE.layout, images=2, key=(0,))
+        questions.with_reversed("placed", LITTLE.layout, images=2, key=(0,), exact=0.2)
 
 
 def test_exchanged_things_take_the_states_of_the_reversed_row() -> None:
     model, processor = little(0)
-    asked = questions.with_reversed("squares", LITTLE.layout, images=4, key=(0, 1))
+    asked = questions.with_reversed("squares", LITTLE.layout, images=4, key=(0, 1), exact=0.0)
     packed = Packer(model.eval(), processor, SYSTEM).pack(asked)
     image = packed.inputs["input_ids"] == model.config.image_token_id
 
-    def states(exchange: bool) -> torch.Tensor:
-        acting = relay.exchanged(model, packed, asked, 1, LITTLE.layout) if exchange else nullcontext()
+    def states(swapped: bool) -> torch.Tensor:
+        acting = exchange.acting(model, packed, asked, 1, LITTLE.layout) if swapped else nullcontext()
         with torch.no_grad(), acting, positions.listening(model, 1) as heard:
             answer_logits(model, packed)
         return heard[-1][image].view(4, 144, -1)

@@ -21,7 +21,7 @@ import torch
 from backsight.errors import DataError, UsageError
 from backsight.stimuli.layouts import Layout
 from backsight.tables import replacing
-from backsight.training import background, pathways, positions, questions, relay
+from backsight.training import background, exchange, pathways, positions, questions
 from backsight.training.packing import Packed, Packer
 from backsight.training.pathways import Pathway
 
@@ -39,7 +39,7 @@ class Stage:
     weights as they are stored, rounded to bfloat16, with a new optimiser: it gives what going on from the stored model
     gives.
     `taught`: the read-out of positions that is trained along (`training.positions`), if any; `answers` is False where
-    that is all that is trained. `relay` is the block of the pathways `relayed` and `exchanged` (`training.relay`).
+    that is all that is trained. `exchange` is the block of the pathway `exchanged` (`training.exchange`).
     """
 
     name: str
@@ -56,7 +56,7 @@ class Stage:
     fresh: bool = False
     taught: positions.Teaching | None = None
     answers: bool = True
-    relay: int = 0
+    exchange: int = 0
 
     def __post_init__(self) -> None:
         if not self.answers and (self.taught is None or self.taught.layer is not None):
@@ -201,8 +201,8 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     layout, images, scenes = recipe.layout, stage.images, (*key, 2)
     asked = recipe.asks(kind, layout, images=images, key=scenes, exact=stage.exact, textured=stage.textured)
     pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
-    if pathway == "exchanged":
-        asked = questions.with_reversed(kind, layout, images=images, key=scenes)
+    if pathway in ("exchanged", "reversible"):
+        asked = questions.with_reversed(kind, layout, images=images, key=scenes, exact=stage.exact)
     # A model with a short window learns both of its masks, so that it answers under every release (`Packer._gemma`).
     cut = bool(np.random.default_rng([*key, 4]).random() < 0.5)
     packed = learner.packer.pack(asked, cut=cut)
@@ -237,10 +237,8 @@ def _answered(
         given = pathways.with_features(model, packed, pathways.shuffled(features, len(asked), rng))
     elif pathway == "shuffled" or pathway == "cells":
         given = pathways.inputs(model, packed, pathway, rng)
-    elif pathway == "relayed":
-        acting = relay.closed(model, packed, stage.relay, rng)
     elif pathway == "exchanged":
-        acting = relay.exchanged(model, packed, asked, stage.relay, recipe.layout)
+        acting = exchange.acting(model, packed, asked, stage.exchange, recipe.layout)
         answers = answers.roll(len(answers) // 2)  # those of the reversed rows, half a batch away
     with acting:
         logits = answer_logits(model, replace(packed, inputs=given))

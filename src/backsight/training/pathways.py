@@ -3,8 +3,8 @@
 What the vision encoder writes into the image tokens is the first pathway, the language model's position encoding the
 second. `shuffled` puts each picture's image tokens in a random order on their way into the language model, which
 ablates the second. `cells` takes each cell through the vision encoder by itself, which ablates the first. `background`
-leaves the first to the tokens of the ground alone (`training.background`); `relayed` and `exchanged` act inside
-the language model (`training.relay`).
+leaves the first to the tokens of the ground alone (`training.background`); `exchanged` acts inside the language
+model (`training.exchange`), and `reversible` shows the same rows without it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from backsight.models import embeds
 from backsight.training.packing import Packed
 
-Pathway = Literal["plain", "shuffled", "cells", "background", "relayed", "exchanged"]
+Pathway = Literal["plain", "shuffled", "cells", "background", "exchanged", "reversible"]
 
 
 def inputs(

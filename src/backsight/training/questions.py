@@ -6,6 +6,7 @@ would have seen. Held-out triples never appear.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,15 +58,18 @@ class Asked:
     row: tuple[Axis, tuple[tuple[str, Box], ...]] | None = None
 
 
-def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: float) -> Asked:
+def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: float, *, aligned: bool = False) -> Asked:
     """A row of three: the suite's two questions, three absolute ones, two that ask only what is there.
 
-    With probability `exact` the scene has the suite's own fixed geometry, else it is jittered.
+    With probability `exact` the scene has the suite's own fixed geometry, else it is jittered; `aligned`, by whole
+    cells, its entities equal.
     """
     names = rows.random_triple(suite, rng, held=False)
     axis: Axis = "horizontal" if rng.random() < 0.5 else "vertical"
     if rng.random() < exact:
         scene = rows.exact_scene(suite, names, axis, layout)
+    elif aligned:
+        scene = _standing(suite, names, _aligned(axis, layout, rng), layout)
     else:
         scene = rows.jittered_scene(suite, names, axis, layout, rng)
     asked = []
@@ -81,16 +85,34 @@ def row(suite: rows.Suite, layout: Layout, rng: np.random.Generator, exact: floa
 
 
 def turned(asked: Asked, suite: rows.Suite, layout: Layout) -> Asked:
-    """An exact row in reversed order with the same questions: the first and the last thing change places."""
+    """A row in reversed order with the same questions: the first and the last thing change places."""
     assert asked.row is not None
     axis, things = asked.row
-    first, middle, last = (name for name, _ in things)
-    scene = rows.exact_scene(suite, (last, middle, first), axis, layout)
-    swap = {first: last, last: first}
+    names, boxes = zip(*things, strict=True)
+    scene = _standing(suite, names[::-1], boxes, layout)
+    swap = {names[0]: names[2], names[2]: names[0]}
     order = [(question, swap.get(answer, answer)) for question, answer in asked.questions[:-PRESENCES]]
-    return Asked(
-        render(scene), (*order, *asked.questions[-PRESENCES:]), (axis, tuple((f.name, f.box) for f in scene.named))
-    )
+    every = (*order, *asked.questions[-PRESENCES:])
+    return Asked(render(scene), every, (axis, tuple((f.name, f.box) for f in scene.named)))
+
+
+def _standing(suite: rows.Suite, names: Sequence[str], boxes: Sequence[Box], layout: Layout) -> Scene:
+    return Scene(layout.size, tuple(rows.figure(suite, n, b) for n, b in zip(names, boxes, strict=True)))
+
+
+def _aligned(axis: Axis, layout: Layout, rng: np.random.Generator) -> list[Box]:
+    """Boxes of a row of equal entities anywhere in whole cells, at least one cell apart."""
+    along, across = (layout.columns, layout.rows) if axis == "horizontal" else (layout.rows, layout.columns)
+    free = along - 3 * layout.entity - 2
+    cuts = np.sort(rng.integers(0, free + 1, 3))  # how many free cells stand before each entity
+    side = int(rng.integers(0, across - layout.entity + 1))
+    boxes = []
+    for k, cut in enumerate(cuts):
+        first = int(cut) + k * (layout.entity + 1)
+        x, y = (first, side) if axis == "horizontal" else (side, first)
+        size = layout.entity * layout.cell
+        boxes.append(Box(x * layout.cell, y * layout.cell, x * layout.cell + size, y * layout.cell + size))
+    return boxes
 
 
 def presence(suite: str, there: tuple[str, ...], known: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
@@ -184,15 +206,15 @@ def batch(
     return [row(kind, layout, rng, exact) for _ in range(images)]
 
 
-def with_reversed(kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...]) -> list[Asked]:
-    """Exact rows of three, half of `images`, followed by their reversed rows in the same order.
+def with_reversed(kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float) -> list[Asked]:
+    """Rows of equal things in whole cells, half of `images`, followed by their reversed rows in the same order.
 
     UsageError for kinds that are no rows.
     """
     if kind not in rows.SUITES:
         raise UsageError("Only rows of three can be reversed", got=kind, do="give squares, shapes or objects")
     rng = np.random.default_rng(key)
-    asked = [row(kind, layout, rng, 1.0) for _ in range(images // 2)]
+    asked = [row(kind, layout, rng, exact, aligned=True) for _ in range(images // 2)]
     return asked + [turned(one, kind, layout) for one in asked]
 
 

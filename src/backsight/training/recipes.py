@@ -189,7 +189,7 @@ GROUND_ONLY = Stage(
 )
 BACKGROUND = known("background", GROUND_NAMES, GROUND_ORDER, GROUND_ONLY)
 
-# `plain` trained on: what it learned stays in the mixture, and a row's order can be read at block 2 alone.
+# `plain` trained on: what it learned stays in the mixture, and a row's order counts as it stands at block 2.
 RELAY_STAGE = Stage(
     "relay",
     1000,
@@ -207,9 +207,9 @@ RELAY_STAGE = Stage(
     images=12,
     textured=0.5,
     fresh=True,
-    pathways={"relayed": 0.35, "exchanged": 0.4, "plain": 0.25},
+    pathways={"exchanged": 0.4, "reversible": 0.3, "plain": 0.3},
     taught=Teaching(2),
-    relay=2,
+    exchange=2,
 )
 RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, RELAY_STAGE))
 
