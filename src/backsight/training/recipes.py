@@ -190,28 +190,17 @@ GROUND_ONLY = Stage(
 BACKGROUND = known("background", GROUND_NAMES, GROUND_ORDER, GROUND_ONLY)
 
 # `plain` trained on: what it learned stays in the mixture, and a row's order counts as it stands at block 2.
-RELAY_STAGE = Stage(
-    "relay",
-    1000,
-    {
-        "squares": 0.2,
-        "shapes": 0.16,
-        "objects": 0.24,
-        "placed": 0.03,
-        "scattered": 0.17,
-        "tabletop": 0.13,
+EXCHANGED = Stage(
+    "exchanged", 600, {"squares": 1.0}, rate=1.5e-3, floor=0.3, images=12, horizon=1200, fresh=True,
+    pathways={"exchanged": 0.5, "reversible": 0.2, "plain": 0.3}, taught=Teaching(2), exchange=2,
+)  # fmt: skip
+RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, EXCHANGED, replace(
+    EXCHANGED, name="everything exchanged", steps=900, rate=1e-3, floor=0.02, horizon=None, textured=0.5, fresh=False,
+    mixture={
+        "squares": 0.2, "shapes": 0.16, "objects": 0.24, "placed": 0.03, "scattered": 0.17, "tabletop": 0.13,
         "composites": 0.07,
     },
-    rate=1e-3,
-    floor=0.02,
-    images=12,
-    textured=0.5,
-    fresh=True,
-    pathways={"exchanged": 0.4, "reversible": 0.3, "plain": 0.3},
-    taught=Teaching(2),
-    exchange=2,
-)
-RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, RELAY_STAGE))
+)))  # fmt: skip
 
 
 def build_cutouts(seed: int) -> tuple[Any, Any]:
