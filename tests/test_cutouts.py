@@ -33,6 +33,7 @@ from backsight.stimuli.relations import neighbour, relation
 from backsight.stimuli.render import ScenePicture
 from backsight.training import cutouts as training
 from backsight.training import questions
+from backsight.training.saving import save
 
 from .conftest import Command
 
@@ -439,6 +440,25 @@ def test_the_attribution_page(tmp_path: Path) -> None:
     assert kept.index("| 3 |") < kept.index("| 20 |")
     plain = ExampleSet("s", (Example("1", PlainPicture((8, 8)), "Which?", ("a", "b"), "a"),))
     assert not (folder.write(plain, tmp_path / "plain") / folder.ATTRIBUTION).exists()
+
+
+def test_a_study_of_cutouts(command: Command, root: Path, tmp_path: Path) -> None:
+    model = save(*tiny("qwen2_vl", training.corpus()), tmp_path / "model")
+    out = tmp_path / "out"
+    options = ("--cutouts", root, "--only", "behaviour/cutout_rows", "--only", "pathways/cutout_rows", "--limit", 4)
+    outcome = command("study", model, "--out", out, *options)
+    assert outcome.code == 0, outcome.err
+    assert {job["set"] for job in json.loads((out / "study.json").read_text())["jobs"]} == {"cutout_rows"}
+    assert command("study", model, "--out", tmp_path / "none", "--cutouts", tmp_path / "gone").code == 2
+
+
+def test_names_that_a_tokenizer_spells_with_one_token_are_kept(root: Path) -> None:
+    sets = cutouts.load(root, LAYOUT, names=lambda name: name != "cup")
+    assert [s.name for s in sets] == list(cutouts.SUITES) and [len(s) for s in sets] == [480, 480, 300, 200]
+    assert sets[0][0].options == tuple(sorted(set(NAMES) - {"cup"}))
+    with pytest.raises(CannotAnswer, match="Too few names of cut-outs") as caught:
+        cutouts.load(root, LAYOUT, names=lambda name: name in ("cup", "car"))
+    assert caught.value.got == f"accepted: car, cup of {', '.join(sorted(NAMES))}"
 
 
 # Wrong input
