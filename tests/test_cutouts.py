@@ -591,3 +591,14 @@ def test_other_kinds_are_asked_as_ever_and_the_old_words_stay(root: Path) -> Non
         questions.batch("cutouts", LAYOUT, **given)  # type: ignore[arg-type]
     assert training.corpus()[: len(questions.corpus())] == questions.corpus()
     assert not {"person", "car", "toilet"} & set(questions.corpus())
+
+
+def test_what_a_trained_model_is_judged_by(root: Path) -> None:
+    sets = training.shown(root, LAYOUT, "test", count=8)
+    assert [s.name for s in sets] == [
+        "cutout_rows", "jittered_cutout_rows", "cutout_rows_photo", "jittered_cutout_rows_photo"
+    ]  # fmt: skip
+    shown = {int(credit.photograph) for s in sets for e in s for credit in e.picture.credits}
+    assert all(len(s) == 8 for s in sets) and not shown & set(training.opened(root).photos)
+    learned = {int(c.photograph) for e in training.shown(root, LAYOUT, "train", count=8)[0] for c in e.picture.credits}
+    assert learned <= set(training.opened(root).photos)
