@@ -37,7 +37,7 @@ def study(
         typer.Option(
             help="A measurement, a set, or both as in behaviour/squares; give it again for more. What the folder has "
             f"stays. Measurements: {', '.join(MEASUREMENT_NAMES)}. Sets: {', '.join(SET_NAMES)}, and those of "
-            "--data, --photos, --vsr and --whatsup."
+            "--data, --photos, --cutouts, --vsr and --whatsup."
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples a job.")] = None,
@@ -46,6 +46,9 @@ def study(
     ] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
+    cutouts: Annotated[
+        Path | None, typer.Option(help="A folder in COCO's form, with polygons: adds scenes of objects cut out of it.")
+    ] = None,
     vsr: Annotated[Path | None, typer.Option(help="VSR's annotations: adds VSR, with the boxes of --photos.")] = None,
     vsr_split: Annotated[
         str, typer.Option(help=f"The split of VSR: {', '.join(VSR_SPLITS)}; a folder may hold fewer.")
@@ -71,12 +74,14 @@ def study(
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
     refuse_busy(out)
     extra = _own_sets(data, photos, whatsup, vsr, vsr_split)
+    if cutouts is not None:
+        existing(cutouts, "a folder in COCO's form")
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples)
     terminal.step(console, f"opening {model}")
     vlm = open_model(model, dtype, device, max_pixels)
     terminal.step(console, "making the example sets")
     sets, skipped = default_sets(vlm, seed=seed, asked=options.only)
-    joined, unfit = _composites(vlm, whatsup, seed)
+    joined, unfit = _fitted(vlm, whatsup, cutouts, seed)
     given = {s.name for s in extra if s.name.startswith("tabletop")}  # scenes from a folder, in place of those drawn
     sets = [s for s in sets if s.name not in given]
     one = Study(vlm, [*sets, *extra, *joined], out, options, skipped=[*skipped, *unfit], command=command_line())
@@ -166,10 +171,12 @@ def _own_sets(
     return sets + [examples for path in whatsup or [] for examples in photographs.load(path)]
 
 
-def _composites(vlm: VLM, whatsup: list[Path] | None, seed: int) -> tuple[list[Any], list[Any]]:
-    """Composites of each folder at the model's picture size, of things that one token names; and those left out."""
-    from backsight.datasets import composites
-    from backsight.errors import CannotAnswer, DataError
+def _fitted(
+    vlm: VLM, whatsup: list[Path] | None, photos: Path | None, seed: int
+) -> tuple[list[Any], list[Any]]:  # fmt: skip
+    """Composites of each folder and suites of cut-outs, of things that one token names; and those left out."""
+    from backsight.datasets import composites, cutouts
+    from backsight.errors import CannotAnswer, DataError, GridError
     from backsight.models.answers import spellings
     from backsight.studies.jobs import Skipped
 
@@ -182,4 +189,8 @@ def _composites(vlm: VLM, whatsup: list[Path] | None, seed: int) -> tuple[list[A
             sets.append(composites.load(path, vlm.grid.size, names=single, seed=seed))
         except (CannotAnswer, DataError) as error:
             skipped.append(Skipped(composites.suite_of(path), "all", error.what))
+    try:
+        sets += cutouts.load(photos, vlm.grid, names=single, seed=seed) if photos else ()
+    except (CannotAnswer, GridError) as error:
+        skipped += [Skipped(name, "all", error.what) for name in cutouts.SUITES]
     return sets, skipped

@@ -207,6 +207,8 @@ def _sprite(cutout: Cutout, size: tuple[int, int], shade: float, mirrored: bool)
     cut = _cut(cutout)
     scale = min(size[0] / cut.width, size[1] / cut.height)
     fitted = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
+    if max(size[0] - fitted[0], size[1] - fitted[1]) <= 1:  # a box of these proportions but for rounding is filled
+        fitted = size
     small = cut.resize(fitted, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if mirrored:
         small = ImageOps.mirror(small)

@@ -7,13 +7,15 @@ The package holds no photographs, so the folder is a parameter: `asker(photos)` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from backsight.datasets.cutout_drawing import Cutouts
+from backsight.datasets.cutout_drawing import Cutouts, Split
 from backsight.datasets.cutout_reading import read
-from backsight.datasets.cutout_suites import Ground, random_triple, row_scene
+from backsight.datasets.cutout_suites import GROUNDS, Ground, random_triple, row_scene, row_set
+from backsight.examples import ExampleSet
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import DIRECTIONS, EXTREME, POSITIONS, row_question
 from backsight.stimuli.render import render
@@ -70,6 +72,21 @@ def asker(photos: Path, *, real: float = REAL) -> Asks:
         return questions.batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
 
     return batch
+
+
+def shown(photos: Path, layout: Layout, split: Split, *, count: int = 240) -> list[ExampleSet]:
+    """Rows by which a trained model is judged on one half of a folder: exact and jittered, on plain and real ground.
+
+    On the test half no photograph is one that training showed; the same on the training half says how much of it was
+    learned by heart. `count` questions a set; those on real ground have names that end in `_photo`.
+    """
+    cutouts = read(photos, split, names=NAMES)
+    sets = []
+    for ground in GROUNDS:
+        for exact in (True, False):
+            one = row_set(cutouts, layout, count=count, exact=exact, ground=ground)
+            sets.append(one if ground == "plain" else replace(one, name=f"{one.name}_photo"))
+    return sets
 
 
 def corpus() -> list[str]:
