@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backsight import stimuli
-from backsight.datasets import composites, cutouts, tabletop
-from backsight.datasets.cutout_suites import Ground
+from backsight.datasets import composites, tabletop
 from backsight.examples import ExampleSet
 from backsight.maths.pathways import Verdict, verdict
 from backsight.measurements import Behaviour, Pathways
@@ -18,12 +17,11 @@ from backsight.results.behaviour import behaviour_summary
 from backsight.results.pathways import pathways_summary
 from backsight.stimuli.rows import SUITES
 from backsight.tables import replacing
-from backsight.training import cutouts as training_cutouts
+from backsight.training import cutouts
 from backsight.training.loop import Recipe, Stage
 from backsight.training.questions import Kind
 
 Progress = Callable[[str, int, int], None]
-GROUNDS: tuple[Ground, ...] = ("plain", "photo")
 
 
 def card_sets(vlm: VLM, recipe: Recipe, folder: Path, photos: Path | None = None) -> list[ExampleSet]:
@@ -44,8 +42,7 @@ def card_sets(vlm: VLM, recipe: Recipe, folder: Path, photos: Path | None = None
         written = tabletop.write(folder, size=vlm.grid.size, sets=("a",), scenes=10, held=True)
         examples.append(composites.load(written, vlm.grid.size, names=lambda _: True))
     if "cutouts" in kinds and photos is not None:
-        for ground in GROUNDS:
-            examples += cutouts.load(photos, vlm.grid, ground=ground, names=training_cutouts.NAMES)[:2]
+        examples += cutouts.shown(photos, recipe.layout, "test")
     return examples
 
 
