@@ -52,6 +52,7 @@ def swaps(
                 row |= {"direction": ("left", "above")[number % 2], "vision": "intact", "tokens": tokens}
                 row |= {"layer": layer, "p_clean": 0.05 if over else high, "p_flipped": high if over else 0.05}
                 row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "blue"}
+                row |= {"top_outcome": "flipped" if over else "clean"}
                 rows.append(row | changes)
     return Table.of(IMAGE_INTERCHANGE, rows)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from backsight.maths.interchange import ANSWER
 from backsight.maths.intervals import holm
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.image_interchange import AXES, IMAGE_INTERCHANGE_SUMMARY, flip_layers
 from backsight.results.image_interchange.section import corrected
-from backsight.results.pages.wording import flip_sentence, p_value
+from backsight.results.pages.layers import flip_sentence
+from backsight.results.pages.wording import p_value
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -36,14 +38,15 @@ def image_rows(
         common = {"suite": suite, "vision": vision, "tokens": tokens, "direction": direction}
         common |= {"pairs": pairs, "dropped": 2}
         if pairs < 10:
-            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval"))
+            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval", *ANSWER))
             rows.append(common | empty | {"omitted": True})
             continue
         for layer in range(layers + 1):
             for outcome in ("clean", "flipped"):
                 p = 0.9 if (outcome == "flipped") == (layer in flipped) else 0.05
                 row = common | {"layer": layer, "outcome": outcome, "probability": p, "low": p - 0.03}
-                rows.append(row | {"high": p + 0.03, "interval": "bootstrap", "omitted": False})
+                row |= {"high": p + 0.03, "interval": "bootstrap", "omitted": False}
+                rows.append(row | dict(zip(ANSWER, (p, p - 0.05, p + 0.05), strict=True)))
     return rows
 
 

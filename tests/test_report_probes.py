@@ -228,7 +228,7 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
         "Where position comes from",
         "How well it answers",
-        "Where the order is decided",
+        "Where the last token carries the position",
         "Where order is readable",
         "Do swapped image tokens flip the answer",
         "Does the language model make the order itself",
