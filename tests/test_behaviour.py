@@ -14,6 +14,7 @@ from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PairSet
 from backsight.measurements import Behaviour, Interchange
+from backsight.models.answers import normalise
 from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.vlm import VLM

@@ -160,7 +160,7 @@ def test_interchange_says_counts_and_outcomes() -> None:
     text = said(plot(sweeps()))
     assert "24 pairs kept, 0 dropped" in text
     assert all(outcome in text for outcome in ("clean answer", "counterfactual answer", "clean picture (order)"))
-    assert "order above both others, intervals apart, and the model's answer" in text
+    assert "order above both others, and the answer" in text
 
 
 def test_layers_of_the_order_are_shaded() -> None:

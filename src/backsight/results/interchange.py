@@ -186,7 +186,7 @@ def draw(
         draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
         below, empty = sweeps.counts(group)
         shown_panels.append(panels.Panel(title, below, draw, empty))
-    shaded = "order above both others, intervals apart, and the model's answer" if any(decided[key] for key in groups) else ""
+    shaded = "order above both others, and the answer" if any(decided[key] for key in groups) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
 

@@ -22,9 +22,9 @@ def suffices(verdict: Mapping[str, Any]) -> bool | None:
 
     Of a verdict that judges each pathway its own word is taken, else it is read off the source.
     """
-    own = text(mapping(mapping(verdict.get("pathways")).get("language")).get("verdict"))
+    own = text(mapping(mapping(verdict.get("pathways")).get("language")).get("outcome"))
     if own:
-        return {"suffices": True, "does not": False}.get(own)
+        return {"suffices": True, "does not suffice": False}.get(own)
     return BY_SOURCE.get(text(verdict.get("source")))
 
 

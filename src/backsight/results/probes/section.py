@@ -11,7 +11,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import unbroken, with_interval
+from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.results.probes import text
 from backsight.results.probes.figure import SITES, draw
 
@@ -105,13 +105,16 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 
 def readable(group: Group) -> str:
-    """The first site and layer at which the position is readable, in words; "nowhere", or "omitted"."""
+    """The first site and layer at which the position is readable, in words; "omitted"; or "nowhere" and its best."""
     known = [(place, at) for place, at in group.items() if not _missing(at)]
     if not known:
         return "omitted"
     able = [_able(at) for _, at in known]
     if not any(able):
-        return "nowhere"
+        best, at = max(known, key=lambda one: float(one[1]["objects"]["share"]))
+        share = at["objects"]["share"]
+        alone = "; no lead over a probe of shuffled positions is shown" if share >= READABLE else ""
+        return f"nowhere (at most {percent(share)} of the tokens, at {place_words(best)}{alone})"
     first = able.index(True)
     where = place_words(known[first][0])
     return f"from {where} on" if all(able[first:]) else f"first at {where}, but not at all that follow"

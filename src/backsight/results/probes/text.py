@@ -29,12 +29,12 @@ READABLE_LEAD = (
     "interval of its lead over a probe of shuffled positions wholly above zero:"
 )
 METHOD = (
-    "A linear probe (logistic regression on standardised features; the authors' own fit is an option) is fitted on the "
-    "object tokens of three quarters of the pictures to tell which position its object has, and scored on the other "
-    "quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language "
-    "Models, arXiv 2603.22278: sections 3.3 and 5.2.1, appendices B.3 and B.4). One probe is fitted for "
-    "each suite, arrangement, site and layer. Blocks and layers are counted from 0, as in the tables, and layer l "
-    "is the input of decoder block l.",
+    "A linear probe is fitted on the object tokens of three quarters of the pictures to tell which position its object "
+    "has, and scored on the other quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv "
+    "2603.22278: sections 3.3 and 5.2.1, appendices B.3 and B.4). A study's fit is logistic regression on standardised "
+    "features, from zero to its optimum or for 50 steps; the authors' own, 200 steps of AdamW from a random beginning, is "
+    "an option. One probe is fitted for each suite, arrangement, site and layer. Blocks and layers are counted from 0, as "
+    "in the tables, and layer l is the input of decoder block l.",
     "Selectivity is what the probe gives right beyond one that was fitted with the positions of each picture "
     "exchanged among themselves: what is left is position, not what else a probe can learn from a token.",
     "Background tokens are those of no object. They count as right where the probe, which saw none of them, gives "
@@ -47,7 +47,7 @@ LIMITS = (
     "asks.",
     "The rows start at the same position in every picture: in them a position in the row and an absolute column are "
     "one thing. The shifted rows tell the two apart.",
-    "The best layer is chosen on the pictures that it is reported on, so its number is a little too high.",
+    "The best layer is chosen on the pictures that it is reported on, so its number may be too high.",
     "The probe is linear: where it fails, the position may still be there in another form.",
     "There is one split of the pictures and one fit; the interval is over test pictures alone.",
 )
