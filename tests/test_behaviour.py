@@ -187,7 +187,9 @@ def test_pairs_that_either_run_answers_wrong_are_dropped(tiny_vlm: VLM, pairs: P
         if number in (1, 4):
             (row,) = found
             assert row["kept"] is False
-            assert {row[c] for c in ("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token", "top_outcome")} == {None}
+            assert {
+                row[c] for c in ("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token", "top_outcome")
+            } == {None}
         else:
             assert [r["layer"] for r in found] == list(range(tiny_vlm.n_layers + 1))
             assert all(r["kept"] for r in found)

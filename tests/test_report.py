@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from backsight.errors import DataError, UsageError
+from backsight.maths.interchange import ANSWER
 from backsight.report import write_report
 from backsight.results.behaviour import BEHAVIOUR_SUMMARY
 from backsight.results.behaviour.sentences import accuracy_sentence
-from backsight.maths.interchange import ANSWER
 from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
 from backsight.results.pages.layers import order_sentence
 from backsight.results.pages.wording import model_sentence

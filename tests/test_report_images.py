@@ -103,7 +103,10 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     removed = image_rows(vision="removed", tokens="objects", flipped=(3, 4))
     html = page_of(write_images(tmp_path / "s", [*BOTH, *removed]))
     opening = words(html.split("<nav")[0])
-    assert "is removed: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; it flips in up to 90.0 % of them, at layer 3)" in opening
+    assert (
+        "is removed: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; it flips in up to 90.0 % of them, at layer 3)"
+        in opening
+    )
     assert html.index('id="image_interchange"') < html.index('id="backup"')
     assert "3-4 (n=48)" in section_of(html, "backup") and "0-2 (n=48)" not in section_of(html, "backup")
     assert "3-4 (n=48)" not in section_of(html, "image_interchange")
@@ -114,7 +117,12 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
 
 def test_without_the_table_there_is_neither(tmp_path: Path) -> None:
     html = page_of(write_study(tmp_path / "s", study_record("squares")))
-    for absent in ('id="image_interchange"', 'id="backup"', "Do swapped image tokens", "write order into object tokens"):
+    for absent in (
+        'id="image_interchange"',
+        'id="backup"',
+        "Do swapped image tokens",
+        "write order into object tokens",
+    ):
         assert absent not in html
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from backsight.report.reading import read_study
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pages.study import Study
 from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.results.probe_maps import PROBE_MAPS
 from backsight.results.probes import PROBES_SUMMARY
-from backsight.results.probes.section import place_words, readable
+from backsight.results.probes.section import fit_sentences, place_words, readable
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -236,3 +237,14 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     ]
     anchors = set(re.findall(r' id="([^"]+)"', html))
     assert {address for address in re.findall(r'href="#([^"]*)"', html)} <= anchors
+
+
+@pytest.mark.parametrize(("methods", "said"), [(["logistic"], "by logistic"), (["adamw"], "as the authors did")])
+def test_the_fit_is_that_of_the_jobs(tmp_path: Path, methods: list[str], said: str) -> None:
+    def sentences(*fits: str) -> tuple[str, ...]:
+        jobs = [{"kind": "probes", "measurement": f"Probes(batch=16, method='{fit}')"} for fit in fits]
+        return fit_sentences(Study(tmp_path, {"jobs": jobs}, {}))
+
+    (sentence,) = sentences(*methods)
+    assert sentence.startswith(f"The probes are fitted {said}")
+    assert len(sentences("logistic", "adamw")) == 2 and sentences() == sentences("?") == ()

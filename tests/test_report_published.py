@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backsight.maths.interchange import ANSWER
 from backsight.errors import CannotAnswer
+from backsight.maths.interchange import ANSWER
 from backsight.measurements import amplify
 from backsight.published import Published, figures
 from backsight.report.published.shared import scope

@@ -63,16 +63,14 @@ def sign_flips(
 
     Were it all the same which of the two is which, the sum of an image's differences could as well have the other sign.
     The p-value is the share of patterns of signs whose total is at least as far from zero as the one found ("less": at
-    least as far below): of all patterns up to `EXACT` images that differ, else of `DRAWS` random ones and the one found.
+    least as far below). Patterns are all up to `EXACT` images that differ, else `DRAWS` random ones and the one found.
     """
     _, index = np.unique(np.asarray(images), return_inverse=True)
     sums = np.bincount(index, weights=np.asarray(differences, dtype=float))
     return sign_flips_of(sums[sums != 0][:, None], [alternative], seed=seed)[0]
 
 
-def sign_flips_of(
-    sums: NDArray[np.float64], alternatives: Sequence[Alternative], *, seed: int = 0
-) -> list[float]:
+def sign_flips_of(sums: NDArray[np.float64], alternatives: Sequence[Alternative], *, seed: int = 0) -> list[float]:
     """As `sign_flips` of each column of `sums` (image, column), with the same signs for all.
 
     An image that a column has nothing of has the sum 0 in it.

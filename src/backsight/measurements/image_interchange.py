@@ -182,4 +182,6 @@ def _named(pair: Pair) -> tuple[str, str]:
 
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
     clean, flipped = vlm.choose(logits, _named(pair))[1].tolist()
-    return {"p_clean": clean, "p_flipped": flipped} | top_outcome(vlm, logits, {"clean": _named(pair)[0], "flipped": _named(pair)[1]})
+    return {"p_clean": clean, "p_flipped": flipped} | top_outcome(
+        vlm, logits, {"clean": _named(pair)[0], "flipped": _named(pair)[1]}
+    )

@@ -1,7 +1,8 @@
 """Interchange at the last token: where it carries the position that is asked for.
 
 At layers where the line of the order stands above both others, with intervals apart, and is what the model answers, the
-last token carries the ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms, for any model.
+last token carries the ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms,
+for any model.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.pages import common, layers, pictures
 from backsight.results.pages.content import Answer, Section, Statement
-from backsight.results.pages.study import Study
 from backsight.results.pages.layers import ANSWER_RULE
+from backsight.results.pages.study import Study
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def interchange(study: Study) -> common.Part | None:
     last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
     statements = tuple(
         Statement(
-            layers.order_sentence(common.title(study, row["suite"]), row, last), "figure-interchange",
+            layers.order_sentence(common.title(study, row["suite"]), row, last),
+            "figure-interchange",
             layers.silence("interchange", [row]),
         )
         for row in orders
@@ -215,7 +217,13 @@ def interchange(study: Study) -> common.Part | None:
         notes=(),
         figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
         tables=(
-            common.layers_table(study, orders, heading, study.files("order_layers"), layers.silence("interchange", [row for row in orders if row["direction"] == "all"])),
+            common.layers_table(
+                study,
+                orders,
+                heading,
+                study.files("order_layers"),
+                layers.silence("interchange", [row for row in orders if row["direction"] == "all"]),
+            ),
             common.probabilities(study, rows, COLUMNS, study.files("interchange_summary")),
         ),
         method=METHOD,

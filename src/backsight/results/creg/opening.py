@@ -147,7 +147,7 @@ def beaten_sentence(study: Study, rows: Sequence[Row], pairs: Sequence[Row], pla
 
 
 def _tested(pairs: Sequence[Row], place: Place, row: Row) -> Row | None:
-    """A method against uniform relevance, where the mean was tested: earlier releases tested ranks, and gave no side."""
+    """A method against uniform relevance, where the mean was tested; earlier releases tested ranks, without a side."""
     about = (*place, row["method"], row["target"], NULL, None)
     keys = ("suite", "prompt", "method", "target", "other", "other_target")
     fitting = [one for one in of_choice(pairs) if tuple(one[key] for key in keys) == about]

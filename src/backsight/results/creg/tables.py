@@ -21,7 +21,15 @@ from backsight.results.creg.reading import (
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken
-from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, missing_reason, place_cells, place_words
+from backsight.results.relevance.cells import (
+    Cells,
+    Place,
+    degrees,
+    degrees_between,
+    missing_reason,
+    place_cells,
+    place_words,
+)
 from backsight.results.relevance.words import TARGET_WORDS, in_order, left_out_words, short
 
 DIRECTIONS = ("left", "right", "above", "below")

@@ -24,9 +24,10 @@ METHOD = (
     "the model's choice. Relevance is |sum of gradient times state| at four layers from -2 down (equation 2), each "
     "brought to 0 to 1, then weighted and added up (equation 3). As printed the weights are vacuous: each layer has "
     "the maximum 1, so that all weigh the same. As meant, they come from the maxima before the scaling.",
-    "At layer -2, the input of the last block, gradient times state is zero by construction: an answer sees an image "
-    "token there through keys and values of a normalised state, which the state's length does not change. What is left "
-    "is the norm's epsilon and rounding, and CREG scales it to 0 to 1 like the other layers. The single layer with "
+    "Where the last block normalises its input, gradient times state is zero by construction at that input, layer -2: "
+    "an answer sees an image token there through keys and values of a normalised state, which the state's length does "
+    "not change. What is left is the norm's epsilon and rounding, which as printed CREG scales to 0 to 1 like the other "
+    "layers. The single layer with "
     "and without contrast, and integrated gradients times the state, rest on that layer alone. CREG without layer -2 "
     "leaves it out. The gradient's length, which gradient norm and magnitudes take there, is not zero.",
     "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
@@ -58,8 +59,8 @@ INTERVALS = (
 LIMITS = (
     "A compass that points at the subject does not show a relation: relevance that lights the subject points there "
     "too. What is seen from a random centre, and with subject and reference swapped, stands in a table of its own.",
-    "A gain above zero says that relevance lies nearer to the subject's direction than if it were uniform, not that the "
-    "answer goes by it. That is what the causal checks ask.",
+    "A gain above zero says that relevance lies nearer to the subject's direction than if it were uniform, not that "
+    "the answer goes by it. That is what the causal checks ask.",
     "No gain does not show that a method is wrong: what the answer goes by need not lie in the subject's direction. "
     "With few questions the interval is wide.",
     "Where all answers are right both targets are one, and nothing tells evidence for the truth from evidence for the "

@@ -1,7 +1,8 @@
 """The clean and the flipped answer's probability by layer, one panel a suite and set of image tokens.
 
 Figures 6, 7 and 8 of Dual Mechanisms, for any model: where the flipped answer stands above the clean one, with
-intervals apart, and is the model's, the swapped tokens carry the order that the answer goes by; those layers are shaded.
+intervals apart, and is the model's, the swapped tokens carry the order that the answer goes by; those layers are
+shaded.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
 
     Pairs of one group ask the same three things along either axis; only groups of which both were kept count. The
     difference (vertical - horizontal) has a bootstrap interval over groups and a two-sided test of its mean, by sign
-    flips over groups. Source of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language model's own order).
+    flips over groups. Source of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language
+    model's own order).
     """
     expect(rows, "image_interchange")
     compared = []

@@ -6,7 +6,7 @@ hold the ends of the 95 % interval, and the number of samples always stands besi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backsight.maths.grouping import SMALLEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,12 +44,19 @@ def probes(study: Study) -> common.Part | None:
         notes=(),
         figures=_figures(study, rows),
         tables=tuple(grid for grid in tables if grid is not None),
-        method=text.METHOD,
+        method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
         folded=True,
     )
     return common.Part(section, _answer(study, by_arrangement) if rows else None)
+
+
+def fit_sentences(study: Study) -> tuple[str, ...]:
+    """How the study's probes were fitted, by the record of its jobs; none where that does not say."""
+    jobs = (str(job.get("measurement")) for job in study.jobs if job.get("kind") in ("probes", "probemaps"))
+    fits = sorted({fit for job in jobs for fit in re.findall(r"method='(\w+)'", job) if fit in text.FITS})
+    return tuple(f"The probes are {'' if len(fits) == 1 else 'in part '}{text.FITS[fit]}." for fit in fits)
 
 
 def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ...]:
