@@ -43,8 +43,8 @@ METHOD = (
 )
 FITS = {
     "logistic": (
-        "fitted by logistic regression on standardised features, which begins at zero and stops at its optimum or after "
-        "50 steps, so that what it finds hangs on no random beginning"
+        "fitted by logistic regression on standardised features, which begins at zero and stops at its optimum or "
+        "after 50 steps, so that what it finds hangs on no random beginning"
     ),
     "adamw": "fitted as the authors did, by 200 steps of AdamW from a random beginning",
 }
