@@ -28,7 +28,8 @@ METHOD = (
     "an answer sees an image token there through keys and values of a normalised state, which the state's length does "
     "not change. What is left is the norm's epsilon and rounding, which as printed CREG scales to 0 to 1 like the "
     "other layers. The single layer with and without contrast, and integrated gradients times the state, rest on that "
-    "layer alone. CREG without layer -2 leaves it out. The gradient's length, which gradient norm and magnitudes take there, is not zero.",
+    "layer alone. CREG without layer -2 leaves it out. The gradient's length, which gradient norm and magnitudes take "
+    "there, is not zero.",
     "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
     "layer is section 5.1's baseline, with neither layers nor contrast. Integrated gradients are in the textbook form, "
     "times the state, and as accumulated gradient magnitudes (appendix A.3). Attention rollout explains no answer, so "
