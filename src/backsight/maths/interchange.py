@@ -6,7 +6,7 @@ the largest, and says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -68,18 +68,24 @@ def standing_out(group: pd.DataFrame, outcome: str) -> dict[str, Any]:
         leads = high.lt(low[outcome], axis=0).all(axis=1).to_numpy(dtype=bool)
         of = group[group["outcome"] == outcome].sort_values("layer")
         layers = [int(layer) for layer in of["layer"]]
-        said = [is_answer(one) for one in of.to_dict("records")]
-        row["layers"] = spans([n for n, lead, answer in zip(layers, leads, said, strict=True) if lead and answer])
-        row["leading"] = spans([n for n, lead, answer in zip(layers, leads, said, strict=True) if lead and not answer])
+        ends = zip(of["answer"], of["answer_low"], of["low"], strict=True)
+        counting = [is_answer(*one) for one in ends]
+        row["layers"] = spans([n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and yes])
+        row["leading"] = spans(
+            [n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and not yes]
+        )
         if of["answer"].notna().any():
             shares = of["answer"].to_numpy(dtype=float, na_value=float("-inf"))
             row |= {"peak_layer": layers[shares.argmax()], "peak_share": float(shares.max())}
-    counts = {"pairs": int(group["pairs"].max()), "dropped": int(group["dropped"].max())}
-    return row | {"found": bool(row["layers"]), "omitted": omitted} | counts
+    numbers = {"pairs": int(group["pairs"].max()), "dropped": int(group["dropped"].max())}
+    return row | {"found": bool(row["layers"]), "omitted": omitted} | numbers
 
 
-def is_answer(row: Mapping[str, Any]) -> bool:
-    """Whether an outcome is the model's answer at a layer, by a row of its curve."""
-    if pd.isna(row["answer"]):
-        return bool(row["low"] > 0.5)
-    return bool(row["answer"] >= ANSWERED and row["answer_low"] > GUESSED)
+def is_answer(share: float, share_low: float, low: float) -> bool:
+    """Whether an outcome is the model's answer at a layer: the share of pairs in which it is, with its lower end.
+
+    `low` is that of its mean probability, which decides where the share is missing.
+    """
+    if pd.isna(share):
+        return bool(low > 0.5)
+    return bool(share >= ANSWERED and share_low > GUESSED)
