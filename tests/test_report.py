@@ -165,7 +165,8 @@ def test_the_opening_says_the_three_things(study: Path) -> None:
         "× 12 tokens of 28 × 28 pixels. It ran on cpu in float32 (default on a CPU)."
     ) in said
     assert ("answers 98.8 % of Squares right [97.5, 99.6] (gray picture: 16.7 %, chance 16.7 %; 480 questions)") in said
-    assert "Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped)" in said
+    shares = "it is the answer in up to 90.0 % of them, at layer 3"
+    assert f"Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in said
 
 
 def test_tables_have_three_decimals_intervals_and_counts(study: Path) -> None:

@@ -115,6 +115,17 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     assert "Do swapped image tokens flip the answer" not in only
 
 
+def test_the_pathway_stands_beside_the_swap_after_removal(tmp_path: Path) -> None:
+    removed = image_rows(vision="removed", tokens="objects", flipped=())
+    verdict = {"source": "language", "suite": "squares"}
+    opening = words(page_of(write_images(tmp_path / "s", removed, verdict=verdict)).split("<nav")[0])
+    assert "Does the language model write order into object tokens" in opening
+    beside = "Beside it, position pathways on Squares: the language model&#39;s position encoding suffices although"
+    assert beside in opening
+    elsewhere = words(page_of(write_images(tmp_path / "t", removed, verdict=verdict | {"suite": "shapes"})))
+    assert "Beside it" not in elsewhere  # the verdict is of another suite
+
+
 def test_without_the_table_there_is_neither(tmp_path: Path) -> None:
     html = page_of(write_study(tmp_path / "s", study_record("squares")))
     for absent in (

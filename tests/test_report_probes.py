@@ -233,7 +233,7 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
         "Where the last token carries the position",
         "Where order is readable",
         "Do swapped image tokens flip the answer",
-        "Does the language model make the order itself",
+        "Does the language model write order into object tokens",
     ]
     anchors = set(re.findall(r' id="([^"]+)"', html))
     assert {address for address in re.findall(r'href="#([^"]*)"', html)} <= anchors

@@ -109,8 +109,9 @@ def _statements(study: Study, kind: _Kind, rows: Sequence[Row], flips: Sequence[
     for suite, of in suites.items():
         sentence = layers.flip_sentence(common.title(study, suite), of, TOKEN_WORDS, last)
         statements.append(Statement(sentence, f"figure-{kind.anchor}", layers.silence(kind.control, of)))
-        if kind is REMOVED and suite == text_of(study.verdict.get("suite")) and len(of) == 1:
-            beside = pathway_sentence(study.verdict, common.title(study, suite), of[0])
+        objects = [row for row in of if row["tokens"] == "objects"]
+        if kind is REMOVED and suite == text_of(study.verdict.get("suite")) and objects:
+            beside = pathway_sentence(study.verdict, common.title(study, suite), objects[0])
             statements += [Statement(beside, "figure-pathways")] if beside else []
     return tuple(statements)
 
