@@ -104,7 +104,7 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     html = page_of(write_images(tmp_path / "s", [*BOTH, *removed]))
     opening = words(html.split("<nav")[0])
     assert (
-        "is removed: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; it flips in up to 90.0 % of them, at layer 3)"
+        "written into them: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; it flips in up to 90.0 % of them, at layer 3)"
         in opening
     )
     assert html.index('id="image_interchange"') < html.index('id="backup"')

@@ -148,7 +148,8 @@ class ImageInterchange(Measurement):
 class Backup(ImageInterchange):
     """The object tokens swapped after removal: does the language model write order into them (5.3.2, figure 8)?
 
-    One that answers by its own position encoding need not: it may read rotary positions where the answer is given.
+    A flip says that it does and that the answer goes by it. A model that answers by its own position encoding need not:
+    it may read rotary positions where the answer is given.
     """
 
     vision: ClassVar[Literal["intact", "removed"]] = "removed"

@@ -1,7 +1,7 @@
 """What the interchange after removal stands beside: the verdict on the language model's position pathway.
 
-Both ask about the language model and neither includes the other: it may answer by its position encoding and write no
-order into object tokens, or write it there and answer few questions by it.
+Both ask about the language model and neither includes the other: it may answer by its position encoding and by no order
+in object tokens, or write it there and answer few questions by it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pathway_sentence(verdict: Mapping[str, Any], title: str, row: Row) -> str:
     if known:
         return (
             f"{said} although swapped object tokens flip no answer. Both can hold: it may read rotary positions and "
-            "token order where the answer is given, and write nothing into object tokens"
+            "token order where the answer is given, and go by nothing that is written into object tokens"
         )
     if row["found"]:
         lost = f", {row['dropped']} are not" if row["dropped"] else ""

@@ -52,7 +52,8 @@ INTACT = _Kind(
 REMOVED = _Kind(
     "backup", "removed", "backup", "backup", "Backup: the same after removal",
     "Does the language model write order into object tokens",
-    "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed:",
+    "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed, so that it goes "
+    "by an order written into them:",
     text.BACKUP_CAPTION, text.BACKUP, text.BACKUP_LIMITS,
 )  # fmt: skip
 

@@ -66,8 +66,9 @@ BACKUP_LIMITS = (
     "A flip at some layers says that the language model can write order into object tokens, not that it does so, or "
     "relies on it, while the vision encoder's is there.",
     "No flip does not say that it makes no order: it may read rotary positions and token order where the answer is "
-    "given, keep the order at the last token alone, or write it into the background. Whether it can answer by its own "
-    "position encoding is told under Position pathways.",
+    "given, keep the order at the last token alone, or write it into the background. Nor does it say that nothing is "
+    "written into object tokens: probes may read an order there that no answer goes by. Whether the language model can "
+    "answer by its own position encoding is told under Position pathways.",
     "The two answers need not sum to one. The interval is over images, not over words or another training.",
 )
 AXES = (
