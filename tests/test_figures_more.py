@@ -163,8 +163,8 @@ def test_layers_at_which_the_answer_flips_are_shaded() -> None:
     objects, strips = plot(swaps(flipped=(0, 1))).axes
     spans = [(p.get_x(), p.get_x() + p.get_width()) for p in strips.patches]  # type: ignore[attr-defined]
     assert spans == [(-0.5, 1.5)] and not objects.patches
-    assert "flipped above clean, intervals apart" in said(plot(swaps()))
-    assert "intervals apart" not in said(plot(swaps(flipped=())))
+    assert "flipped above clean, and the answer" in said(plot(swaps()))
+    assert "and the answer" not in said(plot(swaps(flipped=())))
 
 
 def test_curves_are_where_the_probabilities_are() -> None:

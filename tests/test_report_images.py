@@ -103,10 +103,8 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     removed = image_rows(vision="removed", tokens="objects", flipped=(3, 4))
     html = page_of(write_images(tmp_path / "s", [*BOTH, *removed]))
     opening = words(html.split("<nav")[0])
-    assert (
-        "written into them: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; it flips in up to 90.0 % of them, at layer 3)"
-        in opening
-    )
+    shares = "it flips in up to 90.0 % of them, at layer 3"
+    assert f"written into them: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in opening
     assert html.index('id="image_interchange"') < html.index('id="backup"')
     assert "3-4 (n=48)" in section_of(html, "backup") and "0-2 (n=48)" not in section_of(html, "backup")
     assert "3-4 (n=48)" not in section_of(html, "image_interchange")
