@@ -14,6 +14,7 @@ from backsight import stimuli
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PairSet
 from backsight.measurements import Behaviour, Interchange
+from backsight.models.answers import normalise
 from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.vlm import VLM
@@ -186,7 +187,9 @@ def test_pairs_that_either_run_answers_wrong_are_dropped(tiny_vlm: VLM, pairs: P
         if number in (1, 4):
             (row,) = found
             assert row["kept"] is False
-            assert {row[c] for c in ("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token")} == {None}
+            assert {
+                row[c] for c in ("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token", "top_outcome")
+            } == {None}
         else:
             assert [r["layer"] for r in found] == list(range(tiny_vlm.n_layers + 1))
             assert all(r["kept"] for r in found)
@@ -204,6 +207,8 @@ def test_kept_curves_equal_a_sweep_with_plain_hooks(tiny_vlm: VLM, pairs: PairSe
                 expected = mass(tiny_vlm, logits, pair.outcomes[outcome])
                 assert row[f"p_{outcome}"] == pytest.approx(expected, **CLOSE)
             assert row["top_token"] == tiny_vlm.tokenizer.decode([int(logits.argmax())])
+            named = [name for name, option in pair.outcomes.items() if normalise(option) == normalise(row["top_token"])]
+            assert row["top_outcome"] == (named[0] if named else "other")
         behind, other = rows[pair.id, tiny_vlm.n_layers], plain_logits(tiny_vlm, pair.counterfactual)
         assert behind["p_counterfactual"] == pytest.approx(
             mass(tiny_vlm, other, pair.outcomes["counterfactual"]), **CLOSE

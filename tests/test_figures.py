@@ -59,6 +59,7 @@ def sweeps(suite: str = "squares", pairs: int = 24, layers: int = 6, decided: tu
             row |= {"direction": ("left", "right")[number % 2], "position": "last", "layer": layer}
             row |= {f"p_{name}": 0.05 for name in OUTCOME_WORDS} | {f"p_{top}": 0.8 + 0.005 * number}
             row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "black"}
+            row |= {"top_outcome": top}
             rows.append(row)
     return Table.of(INTERCHANGE, rows)
 
@@ -159,7 +160,7 @@ def test_interchange_says_counts_and_outcomes() -> None:
     text = said(plot(sweeps()))
     assert "24 pairs kept, 0 dropped" in text
     assert all(outcome in text for outcome in ("clean answer", "counterfactual answer", "clean picture (order)"))
-    assert "order above both others, intervals apart" in text
+    assert "order above both others, and the answer" in text
 
 
 def test_layers_of_the_order_are_shaded() -> None:

@@ -52,6 +52,7 @@ def swaps(
                 row |= {"direction": ("left", "above")[number % 2], "vision": "intact", "tokens": tokens}
                 row |= {"layer": layer, "p_clean": 0.05 if over else high, "p_flipped": high if over else 0.05}
                 row |= {"top_token": "red", "kept": True, "clean_choice": "red", "counterfactual_choice": "blue"}
+                row |= {"top_outcome": "flipped" if over else "clean"}
                 rows.append(row | changes)
     return Table.of(IMAGE_INTERCHANGE, rows)
 
@@ -162,8 +163,8 @@ def test_layers_at_which_the_answer_flips_are_shaded() -> None:
     objects, strips = plot(swaps(flipped=(0, 1))).axes
     spans = [(p.get_x(), p.get_x() + p.get_width()) for p in strips.patches]  # type: ignore[attr-defined]
     assert spans == [(-0.5, 1.5)] and not objects.patches
-    assert "flipped above clean, intervals apart" in said(plot(swaps()))
-    assert "intervals apart" not in said(plot(swaps(flipped=())))
+    assert "flipped above clean, and the answer" in said(plot(swaps()))
+    assert "and the answer" not in said(plot(swaps(flipped=())))
 
 
 def test_curves_are_where_the_probabilities_are() -> None:

@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 
 from backsight.errors import DataError, UsageError
+from backsight.maths.interchange import ANSWER
 from backsight.report import write_report
 from backsight.results.behaviour import BEHAVIOUR_SUMMARY
 from backsight.results.behaviour.sentences import accuracy_sentence
 from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
-from backsight.results.pages.wording import model_sentence, order_sentence
+from backsight.results.pages.layers import order_sentence
+from backsight.results.pages.wording import model_sentence
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -56,7 +58,7 @@ def interchange_rows(suite: str, decided: tuple[int, ...] = (3, 4), layers: int 
     for direction in DIRECTIONS:
         common = {"suite": suite, "direction": direction, "pairs": pairs, "dropped": 2}
         if pairs < 10:
-            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval"))
+            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval", *ANSWER))
             rows.append(common | empty | {"omitted": True})
             continue
         for layer in range(layers + 1):
@@ -64,7 +66,8 @@ def interchange_rows(suite: str, decided: tuple[int, ...] = (3, 4), layers: int 
             for outcome in ("clean", "ordinal", "counterfactual"):
                 p = 0.9 if outcome == top else 0.05
                 row = common | {"layer": layer, "outcome": outcome, "probability": p, "low": p - 0.03}
-                rows.append(row | {"high": p + 0.03, "interval": "bootstrap", "omitted": False})
+                row |= {"high": p + 0.03, "interval": "bootstrap", "omitted": False}
+                rows.append(row | dict(zip(ANSWER, (p, p - 0.05, p + 0.05), strict=True)))
     return rows
 
 
@@ -162,7 +165,8 @@ def test_the_opening_says_the_three_things(study: Path) -> None:
         "× 12 tokens of 28 × 28 pixels. It ran on cpu in float32 (default on a CPU)."
     ) in said
     assert ("answers 98.8 % of Squares right [97.5, 99.6] (gray picture: 16.7 %, chance 16.7 %; 480 questions)") in said
-    assert "Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped)" in said
+    shares = "it is the answer in up to 90.0 % of them, at layer 3"
+    assert f"Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in said
 
 
 def test_tables_have_three_decimals_intervals_and_counts(study: Path) -> None:
@@ -246,7 +250,7 @@ def test_a_missing_table_leaves_its_section_out(tmp_path: Path, kept: str) -> No
     assert ('<section id="behaviour">' in html) == (kept == "behaviour")
     assert ("How well it answers" in html) == (kept == "behaviour")
     assert ('<section id="interchange">' in html) == (kept == "interchange")
-    assert ("Where the order is decided" in html) == (kept == "interchange")
+    assert ("Where the last token carries the position" in html) == (kept == "interchange")
     assert "How to reproduce" in html
 
 
@@ -275,7 +279,8 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
 def test_no_such_layer(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=()))
     said = words(page_of(folder))
-    assert "Squares: no such layer (48 pairs, 2 dropped)" in said
+    assert "Squares: no such layer (48 pairs, 2 dropped; it is the answer in at most 5.0 % of them, at layer 0)" in said
+    assert said.count("The positive control was not measured for this version.") == 2  # beside it, below the table
     assert "none (n=48)" in said
 
 

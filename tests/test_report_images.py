@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from backsight.maths.interchange import ANSWER
 from backsight.maths.intervals import holm
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.image_interchange import AXES, IMAGE_INTERCHANGE_SUMMARY, flip_layers
 from backsight.results.image_interchange.section import corrected
-from backsight.results.pages.wording import flip_sentence, p_value
+from backsight.results.pages.layers import flip_sentence
+from backsight.results.pages.wording import p_value
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -36,14 +38,15 @@ def image_rows(
         common = {"suite": suite, "vision": vision, "tokens": tokens, "direction": direction}
         common |= {"pairs": pairs, "dropped": 2}
         if pairs < 10:
-            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval"))
+            empty = dict.fromkeys(("layer", "outcome", "probability", "low", "high", "interval", *ANSWER))
             rows.append(common | empty | {"omitted": True})
             continue
         for layer in range(layers + 1):
             for outcome in ("clean", "flipped"):
                 p = 0.9 if (outcome == "flipped") == (layer in flipped) else 0.05
                 row = common | {"layer": layer, "outcome": outcome, "probability": p, "low": p - 0.03}
-                rows.append(row | {"high": p + 0.03, "interval": "bootstrap", "omitted": False})
+                row |= {"high": p + 0.03, "interval": "bootstrap", "omitted": False}
+                rows.append(row | dict(zip(ANSWER, (p, p - 0.05, p + 0.05), strict=True)))
     return rows
 
 
@@ -89,17 +92,19 @@ def test_the_opening_says_which_tokens_flip_the_answer(tmp_path: Path) -> None:
     html = page_of(write_images(tmp_path / "s", BOTH))
     opening = words(html.split("<nav")[0])
     assert (
-        "Do swapped image tokens flip the answer Layers at which they do: Squares: object tokens at no layer, strips "
-        "at layers 0-2 of 0-6 (48 pairs, 2 dropped)"
+        "Do swapped image tokens flip the answer Layers at which they do: Squares: object tokens at no layer "
+        "(it flips in at most 5.0 % of them, at layer 0), strips at layers 0-2 of 0-6 (it flips in up to 90.0 % of "
+        "them, at layer 0) (48 pairs, 2 dropped) The positive control was not measured for this version."
     ) in opening
-    assert "Does the language model make the order itself" not in html and 'id="backup"' not in html
+    assert "Does the language model write order into object tokens" not in html and 'id="backup"' not in html
 
 
 def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     removed = image_rows(vision="removed", tokens="objects", flipped=(3, 4))
     html = page_of(write_images(tmp_path / "s", [*BOTH, *removed]))
     opening = words(html.split("<nav")[0])
-    assert "is removed: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped)" in opening
+    shares = "it flips in up to 90.0 % of them, at layer 3"
+    assert f"written into them: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in opening
     assert html.index('id="image_interchange"') < html.index('id="backup"')
     assert "3-4 (n=48)" in section_of(html, "backup") and "0-2 (n=48)" not in section_of(html, "backup")
     assert "3-4 (n=48)" not in section_of(html, "image_interchange")
@@ -108,9 +113,25 @@ def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
     assert "Do swapped image tokens flip the answer" not in only
 
 
+def test_the_pathway_stands_beside_the_swap_after_removal(tmp_path: Path) -> None:
+    removed = image_rows(vision="removed", tokens="objects", flipped=())
+    verdict = {"source": "language", "suite": "squares"}
+    opening = words(page_of(write_images(tmp_path / "s", removed, verdict=verdict)).split("<nav")[0])
+    assert "Does the language model write order into object tokens" in opening
+    beside = "Beside it, position pathways on Squares: the language model&#39;s position encoding suffices although"
+    assert beside in opening
+    elsewhere = words(page_of(write_images(tmp_path / "t", removed, verdict=verdict | {"suite": "shapes"})))
+    assert "Beside it" not in elsewhere  # the verdict is of another suite
+
+
 def test_without_the_table_there_is_neither(tmp_path: Path) -> None:
     html = page_of(write_study(tmp_path / "s", study_record("squares")))
-    for absent in ('id="image_interchange"', 'id="backup"', "Do swapped image tokens", "make the order itself"):
+    for absent in (
+        'id="image_interchange"',
+        'id="backup"',
+        "Do swapped image tokens",
+        "write order into object tokens",
+    ):
         assert absent not in html
 
 

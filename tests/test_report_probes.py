@@ -11,10 +11,11 @@ import pytest
 
 from backsight.report.reading import read_study
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pages.study import Study
 from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.results.probe_maps import PROBE_MAPS
 from backsight.results.probes import PROBES_SUMMARY
-from backsight.results.probes.section import place_words, readable
+from backsight.results.probes.section import fit_sentences, place_words, readable
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -88,7 +89,7 @@ def test_the_opening_says_from_where_on_order_is_readable(tmp_path: Path) -> Non
     ]
     said = words(page_of(write_probes(tmp_path / "s", rows)).split("<nav")[0])
     assert "Where order is readable From which site on at least 95 % of the object tokens" in said
-    assert "Squares: horizontal from vision block 2 on, vertical nowhere (30 test pictures an axis)" in said
+    assert "Squares: horizontal from vision block 2 on, vertical nowhere (at most" in said
     assert (
         "Shapes: horizontal from the embeddings on, vertical from layer 3 of the language model on "
         "(30 test pictures an axis)"
@@ -102,7 +103,8 @@ def test_readable_needs_both_the_share_and_the_lead() -> None:
         return {("image_embeds", 0): rows}
 
     assert readable(group(0.95, 0.01)) == "from the embeddings on"
-    assert readable(group(0.949, 0.01)) == readable(group(0.95, 0.0)) == "nowhere"
+    assert readable(group(0.949, 0.01)).replace("\u00a0", " ").startswith("nowhere (at most 94.9 % of the tokens, at ")
+    assert readable(group(0.95, 0.0)).endswith("; no lead over a probe of shuffled positions is shown)")
     assert readable({("image_embeds", 0): {"objects": {"share": 1.0, "omitted": False}}}) == "omitted"
 
 
@@ -228,10 +230,21 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
         "Where position comes from",
         "How well it answers",
-        "Where the order is decided",
+        "Where the last token carries the position",
         "Where order is readable",
         "Do swapped image tokens flip the answer",
-        "Does the language model make the order itself",
+        "Does the language model write order into object tokens",
     ]
     anchors = set(re.findall(r' id="([^"]+)"', html))
     assert {address for address in re.findall(r'href="#([^"]*)"', html)} <= anchors
+
+
+@pytest.mark.parametrize(("methods", "said"), [(["logistic"], "by logistic"), (["adamw"], "as the authors did")])
+def test_the_fit_is_that_of_the_jobs(tmp_path: Path, methods: list[str], said: str) -> None:
+    def sentences(*fits: str) -> tuple[str, ...]:
+        jobs = [{"kind": "probes", "measurement": f"Probes(batch=16, method='{fit}')"} for fit in fits]
+        return fit_sentences(Study(tmp_path, {"jobs": jobs}, {}))
+
+    (sentence,) = sentences(*methods)
+    assert sentence.startswith(f"The probes are fitted {said}")
+    assert len(sentences("logistic", "adamw")) == 2 and sentences() == sentences("?") == ()

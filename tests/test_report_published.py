@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backsight.errors import CannotAnswer
+from backsight.maths.interchange import ANSWER
 from backsight.measurements import amplify
 from backsight.published import Published, figures
 from backsight.report.published.shared import scope
@@ -110,6 +111,7 @@ def test_the_strips_width_is_that_of_the_measurement(tmp_path: Path, given: str,
     folder = write_study(tmp_path / "s", found)
     row: Row = {"suite": "squares", "vision": "intact", "tokens": "strips", "direction": "all", "layer": 0}
     row |= {"outcome": "flipped", "probability": 0.9, "low": 0.8, "high": 1.0, "pairs": 48, "dropped": 0}
+    row |= dict.fromkeys(ANSWER)
     rows = [row | {"interval": "bootstrap", "omitted": False, "outcome": name} for name in ("clean", "flipped")]
     Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     assert f"Width of an outer strip, tokens 3 5 {width}" in section(page_of(folder))

@@ -109,20 +109,23 @@ def swept(pair: int, by_layer: dict[int, tuple[float, float, float]], **changed:
         "site": "resid_pre",
         "position": "last",
         "top_token": "red",
+        "top_outcome": None,
         "kept": True,
         "clean_choice": "red",
         "counterfactual_choice": "blue",
     } | changed
     off = pair / 1000
-    return [
-        common | {"layer": layer} | {f"p_{name}": p + off for name, p in zip(OUTCOMES, probabilities, strict=True)}
-        for layer, probabilities in by_layer.items()
-    ]
+    rows = []
+    for layer, probabilities in by_layer.items():
+        top = OUTCOMES[max(range(3), key=lambda n: probabilities[n])]
+        of = {f"p_{name}": p + off for name, p in zip(OUTCOMES, probabilities, strict=True)}
+        rows.append(common | {"layer": layer, "top_outcome": top} | of | changed)
+    return rows
 
 
 def dropped(pair: int, **changed: Any) -> list[dict[str, Any]]:
     row = swept(pair, {0: (0, 0, 0)}, kept=False, **changed)[0]
-    return [row | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token"))]
+    return [row | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token", "top_outcome"))]
 
 
 def interchange(rows: list[dict[str, Any]], **options: Any) -> Table:

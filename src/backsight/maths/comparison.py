@@ -7,6 +7,7 @@ turned round, are all samples of an image together.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from backsight.maths.intervals import Interval, mean_over_images
 
+Alternative = Literal["two-sided", "less"]
 Better = Literal["more", "less"]
 Moved = Literal["better", "worse", "no"]
 
@@ -54,24 +56,41 @@ def alone(values: ArrayLike, images: ArrayLike) -> Interval:
     return mean_over_images(value, images, shares=bool(np.isin(value, (0.0, 1.0)).all()))
 
 
-def sign_flips(differences: ArrayLike, images: ArrayLike, *, seed: int = 0) -> float:
-    """The two-sided p-value of Fisher's paired randomisation test, with images as its units.
+def sign_flips(
+    differences: ArrayLike, images: ArrayLike, *, seed: int = 0, alternative: Alternative = "two-sided"
+) -> float:
+    """The p-value of Fisher's paired randomisation test of a mean difference, with images as its units.
 
-    Were it all the same which model is which, the sum of an image's differences could as well have the other sign. The
-    p-value is the share of patterns of signs whose total is at least as far from zero as the one found: of all
-    patterns up to `EXACT` images that differ, else of `DRAWS` random ones and the one found.
+    Were it all the same which of the two is which, the sum of an image's differences could as well have the other sign.
+    The p-value is the share of patterns of signs whose total is at least as far from zero as the one found ("less": at
+    least as far below). Patterns are all up to `EXACT` images that differ, else `DRAWS` random ones and the one found.
     """
     _, index = np.unique(np.asarray(images), return_inverse=True)
     sums = np.bincount(index, weights=np.asarray(differences, dtype=float))
-    sums = sums[sums != 0]
-    reached = abs(sums.sum()) - 1e-9 * np.abs(sums).sum()  # totals that are equal but for rounding count as equal
+    return sign_flips_of(sums[sums != 0][:, None], [alternative], seed=seed)[0]
+
+
+def sign_flips_of(sums: NDArray[np.float64], alternatives: Sequence[Alternative], *, seed: int = 0) -> list[float]:
+    """As `sign_flips` of each column of `sums` (image, column), with the same signs for all.
+
+    An image that a column has nothing of has the sum 0 in it.
+    """
+    below = np.array([alternative == "less" for alternative in alternatives])
+
+    def far(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far totals (pattern, column) lie in the direction that counts."""
+        return np.where(below, -totals, np.abs(totals))
+
+    # Totals that are equal but for rounding count as equal.
+    reached = far(sums.sum(0)[None])[0] - 1e-9 * np.abs(sums).sum(0)
     if len(sums) <= EXACT:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sums)))).reshape(2 ** len(sums), len(sums))
-        return float((np.abs(signs @ sums) >= reached).mean())
+        return [float(p) for p in (far(signs @ sums) >= reached).mean(0)]
     rng = np.random.default_rng(seed)
-    sizes = [min(CHUNK, DRAWS - start) for start in range(0, DRAWS, CHUNK)]
-    hits = sum(int((np.abs(_signs(rng, size, len(sums)) @ sums) >= reached).sum()) for size in sizes)
-    return (hits + 1) / (DRAWS + 1)
+    hits = np.zeros(sums.shape[1])
+    for start in range(0, DRAWS, CHUNK):
+        hits += (far(_signs(rng, min(CHUNK, DRAWS - start), len(sums)) @ sums) >= reached).sum(0)
+    return [float(p) for p in (hits + 1) / (DRAWS + 1)]
 
 
 def _signs(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float64]:

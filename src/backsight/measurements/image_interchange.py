@@ -3,8 +3,8 @@
 The counterfactual is the reversed row under the same question. The tokens at the first position take the states of the
 counterfactual's last position and the other way round, so that each keeps its colour and gets the other's position
 (Dual Mechanisms, 5.2.2 and figure 5). If the swapped tokens carry the position, the answer flips to the entity on
-the other side. Under removal (5.3.2) the vision encoder wrote no position, and a flip shows what the language model
-made itself.
+the other side. Under removal (5.3.2) the vision encoder wrote no position, and a flip shows that the language
+model wrote one into these tokens.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.interchange import top_outcome
 from backsight.measurements.pathways import removed
 from backsight.measurements.regions import Region, Tokens, outer, regions
 from backsight.models import replay
@@ -43,6 +44,7 @@ class ImageInterchange(Measurement):
     """
 
     result: ClassVar[Result] = image_interchange.RESULT
+    version: ClassVar[int] = 2
     pair_kind: ClassVar[str | None] = "reversed"
     vision: ClassVar[Literal["intact", "removed"]] = "intact"
     requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
@@ -92,7 +94,7 @@ class ImageInterchange(Measurement):
         keep = [i for i, row in enumerate(common) if row["kept"]]
         rows: list[Row] = []
         for tokens in self.tokens:
-            missing = dict.fromkeys(("layer", "p_clean", "p_flipped", "top_token"))
+            missing = dict.fromkeys(("layer", "p_clean", "p_flipped", "top_token", "top_outcome"))
             rows += [row | {"tokens": tokens} | missing for row in common if not row["kept"]]
             for layer, logits in enumerate(self.sweep(clean, other, tokens) if keep else ()):
                 for i in keep:
@@ -144,7 +146,11 @@ class ImageInterchange(Measurement):
 
 @dataclass(frozen=True)
 class Backup(ImageInterchange):
-    """The object tokens swapped after removal: does the language model make the order itself (5.3.2, figure 8)?"""
+    """The object tokens swapped after removal: does the language model write order into them (5.3.2, figure 8)?
+
+    A flip says that it does and that the answer goes by it. A model that answers by its own position encoding need not:
+    it may read rotary positions where the answer is given.
+    """
 
     vision: ClassVar[Literal["intact", "removed"]] = "removed"
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
@@ -177,4 +183,6 @@ def _named(pair: Pair) -> tuple[str, str]:
 
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
     clean, flipped = vlm.choose(logits, _named(pair))[1].tolist()
-    return {"p_clean": clean, "p_flipped": flipped, "top_token": vlm.tokenizer.decode([int(logits.argmax())])}
+    return {"p_clean": clean, "p_flipped": flipped} | top_outcome(
+        vlm, logits, {"clean": _named(pair)[0], "flipped": _named(pair)[1]}
+    )

@@ -7,7 +7,7 @@ itself, it becomes the counterfactual's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
+from backsight.maths.interchange import NEITHER
 from backsight.measurements import memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
@@ -23,6 +24,8 @@ from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.results import Result, interchange
 from backsight.results.interchange import OUTCOMES
+
+MISSING = (*(f"p_{name}" for name in OUTCOMES), "layer", "top_token", "top_outcome")  # of a pair that was dropped
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Interchange(Measurement):
     """
 
     result: ClassVar[Result] = interchange.RESULT
+    version: ClassVar[int] = 2
     pair_kind: ClassVar[str | None] = "last_token"
 
     batch: int = 8
@@ -98,7 +102,7 @@ class Interchange(Measurement):
         for i, pair in enumerate(samples):
             common = _common(self, pair, kept[i], clean_choice[i], other_choice[i])
             if not kept[i] or swept is None:
-                rows.append(common | dict.fromkeys(("layer", "p_clean", "p_ordinal", "p_counterfactual", "top_token")))
+                rows.append(common | dict.fromkeys(MISSING))
                 continue
             for layer in range(vlm.n_layers + 1):
                 rows.append(common | {"layer": layer} | _outcomes(vlm, swept[layer, i], pair))
@@ -112,7 +116,15 @@ def _named(pair: Pair) -> tuple[str, ...]:
 def _outcomes(vlm: VLM, logits: Tensor, pair: Pair) -> Row:
     probabilities = vlm.choose(logits, _named(pair))[1].tolist()
     row: Row = {f"p_{name}": p for name, p in zip(OUTCOMES, probabilities, strict=True)}
-    return row | {"top_token": vlm.tokenizer.decode([int(logits.argmax())])}
+    return row | top_outcome(vlm, logits, dict(zip(OUTCOMES, _named(pair), strict=True)))
+
+
+def top_outcome(vlm: VLM, logits: Tensor, outcomes: Mapping[str, str]) -> Row:
+    """The top token of logits (vocabulary,), and which of the named outcomes it spells, or `NEITHER`."""
+    top = int(logits.argmax())
+    spelled = zip(outcomes, vlm.options(tuple(outcomes.values())) or (), strict=False)
+    named = (name for name, ids in spelled if top in ids)
+    return {"top_token": vlm.tokenizer.decode([top]), "top_outcome": next(named, NEITHER)}
 
 
 def _common(measurement: Interchange, pair: Pair, kept: bool, clean: str, counterfactual: str) -> Row:

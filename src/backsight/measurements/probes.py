@@ -51,7 +51,9 @@ class _Shown:
 class Probes(Measurement):
     """Share of tokens given their position, a row a test picture, site and layer. Fitted by arrangement (axis or grid).
 
-    `deep` also probes every block of the vision encoder and the language model, and the shifted rows.
+    `deep` also probes every block of the vision encoder and the language model, and the shifted rows. `method` is the
+    authors' fit, `adamw`, or `logistic`, which a study takes: it reads more where there are many positions, and hangs
+    on no random beginning (docs/method.md has both in numbers).
     """
 
     result: ClassVar[Result] = position_probes.RESULT

@@ -45,7 +45,7 @@ class Amplification:
     """`alpha` times the probe directions' part on top of every image embedding.
 
     `form` is `projected`, as the authors' code ran it, or `printed`, their equation 3. `method` fits the probes:
-    `logistic`, or `adamw`, the authors' fit, which on small models hardly leaves its random beginning (docs/method.md).
+    `logistic`, or `adamw`, the authors' fit, whose directions keep much of their random beginning (docs/method.md).
     UsageError for an alpha outside of 0 .. 15, the range that they tried.
     """
 

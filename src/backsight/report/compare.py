@@ -57,8 +57,8 @@ LIMITS = (
     "Where few images differ the bootstrap's interval is too narrow: four images lost and none won put it below zero, "
     "while p is 0.125.",
     "Metrics overlap: a set and its directions, or two read-outs, are of the same answers.",
-    "Of interchanges and probes more is called better, as more of the place is there; a model may answer as well with "
-    "less.",
+    "Of interchanges and probes more is called better, whether or not it is the model's answer at that layer; a model "
+    "may answer as well with less.",
     "Where a model answers only part of the pairs right, the interchanges compare the pairs that both models answer "
     "right, which are no random ones.",
     "The interval is over images. It says how the difference would vary over other pictures of the same kind, not over "

@@ -1,7 +1,8 @@
-"""Interchange at the last token: where the order is decided.
+"""Interchange at the last token: where it carries the position that is asked for.
 
-At layers where the line of the order stands above both others, with intervals apart, the last token carries the
-ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms, for any model.
+At layers where the line of the order stands above both others, with intervals apart, and is what the model answers, the
+last token carries the ordinal position and not yet the answer; those layers are shaded. Figure 2 of Dual Mechanisms,
+for any model.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
-from backsight.maths.interchange import curves, standing_out
+from backsight.maths.interchange import ANSWER, curves, standing_out
 from backsight.maths.intervals import RESAMPLES
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
-from backsight.results.pages import common, pictures
+from backsight.results.pages import common, layers, pictures
 from backsight.results.pages.content import Answer, Section, Statement
+from backsight.results.pages.layers import ANSWER_RULE
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import order_sentence
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ INTERCHANGE = Schema(
         "p_ordinal": "float",
         "p_counterfactual": "float",
         "top_token": "str",
+        "top_outcome": "str",  # the outcome that the top token is: clean, ordinal, counterfactual; other
         "kept": "bool",  # both runs answer right
         "clean_choice": "str",
         "counterfactual_choice": "str",
@@ -61,6 +63,9 @@ INTERCHANGE_SUMMARY = Schema(
         "pairs": "int",
         "dropped": "int",
         "interval": "str",
+        "answer": "float",  # share of the pairs in which the outcome is the model's answer
+        "answer_low": "float",
+        "answer_high": "float",
         "omitted": "bool",
     },
     "Probability of each outcome by layer, with 95 % intervals",
@@ -72,6 +77,9 @@ ORDER_LAYERS = Schema(
         "direction": "str",
         "layers": "str",  # as 3-5, 7; empty where there is none
         "found": "bool",
+        "leading": "str",  # layers where it leads both others and is not the model's answer
+        "peak_layer": "int",  # the first layer at which it is the model's answer in most pairs
+        "peak_share": "float",  # and the share of the pairs in which it is
         "pairs": "int",
         "dropped": "int",
         "omitted": "bool",
@@ -93,8 +101,8 @@ COLUMNS = {"clean": "Clean answer", "ordinal": "Order", "counterfactual": "Count
 CAPTION = (
     "Probability of three answers when the last token's state before each layer comes from the "
     "counterfactual run; bands are 95 % intervals. From left to right: while the clean answer holds, "
-    "nothing has arrived at the last token; where the order stands above both others (shaded) it carries "
-    "the position; where the counterfactual answer rises it carries the answer."
+    "nothing has arrived at the last token; where the order stands above both others and is what the model answers "
+    "(shaded) it carries the position; where the counterfactual answer rises it carries the answer."
 )
 METHOD = (
     "For each pair and each layer, the residual stream at the last token of the clean run is replaced by "
@@ -107,9 +115,9 @@ METHOD = (
     "counterfactual answer. If it carries the position, the model gives what stands at that position in the "
     "clean picture. If neither has arrived yet, it stays with the clean answer.",
     "Shown are mean probabilities, as in the paper's interchange accuracy (section 3.3). Pairs of which "
-    "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
-    "layers where the object at the counterfactual's position is more probable than both others, with "
-    "intervals apart.",
+    "either run answers wrong by itself are dropped and counted. The last token is said to carry "
+    "the position at the layers where the object at the counterfactual's position is more probable than both others, "
+    f"with intervals apart, and is the model's answer. {ANSWER_RULE}",
     f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
     f"than {SMALLEST} kept pairs are omitted.",
 )
@@ -140,12 +148,15 @@ def interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
 
 
 def order_layers(summary: Table) -> Table:
-    """The layers where the ordinal outcome exceeds both others with disjoint intervals (Dual Mechanisms, 5.1)."""
+    """The layers where the ordinal outcome exceeds both others with disjoint intervals (Dual Mechanisms, 5.1).
+
+    It must be the model's answer there, by `maths.interchange.is_answer`.
+    """
     expect(summary, "interchange_summary")
-    layers = []
+    rows = []
     for (suite, direction), group in groups(summary.frame, ["suite", "direction"]):
-        layers.append({"suite": suite, "direction": direction} | standing_out(group, "ordinal"))
-    return Table.of(ORDER_LAYERS, layers, summary.provenance)
+        rows.append({"suite": suite, "direction": direction} | standing_out(group, "ordinal"))
+    return Table.of(ORDER_LAYERS, rows, summary.provenance)
 
 
 def draw(
@@ -176,7 +187,7 @@ def draw(
         draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
         below, empty = sweeps.counts(group)
         shown_panels.append(panels.Panel(title, below, draw, empty))
-    shaded = "order above both others, intervals apart" if any(decided[key] for key in groups) else ""
+    shaded = "order above both others, and the answer" if any(decided[key] for key in groups) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
 
@@ -187,22 +198,32 @@ def interchange(study: Study) -> common.Part | None:
     if not rows:
         return None
     table = study.tables["interchange_summary"]
-    orders = study.rows("order_layers") or order_layers(table).rows()
+    orders = order_layers(table).rows()
     last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
     statements = tuple(
-        Statement(order_sentence(common.title(study, row["suite"]), row, last), "figure-interchange")
+        Statement(
+            layers.order_sentence(common.title(study, row["suite"]), row, last),
+            "figure-interchange",
+            layers.silence("interchange", [row]),
+        )
         for row in orders
         if row["direction"] == "all"
     )
     figure = common.figure(study, "interchange", draw, table, CAPTION)
-    heading = "Layers where the order is decided, with the number of pairs kept"
+    heading = "Layers where the last token carries the position, with the number of pairs kept"
     section = Section(
         anchor="interchange",
         title="Interchange at the last token",
         notes=(),
         figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
         tables=(
-            common.layers_table(study, orders, heading, study.files("order_layers")),
+            common.layers_table(
+                study,
+                orders,
+                heading,
+                study.files("order_layers"),
+                layers.silence("interchange", [row for row in orders if row["direction"] == "all"]),
+            ),
             common.probabilities(study, rows, COLUMNS, study.files("interchange_summary")),
         ),
         method=METHOD,
@@ -212,7 +233,7 @@ def interchange(study: Study) -> common.Part | None:
         ),
     )
     lead = "Layers at which the last token carries the position that is asked for, and not yet the answer:"
-    return common.Part(section, Answer("Where the order is decided", lead, statements))
+    return common.Part(section, Answer("Where the last token carries the position", lead, statements))
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:
@@ -232,4 +253,5 @@ RESULT = Result(
             title="Interchange at the last token",
         ),
     ),
+    later=("top_outcome", *ANSWER, "leading", "peak_layer", "peak_share"),
 )  # fmt: skip

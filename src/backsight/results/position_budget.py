@@ -45,7 +45,7 @@ WHOLE_TURN = 6.283
 DIRECTIONS = {"row": ("above", "below"), "column": ("left", "right")}
 CAPTION = (
     "The phase range of each rotary frequency, from the first cell to the last, along the axis that it is given to. "
-    "Below a few hundredths of a radian an axis cannot be told by rotation."
+    "The smaller it is, the less rotation tells of an axis: at a few hundredths of a radian hardly anything."
 )
 METHOD = (
     "Read from the model's settings, without a forward pass: base, head size and the sections that give frequencies to "

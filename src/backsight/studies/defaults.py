@@ -43,7 +43,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
     Pathways(max_samples=100),
     Interchange(max_samples=60),
-    # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
+    # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
     Probes(max_samples=112, method="logistic"),
     ProbeMaps(max_samples=112, method="logistic"),
     ImageInterchange(max_samples=40),

@@ -80,8 +80,8 @@ METHOD = (
     "asked for is mirrored too.",
 )
 LIMITS = (
-    "CREG's figures are of other photographs than this study's, and all methods share the same questions: they fall "
-    "inside or outside together. A figure that the paper repeats is counted once.",
+    "CREG's figures are of other photographs than this study's, and all methods share the same questions: they may "
+    "fall inside or outside together. A figure that the paper repeats is counted once.",
     "CREG gives intervals for its own method in table 1 alone, and no such baseline at all: a figure inside says that "
     "the number comes out again, not that the evidence points anywhere by itself.",
 )

@@ -55,9 +55,9 @@ METHOD = (
     "Dual Mechanisms, accuracy after removal: this study takes the most probable of the options, the paper that of the "
     "whole vocabulary. It asks a part of the questions; under Position pathways is what was done.",
     "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks the right answers "
-    "again, and takes the mean of several random directions at the probes' alpha. Its probes are fitted by logistic "
-    f"regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by AdamW on "
-    "What'sUp itself.",
+    "again, and takes the mean of several random directions at the probes' alpha. By default its probes are fitted by "
+    f"logistic regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by "
+    "AdamW on What'sUp itself.",
 )
 LIMITS = ("The interval is this study's alone. Dual Mechanisms gives none.",)
 

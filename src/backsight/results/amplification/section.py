@@ -31,16 +31,16 @@ METHOD = (
     "The authors' control, independent directions of unit length, also differs in how much it changes.",
     "The probes are fitted on the first part where it shows three things in a row, else on jittered Squares of which "
     "none is asked about; where pictures are composites, both parts may share half a photograph. Fitted by logistic "
-    "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing: what it did in the "
-    "authors' hands came from what their fit left of its random beginning.",
+    "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing with them; the "
+    "authors' fit leaves some of its random beginning, and its columns need not.",
     f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws). Shares of fewer than {SMALLEST} "
     "failures or right answers are omitted.",
 )
 LIMITS = (
     "What is corrected counts only beside what is broken, and beside what random directions do.",
-    "Directions of probes that read no position from the embeddings (their accuracy is in the table) are no directions "
-    "of order.",
-    f"Fewer than {ENOUGH} failures say little: each one is a percent or more.",
+    "Where the probes read no position from the embeddings (their accuracy is in the table), their columns are no "
+    "directions of order.",
+    f"Of fewer than {ENOUGH} failures each is a percent or more of the share.",
     "The failures are those of these pictures; other failures may have other causes.",
 )
 

@@ -94,4 +94,5 @@ RESULT = Result(
             title="Direction of relevance: degrees gained on uniform relevance",
         ),
     ),
+    later=("nearer", "further"),
 )  # fmt: skip

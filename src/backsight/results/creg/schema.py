@@ -86,7 +86,11 @@ PAIRS = Schema(
         "difference": "float",  # dae of the method less that of the other
         "low": "float",
         "high": "float",
-        "p_value": "float",  # Wilcoxon's signed-rank test over images
+        # Of the mean difference, by sign flips over images: one-sided where the other is uniform relevance (that the
+        # method is nearer), else two-sided.
+        "p_value": "float",
+        "nearer": "float",  # share of the images on which the method is nearer than the other
+        "further": "float",  # share on which it is further off; the rest are ties
         "p_holm": "float",
         "omitted": "bool",
     },

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, LEADING, NULL, THIRD, TRUTH
 from backsight.results.creg import text
+from backsight.results.creg.decision import decision_sentence
 from backsight.results.creg.opening import of_choice
 from backsight.results.creg.reading import (
     PROJECTION_WORDS,
@@ -20,7 +21,15 @@ from backsight.results.creg.reading import (
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken
-from backsight.results.relevance.cells import Cells, Place, degrees, degrees_between, missing_reason, place_cells
+from backsight.results.relevance.cells import (
+    Cells,
+    Place,
+    degrees,
+    degrees_between,
+    missing_reason,
+    place_cells,
+    place_words,
+)
 from backsight.results.relevance.words import TARGET_WORDS, in_order, left_out_words, short
 
 DIRECTIONS = ("left", "right", "above", "below")
@@ -99,7 +108,7 @@ def elsewhere(group: Group) -> Iterator[Cells]:
 
 def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     """CREG where the model is right and where it is wrong, for both targets, as table 3."""
-    lines = []
+    lines, said = [], []
     for place, group in by_place.items():
         if ("all", LEADING, CHOICE, DEFAULT) not in group:
             continue
@@ -115,10 +124,12 @@ def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
                 count = str(shown["chosen_questions"] or 0)
                 start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
+                said.append(decision_sentence(place_words(study, place), of[1], null))
     if lines:
         columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
         title = "CREG where the model is right and where it is wrong, as table 3"
-        yield Grid(title, columns, tuple(lines), words=3, note=text.SUBSETS_NOTE)
+        note = " ".join([text.SUBSETS_NOTE, *filter(None, said)])
+        yield Grid(title, columns, tuple(lines), words=3, note=note)
 
 
 def projections(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:

@@ -24,11 +24,12 @@ METHOD = (
     "the model's choice. Relevance is |sum of gradient times state| at four layers from -2 down (equation 2), each "
     "brought to 0 to 1, then weighted and added up (equation 3). As printed the weights are vacuous: each layer has "
     "the maximum 1, so that all weigh the same. As meant, they come from the maxima before the scaling.",
-    "At layer -2, the input of the last block, gradient times state is zero by construction: an answer sees an image "
-    "token there through keys and values of a normalised state, which the state's length does not change. What is left "
-    "is the norm's epsilon and rounding, and CREG scales it to 0 to 1 like the other layers. The single layer with "
-    "and without contrast, and integrated gradients times the state, rest on that layer alone. CREG without layer -2 "
-    "leaves it out. The gradient's length, which gradient norm and magnitudes take there, is not zero.",
+    "Where the last block normalises its input, gradient times state is zero by construction at that input, layer -2: "
+    "an answer sees an image token there through keys and values of a normalised state, which the state's length does "
+    "not change. What is left is the norm's epsilon and rounding, which as printed CREG scales to 0 to 1 like the "
+    "other layers. The single layer with and without contrast, and integrated gradients times the state, rest on that "
+    "layer alone. CREG without layer -2 leaves it out. The gradient's length, which gradient norm and magnitudes take "
+    "there, is not zero.",
     "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
     "layer is section 5.1's baseline, with neither layers nor contrast. Integrated gradients are in the textbook form, "
     "times the state, and as accumulated gradient magnitudes (appendix A.3). Attention rollout explains no answer, so "
@@ -48,23 +49,26 @@ METHOD = (
 INTERVALS = (
     "Figures are of the questions that no choice was made on: a tenth of the pictures, sampled by the picture alone, "
     "is the development split. The ablations are of all questions. Intervals hold 95 %: percentile bootstrap over "
-    f"pictures ({RESAMPLES:,} resamples), and those of a gain are paired. Methods in pairs: Wilcoxon's signed-rank "
-    "test over pictures, with Holm's correction over all pairs of a suite, prompt and target. Groups of fewer than "
+    f"pictures ({RESAMPLES:,} resamples), and those of a gain are paired. Methods in pairs: the mean "
+    "difference is tested by turning the signs of pictures at random, one-sided against uniform relevance (that the "
+    "method is nearer), else two-sided, with Holm's correction over all pairs of a suite, prompt and target. A method "
+    "is said to be nearer than uniform relevance where the mean is shown to be and more pictures have it nearer than "
+    "further off. Groups of fewer than "
     f"{SMALLEST} pictures are omitted, however many questions are about them."
 )
 LIMITS = (
     "A compass that points at the subject does not show a relation: relevance that lights the subject points there "
     "too. What is seen from a random centre, and with subject and reference swapped, stands in a table of its own.",
-    "A gain shows that relevance lies nearer to the subject's direction than if it were uniform, not that the answer "
-    "goes by it. That is what the causal checks ask.",
+    "A gain above zero says that relevance lies nearer to the subject's direction than if it were uniform, not that "
+    "the answer goes by it. That is what the causal checks ask.",
     "No gain does not show that a method is wrong: what the answer goes by need not lie in the subject's direction. "
     "With few questions the interval is wide.",
     "Where all answers are right both targets are one, and nothing tells evidence for the truth from evidence for the "
     "decision.",
     "A peak is one sector of 45 degrees of relevance on whole cells; the rest of the compass does not count.",
     "In rows of three the reference is in the middle and the subject at an end, so that uniform relevance points "
-    "nowhere. Elsewhere it comes near to the subject, and nearer under some options than under others: compare methods "
-    "under one.",
+    "nowhere. Elsewhere it may come near to the subject, and nearer under some options than under others: compare "
+    "methods under one.",
     "The interval is over pictures, not over other words, other kinds of picture or another training of the model.",
 )
 METHODS_NOTE = (
@@ -74,8 +78,8 @@ METHODS_NOTE = (
 )
 SUBSETS_NOTE = (
     "Right and wrong are the model's answers. Lines to the choice give, on wrong answers, the angle to the direction "
-    "that the model's choice names: evidence for the decision comes nearer to it than to the truth, and nearer than "
-    "uniform relevance does."
+    "that the model's choice names: evidence for the decision would come nearer to it than to the truth, and nearer "
+    "than uniform relevance does."
 )
 ABLATIONS_NOTE = (
     "All questions, the development split too, so that the first line may differ from the table above. The paper's are "
@@ -104,7 +108,8 @@ ELSEWHERE_NOTE = (
     "wherever one looks from, and nothing of a relation."
 )
 PAIRS_NOTE = (
-    "Difference is the DAE of the first less that of the second, in degrees: below zero the first is nearer. Shown are "
+    "Difference is the DAE of the first less that of the second, in degrees: below zero the first is nearer. p is of "
+    "that mean: that the first is nearer where the second is uniform relevance, else that they differ. Shown are "
     "pairs of which the target is the model's choice or none, and Holm's correction is over them; those of the truth "
     "are in the file."
 )

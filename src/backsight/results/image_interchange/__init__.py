@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from backsight.maths.interchange import ANSWER
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.image_interchange.figure import draw
 from backsight.results.image_interchange.section import backup, image_interchange
@@ -35,6 +36,7 @@ RESULT = Result(
             title="Interchange of image tokens",
         ),
     ),
+    later=("top_outcome", *ANSWER, "leading", "peak_layer", "peak_share"),
 )  # fmt: skip
 
 __all__ = [

@@ -1,7 +1,8 @@
 """The clean and the flipped answer's probability by layer, one panel a suite and set of image tokens.
 
 Figures 6, 7 and 8 of Dual Mechanisms, for any model: where the flipped answer stands above the clean one, with
-intervals apart, the swapped tokens carry the order that the answer goes by; those layers are shaded.
+intervals apart, and is the model's, the swapped tokens carry the order that the answer goes by; those layers are
+shaded.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def draw(
         draw = partial(sweeps.panel, group=groups[key], looks=LOOKS, spans=flips[key], last=last)
         title, below = _heading(key, titles, several=vision is None and len(visions) > 1)
         shown_panels.append(panels.Panel(title, f"{below}{kept}", draw, empty))
-    shaded = "flipped above clean, intervals apart" if any(flips[key] for key in keys) else ""
+    shaded = "flipped above clean, and the answer" if any(flips[key] for key in keys) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, FLIP_WORDS, shaded), columns, across=3)
 

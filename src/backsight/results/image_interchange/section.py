@@ -12,12 +12,14 @@ from typing import Any
 from backsight.maths.intervals import holm
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.image_interchange import text
+from backsight.results.image_interchange.beside import pathway_sentence
 from backsight.results.image_interchange.figure import FLIP_WORDS, draw
 from backsight.results.image_interchange.tables import flip_layers
-from backsight.results.pages import common, pictures
+from backsight.results.pages import common, layers, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, flip_sentence, listed, p_value, with_interval
+from backsight.results.pages.study import text as text_of
+from backsight.results.pages.wording import decimal, listed, p_value, with_interval
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -33,6 +35,7 @@ class _Kind:
     anchor: str
     vision: str
     job: str
+    control: str  # the positive control that a "no layer" stands beside
     title: str
     question: str
     lead: str
@@ -42,14 +45,15 @@ class _Kind:
 
 
 INTACT = _Kind(
-    "image_interchange", "intact", "imageinterchange", "Interchange of image tokens",
+    "image_interchange", "intact", "imageinterchange", "image_interchange", "Interchange of image tokens",
     "Do swapped image tokens flip the answer", "Layers at which they do:",
     text.IMAGES_CAPTION, text.IMAGES, text.IMAGES_LIMITS,
 )  # fmt: skip
 REMOVED = _Kind(
-    "backup", "removed", "backup", "Backup: the same after removal",
-    "Does the language model make the order itself",
-    "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed:",
+    "backup", "removed", "backup", "backup", "Backup: the same after removal",
+    "Does the language model write order into object tokens",
+    "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed, so that it goes "
+    "by an order written into them:",
     text.BACKUP_CAPTION, text.BACKUP, text.BACKUP_LIMITS,
 )  # fmt: skip
 
@@ -70,11 +74,12 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
         return None
     whole = study.tables["image_interchange_summary"]
     table = Table(whole.schema, whole.frame[whole.frame["vision"] == kind.vision], whole.provenance)
-    flips = [row for row in study.rows("flip_layers") if row["vision"] == kind.vision] or flip_layers(table).rows()
+    flips = flip_layers(table).rows()
     view = common.figure(study, kind.anchor, draw, table, kind.caption)
     view = pictures.with_file(view, *common.by_direction(study, f"{kind.anchor}_by_direction", draw, table))
     heading = "Layers at which the answer flips, with the number of pairs kept"
-    tables = [common.layers_table(study, flips, heading, study.files("flip_layers"))]
+    silence = layers.silence(kind.control, [row for row in flips if row["direction"] == "all"])
+    tables = [common.layers_table(study, flips, heading, study.files("flip_layers"), silence)]
     compared = [row for row in study.rows("axes") if row["vision"] == kind.vision]
     tables += [_axes(study, compared)] if compared else []
     tables.append(common.probabilities(study, rows, COLUMNS, study.files("image_interchange_summary")))
@@ -95,16 +100,21 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
 
 
 def _statements(study: Study, kind: _Kind, rows: Sequence[Row], flips: Sequence[Row]) -> tuple[Statement, ...]:
-    """A statement a suite, of all directions together."""
+    """A statement a suite, of all directions together; of the verdict's suite the pathway beside it."""
     last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
     suites: dict[str, list[Row]] = {}
     for row in flips:
         if row["direction"] == "all":
             suites.setdefault(row["suite"], []).append(row)
-    return tuple(
-        Statement(flip_sentence(common.title(study, suite), of, TOKEN_WORDS, last), f"figure-{kind.anchor}")
-        for suite, of in suites.items()
-    )
+    statements = []
+    for suite, of in suites.items():
+        sentence = layers.flip_sentence(common.title(study, suite), of, TOKEN_WORDS, last)
+        statements.append(Statement(sentence, f"figure-{kind.anchor}", layers.silence(kind.control, of)))
+        objects = [row for row in of if row["tokens"] == "objects"]
+        if kind is REMOVED and suite == text_of(study.verdict.get("suite")) and objects:
+            beside = pathway_sentence(study.verdict, common.title(study, suite), objects[0])
+            statements += [Statement(beside, "figure-pathways")] if beside else []
+    return tuple(statements)
 
 
 def _axes(study: Study, rows: Sequence[Row]) -> Grid:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect, groups, with_axes
 from backsight.maths.interchange import curves, standing_out
 from backsight.maths.intervals import mean_over_images
@@ -25,6 +26,7 @@ IMAGE_INTERCHANGE = Schema(
         "p_clean": "float",
         "p_flipped": "float",  # of the entity on the other side
         "top_token": "str",
+        "top_outcome": "str",  # the outcome that the top token is: clean, flipped; other
         "kept": "bool",  # both runs answer right
         "clean_choice": "str",
         "counterfactual_choice": "str",
@@ -46,6 +48,9 @@ IMAGE_INTERCHANGE_SUMMARY = Schema(
         "pairs": "int",
         "dropped": "int",
         "interval": "str",
+        "answer": "float",  # share of the pairs in which the outcome is the model's answer
+        "answer_low": "float",
+        "answer_high": "float",
         "omitted": "bool",
     },
     "Probability of the clean and the flipped answer by layer, with 95 % intervals",
@@ -59,6 +64,9 @@ FLIP_LAYERS = Schema(
         "direction": "str",
         "layers": "str",  # as 3-5, 7; empty where there is none
         "found": "bool",
+        "leading": "str",  # layers where the flipped answer leads the clean one and is not the model's
+        "peak_layer": "int",  # the first layer at which it is the model's answer in most pairs
+        "peak_share": "float",  # and the share of the pairs in which it is
         "pairs": "int",
         "dropped": "int",
         "omitted": "bool",
@@ -77,7 +85,7 @@ AXES = Schema(
         "difference": "float",  # vertical - horizontal, of the flipped answer's mean probability over all layers
         "low": "float",
         "high": "float",
-        "p_value": "float",  # Wilcoxon's signed-rank test
+        "p_value": "float",  # of the mean difference: sign flips over rows, two-sided
         "omitted": "bool",
     },
     "Vertical against horizontal: the flipped answer's probability over all layers",
@@ -101,7 +109,10 @@ def image_interchange_summary(rows: Table, *, smallest: int = SMALLEST) -> Table
 
 
 def flip_layers(summary: Table) -> Table:
-    """The layers where the flipped answer exceeds the clean one with disjoint intervals (Dual Mechanisms, 5.3.2)."""
+    """The layers where the flipped answer exceeds the clean one with disjoint intervals (Dual Mechanisms, 5.3.2).
+
+    It must be the model's answer there, by `maths.interchange.is_answer`.
+    """
     expect(summary, "image_interchange_summary")
     layers = []
     keys = ["suite", "vision", "tokens", "direction"]
@@ -114,11 +125,10 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Vertical against horizontal: the flipped answer's mean probability over all layers, the same rows both ways.
 
     Pairs of one group ask the same three things along either axis; only groups of which both were kept count. The
-    difference (vertical - horizontal) has a bootstrap interval over groups and Wilcoxon's signed-rank test. Source
-    of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language model's own order).
+    difference (vertical - horizontal) has a bootstrap interval over groups and a two-sided test of its mean, by sign
+    flips over groups. Source of the claim: Dual Mechanisms, 5.3.2 (vertical arrangements strengthen the language
+    model's own order).
     """
-    from scipy import stats
-
     expect(rows, "image_interchange")
     compared = []
     keys = ["suite", "vision", "tokens"]
@@ -131,7 +141,7 @@ def axes(rows: Table, *, smallest: int = SMALLEST) -> Table:
         count, omitted = len(both), len(both) < smallest
         difference = (both["vertical"] - both["horizontal"]).to_numpy(float)
         interval = mean_over_images(difference, np.arange(count), shares=False)
-        tested = None if omitted or not difference.any() else float(stats.wilcoxon(difference).pvalue)
+        tested = None if omitted else sign_flips(difference, np.arange(count))
         numbers = {
             "vertical": float(both["vertical"].mean()), "horizontal": float(both["horizontal"].mean()),
             "difference": interval.mean, "low": interval.low, "high": interval.high,

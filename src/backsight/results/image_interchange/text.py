@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from backsight.maths.grouping import SMALLEST
 from backsight.maths.intervals import RESAMPLES
+from backsight.results.pages.layers import ANSWER_RULE
 
 IMAGES_CAPTION = (
     "Probability of two answers when image tokens at the first and the last position of a row change positions with "
     "those of the reversed row, by the layer before which they do; bands are 95 % intervals. Shaded: layers at "
-    "which the flipped answer stands above the clean one, with intervals apart."
+    "which the flipped answer stands above the clean one, with intervals apart, and is the model's."
 )
 _SWAP = (
     "For each pair and each layer, the tokens at the first position of the clean row take the states of those at "
@@ -20,8 +21,8 @@ _SWAP = (
 _KEPT = (
     "The question is the same in both rows, so if the swapped tokens carry the order that the answer goes by, "
     "it flips to the thing on the other side. It is said to flip at the layers where the flipped answer is more "
-    "probable than the clean one, with intervals apart. Pairs of which either run answers wrong by itself are "
-    "dropped and counted."
+    f"probable than the clean one, with intervals apart, and is the model's. {ANSWER_RULE} Pairs of which either run "
+    "answers wrong by itself are dropped and counted."
 )
 IMAGES = (
     _SWAP,
@@ -36,8 +37,8 @@ INTERVALS = (
 IMAGES_LIMITS = (
     "A flip shows that the swapped tokens carry order and that the answer goes by it. No flip does not show that "
     "they carry none: other tokens may carry it too, and these are left as they are.",
-    "The tokens stand where they stood. The language model's position encoding is not swapped, and tells the clean "
-    "order at the first layers.",
+    "The tokens stand where they stood. The language model's position encoding is not swapped, and may still tell the "
+    "clean order.",
     "Where the clean answer comes back at late layers, the image tokens need not have lost the order: by then the "
     "last token may have read what it needs.",
     "Strips hold the objects too: a flip by strips alone says that the background has a part in it, not that the "
@@ -49,7 +50,7 @@ BACKUP_CAPTION = (
     "Probability of two answers when object tokens at the first and the last position of a row change positions with "
     "those of the reversed row, by the layer before which they do, while the image embeddings of both rows say "
     "nothing of where the things stand; bands are 95 % intervals. Where the flipped answer stands above the clean "
-    "one with intervals apart (shaded), the object tokens carry an order that the language model made itself."
+    "one with intervals apart and is the model's (shaded), the language model has written order into the object tokens."
 )
 BACKUP = (
     "The order that the vision encoder wrote is removed from both runs, as under Position pathways: each thing's "
@@ -62,16 +63,19 @@ BACKUP_LIMITS = (
     "Removal gives the tokens a false position, the centre, rather than none.",
     "Only pairs that the model still answers right after removal are kept. How often it does is told under Position "
     "pathways.",
-    "A flip at some layers says that the language model can make the order, not that it does so, or relies on "
-    "it, while the vision encoder's is there.",
-    "No flip does not say that it makes none: it may keep the order at the last token alone, or in the background.",
+    "A flip at some layers says that the language model can write order into object tokens, not that it does so, or "
+    "relies on it, while the vision encoder's is there.",
+    "No flip does not say that it makes no order: it may read rotary positions and token order where the answer is "
+    "given, keep the order at the last token alone, or write it into the background. Nor does it say that nothing is "
+    "written into object tokens: probes may read an order there that no answer goes by. Whether the language model can "
+    "answer by its own position encoding is told under Position pathways.",
     "The two answers need not sum to one. The interval is over images, not over words or another training.",
 )
 AXES = (
     "Vertical against horizontal: the same three things in the same order are asked about along both axes. Of "
     "each such row that is kept along both, the flipped answer's probability is averaged over all layers, and "
-    "the two are compared. The interval of the difference is a bootstrap over rows; p is Wilcoxon's signed-rank "
-    "test, and Holm's correction is over all comparisons of the table."
+    "the two are compared. The interval of the difference is a bootstrap over rows; p is that of the mean difference, "
+    "two-sided, by turning the signs of rows at random, and Holm's correction is over all comparisons of the table."
 )
 CLAIM = "The paper holds that vertical rows strengthen the order that the language model makes (section 5.3.2)."
 CLAIM_RULE = (

@@ -70,7 +70,9 @@ def asked_apart(study: Study, kind: str) -> tuple[str, ...]:
     return (sentence,) if sentence else ()
 
 
-def layers_table(study: Study, orders: Sequence[Row], heading: str, files: tuple[tuple[str, str], ...]) -> Grid:
+def layers_table(
+    study: Study, orders: Sequence[Row], heading: str, files: tuple[tuple[str, str], ...], note: str = ""
+) -> Grid:
     """Layers that stand out, a line a suite (and set of tokens), a column a direction, each with the pairs kept."""
     directions = list(dict.fromkeys(row["direction"] for row in orders))
     by_about = {(*key(row), row["direction"]): row for row in orders}
@@ -78,7 +80,7 @@ def layers_table(study: Study, orders: Sequence[Row], heading: str, files: tuple
     rows = tuple((*named(study, one), *(_layers(by_about.get((*one, d))) for d in directions)) for one in keys)
     words = _columns(orders)
     columns = (*words, *("All directions" if d == "all" else d.capitalize() for d in directions))
-    return Grid(heading, columns, rows, words=len(words), files=files)
+    return Grid(heading, columns, rows, words=len(words), files=files, note=note)
 
 
 def _layers(row: Row | None) -> str:

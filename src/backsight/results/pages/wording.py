@@ -6,7 +6,7 @@ hold the ends of the 95 % interval, and the number of samples always stands besi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backsight.maths.grouping import SMALLEST
@@ -59,36 +59,6 @@ def listed(items: Iterable[object]) -> str:
     """Items in words: "A", "A and B", "A, B and C"."""
     names = [text(item) for item in items]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def order_sentence(title: str, row: Row, last: int | None) -> str:
-    """Where the order is decided for a suite, from a row of the table of order layers."""
-    where = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no such layer"
-    return f"{title}: {where} ({_kept(row)})"
-
-
-def flip_sentence(title: str, rows: Sequence[Row], names: Mapping[str, str], last: int | None) -> str:
-    """Where swapped image tokens flip a suite's answer: a row a set of tokens, `names` gives what each is called."""
-    counts = [_kept(row) for row in rows]
-    alike = len(set(counts)) == 1
-    parts = []
-    for row, count in zip(rows, counts, strict=True):
-        where = "omitted" if row["omitted"] else layer_words(row["layers"], last) if row["found"] else "no layer"
-        at = "" if row["omitted"] or len(rows) == 1 else "at "
-        named = f"{names.get(row['tokens'], row['tokens'])} " if len(rows) > 1 else ""
-        parts.append(f"{named}{at}{where}" + ("" if alike else f" ({count})"))
-    return f"{title}: {', '.join(parts)}" + (f" ({counts[0]})" if alike else "")
-
-
-def layer_words(spans: object, last: int | None) -> str:
-    """Layers as they are spoken of: "layers 3-4, 6 of 0-28", "layer 4"."""
-    layers = text(spans)
-    noun = "layers" if "-" in layers or "," in layers else "layer"
-    return f"{noun} {layers}" + (f" of 0-{last}" if last is not None else "")
-
-
-def _kept(row: Row) -> str:
-    return counted(row["pairs"], "pair") + (f", {row['dropped']} dropped" if row["dropped"] else "")
 
 
 def model_sentence(model: Row) -> str:

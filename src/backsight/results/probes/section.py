@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import unbroken, with_interval
+from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.results.probes import text
 from backsight.results.probes.figure import SITES, draw
 
@@ -43,12 +44,19 @@ def probes(study: Study) -> common.Part | None:
         notes=(),
         figures=_figures(study, rows),
         tables=tuple(grid for grid in tables if grid is not None),
-        method=text.METHOD,
+        method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
         folded=True,
     )
     return common.Part(section, _answer(study, by_arrangement) if rows else None)
+
+
+def fit_sentences(study: Study) -> tuple[str, ...]:
+    """How the study's probes were fitted, by the record of its jobs; none where that does not say."""
+    jobs = (str(job.get("measurement")) for job in study.jobs if job.get("kind") in ("probes", "probemaps"))
+    fits = sorted({fit for job in jobs for fit in re.findall(r"method='(\w+)'", job) if fit in text.FITS})
+    return tuple(f"The probes are {'' if len(fits) == 1 else 'in part '}{text.FITS[fit]}." for fit in fits)
 
 
 def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ...]:
@@ -105,13 +113,16 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 
 def readable(group: Group) -> str:
-    """The first site and layer at which the position is readable, in words; "nowhere", or "omitted"."""
+    """The first site and layer at which the position is readable, in words; "omitted"; or "nowhere" and its best."""
     known = [(place, at) for place, at in group.items() if not _missing(at)]
     if not known:
         return "omitted"
     able = [_able(at) for _, at in known]
     if not any(able):
-        return "nowhere"
+        best, at = max(known, key=lambda one: float(one[1]["objects"]["share"]))
+        share = at["objects"]["share"]
+        alone = "; no lead over a probe of shuffled positions is shown" if share >= READABLE else ""
+        return f"nowhere (at most {percent(share)} of the tokens, at {place_words(best)}{alone})"
     first = able.index(True)
     where = place_words(known[first][0])
     return f"from {where} on" if all(able[first:]) else f"first at {where}, but not at all that follow"

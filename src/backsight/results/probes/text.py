@@ -29,12 +29,11 @@ READABLE_LEAD = (
     "interval of its lead over a probe of shuffled positions wholly above zero:"
 )
 METHOD = (
-    "A linear probe (logistic regression on standardised features; the authors' own fit is an option) is fitted on the "
-    "object tokens of three quarters of the pictures to tell which position its object has, and scored on the other "
-    "quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language "
-    "Models, arXiv 2603.22278: sections 3.3 and 5.2.1, appendices B.3 and B.4). One probe is fitted for "
-    "each suite, arrangement, site and layer. Blocks and layers are counted from 0, as in the tables, and layer l "
-    "is the input of decoder block l.",
+    "A linear probe is fitted on the object tokens of three quarters of the pictures to tell which position its object "
+    "has, and scored on the other quarter (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv "
+    "2603.22278: sections 3.3 and 5.2.1, appendices B.3 and B.4). One probe is fitted for each suite, arrangement, "
+    "site and layer. Blocks and layers are counted from 0, as in the tables, and layer l is the input of decoder block "
+    "l.",
     "Selectivity is what the probe gives right beyond one that was fitted with the positions of each picture "
     "exchanged among themselves: what is left is position, not what else a probe can learn from a token.",
     "Background tokens are those of no object. They count as right where the probe, which saw none of them, gives "
@@ -42,12 +41,19 @@ METHOD = (
     f"Intervals hold 95 %: percentile bootstrap over test pictures ({RESAMPLES:,} draws). Groups of fewer than "
     f"{SMALLEST} test pictures are omitted.",
 )
+FITS = {
+    "logistic": (
+        "fitted by logistic regression on standardised features, which begins at zero and stops at its optimum or "
+        "after 50 steps, so that what it finds hangs on no random beginning"
+    ),
+    "adamw": "fitted as the authors did, by 200 steps of AdamW from a random beginning",
+}
 LIMITS = (
     "That the position is readable does not say that the model uses it: that is what the interchange of image tokens "
     "asks.",
     "The rows start at the same position in every picture: in them a position in the row and an absolute column are "
     "one thing. The shifted rows tell the two apart.",
-    "The best layer is chosen on the pictures that it is reported on, so its number is a little too high.",
+    "The best layer is chosen on the pictures that it is reported on, so its number may be too high.",
     "The probe is linear: where it fails, the position may still be there in another form.",
     "There is one split of the pictures and one fit; the interval is over test pictures alone.",
 )
