@@ -74,7 +74,10 @@ class Seam:
         """
         single = self.options(options)
         if single is None:
-            raise UsageError("Single tokens cannot tell these options apart", got=options)
+            raise UsageError(
+                "Single tokens cannot tell these options apart", got=options,
+                do="give options that are tokens of the vocabulary and differ",
+            )  # fmt: skip
         scores = answers.option_probabilities(logits, single)
         return options[int(scores.argmax())], scores
 

@@ -70,10 +70,16 @@ def _skipped(study: Study) -> Grid | None:
 
 def _contracts(study: Study) -> Grid | None:
     rows = [
-        (text(c.get("name")), "holds" if c.get("passed") is True else "fails", text(c.get("detail")))
+        (text(c.get("name")), _outcome(c), ". ".join(filter(None, (text(c.get("detail")), text(c.get("do"))))))
         for c in records(study.data.get("contracts"))
     ]
     return Grid("", ("Contract", "Result", "Detail"), tuple(rows), words=3) if rows else None
+
+
+def _outcome(contract: Mapping[str, object]) -> str:
+    if contract.get("passed") is not True:
+        return "fails"
+    return "not decided" if contract.get("warning") is True else "holds"
 
 
 def _costs(study: Study) -> Grid | None:
