@@ -81,7 +81,7 @@ def test_a_token_that_answers_to_everything_does_not_speak_against_the_grid() ->
 
 def test_levels_by_hand() -> None:
     """Nine cells, all of them better: 1/512 each way. One worse cell of twelve, the smallest: 2/4096."""
-    assert grid_contract._tested(np.arange(1.0, 10.0)) == pytest.approx((9, 1 / 512, 1.0))
+    assert grid_contract._tested(np.arange(1.0, 10.0)) == pytest.approx((9, 1 / 512, 1.0, 5.0))
     against = grid_contract._tested(np.array([0.5, *-np.arange(1.0, 12.0)]))
     assert against.worse == pytest.approx(2 / 4096)
     assert grid_contract._tested(np.zeros(9)) == (9, 1.0, 1.0)
@@ -107,7 +107,7 @@ def test_random_weights_of_every_family_pass_without_warning(family: str) -> Non
 
 
 class Mixed(torch.nn.Module):
-    """A projector behind which each image token is a random mixture of all of its picture: every change is everywhere."""
+    """A projector behind which each image token is a random mixture of all: every change is everywhere."""
 
     def __init__(self, projector: torch.nn.Module) -> None:
         super().__init__()

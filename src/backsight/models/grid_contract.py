@@ -33,8 +33,8 @@ WORSE = 0.005
 LARGEST = 1e-4  # a change below this share of the largest one in its picture is rounding
 MOSTLY = 0.5  # of a picture's change: a token that has so much is where the change went
 DO = (
-    "give the family a grid in the order of its image tokens (`Family.grid`, docs/extending.md), or open the checkpoint "
-    "with its own processor; until then nothing that rests on positions can be trusted"
+    "give the family a grid in the order of its image tokens (`Family.grid`, docs/extending.md), or open the "
+    "checkpoint with its own processor; until then nothing that rests on positions can be trusted"
 )
 CAUTION = (
     "see with `backsight study MODEL --only probes` that positions can be read from the tokens of objects before "
@@ -56,11 +56,13 @@ ANOTHER = "one other token each"  # whatever the order: most of a change falls o
 
 
 class Against(NamedTuple):
-    """The grid against one rival: in how many `cells` they differ, and one-sided p for each being the better fit."""
+    """The grid against one rival: in how many `cells` they differ, one-sided p for each being the better fit, and by
+    how much the grid's is the better one (mean over cells, logarithm)."""
 
     cells: int
     better: float
     worse: float
+    gap: float = 0.0
 
 
 def grid(vlm: Seam, *, looks: Sequence[int] = LOOKS) -> Finding:
@@ -76,7 +78,7 @@ def grid(vlm: Seam, *, looks: Sequence[int] = LOOKS) -> Finding:
     chosen: list[int] = []
     against: dict[str, Against] = {}
     changes = np.empty((0, len(tokens)))
-    for look in looks:
+    for look in looks if len(order) > looks[-2:][0] else (len(order),):  # a small grid is looked at once
         more = order[len(chosen) : look]
         if not more:
             break
@@ -108,7 +110,7 @@ def _finding(changes: Floats, chosen: Sequence[int], against: dict[str, Against]
     own = float((changes[np.arange(len(chosen)), chosen] / changes.sum(1).clip(1e-300)).mean())
     share = f"share of change at the named cell {own:.3f}, over {cells}"
     if refused := worse(against):
-        rival = min(refused, key=lambda name: against[name].worse)
+        rival = min(refused, key=lambda name: against[name].gap)
         return Finding(NAME, False, f"{share}; {rival} fits better (p {against[rival].worse:.1g})", do=DO)
     if better(against):
         return Finding(NAME, True, f"{share}; better than {len(against)} rivals (p {_largest(against):.1g} or less)")
@@ -157,7 +159,7 @@ def _tested(gaps: Floats) -> Against:
     if len(told) == 0:
         return Against(len(gaps), 1.0, 1.0)
     p = [float(stats.wilcoxon(told, alternative=a, method="exact").pvalue) for a in ("greater", "less")]
-    return Against(len(gaps), *p)
+    return Against(len(gaps), p[0], p[1], float(gaps.mean()))
 
 
 def _elsewhere(changes: Floats, chosen: Sequence[int]) -> list[int | None]:

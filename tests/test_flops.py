@@ -1,0 +1,131 @@
+"""What is charged is what runs: every measurement held to torch's FLOP counter, eager attention on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from backsight import stimuli
+from backsight.examples import ExampleSet, PairSet
+from backsight.measurements import (
+    MEASUREMENTS,
+    Amplify,
+    Backup,
+    Behaviour,
+    Creg,
+    Flip,
+    ImageInterchange,
+    Interchange,
+    Knockout,
+    Moved,
+    Occlusion,
+    Pathways,
+    ProbeMaps,
+    Probes,
+)
+from backsight.measurements.base import Measurement
+from backsight.models.flops import Ledger
+from backsight.models.opening import load
+from backsight.models.sizes import facts
+from backsight.models.small import tiny
+from backsight.models.vlm import VLM
+from backsight.training.questions import corpus
+
+Samples = ExampleSet | PairSet
+FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "paligemma")
+
+
+class NoModules:
+    """Stands for the counter's tracker of modules, which cannot follow a backward pass down to a module's input."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> NoModules:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def counted(run: Callable[[], object]) -> int:
+    """FLOPs of a run and its backward passes, by torch's counter."""
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = NoModules()
+    with counter:
+        run()
+    return int(counter.get_total_flops())
+
+
+@cache
+def opened(name: str) -> VLM:
+    return load(f"builtin:{name}", device="cpu", attention="eager", check=False)
+
+
+def rows(vlm: VLM, count: int) -> ExampleSet:
+    """Squares of one direction, so that the prompts of a batch are of one length."""
+    squares = stimuli.squares(vlm.grid)
+    return squares.where(lambda e: e.direction == "left").limit(count)
+
+
+def relations(vlm: VLM) -> ExampleSet:
+    """Three questions, the answer of one another than the model's: both targets are explained."""
+    first, *others = stimuli.pairs(vlm.grid).limit(3)
+    wrong = replace(first, answer=next(o for o in first.options if o != first.answer))
+    return ExampleSet("relations", (wrong, *others))
+
+
+METHODS = ("creg", "single_layer", "integrated_gradients", "chefer", "gradcam", "rollout")
+CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
+    "behaviour": (Behaviour(), lambda vlm: rows(vlm, 3)),
+    "pathways": (Pathways(shuffles=2), lambda vlm: rows(vlm, 3)),
+    "interchange": (Interchange(), lambda vlm: rows(vlm, 12).pairs("last_token").limit(2)),
+    "imageinterchange": (ImageInterchange(), lambda vlm: rows(vlm, 12).pairs("reversed").limit(2)),
+    "backup": (Backup(), lambda vlm: rows(vlm, 12).pairs("reversed").limit(2)),
+    "probes": (Probes(method="logistic"), lambda vlm: rows(vlm, 12)),
+    "probemaps": (ProbeMaps(method="logistic"), lambda vlm: rows(vlm, 12)),
+    "amplify": (Amplify(alphas=(1.0, 4.0), draws=2), lambda vlm: rows(vlm, 40)),
+    "creg": (Creg(methods=METHODS, steps=5), relations),
+    "occlusion": (Occlusion(varied=0.5), relations),
+    "knockout": (Knockout(methods=("creg",)), lambda vlm: relations(vlm).limit(2)),
+    "flip": (Flip(methods=("creg",)), relations),
+    "moved": (Moved(methods=("rollout",)), relations),  # the moved are answered right: one target
+}
+
+
+def test_every_measurement_is_held_to_the_counter() -> None:
+    assert set(CASES) == set(MEASUREMENTS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_charged_is_what_runs(name: str) -> None:
+    """Within 5 %, in FLOPs; and what a plan states, within 10 %, in forward equivalents."""
+    measurement, samples = CASES[name]
+    vlm = opened("plain")
+    given = samples(vlm)
+    known = facts(vlm, measurement.asked(given, vlm.grid))
+    vlm._ledger = Ledger()
+    ran = counted(lambda: measurement(vlm, given))
+    assert vlm._ledger.flops(vlm.seen) == pytest.approx(ran, rel=0.05)
+    assert measurement.cost(known, given) == pytest.approx(vlm.forward_equivalents, rel=0.1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_plain_call_is_one_forward_equivalent(family: str) -> None:
+    """Every family's, its picture among it, as torch counts them."""
+    vlm = VLM(*tiny(family, corpus(), attention="eager"), check=False)
+    batch = vlm.prepare(list(stimuli.squares()[:2]) if family != "gemma3" else [vlm._reference.examples[0]] * 2)
+    call = vlm.call(batch)
+
+    def plain() -> None:
+        with torch.no_grad():
+            vlm.model(**batch.inputs, use_cache=False)
+
+    assert vlm.seen.of(call.plain()) == pytest.approx(counted(plain), rel=0.01)
+    assert call.equivalents(call.plain(), vlm.seen) == pytest.approx(2)
+    assert vlm.call(batch.examples) == call
+    assert vlm.seen.of(call.shown(call.patches)) == pytest.approx(2 * vlm.seen.picture)
