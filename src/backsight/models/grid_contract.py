@@ -78,7 +78,7 @@ def grid(vlm: Seam, *, looks: Sequence[int] = LOOKS) -> Finding:
     chosen: list[int] = []
     against: dict[str, Against] = {}
     changes = np.empty((0, len(tokens)))
-    for look in looks if len(order) > looks[-2:][0] else (len(order),):  # a small grid is looked at once
+    for look in looks if len(order) > 2 * looks[0] else (len(order),):  # a small grid is looked at once
         more = order[len(chosen) : look]
         if not more:
             break

@@ -100,7 +100,9 @@ def _costs_note(study: Study) -> str:
     machine = mapping(study.data.get("machine"))
     peak = number(machine.get("memory_peak_mib"))
     memory = f" Peak memory was {peak:,.0f} MiB." if peak is not None else ""
-    return f"One forward equivalent is one plain forward pass of one sample, vision encoder included.{memory}"
+    return (
+        f"One forward equivalent is one plain call of one sample: vision encoder, and logits at every position.{memory}"
+    )
 
 
 def _commands(study: Study) -> str:
