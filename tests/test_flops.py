@@ -63,6 +63,9 @@ def counted(run: Callable[[], object]) -> int:
 
 @cache
 def opened(name: str) -> VLM:
+    """A built-in model, or a tiny one whose pictures have 36 tokens; eager attention in all parts."""
+    if name == "tiny":
+        return VLM(*tiny("qwen2_vl", corpus(), attention="eager"), check=False)
     return load(f"builtin:{name}", device="cpu", attention="eager", check=False)
 
 
@@ -92,7 +95,7 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "creg": (Creg(methods=METHODS, steps=5), relations),
     "occlusion": (Occlusion(varied=0.5), relations),
     "knockout": (Knockout(methods=("creg",)), lambda vlm: relations(vlm).limit(2)),
-    "flip": (Flip(methods=("creg",)), relations),
+    "flip": (Flip(methods=("gradient_norm",)), relations),
     "moved": (Moved(methods=("rollout",)), relations),  # the moved are answered right: one target
 }
 
@@ -101,17 +104,25 @@ def test_every_measurement_is_held_to_the_counter() -> None:
     assert set(CASES) == set(MEASUREMENTS)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_what_is_charged_is_what_runs(name: str) -> None:
-    """Within 5 %, in FLOPs; and what a plan states, within 10 %, in forward equivalents."""
+# What a plan takes at most: a mirrored question may be answered right, a moved subject may find no other position.
+AT_MOST = {"flip": 1.15, "moved": 1.25}
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [(name, "tiny" if name == "knockout" else "plain") for name in CASES] + [("pathways", "gemma"), ("creg", "gemma")],
+)
+def test_what_is_charged_is_what_runs(name: str, model: str) -> None:
+    """Within 5 %, in FLOPs; and so is what a plan states, in forward equivalents."""
     measurement, samples = CASES[name]
-    vlm = opened("plain")
+    vlm = opened(model)
     given = samples(vlm)
     known = facts(vlm, measurement.asked(given, vlm.grid))
     vlm._ledger = Ledger()
     ran = counted(lambda: measurement(vlm, given))
     assert vlm._ledger.flops(vlm.seen) == pytest.approx(ran, rel=0.05)
-    assert measurement.cost(known, given) == pytest.approx(vlm.forward_equivalents, rel=0.1)
+    stated = measurement.cost(known, given) / vlm.forward_equivalents
+    assert 0.95 <= stated <= AT_MOST.get(name, 1.05)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

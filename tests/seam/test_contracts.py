@@ -77,7 +77,7 @@ def test_loading_costs_at_most_eight_forwards(family: str) -> None:
     whole = calls.count("language")
     # Each forward of the model runs the vision encoder too; what is left over are passes of the encoder alone.
     assert whole <= 8
-    assert calls.count("vision") == whole + 1  # the grid's nine cells, or all of a small one
+    assert calls.count("vision") <= 8  # one of them with the grid's nine cells, or all of a small grid
     assert {f.name for f in vlm.findings} >= {"logits equal a plain call", "the token grid is right"}
 
 

@@ -84,7 +84,7 @@ def test_levels_by_hand() -> None:
     assert grid_contract._tested(np.arange(1.0, 10.0)) == pytest.approx((9, 1 / 512, 1.0, 5.0))
     against = grid_contract._tested(np.array([0.5, *-np.arange(1.0, 12.0)]))
     assert against.worse == pytest.approx(2 / 4096)
-    assert grid_contract._tested(np.zeros(9)) == (9, 1.0, 1.0)
+    assert grid_contract._tested(np.zeros(9)) == (9, 1.0, 1.0, 0.0)
     eight = {str(k): grid_contract.Against(9, 1 / 512, 1.0) for k in range(8)}
     assert grid_contract.better(eight) and not grid_contract.better(eight | {"tie": grid_contract.Against(9, 0.4, 0.6)})
     assert not grid_contract.better({})

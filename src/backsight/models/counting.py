@@ -15,7 +15,7 @@ from backsight.models.sites import Parts
 
 
 def _attention(query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-    return int(sdpa_flop_count(query, key, value))
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
 # Of sdpa's kernel for CPUs torch's counter knows no formula, and would count attention as nothing.
