@@ -29,7 +29,7 @@ from backsight.measurements import (
     Probes,
 )
 from backsight.measurements.base import Measurement
-from backsight.models.flops import Ledger
+from backsight.models.flops import Call, Flops, Ledger, Seen, Work
 from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.small import tiny
@@ -140,3 +140,42 @@ def test_a_plain_call_is_one_forward_equivalent(family: str) -> None:
     assert call.equivalents(call.plain(), vlm.seen) == pytest.approx(2)
     assert vlm.call(batch.examples) == call
     assert vlm.seen.of(call.shown(call.patches)) == pytest.approx(2 * vlm.seen.picture)
+
+
+def test_a_plan_and_what_is_not_counted_charge_nothing() -> None:
+    """Facts with costs run one prompt, and its picture once more, outside of any recording."""
+    vlm = opened("tiny")
+    vlm._ledger = Ledger()
+    vlm.__dict__.pop("seen", None)
+    batch = vlm.prepare(stimuli.squares()[:1])
+    with vlm.recording("image_embeds", "vision") as recorded:
+        vlm.forward(batch)
+        before = {key: value.clone() for key, value in recorded.values.items()}
+        spent = vlm.forward_equivalents  # runs the vision encoder on another picture
+        assert all(torch.equal(recorded.values[key], value) for key, value in before.items())
+    assert 0.9 < spent < 1
+    with vlm.uncounted():
+        vlm.forward(batch)
+    facts(vlm, stimuli.squares().limit(1))
+    assert vlm.forward_equivalents == spent
+
+
+def test_flops_by_hand() -> None:
+    """Two blocks of 10 FLOPs a position and 1 a pair, 3 tokens, 5 for logits, a picture of 100 FLOPs."""
+    work = Work(2, linear=10, query=2, keys=3, pair=1, logit=5, patches=4, patch=1, patch_pair=0, encoded=True)
+    call, seen = Call(work, 3, (4, 8)), Seen(100, 10)
+    assert call.plain() == Flops(2 * (2 * (30 + 9) + 15), 3.0)
+    assert call.replayed([2, 3]) == Flops(2 * (20 + 6 + 30 + 9 + 5))
+    assert call.swept() == Flops(2 * ((10 + 3) + (20 + 2 * 4) + 3 * 5))
+    assert call.upper(1) == Flops(2 * (3 * 5 + 10 + 3 + 5)) and call.upper(0) == Flops(2 * (39 + 33))
+    assert call.upper_backward(1) == Flops(2 * (3 * 3 + 7 + 6 + 5))
+    assert call.whole_backward() == Flops(2 * (2 * (30 + 18) + 5), projectors=3.0)
+    without = Call(replace(work, encoded=False), 3, (4, 8)).whole_backward()
+    assert without == Flops(2 * (2 * (30 + 18) + 5 - 15 - 13.5))
+    assert call.equivalents(call.plain() * 0.5, seen) == pytest.approx(1)
+    assert call.equivalents(call.shown([4]), seen) == pytest.approx(2 * 100 / (186 + 300))
+    ledger = Ledger()
+    assert not ledger and ledger.total(None) == 0
+    ledger.charge(call, call.plain())
+    ledger.charge(Call(work, 6, (4,)), Call(work, 6, (4,)).plain() * 2)
+    assert ledger.total(seen) == pytest.approx(4)

@@ -6,8 +6,8 @@ replays work on it; `VLM` is a seam whose contracts have been run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,15 @@ class Seam:
     def charge(self, call: Call, flops: Flops) -> None:
         """Count what a batch has run."""
         self._ledger.charge(call, flops)
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """What runs inside the context is not charged: it belongs to no measurement."""
+        ledger, self._ledger = self._ledger, Ledger()
+        try:
+            yield
+        finally:
+            self._ledger = ledger
 
     def call(self, asked: Batch | Sequence[Example]) -> Call:
         """What a plain call of a batch is made of, or of examples that were not prepared as one."""

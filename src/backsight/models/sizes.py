@@ -63,7 +63,8 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
 def _replays(vlm: Seam) -> Replays:
     """What a change of the last image token of a prompt reaches in the first block, and who sees the last position."""
     batch = vlm.prepare([_reference(vlm)])
-    trace = replay.record(vlm, batch)
+    with vlm.uncounted():
+        trace = replay.record(vlm, batch)
     tokens = batch.image_mask[0].nonzero().flatten()
     first = int(trace.reach(0, tokens[-1:].to(trace.final.device))[0])
     reach = "causal" if first == int(tokens[-1]) else "prompt" if first < int(tokens[0]) else "picture"
