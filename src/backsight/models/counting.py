@@ -45,16 +45,19 @@ def work(model: Any, parts: Parts, patches: int) -> Work:
     )
 
 
-def seen(features: Callable[[], object], last: nn.Module | None) -> Seen:
-    """What torch's counter says of the image features of one picture, and of what runs behind the `last` block."""
+def seen(features: Callable[[], object], watch: Callable[[Callable[[], None]], list[Any]]) -> Seen:
+    """What torch's counter says of the image features of one picture, and of what runs behind the last block.
+
+    `watch` lets a function be called when the vision encoder's last block has run, and gives handles to be removed.
+    """
     counter = FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION)
     before: list[int] = [0]
-    handle = None if last is None else last.register_forward_hook(lambda *_: before.append(counter.get_total_flops()))
+    handles = watch(lambda: before.append(counter.get_total_flops()))
     try:
         with torch.no_grad(), counter:
             features()
     finally:
-        if handle is not None:
+        for handle in handles:
             handle.remove()
     total = counter.get_total_flops()
     return Seen(float(total), float(total - before[-1]))

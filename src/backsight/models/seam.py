@@ -6,7 +6,7 @@ replays work on it; `VLM` is a seam whose contracts have been run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -215,11 +215,13 @@ class Seam:
     def seen(self) -> Seen:
         """The FLOPs of one picture of the model's own size in the vision encoder; it runs once for this."""
         inputs = self._reference.inputs
-        blocks = self.parts.vision_blocks
+
+        def watch(mark: Callable[[], None]) -> list[Any]:
+            last = self.parts.vision_blocks[-1:]
+            return [h for b in last for h in self.hooks.observe(b, before=lambda *_: None, after=lambda _: mark())]
+
         with self.hooks.suspended():
-            return counting.seen(
-                lambda: self.family.features(self.model, self.family.taken(inputs)), blocks[-1] if blocks else None
-            )
+            return counting.seen(lambda: self.family.features(self.model, self.family.taken(inputs)), watch)
 
     @property
     def reference(self) -> Call:
