@@ -9,8 +9,6 @@ from types import ModuleType
 
 import pytest
 
-from backsight.models.sizes import facts
-
 
 def benchmark(name: str) -> ModuleType:
     """A benchmark's module; they import one another as scripts in one folder do."""
@@ -71,15 +69,16 @@ def test_an_image_sweep_stays_under_its_limit(bench: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_relevance_stays_under_its_limits(bench: ModuleType) -> None:
-    """On 28 blocks, every sample with two targets; the counts that measurements state are no smaller."""
+    """On 28 blocks, every sample with two targets; what measurements state are the same counts."""
     made = benchmark("relevance")
     vlm = bench.shape(28, 128)
     batch = made.asked(vlm, 185, 1)
     spent = made.counted(vlm, batch)
     for name, limit in made.LIMITS.items():
         assert 1 < spent[name] <= limit
-        stated = made.relevance.cost(facts(vlm, batch.examples, priced=False), made.PARTS[name], depth=4, steps=50)
-        assert spent[name] <= 1.1 * stated
+        call = vlm.call(batch)
+        stated = call.equivalents(made.relevance.flops(call, made.PARTS[name], depth=4, steps=50), vlm.seen)
+        assert spent[name] == pytest.approx(stated, rel=0.02)
 
 
 def test_relevance_is_captums(bench: ModuleType) -> None:

@@ -17,6 +17,7 @@ from backsight.errors import CannotAnswer, StudyError, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.measurements import Behaviour, Interchange
 from backsight.models.facts import ModelFacts
+from backsight.models.flops import Flops
 from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.vlm import VLM
@@ -123,7 +124,7 @@ def test_facts_are_what_the_model_says(tiny_vlm: VLM) -> None:
     examples = stimuli.squares(tiny_vlm.grid).limit(6)
     known = facts(tiny_vlm, examples)
     assert (known.n_layers, known.fingerprint, known.dtype) == (tiny_vlm.n_layers, tiny_vlm.fingerprint, "float32")
-    assert known.grid.size == tiny_vlm.grid.size and known.vision_share == tiny_vlm.vision_share
+    assert known.grid.size == tiny_vlm.grid.size and known.seen == tiny_vlm.seen
     asked = examples[0].options
     assert [list(ids) for ids in known.token_options(asked) or ()] == tiny_vlm.options(asked)
     assert known.token_options((asked[0], asked[0])) is None  # two options that share a token
@@ -143,7 +144,9 @@ def test_facts_say_what_they_were_not_made_for(tiny_vlm: VLM) -> None:
     with pytest.raises(UsageError, match="say nothing of this option"):
         known.token_options(("heaven", "hell"))
     with pytest.raises(UsageError, match="These facts were made without costs"):
-        known.language_share()
+        known.private()
+    with pytest.raises(UsageError, match="These facts were made without costs"):
+        known.equivalents(known.call(examples), Flops())
 
 
 def test_facts_refuse_what_the_tokenizer_cannot_tell_apart(colourless_checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backsight.errors import ModelError, StudyError, UsageError
+from backsight.errors import EditError, ModelError, StudyError, UsageError
 from backsight.models import contracts, hub, opening
 from backsight.models.families import FAMILIES
+from backsight.models.findings import Finding
 from backsight.models.opening import load, locate
 from backsight.models.prompts import Prompter
 from backsight.models.sites import Parts
@@ -269,6 +271,68 @@ def test_a_checkpoint_is_saved_whole_or_not_at_all(tiny_vlm: Any, tmp_path: Path
         save(tiny_vlm.model, tiny_vlm.processor, tmp_path / "new")
     assert (caught.value.where, caught.value.got) == (tmp_path / "new", "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+AT_LOAD = (
+    "contracts", "contract_parts", "generation_contract", "grid_contract", "opening", "processors", "prompts", "vlm",
+    "seam", "hub", "blocks", "families/__init__", "families/common",
+)  # fmt: skip
+OWN_WORDS = {"ContractError", "ModelError", "UsageError"}
+
+
+def raised(path: Path) -> list[tuple[str, int, ast.Call]]:
+    """Every error of the package's own that the lines of a file raise."""
+    calls = (node.exc for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise))
+    return [
+        (path.name, call.lineno, call)
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in OWN_WORDS
+    ]
+
+
+def test_whatever_is_refused_at_load_says_what_to_do() -> None:
+    """Every raise of the files that opening a model runs through."""
+    package = Path(opening.__file__).parent
+    sites = [site for name in AT_LOAD for site in raised(package / f"{name}.py")]
+    assert len(sites) > 25
+    silent = [f"{name}:{line}" for name, line, call in sites if "do" not in {k.arg for k in call.keywords}]
+    assert silent == []
+
+
+def test_whatever_a_contract_finds_says_what_to_do(tiny_vlm: Any) -> None:
+    """A contract that fails or is not decided; one that passes has nothing to say."""
+    for passed, warning in ((False, False), (True, True)):
+        finding = contracts._run(tiny_vlm, "x", lambda p=passed, w=warning: Finding("x", p, "it is", w))  # type: ignore[misc]
+        assert "docs/extending.md" in finding.do and "backsight doctor" in finding.do
+    assert contracts._run(tiny_vlm, "x", lambda: Finding("x", True, "it is")).do == ""
+    assert contracts._run(tiny_vlm, "x", lambda: Finding("x", False, "it is", do="read")).do == "read"
+
+    def lost() -> Finding:
+        raise EditError("An edit never applied", do="check its positions")
+
+    assert contracts._run(tiny_vlm, "x", lost) == Finding("x", False, "An edit never applied", do="check its positions")
+
+
+def test_another_release_and_another_dtype_are_named_where_a_contract_fails(
+    tiny_vlm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "float32" not in contracts.advice(tiny_vlm) and "pip install" not in contracts.advice(tiny_vlm)
+    monkeypatch.setattr(contracts.releases, "installed", lambda: "5.31.0")
+    assert contracts.advice(tiny_vlm).startswith("install a release of transformers that was tested (pip install")
+    monkeypatch.setattr(type(tiny_vlm), "dtype", torch.bfloat16)
+    assert "open the model in float32" in contracts.advice(tiny_vlm)
+
+
+def test_a_warning_at_load_reaches_the_command_line(
+    command: Command, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undecided = Finding("the token grid is right", True, "36 cells do not tell", warning=True, do="look twice")
+    monkeypatch.setattr(contracts, "grid", lambda vlm: undecided)
+    code, _, err = command("study", tiny_checkpoint, "--only", "no-such", "--out", tiny_checkpoint.parent / "no")
+    assert code == 2
+    assert "warning: A contract is not decided: the token grid is right" in err and "do:    look twice" in err
+    code, out, _ = command("doctor", tiny_checkpoint)
+    assert code == 0 and "warning" in out and "do: look twice" in out
 
 
 def test_a_fingerprint_follows_every_file(copied: Path, tiny_vlm: Any, tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ class ContractError(ModelError):
     """The seam does not hold for a model: what it would read or write is not what the model computes."""
 
 
+class ContractWarning(UserWarning):
+    """A contract that nothing speaks against and that cannot be shown to hold; the model opens all the same."""
+
+
 class EditError(BacksightError):
     """An edit that did not apply, or whose function changed shape, dtype or device."""
 

@@ -19,7 +19,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.training.questions import corpus
 
-from .conftest import parts
+from .conftest import FAMILIES, parts
 
 
 def failed(vlm: VLM) -> set[str]:
@@ -41,23 +41,46 @@ def broken_grid(change: Callable[[TokenGrid], dict[str, Any]]) -> Callable[..., 
     return grid
 
 
-def transposed(grid: TokenGrid) -> dict[str, Any]:
-    order = np.arange(len(grid)).reshape(grid.rows, grid.columns).T.ravel()
-    return {"box": grid.box[order]}
+ORDERS: dict[str, Callable[[Any], Any]] = {
+    "transposed": np.transpose,
+    "flipped left to right": np.fliplr,
+    "flipped top to bottom": np.flipud,
+    "turned by half": lambda order: order[::-1, ::-1],
+    "shifted left": lambda order: np.roll(order, 1, 1),
+    "shifted right": lambda order: np.roll(order, -1, 1),
+    "shifted up": lambda order: np.roll(order, 1, 0),
+    "shifted down": lambda order: np.roll(order, -1, 0),
+}
 
 
-def shifted(grid: TokenGrid) -> dict[str, Any]:
-    order = np.roll(np.arange(len(grid)).reshape(grid.rows, grid.columns), 1, axis=1).ravel()
-    return {"box": grid.box[order]}
+def in_order(name: str) -> Callable[[TokenGrid], dict[str, Any]]:
+    """A grid whose boxes are in another order."""
+
+    def change(grid: TokenGrid) -> dict[str, Any]:
+        return {"box": grid.box[ORDERS[name](np.arange(len(grid)).reshape(grid.rows, grid.columns)).ravel()]}
+
+    return change
 
 
-@pytest.mark.parametrize("change", [transposed, shifted])
-def test_a_wrong_grid_is_found(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["transposed", "shifted left"])
+def test_a_wrong_grid_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm = unchecked()
-    monkeypatch.setattr(Prompter, "grid", broken_grid(change))
+    monkeypatch.setattr(Prompter, "grid", broken_grid(in_order(name)))
     assert failed(vlm) == {"the token grid is right"}
-    with pytest.raises(ContractError, match="the token grid is right"):
+    with pytest.raises(ContractError, match="the token grid is right") as caught:
         VLM(*parts("qwen2_vl"))
+    assert "`Family.grid`" in (caught.value.do or "") and "backsight doctor" in (caught.value.do or "")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", ORDERS)
+def test_every_wrong_order_is_found_in_every_family(name: str, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the message names the order that fits."""
+    vlm = VLM(*parts(family), check=False)
+    monkeypatch.setattr(Prompter, "grid", broken_grid(in_order(name)))
+    finding = contracts.grid(vlm)
+    assert not finding.passed and finding.do
+    assert f"{name} fits better" in finding.detail or "one other token each fits better" in finding.detail
 
 
 @pytest.mark.parametrize("site", ["resid_pre", "resid_post", "image_embeds", "heads", "scores", "vision"])

@@ -140,8 +140,8 @@ def test_a_study_of_two_views_says_what_needs_one_rectangle(tmp_path: Path) -> N
 
 def test_views_taken_for_each_other_are_refused() -> None:
     vlm = VLM(**two_views(swapped), check=False)
-    finding = grid_contract.grid(vlm, cells=9)
-    assert not finding.passed and "best rival (1 views further)" in finding.detail
+    finding = grid_contract.grid(vlm)
+    assert not finding.passed and "1 views further fits better" in finding.detail and "`Family.grid`" in finding.do
     with pytest.raises(ContractError, match="the token grid is right"):
         VLM(**two_views(swapped))
 
@@ -149,8 +149,8 @@ def test_views_taken_for_each_other_are_refused() -> None:
 def test_features_that_do_not_fill_the_grid_are_refused() -> None:
     model, processor = parts("qwen2_vl")
     half = replace(FAMILIES["qwen2_vl"], features=lambda model, inputs: common.image_features(model, inputs)[::2])
-    finding = grid_contract.grid(VLM(model, processor, family=half, check=False), cells=1)
-    assert not finding.passed and "image embeddings for 2 pictures with grids of" in finding.detail
+    finding = grid_contract.grid(VLM(model, processor, family=half, check=False))
+    assert not finding.passed and "image embeddings for 10 pictures with grids of" in finding.detail
 
 
 @pytest.mark.parametrize(("lacking", "sentence"), list(common.LACKING.items()))

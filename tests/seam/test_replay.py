@@ -96,8 +96,11 @@ def test_a_replay_runs_only_the_rows_it_must(qwen: VLM, questions: list[Example]
     before = qwen.forward_equivalents
     trace.sweep_last(torch.stack([trace.resid_pre(k)[:, -1] for k in range(qwen.n_layers + 1)]))
     spent = qwen.forward_equivalents - before
-    layers, length = qwen.n_layers, trace.final.shape[1]
-    assert spent == pytest.approx(3 * (layers + 1) / (2 * length))
+    layers, length, work = qwen.n_layers, trace.final.shape[1], qwen.work
+    rows, plain = layers * (layers + 1) / 2, qwen.seen.of(trace.call.plain()) / 3
+    keys = sum(k * (length - 1 + k) for k in range(1, layers + 1))
+    by_hand = rows * work.linear + keys * work.pair + (layers + 1) * work.logit
+    assert spent == pytest.approx(3 * by_hand / plain)
 
 
 def test_a_replay_in_an_editing_context_is_refused(qwen: VLM, questions: list[Example]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backsight import __version__
-from backsight.errors import UsageError
+from backsight.errors import ContractWarning, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,4 +75,9 @@ def open_model(model: str, dtype: str | None, device: str | None, max_pixels: in
     from backsight.models.opening import load, quiet
 
     quiet()
-    return load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ContractWarning)  # said below, as the command line says things
+        vlm = load(model, dtype=dtype, device=device, max_pixels=max_pixels, check=check)
+    for finding in (f for f in vlm.findings if f.warning):
+        open_console().print(f"warning: {finding.words(vlm.name)}", style="bold", markup=False, soft_wrap=True)
+    return vlm

@@ -122,7 +122,9 @@ def doctor(
     for finding in findings:
         mark = "failed" if not finding.passed else "warning" if finding.warning else "ok"
         style = {"failed": "bold red", "warning": "yellow", "ok": "green"}[mark]
-        table.add_row(finding.name, f"[{style}]{mark}[/]", escape(finding.detail))
+        table.add_row(
+            finding.name, f"[{style}]{mark}[/]", escape(finding.detail + (f"\ndo: {finding.do}" if finding.do else ""))
+        )
     open_console(stderr=False).print(table)
     if not all(f.passed for f in findings):
         raise typer.Exit(WORSE)

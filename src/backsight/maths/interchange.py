@@ -71,9 +71,7 @@ def standing_out(group: pd.DataFrame, outcome: str) -> dict[str, Any]:
         ends = zip(of["answer"], of["answer_low"], of["low"], strict=True)
         counting = [is_answer(*one) for one in ends]
         row["layers"] = spans([n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and yes])
-        row["leading"] = spans(
-            [n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and not yes]
-        )
+        row["leading"] = spans([n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and not yes])
         if of["answer"].notna().any():
             shares = of["answer"].to_numpy(dtype=float, na_value=float("-inf"))
             row |= {"peak_layer": layers[shares.argmax()], "peak_share": float(shares.max())}

@@ -20,7 +20,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
 from backsight.maths import edits, probes
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
@@ -94,9 +94,22 @@ class Amplify(Measurement):
         layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """A forward a question; the language model again for each form and alpha, and for each random draw."""
-        again = len(FORMS) * (len(self.alphas) + self.draws / self.every * (1 - CHOOSING))
-        return len(samples) * (1 + again * facts.language_share())
+        """A forward a question, the language model again for each form and alpha and each random draw, and the vision
+        encoder over the pictures that the directions are fitted on."""
+        assert isinstance(samples, ExampleSet)
+        first, second = _parts(samples, self.seed)
+        shown = [e for one in by_arrangement(self._shown(facts.grid, first)).values() for e in one]
+        spent = list(costs.pictures(facts, shown, self.batch))
+        parts = [
+            (first, 0),
+            *((part, len(range(n, self.draws, self.every))) for n, part in enumerate(_in_turn(second, self.every))),
+        ]
+        for part, draws in parts:
+            for chunk in self._batches(part):
+                call = facts.call(chunk)
+                again = len(FORMS) * (len(self.alphas) + draws)
+                spent.append((call, call.forward() + costs.from_embeddings(facts, call, chunk) * again))
+        return sum(facts.equivalents(call, flops) for call, flops in spent)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """Two recordings, the amplified embeddings, and the fullest pass: a forward or a replay."""

@@ -8,7 +8,7 @@ gets right without seeing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,9 +16,8 @@ from torch import Tensor
 
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.measurements.batching import batches
 from backsight.models import answers
 from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
@@ -43,14 +42,18 @@ class Behaviour(Measurement):
         facts.check_options(samples)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """One forward equivalent a question and condition, more where options are sequences.
+        """A forward a question and condition, and where options are sequences one more for each of them.
 
         Equal questions about equal gray pictures are asked once a batch.
         """
-        assert isinstance(samples, ExampleSet)
-        each = sum(1 + (0 if facts.token_options(e.options) else len(e.options)) for e in samples)
-        asked = [len(_distinct([samples[i].blank() for i in b])[0]) for b in batches(samples, self.batch)]
-        return float(each) * (1 + (sum(asked) / len(samples) if self.gray else 0))
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            for shown in (batch, [e.blank() for e in batch])[: 1 + self.gray]:
+                asked = _distinct(shown)[0]
+                call = facts.call(asked)
+                yield call, call.forward() + costs.sequences(facts, call, batch)
+
+        return costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A forward; where options are sequences, one with an option behind the prompt and logits at every position."""

@@ -9,7 +9,7 @@ model wrote one into these tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.interchange import top_outcome
 from backsight.measurements.pathways import removed
@@ -73,8 +73,25 @@ class ImageInterchange(Measurement):
                     )  # fmt: skip
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """Two forwards a pair, and from each layer on what the swapped tokens reach."""
-        return len(samples) * (2 + len(self.tokens) * facts.language_share() * (facts.n_layers + 1) / 2)
+        """Two forwards a pair, and from each layer on what the swapped tokens reach; none where no pair of a batch is
+        kept."""
+
+        def run(batch: list[Pair]) -> Iterator[costs.Spent]:
+            for side in (costs.clean(batch), costs.counterfactual(batch)):
+                call = facts.call(side)
+                yield call, call.forward()
+                if self.vision == "removed":
+                    yield call, costs.without_order(facts, call, side)
+            call = facts.call(costs.clean(batch))
+            for tokens in self.tokens:
+                yield call, costs.swept_image(facts, call, max(self._reached(facts, pair, tokens) for pair in batch))
+
+        return costs.total(facts, samples, self.plan(samples), run)
+
+    def _reached(self, facts: ModelFacts, pair: Pair, tokens: Tokens) -> int:
+        """Positions that swapping the regions of a pair reaches."""
+        swapped = regions(pair.clean, facts.grid_of(pair.clean.picture), tokens, self.strip_width)
+        return facts.behind(pair.clean, int(np.concatenate(swapped).min()))
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The recordings of both runs, the logits of all layers, and the fullest pass: a forward, a replay with its

@@ -7,7 +7,7 @@ itself, it becomes the counterfactual's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Pair, PairSet
 from backsight.maths.interchange import NEITHER
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
@@ -71,8 +71,14 @@ class Interchange(Measurement):
                     )  # fmt: skip
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """Two forwards a pair, and the growing batch on top: about 2 + (L + 1) / 2T."""
-        return 2.1 * len(samples)
+        """Two forwards a pair, and the sweep of each batch; where no pair of a batch is kept, it has none."""
+
+        def run(batch: list[Pair]) -> Iterator[costs.Spent]:
+            call, other = facts.call(costs.clean(batch)), facts.call(costs.counterfactual(batch))
+            yield call, call.forward() + costs.swept_last(facts, call)
+            yield other, other.forward()
+
+        return costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The clean run's recording, the other run's last states, the logits of all layers, and the fullest pass: a

@@ -23,10 +23,10 @@ from backsight.grid import TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
 from backsight.maths.relevance import BOX, DEFAULT, EFFECTS, FLOOR, METHODS, NULL, RANDOM
-from backsight.measurements import creg, memory, relevance
+from backsight.measurements import costs, creg, memory, relevance
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.recordings import Recorded
-from backsight.measurements.relations import OfRelations, question_columns
+from backsight.measurements.relations import OfRelations, question_columns, refusal
 from backsight.measurements.relevance import Target
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
@@ -63,9 +63,21 @@ class Knockout(OfRelations):
             raise UsageError("There is no such form of knockout", got=self.forms, do=f"choose from: {', '.join(FORMS)}")
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """The methods, and for each token and form a replay of what lies behind it: about half of the positions."""
-        tokens = len(facts.grid)
-        return super().cost(facts, samples) + len(samples) * len(self.forms) * tokens * 0.6
+        """The methods, and for each token and form a replay of what it reaches."""
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            asked = [e for e in batch if refusal(e, facts.grid_of(e.picture)) is None]
+            if not asked:
+                return
+            call = facts.call(asked)
+            for token in range(max(len(facts.grid_of(e.picture)) for e in asked)):
+                rows = max(facts.behind(e, token) for e in asked)
+                yield call, call.replayed([rows] * facts.n_layers) * len(self.forms)
+            if "embedding" in self.forms:
+                sizes = {p.id: p.size for p in map(empty_picture, asked)}
+                yield call, call.shown(facts.shown[size].patches for size in sizes.values())
+
+        return super().cost(facts, samples) + costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """What the methods take, and a replay."""
@@ -118,7 +130,7 @@ def token_effects(trace: replay.Trace, score: Score, form: Form) -> list[Tensor]
 
 def _empty(vlm: Seam, examples: Sequence[Example]) -> list[Tensor]:
     """The image embeddings (image_token, d_model) of each question's empty picture."""
-    return embeds.of_pictures(vlm, [empty_picture(e) for e in examples])
+    return embeds.of_pictures(vlm, [empty_picture(e) for e in examples], vlm.call(examples))
 
 
 def empty_picture(example: Example) -> Picture:

@@ -19,7 +19,7 @@ from torch import Tensor
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import compass
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
 from backsight.measurements.recordings import Recorded, record
@@ -88,10 +88,23 @@ class Occlusion(Measurement):
         check_relations(facts, samples)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """A forward a sector and variant; hidden tokens cost a replay instead."""
-        assert isinstance(samples, ExampleSet)
-        varied = sum(self._varied(e) for e in samples)
-        return len(samples) * (1 + SECTORS) + varied * (1 + SECTORS * (len(VARIANTS) - 1))
+        """A forward a sector and variant; hidden tokens cost a replay instead, at most of all behind the first one."""
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            asked = [e for e in batch if refusal(e, facts.grid_of(e.picture)) is None]
+            for number, variant in enumerate(VARIANTS.values()):
+                some = asked if number == 0 else [e for e in asked if self._varied(e)]
+                if some and variant.fill == "tokens":
+                    call = facts.call(some)
+                    yield call, call.forward() + costs.from_embeddings(facts, call, some) * SECTORS
+                elif some:
+                    call = facts.call(some)
+                    yield call, call.forward() * SECTORS
+            if asked:
+                call = facts.call(asked)
+                yield call, call.forward()
+
+        return costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A recording and the fuller of a forward and a replay."""

@@ -10,7 +10,7 @@ about what is present, which needs no spatial information, tells under the same 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
@@ -68,10 +68,22 @@ class Pathways(Measurement):
         facts.check_options(samples)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """Each condition of both questions runs the language model from the first image token on."""
-        conditions = 1 + self.shuffles + 1 + (SINGLE_CELLS in facts.capabilities)
-        language = facts.language_share()
-        return len(samples) * (2 + 2 * language * (conditions - 1) + 1 - language)
+        """Each condition of both questions runs the language model from the first image token on.
+
+        Cells by themselves go through the vision encoder once a kind: at least those of objects are counted.
+        """
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            conditions = self.shuffles + 1 + (SINGLE_CELLS in facts.capabilities)
+            controls = [control(e) for e in batch]
+            asked = [batch, controls] if all(facts.token_options(e.options) for e in controls) else [batch]
+            for examples in asked:
+                call = facts.call(examples)
+                yield call, call.forward() + costs.from_embeddings(facts, call, examples) * conditions
+            call = facts.call(batch)
+            yield call, costs.without_order(facts, call, batch)
+
+        return costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """The recordings of both questions with their logits, each condition's embeddings, and the fullest pass: a
@@ -128,7 +140,7 @@ def removed(vlm: VLM, batch: Batch) -> Tensor:
     """
     sources = [isolated(e, g.cell) for e, g in zip(batch.examples, batch.grids, strict=True)]
     pictures = {p.id: p for entities, empty in sources for p in (empty, *(a.picture for a in entities))}
-    parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values())), strict=True))
+    parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values()), vlm.call(batch)), strict=True))
     values = []
     for (entities, empty), grid in zip(sources, batch.grids, strict=True):
         value = parts[empty.id].clone()

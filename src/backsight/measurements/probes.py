@@ -20,7 +20,7 @@ from torch import Tensor
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import probes
-from backsight.measurements import memory
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import embeds
 from backsight.models.facts import ModelFacts
@@ -88,10 +88,17 @@ class Probes(Measurement):
                 raise CannotAnswer("Too few pictures to fit a probe", got=got)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """One forward a picture, three where shifted rows are shown beside."""
+        """One forward a picture, and two for each test picture whose shifted rows are shown beside; without `deep` the
+        vision encoder alone."""
         assert isinstance(samples, ExampleSet)
-        each = 1.5 if self.deep else 1 - facts.language_share()
-        return float(sum(len(pictures) * each for pictures in by_arrangement(samples).values()))
+        spent: list[costs.Spent] = []
+        for pictures in by_arrangement(samples).values():
+            for number, part in enumerate(split(pictures, self.seed)):
+                run = costs.forwards if self.deep else costs.pictures
+                spent += run(facts, part, self.batch)
+                if number and self.deep and all(isinstance(e.source, Row3) for e in part):
+                    spent += run(facts, [e for e in part for _ in range(2)], self.batch)
+        return sum(facts.equivalents(call, flops) for call, flops in spent)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """One pass with the states of all sites, and those of the batch before it."""
@@ -226,7 +233,7 @@ def _shifted(vlm: VLM, example: Example) -> list[Example]:
 
 
 def _embedded(vlm: VLM, examples: Sequence[Example]) -> dict[Layer, list[Tensor]]:
-    return {("image_embeds", 0): embeds.of_pictures(vlm, [e.picture for e in examples])}
+    return {("image_embeds", 0): embeds.of_pictures(vlm, [e.picture for e in examples], vlm.call(examples))}
 
 
 def _states(vlm: VLM, examples: Sequence[Example]) -> dict[Layer, list[Tensor]]:

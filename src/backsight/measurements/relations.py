@@ -6,13 +6,13 @@ They take the same settings of relevance, leave out the same samples, and are ma
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
-from backsight.measurements import relevance
+from backsight.measurements import costs, relevance
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
 from backsight.measurements.recordings import record
@@ -59,8 +59,15 @@ class OfRelations(Measurement):
             raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=facts.n_layers)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
-        """By what the methods need: see `relevance.cost`. At most: where choice and answer are one it is less."""
-        return len(samples) * relevance.cost(facts, self.methods, depth=self.depth, steps=self.steps)
+        """By what the methods need: see `relevance.flops`. At most: where choice and answer are one it is less."""
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            asked = [e for e in batch if refusal(e, facts.grid_of(e.picture)) is None]
+            if asked:
+                call = facts.call(asked)
+                yield call, relevance.flops(call, self.methods, depth=self.depth, steps=self.steps)
+
+        return costs.total(facts, samples, self.plan(samples), run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A recording, and the fullest graph: the last layers', or a whole forward with its attention weights."""

@@ -22,7 +22,8 @@ from backsight.maths import relevance as names
 from backsight.maths import saliency
 from backsight.measurements import memory
 from backsight.models import embeds, gradients, replay
-from backsight.models.facts import ModelFacts, Sizes
+from backsight.models.facts import Sizes
+from backsight.models.flops import Call, Flops
 from backsight.models.prompts import Batch
 from backsight.models.seam import Seam
 from backsight.models.vlm import VLM
@@ -228,22 +229,20 @@ def _numbers(values: Tensor) -> Floats:
     return values.detach().cpu().double().numpy()
 
 
-def cost(facts: ModelFacts, methods: Sequence[str], *, depth: int, steps: int) -> float:
-    """Forward equivalents of one question's maps for both targets, the recording among them.
-
-    As they are counted: a block costs its share of the language model's blocks, a backward pass what its forward did.
-    """
+def flops(call: Call, methods: Sequence[str], *, depth: int, steps: int) -> Flops:
+    """What the maps of a batch take for both targets, the recording among it."""
     needs = {METHODS[name].needs for name in methods}
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
-    total = 1.0
+    layers, spent = call.work.layers, call.forward()
     if "upper" in needs:
-        total += (1 + len(TARGETS) * contrasts) * facts.upper_cost(facts.n_layers - depth)
+        lowest = layers - depth
+        spent += call.upper(lowest) + call.upper_backward(lowest) * (len(TARGETS) * contrasts)
     if "path" in needs:
-        total += steps * (1 + len(TARGETS)) * facts.upper_cost(facts.n_layers - 1)
+        spent += (call.upper(layers - 1) + call.upper_backward(layers - 1) * len(TARGETS)) * steps
     if "whole" in needs:
-        backward = len(TARGETS) if any(METHODS[m].needs == "whole" and METHODS[m].targeted for m in methods) else 0
-        total += 1 + backward
-    return total
+        backward = any(METHODS[m].needs == "whole" and METHODS[m].targeted for m in methods)
+        spent += call.forward() + call.whole_backward() * (len(TARGETS) if backward else 0)
+    return spent
 
 
 def bytes_each(sizes: Sizes, depth: int) -> int:

@@ -151,6 +151,16 @@ def attending(block: nn.Module) -> nn.Module:
     return module
 
 
+def projections(block: nn.Module) -> tuple[int, int]:
+    """Weights of a block's projections to queries, and to keys and values; shared out where they are one matrix."""
+    module: Any = attending(block)
+    out = head_projection(block)
+    inner = {name: m for name, m in module.named_modules() if isinstance(m, nn.Linear) and m is not out}
+    keys = sum(m.weight.numel() for name, m in inner.items() if name in ("k_proj", "v_proj"))
+    every = sum(m.weight.numel() for m in inner.values())
+    return (every - keys, keys) if keys else (every - 2 * every // 3, 2 * every // 3)
+
+
 def head_projection(block: nn.Module) -> nn.Module:
     """The attention's output projection, whose input are the heads side by side."""
     module: nn.Module = attending(block).o_proj  # type: ignore[assignment]

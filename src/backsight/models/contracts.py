@@ -8,7 +8,7 @@ numbers about another computation than the model's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -49,16 +49,16 @@ def at_load(vlm: Seam, first: FirstCall | None = None) -> list[Finding]:
         "edits change the logits": lambda: changes(vlm, batch, same, plain, ("resid_pre", "image_embeds")),
         "edits address the prompt alone": lambda: prompt_alone(vlm, batch),
         "replay equals the whole forward": lambda: replays(vlm, batch, plain),
-        "the token grid is right": lambda: grid(vlm, cells=1),
+        "the token grid is right": lambda: grid(vlm),
     }
-    findings = [_run(name, check) for name, check in checks.items()]
+    findings = [_run(vlm, name, check) for name, check in checks.items()]
     failed = [f for f in findings if not f.passed]
     if failed:
         raise ContractError(
             "The seam does not hold for this model",
             where=f"{vlm.name}; {releases.stated()}",
             got="; ".join(f"{f.name}: {f.detail}" for f in failed),
-            do="run `backsight doctor` for all contracts; measurements on this model would be wrong",
+            do="; ".join([*dict.fromkeys(f.do for f in failed), "`backsight doctor` runs all contracts"]),
         )
     return findings
 
@@ -77,21 +77,35 @@ def all_of(vlm: Seam) -> list[Finding]:
         "replay equals the whole forward": lambda: replays(vlm, batch, plain),
         "the last-token sweep equals hooked forwards": lambda: sweep(vlm, batch),
         "edits hold inside generate": lambda: generation(vlm, batch),
-        "the token grid is right": lambda: grid(vlm, cells=12),
+        "the token grid is right": lambda: grid(vlm),
         "hooks and attention are put back": lambda: restored(vlm),
     }
-    return [_run(name, check) for name, check in checks.items()]
+    return [_run(vlm, name, check) for name, check in checks.items()]
 
 
-def _run(name: str, check: Callable[[], Finding]) -> Finding:
+def _run(vlm: Seam, name: str, check: Callable[[], Finding]) -> Finding:
+    """What a contract finds, with what to do about it unless it simply passed."""
     try:
-        return check()
+        finding = check()
     except BacksightError as error:
-        return Finding(name, False, error.what + (f" ({error.got})" if error.got else ""))
+        finding = Finding(name, False, error.what + (f" ({error.got})" if error.got else ""), do=error.do or "")
     except (AttributeError, KeyError, TypeError) as error:
         if releases.is_tested(releases.installed()):
             raise
-        return Finding(name, False, f"{type(error).__name__}: {error}")  # names that a newer release has changed
+        finding = Finding(name, False, f"{type(error).__name__}: {error}")  # names that a newer release has changed
+    return finding if finding.do or (finding.passed and not finding.warning) else replace(finding, do=advice(vlm))
+
+
+def advice(vlm: Seam) -> str:
+    """What a user can do about a contract that fails, the likeliest reason first."""
+    reasons = []
+    if not releases.is_tested(releases.installed()):
+        reasons.append(f"install a release of transformers that was tested ({releases.advice()})")
+    if vlm.dtype != torch.float32:
+        reasons.append("open the model in float32, where rounding is no reason")
+    reasons.append("compare its family with docs/extending.md, if it is one of your own")
+    reasons.append("report the findings of `backsight doctor`: measurements on this model would be wrong")
+    return "; else ".join(reasons)
 
 
 def _plain(vlm: Seam, batch: Batch) -> Tensor:

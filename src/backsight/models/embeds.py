@@ -15,23 +15,31 @@ from torch import Tensor
 
 from backsight.examples import Picture
 from backsight.models.families.common import PATCH_ORDER, SINGLE_CELLS, demand, image_features
+from backsight.models.flops import Call
 from backsight.models.prompts import Batch
 from backsight.models.seam import Seam
 
 
 def of_batch(vlm: Seam, batch: Batch) -> Tensor:
     """The image embeddings of a prepared batch."""
-    return _features(vlm, batch.inputs, len(batch))
+    call = vlm.call(batch)
+    vlm.charge(call, call.shown(call.patches))
+    return _features(vlm, batch.inputs)
 
 
-def of_pictures(vlm: Seam, pictures: Sequence[Picture]) -> list[Tensor]:
-    """The image embeddings (image_token, d_model) of each picture; equal pictures go through once."""
+def of_pictures(vlm: Seam, pictures: Sequence[Picture], call: Call | None = None) -> list[Tensor]:
+    """The image embeddings (image_token, d_model) of each picture; equal pictures go through once.
+
+    `call` is the batch that they are for, of which the cost is stated in forward equivalents.
+    """
     distinct = {picture.id: picture for picture in pictures}
     opened = [picture.open() for picture in distinct.values()]
     processed = vlm.prompter.pixels(opened)
     counts = [len(vlm.prompter.grid(image.size, processed, i)) for i, image in enumerate(opened)]
     inputs = {k: v.to(vlm.device, vlm.dtype if v.is_floating_point() else v.dtype) for k, v in processed.items()}
-    parts = dict(zip(distinct, torch.split(_features(vlm, inputs, len(opened)), counts), strict=True))
+    call = call or vlm.reference
+    vlm.charge(call, call.shown(vlm.prompter.patches(image.size) for image in opened))
+    parts = dict(zip(distinct, torch.split(_features(vlm, inputs), counts), strict=True))
     return [parts[picture.id] for picture in pictures]
 
 
@@ -42,8 +50,12 @@ def of_single_cells(vlm: Seam, batch: Batch) -> Tensor:
     cell by itself would be a cell at the first position.
     """
     demand(vlm.family, {SINGLE_CELLS})
+    pixels, call = batch.inputs["pixel_values"], vlm.call(batch)
+    side = int(vlm.model.config.vision_config.spatial_merge_size)
+    distinct = torch.unique(pixels.reshape(-1, side * side * pixels.shape[-1]), dim=0)
+    vlm.charge(call, call.shown([side * side] * len(distinct)))
     with torch.no_grad():
-        return single_cells(vlm.model, batch.inputs["pixel_values"])
+        return single_cells(vlm.model, pixels)
 
 
 def single_cells(model: Any, pixels: Tensor) -> Tensor:
@@ -78,7 +90,6 @@ def features(model: Any, pixels: Tensor, grid: Tensor | None = None) -> Tensor:
     return image_features(model, {"pixel_values": pixels} | ({} if grid is None else {"image_grid_thw": grid}))
 
 
-def _features(vlm: Seam, inputs: dict[str, Tensor], pictures: int) -> Tensor:
-    vlm.forward_equivalents += vlm.vision_share * pictures
+def _features(vlm: Seam, inputs: dict[str, Tensor]) -> Tensor:
     with torch.no_grad():
         return vlm.family.features(vlm.model, vlm.family.taken(inputs))

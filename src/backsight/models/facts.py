@@ -14,9 +14,11 @@ from typing import TypeVar
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair, Picture
 from backsight.grid import TokenGrid
+from backsight.models.flops import Call, Flops, Seen, Work
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+Priced = TypeVar("Priced")
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,27 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Replays:
+    """What a change of an image token reaches: those behind it (`causal`), its whole `picture`, or the whole `prompt`.
+
+    `private` says whether the last position is seen by itself only.
+    """
+
+    reach: str
+    private: bool
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What plans read of a model, and its answers for some examples.
 
     `dtype` and `device` are written as in float32 and cuda:0; `capabilities` are names that a family is given,
     `lacking` says of each other one what its lack means;
-    `weights` are bytes, `position_bytes` those of a prompt's position in the input. `vision_share` is the vision
-    encoder's share of the FLOPs of a forward, None where nobody asked for costs, and `attending` the share of a block's
-    weights that its attention has. `shown` is by picture size (width, height), `prompts` are tokens of a text by
-    question and system sentence, `spellings` the single tokens that spell an option, `tokens` all of its text.
+    `weights` are bytes, `position_bytes` those of a prompt's position in the input. `work` are FLOPs of the parts of
+    the architecture; `seen`, those of a picture, and `replays`, what a replay reaches, are None where nobody asked for
+    costs. `leads` are the positions before the picture by system sentence. `shown` is by picture size (width, height),
+    `prompts` are tokens of a text by question and system sentence, `spellings` the single tokens that spell an option,
+    `tokens` all of its text.
     """
 
     name: str
@@ -102,8 +116,10 @@ class ModelFacts:
     injected: int
     weights: int
     position_bytes: int
-    attending: float
-    vision_share: float | None
+    work: Work
+    seen: Seen | None
+    replays: Replays | None
+    leads: Mapping[str | None, int]
     native: tuple[int, int]
     shown: Mapping[tuple[int, int], Shown] = field(repr=False)
     prompts: Mapping[tuple[str, str | None], int] = field(repr=False)
@@ -158,18 +174,34 @@ class ModelFacts:
             except CannotAnswer as error:
                 raise CannotAnswer(error.what, where=f"suite {examples.name}", got=error.got, do=error.do) from error
 
-    def language_share(self) -> float:
-        """The language model's share of the FLOPs of a forward; UsageError where the facts leave costs out."""
-        if self.vision_share is None:
+    def call(self, examples: Iterable[Example]) -> Call:
+        """What a plain call of some examples as one batch is made of."""
+        given = list(examples)
+        shown = [self._known(self.shown, e.picture.size, "pictures of this size") for e in given]
+        return Call(self.work, max(self._tokens(e) for e in given), tuple(one.patches for one in shown))
+
+    def equivalents(self, call: Call, flops: Flops) -> float:
+        """FLOPs of a batch in forward equivalents; UsageError where the facts leave costs out."""
+        return call.equivalents(flops, self._priced(self.seen))
+
+    def private(self) -> bool:
+        """Whether the last position is seen by itself only; UsageError where the facts leave costs out."""
+        return self._priced(self.replays).private
+
+    def behind(self, example: Example, token: int) -> int:
+        """Positions that a change of image tokens from `token` on reaches; UsageError for facts without costs."""
+        reach = self._priced(self.replays).reach
+        before = {"causal": self.leads[example.system] + token, "picture": self.leads[example.system], "prompt": 0}
+        return self._tokens(example) - before[reach]
+
+    def _tokens(self, example: Example) -> int:
+        text = self._known(self.prompts, (example.question, example.system), "this question")
+        return text + self._known(self.shown, example.picture.size, "pictures of this size").extra
+
+    def _priced(self, one: Priced | None) -> Priced:
+        if one is None:
             raise UsageError("These facts were made without costs", where=self.name, do="make them with priced=True")
-        return 1 - self.vision_share
-
-    def upper_cost(self, layer: int) -> float:
-        """Forward equivalents a sample of the blocks from `layer` on, and of a backward pass through them.
-
-        Of the last block the attention's share of the weights counts, which is more than its keys and values.
-        """
-        return (self.n_layers - 1 - layer + self.attending) / self.n_layers
+        return one
 
     def sizes(self, samples: Iterable[Example | Pair]) -> Sizes:
         """The sizes of the largest of some samples: the longest text beside the largest picture."""

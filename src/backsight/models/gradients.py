@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
-from backsight.models import attention, blocks, replay
+from backsight.models import attention, blocks
 from backsight.models.prompts import Batch
 from backsight.models.replay import Trace
 from backsight.models.seam import Seam
@@ -51,22 +51,21 @@ class Upper:
 
     def gradients(self, score: Score) -> list[Tensor]:
         """The gradient of a score by each of the states, (batch, position, d_model), highest first."""
-        vlm = self.trace.vlm
-        _charge(vlm, len(self.trace.batch), replay.forward_from_cost(vlm, vlm.n_layers - len(self.states)))
+        vlm, call = self.trace.vlm, self.trace.call
+        vlm.charge(call, call.upper_backward(vlm.n_layers - len(self.states)))
         return list(torch.autograd.grad(score(self.logits).sum(), self.states, retain_graph=True))
 
 
 def along_path(trace: Trace, layer: int, points: Sequence[Tensor], scores: Sequence[Score]) -> list[list[Tensor]]:
     """The gradients of some scores at each of some states of resid_pre(layer), as [score][point]."""
     slopes: list[list[Tensor]] = [[] for _ in scores]
-    share = replay.forward_from_cost(trace.vlm, layer)
     for point in points:
         leaf = point.detach().requires_grad_(True)
         _, logits = trace.forward_from(layer, leaf)
         for number, score in enumerate(scores):
             more = number + 1 < len(scores)
             slopes[number] += torch.autograd.grad(score(logits).sum(), leaf, retain_graph=more)
-            _charge(trace.vlm, len(trace.batch), share)
+            trace.vlm.charge(trace.call, trace.call.upper_backward(layer))
     return slopes
 
 
@@ -98,7 +97,8 @@ class Whole:
 
     def gradients(self, score: Score) -> tuple[list[Tensor], Tensor | None]:
         """The gradient of a score by the attention weights of each layer, and by the vision encoder's last output."""
-        _charge(self.vlm, len(self.batch), 1.0)
+        call = self.vlm.call(self.batch)
+        self.vlm.charge(call, call.whole_backward())
         asked = [*self.attentions, *([] if self.vision is None else [self.vision])]
         slopes = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
         return slopes[: len(self.attentions)], None if self.vision is None else slopes[-1]
@@ -109,8 +109,3 @@ def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
         seen[index] = weights
 
     return watch
-
-
-def _charge(vlm: Seam, samples: int, share: float) -> None:
-    """A backward pass by states alone costs what its forward pass cost: the weights are frozen."""
-    vlm.forward_equivalents += samples * share

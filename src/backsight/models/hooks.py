@@ -109,6 +109,16 @@ class Hooks:
                 self.applied.pop(id(edit), None)
             self._reinstall()
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """No edit and no recording sees what runs inside the context."""
+        edits, recordings = self.edits, self.recordings
+        self.edits, self.recordings = [], []
+        try:
+            yield
+        finally:
+            self.edits, self.recordings = edits, recordings
+
     def observe(self, module: nn.Module, *, before: Any, after: Any = None) -> list[Any]:
         """Handles of plain observers of a module, for `replay`; the caller removes them.
 

@@ -132,6 +132,7 @@ class Prompter:
                     "The prompt and the picture's grid disagree",
                     where=f"example {example.id}",
                     got=f"{count} image tokens for a grid of {len(grid)}",
+                    do="give processor and configuration of one checkpoint, or a family whose `grid` counts as they do",
                 )
         return Batch(inputs, mask, grids, tuple(examples))
 

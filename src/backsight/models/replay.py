@@ -19,6 +19,7 @@ from torch import Tensor
 from backsight.errors import EditError, ModelError
 from backsight.models import attention, blocks, caches, releases
 from backsight.models.blocks import BlockCall
+from backsight.models.flops import Call
 from backsight.models.prompts import Batch
 from backsight.models.seam import Seam
 
@@ -40,6 +41,11 @@ class Trace:
         assert value is not None
         return value
 
+    @cached_property
+    def call(self) -> Call:
+        """What the recorded call is made of."""
+        return self.vlm.call(self.batch)
+
     def reach(self, layer: int, rows: Tensor) -> Tensor:
         """Rows (position,) whose state behind block `layer` a change of `rows` before it can alter, in any example."""
         known = layer, tuple(rows.tolist())
@@ -60,7 +66,7 @@ class Trace:
         self._refuse_edits()
         device = self.final.device
         rows = rows.to(device)
-        computed = 0
+        computed: list[int] = []
         with torch.no_grad(), attention.explicit(self.vlm.model):
             for index in range(layer, len(self.blocks)):
                 call = self.blocks[index]
@@ -71,11 +77,11 @@ class Trace:
                 extra = self.added[index]
                 if extra is not None:
                     hidden = hidden + extra.index_select(1, rows)
-                computed += len(rows)
-        last = self.final.shape[1] - 1
-        if int(rows[-1]) != last:  # nothing of the change has reached the last position
+                computed.append(len(rows))
+        arrived = int(rows[-1]) == self.final.shape[1] - 1
+        self.vlm.charge(self.call, self.call.replayed(computed, logits=int(arrived)))
+        if not arrived:  # nothing of the change has reached the last position
             return self.logits.clone()
-        self._charge(computed)
         with torch.no_grad():
             return self.vlm.logits(hidden[:, -1])
 
@@ -97,7 +103,7 @@ class Trace:
                 states.append(hidden)
             hidden, extra = self._last_row(last, hidden), self.added[last]
             hidden = hidden if extra is None else hidden + extra[:, -1:]
-            self.vlm.forward_equivalents += len(self.batch) * forward_from_cost(self.vlm, layer)
+            self.vlm.charge(self.call, self.call.upper(layer))
             return states, self.vlm.logits(hidden[:, -1])
 
     def _last_row(self, index: int, state: Tensor) -> Tensor:
@@ -116,7 +122,8 @@ class Trace:
         self._refuse_edits()
         hidden = hidden.to(self.final.device)
         columns = hidden.any(0).nonzero().flatten()
-        state, rows, computed = self.final[:, :0], columns[:0], 0
+        state, rows = self.final[:, :0], columns[:0]
+        computed: list[int] = []
         with torch.no_grad(), attention.explicit(self.vlm.model):
             for index, call in enumerate(self.blocks):
                 seen = (self._sees(index, columns) & hidden[:, None, columns]).any(2).any(0)
@@ -132,10 +139,11 @@ class Trace:
                 state, rows = self._run(index, before, kwargs, caches.Scatter(call, reached)), reached
                 extra = self.added[index]
                 state = state if extra is None else state + extra.index_select(1, rows)
-                computed += len(rows)
-        if len(rows) == 0 or int(rows[-1]) != self.final.shape[1] - 1:
+                computed.append(len(rows))
+        arrived = len(rows) > 0 and int(rows[-1]) == self.final.shape[1] - 1
+        self.vlm.charge(self.call, self.call.replayed(computed, logits=int(arrived)))
+        if not arrived:
             return self.logits.clone()
-        self._charge(computed)
         with torch.no_grad():
             return self.vlm.logits(state[:, -1])
 
@@ -183,6 +191,7 @@ class Trace:
         last = torch.tensor([self.final.shape[1] - 1], device=self.final.device)
         if not self.last_is_private():
             swept = [self.replay(layer, source[layer][:, None], last) for layer in range(count)]
+            self.vlm.charge(self.call, self.call.replayed([]))
             with torch.no_grad():
                 return torch.stack([*swept, self.vlm.logits(source[count])])
         copies = source[:0].transpose(0, 1)
@@ -195,31 +204,16 @@ class Trace:
                 if extra is not None:
                     copies = copies + extra[:, -1:]
             copies = torch.cat([copies, source[count][:, None]], 1)
-            self._charge(count * (count + 1) // 2)
+            self.vlm.charge(self.call, self.call.swept())
             return self.vlm.logits(copies).transpose(0, 1)
 
     def _run(self, index: int, state: Tensor, kwargs: dict[str, Any], cache: Any) -> Tensor:
         return blocks.run(self.vlm.parts.layers[index], state, kwargs, cache)
 
-    def _charge(self, rows: int) -> None:
-        """Count replayed rows in forward equivalents of the language model."""
-        whole = len(self.blocks) * self.final.shape[1]
-        self.vlm.forward_equivalents += len(self.batch) * rows / whole
-
     def _refuse_edits(self) -> None:
         if self.vlm.hooks.edits:
             raise EditError("A replay runs blocks by themselves and would lose the edits of an open editing context",
                             do="record inside the context, replay outside of it")  # fmt: skip
-
-
-def forward_from_cost(vlm: Seam, layer: int) -> float:
-    """Forward equivalents a sample of `Trace.forward_from`, and of a backward pass through it.
-
-    Of the last block the attention's share of the weights counts, which is more than its keys and values.
-    """
-    block: Any = vlm.parts.layers[-1]
-    attending, whole = (sum(p.numel() for p in part.parameters()) for part in (blocks.attending(block), block))
-    return float(vlm.n_layers - 1 - layer + attending / whole) / vlm.n_layers
 
 
 def record(vlm: Seam, batch: Batch) -> Trace:

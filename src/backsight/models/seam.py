@@ -6,8 +6,8 @@ replays work on it; `VLM` is a seam whose contracts have been run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from backsight.errors import UsageError
 from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
-from backsight.models import answers, blocks, fingerprints
+from backsight.models import answers, blocks, counting, fingerprints
 from backsight.models.families import Family, family_of
+from backsight.models.flops import Call, Flops, Ledger, Seen, Work
 from backsight.models.hooks import GradFrom, Hooks, Recording
 from backsight.models.prompts import Batch, Prompter
 from backsight.models.sites import Edit, Parts, Positions, SiteName
@@ -39,7 +39,7 @@ class Seam:
         self.prompter = Prompter(model, processor, self.family)
         self.parts = Parts.of(model, self.family)
         self.hooks = Hooks(model, self.parts, self.prompter.image_token_id)
-        self.forward_equivalents = 0.0
+        self._ledger = Ledger()
         self._options: dict[tuple[str, ...], list[list[int]] | None] = {}
         self._grids: dict[tuple[int, int], TokenGrid] = {}
         self._state: _State | None = _State(model)
@@ -74,7 +74,10 @@ class Seam:
         """
         single = self.options(options)
         if single is None:
-            raise UsageError("Single tokens cannot tell these options apart", got=options)
+            raise UsageError(
+                "Single tokens cannot tell these options apart", got=options,
+                do="give options that are tokens of the vocabulary and differ",
+            )  # fmt: skip
         scores = answers.option_probabilities(logits, single)
         return options[int(scores.argmax())], scores
 
@@ -114,7 +117,8 @@ class Seam:
 
     def forward(self, batch: Batch) -> Tensor:
         """Next-token logits behind each prompt, (batch, vocabulary)."""
-        self.forward_equivalents += len(batch)
+        call = self.call(batch)
+        self.charge(call, call.forward())
         with torch.set_grad_enabled(self.hooks.wants_gradients):
             output = self.model(**batch.inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
         logits: Tensor = output.logits[:, -1]
@@ -159,10 +163,10 @@ class Seam:
         Long options have lower sums: `answers.per_token` gives the mean over an option's tokens beside them.
         CannotAnswer where two options are the same tokens.
         """
-        start, columns = batch.input_ids.shape[1], []
+        start, columns, call = batch.input_ids.shape[1], [], self.call(batch)
         for ids in answers.sequences(self.tokenizer, options):
             longer = self.extended(batch, [ids] * len(batch))
-            self.forward_equivalents += len(batch)
+            self.charge(call, call.forward(longer=len(ids), logits=call.tokens + len(ids)))
             with torch.no_grad():
                 logits = self.model(**longer.inputs, **blocks.WHOLE_PROMPT).logits[:, start - 1 : -1].float()
             picked = torch.log_softmax(logits, -1).gather(2, longer.input_ids[:, start:, None])
@@ -174,16 +178,71 @@ class Seam:
         """Hash of weights, configuration and processor."""
         return fingerprints.of(self.model, self.processor, self.origin)
 
+    @property
+    def forward_equivalents(self) -> float:
+        """What has run since the model was opened, in forward equivalents."""
+        return self._ledger.total(self.seen if self._ledger else None)
+
+    def charge(self, call: Call, flops: Flops) -> None:
+        """Count what a batch has run."""
+        self._ledger.charge(call, flops)
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """What runs inside the context is not charged: it belongs to no measurement."""
+        ledger, self._ledger = self._ledger, Ledger()
+        try:
+            yield
+        finally:
+            self._ledger = ledger
+
+    def call(self, asked: Batch | Sequence[Example]) -> Call:
+        """What a plain call of a batch is made of, or of examples that were not prepared as one."""
+        if isinstance(asked, Batch):
+            tokens, grids = asked.input_ids.shape[1], asked.grids
+        else:
+            grids = tuple(self.grid_of(e.picture) for e in asked)
+            texts = [len(self.tokenizer.encode(self.prompter.text(e.question, e.system))) for e in asked]
+            tokens = max(text + self._around + len(grid) for text, grid in zip(texts, grids, strict=True))
+        return Call(self.work, tokens, tuple(self.prompter.patches(grid.size) for grid in grids))
+
     @cached_property
+    def work(self) -> Work:
+        """The FLOPs of the parts of this architecture."""
+        return counting.work(self.model, self.parts, self.prompter.patches(self.prompter.native_size()))
+
+    @cached_property
+    def seen(self) -> Seen:
+        """The FLOPs of one picture of the model's own size in the vision encoder; it runs once for this."""
+        inputs = self._reference.inputs
+
+        def watch(mark: Callable[[], None]) -> list[Any]:
+            last = self.parts.vision_blocks[-1:]
+            return [h for b in last for h in self.hooks.observe(b, before=lambda *_: None, after=lambda _: mark())]
+
+        with self.hooks.suspended():
+            return counting.seen(lambda: self.family.features(self.model, self.family.taken(inputs)), watch)
+
+    @property
+    def reference(self) -> Call:
+        """A call with a picture of the model's own size and a short question."""
+        return self.call(self._reference)
+
+    @cached_property
+    def _reference(self) -> Batch:
+        return self.prepare([Example("share", PlainPicture(self.prompter.native_size()), "Where is it?", (), "")])
+
+    @cached_property
+    def _around(self) -> int:
+        """A prompt's positions beyond those of its text and its grid."""
+        batch = self._reference
+        text = len(self.tokenizer.encode(self.prompter.text(batch.examples[0].question, None)))
+        return batch.input_ids.shape[1] - text - len(batch.grids[0])
+
+    @property
     def vision_share(self) -> float:
-        """The vision encoder's and projector's share of the FLOPs of one plain forward."""
-        picture = PlainPicture(self.prompter.native_size())
-        inputs = self.prepare([Example("share", picture, "Where is it?", (), "")]).inputs
-        with torch.no_grad(), FlopCounterMode(display=False) as vision:
-            self.family.features(self.model, self.family.taken(inputs))
-        with torch.no_grad(), FlopCounterMode(display=False) as whole:
-            self.model(**inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
-        return float(vision.get_total_flops() / whole.get_total_flops())
+        """The vision encoder's and projector's share of the FLOPs of one plain call, a short question's."""
+        return self.seen.picture / self.seen.of(self.reference.plain())
 
     @property
     def n_parameters(self) -> int:

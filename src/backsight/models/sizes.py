@@ -1,6 +1,6 @@
 """The facts of an open model: what a plan must know of it, counted from its configuration and its processor.
 
-Nothing is run. One prompt is prepared, and what others take follows from their texts and the sizes of their pictures.
+One prompt is prepared, and what others take follows from their texts and the sizes of their pictures.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from backsight.examples import Example, Pair, PlainPicture
 from backsight.models import answers, blocks, replay
-from backsight.models.facts import ModelFacts, Shown, Stack, sides
+from backsight.models.facts import ModelFacts, Replays, Shown, Stack, sides
 from backsight.models.families.common import ENTERS_ONCE, LACKING
 from backsight.models.seam import Seam
 
@@ -19,7 +19,8 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
     """The facts of a model for some examples, and for both sides and the outcomes of pairs.
 
     One prompt is prepared, and the sizes of all others follow from its own: a text's tokens, and a picture's grid and
-    patches. Without `priced` the FLOPs of a forward are not counted, which takes two of them.
+    patches. Without `priced` nothing is run; with it one prompt is, for the FLOPs of its picture and what a
+    replay reaches.
     """
     given = list(samples)
     examples = sides(given)
@@ -47,8 +48,10 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
         injected=0 if vlm.family.can(ENTERS_ONCE)
         else len(getattr(vlm.model.config.vision_config, "deepstack_visual_indexes", ())),
         weights=weights(vlm),
-        attending=replay.forward_from_cost(vlm, vlm.n_layers - 1) * vlm.n_layers,
-        vision_share=vlm.vision_share if priced else None,
+        work=vlm.work,
+        seen=vlm.seen if priced else None,
+        replays=_replays(vlm) if priced else None,
+        leads=_leads(vlm, dict.fromkeys([None, *(e.system for e in examples)])),
         native=vlm.grid.size,
         prompts=prompts,
         spellings={option: tuple(answers.spellings(vlm.tokenizer, option)) for option in options},
@@ -57,11 +60,34 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
     )  # fmt: skip
 
 
+def _replays(vlm: Seam) -> Replays:
+    """What a change of the last image token of a prompt reaches in the first block, and who sees the last position."""
+    batch = vlm.prepare([_reference(vlm)])
+    with vlm.uncounted():
+        trace = replay.record(vlm, batch)
+    tokens = batch.image_mask[0].nonzero().flatten()
+    first = int(trace.reach(0, tokens[-1:].to(trace.final.device))[0])
+    reach = "causal" if first == int(tokens[-1]) else "prompt" if first < int(tokens[0]) else "picture"
+    return Replays(reach, trace.last_is_private())
+
+
+def _leads(vlm: Seam, systems: Iterable[str | None]) -> dict[str | None, int]:
+    """Positions of a prompt before its picture, by system sentence."""
+    question = _reference(vlm).question
+    first = int(vlm.prepare([_reference(vlm)]).image_mask[0].nonzero()[0])
+    plain = len(vlm.tokenizer.encode(vlm.prompter.text(question, None)))
+    return {s: first + len(vlm.tokenizer.encode(vlm.prompter.text(question, s))) - plain for s in systems}
+
+
+def _reference(vlm: Seam) -> Example:
+    return Example("size", PlainPicture(vlm.grid.size), "Where is it?", (), "")
+
+
 def _shown(vlm: Seam, pictures: Iterable[tuple[int, int]]) -> dict[str, Any]:
     """What pictures of some sizes are to a model, and the bytes of a prompt's position, from one prepared prompt."""
-    asked = "Where is it?"
+    asked = _reference(vlm).question
     size = vlm.grid.size
-    batch = vlm.prepare([Example("size", PlainPicture(size), asked, (), "")])
+    batch = vlm.prepare([_reference(vlm)])
     text = len(vlm.tokenizer.encode(vlm.prompter.text(asked, None)))
     around = batch.input_ids.shape[1] - text - len(vlm.grid)
     positional = sum(v.nbytes for v in batch.inputs.values() if v.shape == batch.input_ids.shape)

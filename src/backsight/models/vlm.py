@@ -6,6 +6,7 @@ a seam that does not fit a model is refused before anything is measured.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backsight.errors import UsageError
+from backsight.errors import ContractWarning, UsageError
 from backsight.examples import Example, Picture, as_picture
 from backsight.models import answers, contracts
 from backsight.models.families import Family
@@ -63,8 +64,14 @@ class VLM(Seam):
                 raise
 
     def prove(self, first: contracts.FirstCall | None = None) -> None:
-        """Run the cheap contracts, on a plain call of the model where one was made; ContractError where one fails."""
+        """Run the cheap contracts, on a plain call of the model where one was made.
+
+        ContractError where one fails; a ContractWarning for each that passes with something to know.
+        """
         self.findings = contracts.at_load(self, first)
+        for finding in self.findings:
+            if finding.warning:
+                warnings.warn(finding.words(self.name), ContractWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
         return self

@@ -92,7 +92,9 @@ def _object_tokens(vlm: VLM, pictures: Sequence[Example], batch: int) -> tuple[T
     states, positions = [], []
     for start in range(0, len(pictures), batch):
         part = pictures[start : start + batch]
-        for example, value in zip(part, embeds.of_pictures(vlm, [e.picture for e in part]), strict=True):
+        for example, value in zip(
+            part, embeds.of_pictures(vlm, [e.picture for e in part], vlm.call(part)), strict=True
+        ):
             position = torch.from_numpy(labelled(example, vlm.grid_of(example.picture))[0]).to(value.device)
             states.append(value[position >= 0])
             positions.append(position[position >= 0])

@@ -70,10 +70,16 @@ def _skipped(study: Study) -> Grid | None:
 
 def _contracts(study: Study) -> Grid | None:
     rows = [
-        (text(c.get("name")), "holds" if c.get("passed") is True else "fails", text(c.get("detail")))
+        (text(c.get("name")), _outcome(c), ". ".join(filter(None, (text(c.get("detail")), text(c.get("do"))))))
         for c in records(study.data.get("contracts"))
     ]
     return Grid("", ("Contract", "Result", "Detail"), tuple(rows), words=3) if rows else None
+
+
+def _outcome(contract: Mapping[str, object]) -> str:
+    if contract.get("passed") is not True:
+        return "fails"
+    return "not decided" if contract.get("warning") is True else "holds"
 
 
 def _costs(study: Study) -> Grid | None:
@@ -94,7 +100,9 @@ def _costs_note(study: Study) -> str:
     machine = mapping(study.data.get("machine"))
     peak = number(machine.get("memory_peak_mib"))
     memory = f" Peak memory was {peak:,.0f} MiB." if peak is not None else ""
-    return f"One forward equivalent is one plain forward pass of one sample, vision encoder included.{memory}"
+    return (
+        f"One forward equivalent is one plain call of one sample: vision encoder, and logits at every position.{memory}"
+    )
 
 
 def _commands(study: Study) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from backsight.errors import CannotAnswer, ModelError, UsageError
 from backsight.grid import TokenGrid
+from backsight.models import releases
 
 Size = tuple[int, int]  # width, height in pixels
 Processed = Mapping[str, Tensor]  # what an image processor makes of some pictures
@@ -95,6 +96,7 @@ def modules(model: Any, vision_blocks: Iterable[str]) -> Modules:
         raise ModelError(
             "The vision encoder's blocks are not where they are looked for",
             where=" or ".join(paths), got=f"{len(blocks)} of {depth}",
+            do=f"name their path in the family (`vision_blocks`); for a built-in family {releases.advice()}",
         )  # fmt: skip
     return Modules(model.base_model, decoder, list(decoder.layers), decoder.norm, blocks)
 
