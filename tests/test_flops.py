@@ -153,7 +153,9 @@ def test_a_plan_and_what_is_not_counted_charge_nothing() -> None:
         before = {key: value.clone() for key, value in recorded.values.items()}
         spent = vlm.forward_equivalents  # runs the vision encoder on another picture
         assert all(torch.equal(recorded.values[key], value) for key, value in before.items())
-    assert 0.9 < spent < 1
+    call = vlm.call(batch)
+    assert spent == pytest.approx(call.equivalents(call.forward(), vlm.seen))
+    assert spent < 1  # the logits of one position
     with vlm.uncounted():
         vlm.forward(batch)
     facts(vlm, stimuli.squares().limit(1))
