@@ -46,7 +46,7 @@ lock:
 	$(COMPILE) --constraints .venv-lock/pins.txt --output-file $(OLDEST_LOCK)
 
 study: setup
-	$(BIN)/backsight study builtin:plain --out $(OUT)
+	$(BIN)/backsight study --out $(OUT)
 
 test: setup
 	$(PYTEST) $(ARGS)

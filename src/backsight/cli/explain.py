@@ -15,7 +15,7 @@ NamedBox = tuple[str, float, float, float, float]
 
 @app.command()
 def explain(
-    model: Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")],
+    model: Annotated[str, typer.Argument(help="builtin:relay, a checkpoint folder, or a Hugging Face id.")],
     image: Annotated[Path, typer.Argument(help="A PNG or JPEG file.")],
     subject: Annotated[
         NamedBox, typer.Option(metavar="NAME X Y W H", help="What is looked for, and its box in pixels.")

@@ -42,7 +42,8 @@ def _root(
 
 
 LARGEST_SEED = 2**32 - 1
-Model = Annotated[str, typer.Argument(help="builtin:plain, a checkpoint folder, or a Hugging Face id.")]
+DEFAULT_MODEL = "builtin:relay"  # a model on which there is something to see
+Model = Annotated[str, typer.Argument(help="builtin:relay, a checkpoint folder, or a Hugging Face id.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. Default: float32 on a CPU.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.")]
 MaxPixels = Annotated[int | None, typer.Option(min=1, help="Largest picture area, for families that take any size.")]

@@ -9,6 +9,7 @@ import typer
 
 from backsight.cli.names import MEASUREMENT_NAMES, SET_NAMES, VSR_SPLITS
 from backsight.cli.shared import (
+    DEFAULT_MODEL,
     LARGEST_SEED,
     Device,
     Dtype,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def study(
-    model: Model = "builtin:plain",
+    model: Model = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Folder for report, tables and figures.")] = Path("backsight-study"),
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A first look: as few samples as the figures need.")] = False,
@@ -108,7 +109,7 @@ def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")
 
 @app.command()
 def doctor(
-    model: Model = "builtin:plain", dtype: Dtype = None, device: Device = None, max_pixels: MaxPixels = None
+    model: Model = DEFAULT_MODEL, dtype: Dtype = None, device: Device = None, max_pixels: MaxPixels = None
 ) -> None:  # fmt: skip
     """Check every contract of the seam on a model; exit 1 when one fails."""
     from rich.markup import escape
