@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from backsight import stimuli
 from backsight.errors import UsageError
 from backsight.measurements.base import Measurement
+from backsight.models import by_hand
 from backsight.selftest import lookup
 from backsight.tables import Table
 
@@ -88,7 +89,7 @@ class Bench:
             self._models[name] = load(self.folders.get(name, f"builtin:{name}"), device="cpu")
         return self._models[name]
 
-    def lookup(self, evidence: lookup.Evidence = "subject", **more: float) -> VLM:
+    def lookup(self, evidence: by_hand.Evidence = "subject", **more: float) -> VLM:
         """A model whose weights are set by hand: `selftest.lookup`."""
         key = f"lookup {evidence} {sorted(more.items())}"
         if key not in self._models:

@@ -12,6 +12,7 @@ import torch
 
 from backsight.maths import edits
 from backsight.measurements import Amplify, Behaviour
+from backsight.models import by_hand
 from backsight.models.vlm import VLM
 from backsight.repairs.amplification import Amplified
 from backsight.results import RESULTS
@@ -27,7 +28,7 @@ DRAWS = 5
 
 def written() -> torch.Tensor:
     """The directions (direction, d_model) that the hand-set model writes into image tokens."""
-    return torch.eye(lookup.WIDTH)[lookup.WRITTEN]
+    return torch.eye(by_hand.WIDTH)[by_hand.WRITTEN]
 
 
 def repair(bench: Bench) -> Seen:
