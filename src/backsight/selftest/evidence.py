@@ -14,7 +14,7 @@ import pandas as pd
 
 from backsight.maths import compass
 from backsight.maths.relevance import BOX, CHOICE, EFFECTS, FLOOR, METHODS, NULL
-from backsight.measurements import Behaviour, Creg, Flip, Knockout, Moved, Occlusion, creg, relevance
+from backsight.measurements import Behaviour, Creg, Flip, Knockout, Measurement, Moved, Occlusion, creg, relevance
 from backsight.measurements.explain import explained
 from backsight.models import by_hand
 from backsight.results import RESULTS
@@ -50,7 +50,7 @@ def accurate(picture: float, gray: float, blind: float) -> Seen:
     return Seen(f"accuracy {picture:.2f}", picture == 1, f"gray {gray:.2f}, blind {blind:.2f}; chance .25", chance)
 
 
-def summarised(bench: Bench, measurement: Creg | Knockout | Flip | Moved | Occlusion, evidence: by_hand.Evidence) -> pd.DataFrame:  # fmt: skip
+def summarised(bench: Bench, measurement: Measurement, evidence: by_hand.Evidence) -> pd.DataFrame:
     """The summary of a measurement of the scenes on one of the models."""
     scenes = lookup.scenes(bench.count("scenes"))
     rows = bench.rows(bench.lookup(evidence), measurement, scenes, len(scenes))

@@ -42,7 +42,7 @@ def interchange(name: str) -> Control:
     def judge(bench: Bench) -> Seen:
         vlm = bench.builtin(name)
         rows = bench.rows(vlm, Interchange(), bench.squares(vlm), bench.count("pairs"))
-        return ordinal(standing_out(rows), curves(rows), reading_layer(vlm), vlm.name)
+        return ordinal(standing_out(rows), curves(rows), reading_layer(vlm), f"builtin:{name}")
 
     return Control(
         "interchange", f"ordinal window, {name}",
@@ -77,7 +77,7 @@ def objects(name: str, *, removed: bool) -> Control:
         shown = [bench.rows(v, measurement, bench.squares(v), bench.count("pairs")) for v in (vlm, other)]
         mine, others = (standing_out(rows, tokens="objects") for rows in shown)
         quiet = not curves(shown[1], tokens="objects").empty
-        return flips(mine, curves(shown[0], tokens="objects"), reading_layer(vlm), others, quiet, vlm.name)
+        return flips(mine, curves(shown[0], tokens="objects"), reading_layer(vlm), others, quiet, f"builtin:{name}")
 
     return Control(
         "image_interchange", f"{about}, {name}",
