@@ -76,7 +76,8 @@ def test_the_docs_own_family_opens_a_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "CONTRIBUTING.md"]
+    "name",
+    ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "docs/controls.md", "CONTRIBUTING.md"],
 )
 def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

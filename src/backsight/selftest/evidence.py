@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from backsight.maths import compass
-from backsight.maths.relevance import BOX, CHOICE, EFFECTS, FLOOR, METHODS, NULL
+from backsight.maths.relevance import BOX, CHOICE, DEFAULT, EFFECTS, FLOOR, METHODS, NULL
 from backsight.measurements import Behaviour, Creg, Flip, Knockout, Measurement, Moved, Occlusion, creg, relevance
 from backsight.measurements.explain import explained
 from backsight.models import by_hand
@@ -75,7 +75,7 @@ def aligned(bench: Bench) -> Seen:
 
 def _default(frame: pd.DataFrame) -> pd.DataFrame:
     whole = (frame["samples"] == "all") & (frame["subset"] == "all")
-    return frame[whole & (frame["projection"] == creg.DEFAULT)]
+    return frame[whole & (frame["projection"] == DEFAULT)]
 
 
 def pointing(subject: pd.DataFrame, corner: pd.DataFrame, uniform: float) -> Seen:
@@ -103,7 +103,7 @@ def uniform_gain(bench: Bench) -> float:
         grid = bench.lookup().grid_of(example.picture)
         shown: dict[tuple[str, relevance.Target], compass.Floats] = {("creg", "prediction"): np.full(len(grid), 3.0)}
         rows = pd.DataFrame(creg.sample_rows(example, grid, chosen, shown))
-        at = rows[rows["projection"] == creg.DEFAULT].set_index("method")["dae"]
+        at = rows[rows["projection"] == DEFAULT].set_index("method")["dae"]
         gains.append(float(at[NULL] - at["creg"]))
     return max(gains, key=abs)
 

@@ -32,7 +32,7 @@ def scenes(count: int, *, seed: int = 0) -> ExampleSet:
     """`count` pictures of a red cell and two by two blue ones in the middle, a quarter a direction, prompt A of CREG.
 
     The red cell lies within 20 degrees of its direction, so nearly all of it in one sector of the compass. There are
-    10 such cells a direction; where more pictures are asked for they come again.
+    8 such cells a direction; where more pictures are asked for they come again.
     """
     half = SIDE // 2
     middle = Box((half - 1) * PATCH, (half - 1) * PATCH, (half + 1) * PATCH, (half + 1) * PATCH)

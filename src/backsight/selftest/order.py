@@ -1,10 +1,10 @@
 """Controls of what follows order through a model: both interchanges, probes and the verdict on its pathways.
 
 `staged` writes order into its object tokens below layer S and reads it there by content: image tokens enter without
-position, text sees no image token below S, and above S there is no position. So at the embeddings a swap of object
-tokens changes nothing, at S it must flip the answer, and until S the last token can know what is asked for and nothing
-of the picture. `background` keeps order in background tokens only; `language` reads rotary positions and writes order
-into no token.
+position, until S the last token sees none of an object's tokens, and above S there is no position. So at the embeddings
+a swap of object tokens changes nothing, at S it must flip the answer, and until S the last token can know what is asked
+for and nothing of the objects. `background` keeps order in background tokens only; `language` reads rotary positions
+and writes order into no token.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def interchange(name: str) -> Control:
 
     return Control(
         "interchange", f"ordinal window, {name}",
-        f"{name}: layer S, before which no image token reaches the text",
+        f"{name}: layer S, before which no object's token reaches the last one",
         f"{name}: layer 0 (the same token in both runs) and the last (the answer is made); "
         "the counterfactual answer at no layer up to S",
         judge, (name,),
@@ -57,8 +57,8 @@ def ordinal(window: set[int], means: pd.DataFrame, at: int, model: str) -> Seen:
     """The ordinal window of a staged model from the layers named and the mean probabilities by layer."""
     if means.empty:
         return nothing_kept("no layer: the model answers no pair right")
-    last, early = int(means.index.max()), float(means.loc[:at, "p_counterfactual"].max())
-    share = float(means.loc[at, "p_ordinal"])
+    last, early = int(means.index.max()), float(means["p_counterfactual"].loc[:at].max())
+    share = at_layer(means, "p_ordinal", at)
     return Seen(
         f"{named(window)} (S = {at}; ordinal {share:.2f} there)", at in window,
         f"{named(window & {0, last})} of 0 and {last}; counterfactual at most {early:.2f} up to S",
@@ -94,7 +94,7 @@ def flips(mine: set[int], means: pd.DataFrame, at: int, others: set[int], measur
     """
     if means.empty or not measured:
         return nothing_kept("no layer: a model answers no pair right")
-    share, last = float(means.loc[at, "p_flipped"]), int(means.index.max())
+    share, last = at_layer(means, "p_flipped", at), int(means.index.max())
     return Seen(
         f"{named(mine)} (S = {at}; flips {share:.2f} there)", at in mine,
         f"{named(mine & {0, last})} of 0 and {last}; language: {named(others)}",
@@ -126,8 +126,8 @@ def ground(background: Mapping[str, pd.DataFrame], staged: Mapping[str, pd.DataF
     """Strips and objects at the embeddings of both models, from mean probabilities by layer."""
     if background["strips"].empty or staged["strips"].empty:
         return nothing_kept("no layer: a model answers no pair right")
-    share = {t: float(background[t].loc[0, "p_flipped"]) for t in ("strips", "objects")}
-    other = float(staged["strips"].loc[0, "p_flipped"])
+    share = {t: at_layer(background[t], "p_flipped", 0) for t in ("strips", "objects")}
+    other = at_layer(staged["strips"], "p_flipped", 0)
     return Seen(
         f"flips {share['strips']:.2f}", share["strips"] >= CLEARLY,
         f"objects {share['objects']:.2f}; staged: strips {other:.2f}",
@@ -157,7 +157,8 @@ def readable(staged: pd.DataFrame, vision: pd.DataFrame, at: int) -> Seen:
     """Shares of object tokens given their position, from rows of Probes of both models."""
     shown = staged[staged["shown"] == "standard"]
     means = shown.groupby(["site", "layer"])[["objects", "objects_shuffled"]].mean()
-    there, entering = (float(means.loc[("resid_pre", layer), "objects"]) for layer in (at, 0))
+    by_layer = means["objects"].to_dict()
+    there, entering = (float(by_layer["resid_pre", layer]) for layer in (at, 0))
     embedded = float(vision["objects"].mean())
     mixed = max(float(means["objects_shuffled"].max()), float(vision["objects_shuffled"].mean()))
     return Seen(
@@ -232,10 +233,15 @@ def curves(rows: Table, **of: str) -> pd.DataFrame:
     frame = rows.frame[rows.frame["kept"].fillna(False).astype(bool)]
     for column, value in of.items():
         frame = frame[frame[column] == value]
-    outcomes = [column for column in frame if column.startswith("p_")]
+    outcomes = [column for column in frame.columns if str(column).startswith("p_")]
     grouped = frame.groupby(frame["layer"].astype("Int64"))
     means = grouped[outcomes].mean().astype(float)
     return means.assign(pairs=grouped["pair_id"].nunique())
+
+
+def at_layer(means: pd.DataFrame, outcome: str, layer: int) -> float:
+    """The mean probability of an outcome at a layer."""
+    return float(means[outcome].to_dict()[layer])
 
 
 def power(model: str, layer: int, share: float, means: pd.DataFrame) -> dict[str, Any]:
