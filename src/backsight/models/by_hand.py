@@ -38,7 +38,7 @@ CORNER = ((1, 8), (1, 9), (2, 8), (2, 9))  # cells (row, column), to the right o
 SEEN, WRITTEN, MARK, BALANCE = 0, slice(1, 5), 5, (6, 7)
 ANSWER, BASE, ADDED = slice(8, 12), 12, 13
 NOTHING = 15  # a feature of the encoder that holds nothing: what the layer norm subtracts everywhere
-SHARP = 20.0  # how sharply the last position looks: one red token outweighs all others together some thousand times
+SHARP = 20.0  # how sharply the last position looks: one red token outweighs all others together
 GAIN = 8.0  # how strongly what is written is added to the answer
 
 
@@ -121,16 +121,19 @@ def written() -> Tensor:
 
 
 def _decoder(model: Any, evidence: Evidence) -> None:
-    layers = model.model.language_model.layers
-    adding, reading = layers[BLOCKS - 2].self_attn, layers[BLOCKS - 1].self_attn
-    adding.v_proj.weight[0, BASE] = 1.0
-    adding.o_proj.weight[ADDED, 0] = 1.0
+    def weight(block: int, part: str) -> Tensor:
+        parameter: Tensor = model.get_parameter(f"model.language_model.layers.{block}.self_attn.{part}_proj.weight")
+        return parameter
+
+    adding, reading = BLOCKS - 2, BLOCKS - 1
+    weight(adding, "v")[0, BASE] = 1.0
+    weight(adding, "o")[ADDED, 0] = 1.0
     if evidence == "nowhere":
         return
-    reading.q_proj.weight[-1, BASE] = SHARP
-    reading.k_proj.weight[-1, SEEN if evidence == "subject" else MARK] = 1.0
-    reading.v_proj.weight[:4, WRITTEN] = torch.eye(4)
-    reading.o_proj.weight[ANSWER, :4] = GAIN * torch.eye(4)
+    weight(reading, "q")[-1, BASE] = SHARP
+    weight(reading, "k")[-1, SEEN if evidence == "subject" else MARK] = 1.0
+    weight(reading, "v")[:4, WRITTEN] = torch.eye(4)
+    weight(reading, "o")[ANSWER, :4] = GAIN * torch.eye(4)
 
 
 def _words(model: Any, tokenizer: Any, prior: float) -> None:
