@@ -75,8 +75,20 @@ def test_the_docs_own_family_opens_a_model() -> None:
     assert vlm.family.name == "My-VL" and vlm.grid.is_rectangle
 
 
+def test_the_docs_own_control_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    from backsight import selftest
+
+    monkeypatch.setattr(selftest, "CONTROLS", [])
+    (code,) = blocks("docs/controls.md")
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/controls.md", "exec"), names)
+    outcome = selftest.run(["prompt_lengths"])
+    assert [one.passed for one in outcome.checks] == [True] and outcome.without == ()
+
+
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "CONTRIBUTING.md"]
+    "name",
+    ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "docs/controls.md", "CONTRIBUTING.md"],
 )
 def test_links_to_files_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

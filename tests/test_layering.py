@@ -22,6 +22,7 @@ LEVELS = (
     {"results"},
     {"models"},
     {"training", "measurements", "repairs"},
+    {"selftest"},
     {"studies"},
     {"report"},
     {"cli"},

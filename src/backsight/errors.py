@@ -10,7 +10,8 @@ DONE, WORSE, WRONG_USE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 # Of every command; docs/commands.md holds the same table, and a test holds the two together.
 EXIT_CODES = {
     DONE: "done",
-    WORSE: "done, with a bad outcome: `compare` finds something worse, a contract of `doctor` fails",
+    WORSE: "done, with a bad outcome: `compare` finds something worse, a contract of `doctor` or a control of "
+    "`selftest` fails",
     WRONG_USE: "wrong use: an option, a name or a folder that cannot be used, or is not there; nothing is written",
     FAILED: "failed: data, a model or a table that cannot be read, a disk that is full, another study in the folder",
     INTERRUPTED: "interrupted by Ctrl-C or a termination signal; what is finished is kept",

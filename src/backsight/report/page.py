@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from backsight.report.gallery import gallery
 from backsight.report.published import published
-from backsight.results import RESULTS, today
+from backsight.results import RESULTS, selftest, today
 from backsight.results.pages.common import Part
 from backsight.results.pages.content import Grid, Page, Section
 from backsight.results.pages.study import Study, mapping, number, records, text
@@ -28,6 +29,8 @@ def build_page(study: Study) -> Page:
         sections=_merged([part.section for _, part in parts]),
         skipped=_skipped(study),
         contracts=_contracts(study),
+        controls=_controls(),
+        controls_note=_controls_note(),
         costs=_costs(study),
         costs_note=_costs_note(study),
         command=_commands(study),
@@ -43,8 +46,17 @@ def _parts(study: Study) -> list[tuple[bool, Part]]:
     """
     measured = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
     makers = dict.fromkeys([*measured, (False, gallery), (False, published)])
-    parts = [(leads, make(study)) for leads, make in makers]
+    of = {make: name for name, result in RESULTS.items() for make in result.sections}
+    parts = [(leads, _controlled(make(study), of.get(make))) for leads, make in makers]
     return [(leads, part) for leads, part in parts if part is not None]
+
+
+def _controlled(part: Part | None, measurement: str | None) -> Part | None:
+    """The part of a measurement, with how it did on its controls."""
+    if part is None or measurement is None:
+        return part
+    line = f"{measurement}: {selftest.sentence(measurement, selftest.shipped())}"
+    return part._replace(section=replace(part.section, controls=(line,)))
 
 
 def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:
@@ -80,6 +92,17 @@ def _outcome(contract: Mapping[str, object]) -> str:
     if contract.get("passed") is not True:
         return "fails"
     return "not decided" if contract.get("warning") is True else "holds"
+
+
+def _controls() -> Grid | None:
+    """The table of all controls, as this version of the package passed or failed them."""
+    outcome = selftest.shipped()
+    return None if outcome is None else outcome.grid()
+
+
+def _controls_note() -> str:
+    outcome = selftest.shipped()
+    return "" if outcome is None else selftest.summary(outcome)
 
 
 def _costs(study: Study) -> Grid | None:

@@ -70,7 +70,8 @@ class Sample:
 class Section:
     """A measurement: figures, tables, what was done, what it does not show, what was asked.
 
-    `folded` puts the samples out of sight, for a section whose samples stand open in another one.
+    `folded` puts the samples out of sight, for a section whose samples stand open in another one. `controls` says how
+    the measurement did on its controls.
     """
 
     anchor: str
@@ -82,10 +83,11 @@ class Section:
     limits: tuple[str, ...]
     samples: tuple[Sample, ...]
     folded: bool = False
+    controls: tuple[str, ...] = ()
 
     def joined(self, other: Section) -> Section:
         """This section with the content of another one of its anchor behind its own; nothing stands twice."""
-        names = ("notes", "figures", "tables", "method", "limits", "samples")
+        names = ("notes", "figures", "tables", "method", "limits", "samples", "controls")
         both: dict[str, Any] = {
             name: tuple(dict.fromkeys((*getattr(self, name), *getattr(other, name)))) for name in names
         }
@@ -103,6 +105,8 @@ class Page:
     sections: tuple[Section, ...]
     skipped: Grid | None
     contracts: Grid | None
+    controls: Grid | None
+    controls_note: str
     costs: Grid | None
     costs_note: str
     command: str
