@@ -27,7 +27,7 @@ EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators'
 class OfRelations(Measurement):
     """A measurement of the relevance of image tokens for questions of relations.
 
-    `depth` layers from -2 down are aggregated; `steps` points are taken for integrated gradients.
+    `depth` layers from -2 down are aggregated; `steps` points are taken of a path by right sums.
     """
 
     methods: tuple[str, ...] = tuple(relevance.METHODS)
@@ -57,6 +57,9 @@ class OfRelations(Measurement):
         check_relations(facts, samples)
         if self.depth > facts.n_layers:
             raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=facts.n_layers)
+        missing = relevance.without(self.methods, facts.length_blind, n_layers=facts.n_layers, depth=self.depth)
+        if set(self.methods) <= set(missing):
+            raise CannotAnswer("No method of this measurement has a number on this model", got=missing)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """By what the methods need: see `relevance.cost`. At most: where choice and answer are one it is less."""

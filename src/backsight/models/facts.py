@@ -84,6 +84,7 @@ class ModelFacts:
     encoder's share of the FLOPs of a forward, None where nobody asked for costs, and `attending` the share of a block's
     weights that its attention has. `shown` is by picture size (width, height), `prompts` are tokens of a text by
     question and system sentence, `spellings` the single tokens that spell an option, `tokens` all of its text.
+    `length_blind` are the layers at which gradient times state is zero by construction (`models.reach_contract`).
     """
 
     name: str
@@ -109,6 +110,7 @@ class ModelFacts:
     prompts: Mapping[tuple[str, str | None], int] = field(repr=False)
     spellings: Mapping[str, tuple[int, ...]] = field(repr=False)
     tokens: Mapping[str, tuple[int, ...]] = field(repr=False)
+    length_blind: tuple[int, ...] = ()
 
     @property
     def n_layers(self) -> int:

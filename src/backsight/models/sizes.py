@@ -1,6 +1,7 @@
 """The facts of an open model: what a plan must know of it, counted from its configuration and its processor.
 
-Nothing is run. One prompt is prepared, and what others take follows from their texts and the sizes of their pictures.
+One prompt is prepared, and what others take follows from their texts and the sizes of their pictures. Nothing is run
+but what a model that was opened unproved has not yet been tried on (`Seam.length_blind`).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
         weights=weights(vlm),
         attending=replay.forward_from_cost(vlm, vlm.n_layers - 1) * vlm.n_layers,
         vision_share=vlm.vision_share if priced else None,
+        length_blind=() if vlm.hooks.edits else vlm.length_blind,
         native=vlm.grid.size,
         prompts=prompts,
         spellings={option: tuple(answers.spellings(vlm.tokenizer, option)) for option in options},

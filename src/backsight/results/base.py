@@ -81,7 +81,7 @@ class Result:
     become one section. Where `leads` holds its answer opens the report. `metrics` are compared between studies.
 
     Tables of earlier releases are read too: `earlier` gives names that tables, kinds of jobs, measurements and families
-    of metrics had, each with the name of today; `later` are columns of the rows that older ones lack.
+    of metrics had, each with the name of today; `later` are columns of rows or derived tables that older ones lack.
     """
 
     schema: Schema
@@ -112,8 +112,8 @@ class Result:
         if schema is None:
             return table
         columns, frame = dict(table.schema.columns), table.frame
-        for column in self.later if schema is self.schema else ():
-            if column not in columns:
+        for column in self.later:
+            if column in schema.columns and column not in columns:
                 dtype = Table.of(schema, []).frame.dtypes[column]
                 columns[column] = schema.columns[column]
                 frame = frame.assign(**{column: pd.Series(pd.NA, index=frame.index, dtype=dtype)})
