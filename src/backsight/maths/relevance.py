@@ -5,7 +5,7 @@ Data alone, so that what reads tables needs no torch. How a method is computed s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,20 @@ def path_points(methods: Iterable[str], steps: int) -> int:
     """At how many points of a path some methods take gradients: those of one rule share them."""
     by_rule = {METHODS[name].rule: METHODS[name].points(steps) for name in methods}
     return sum(by_rule.values())
+
+
+def without(methods: Sequence[str], blind: Sequence[int], *, n_layers: int, depth: int) -> dict[str, str]:
+    """Which of some methods have no number on a model, and why, as far as its layers and `Seam.length_blind` tell."""
+    top, seen = n_layers - 1, [n_layers - 1 - k for k in range(depth) if n_layers - 1 - k not in blind]
+    reasons = {}
+    for name in (m for m in methods if METHODS[m].needs == "upper" or METHODS[m].top):
+        if name == THIRD and depth < 2:
+            reasons[name] = "There is one layer to take relevance from, and this method leaves it out"
+        elif name != "gradient_norm" and (top in blind if METHODS[name].top else not seen):
+            reasons[name] = ZERO
+        elif name == THIRD and top in blind:
+            reasons[name] = SAME
+    return reasons
 
 
 UNTARGETED = frozenset(name for name, method in METHODS.items() if not method.targeted)

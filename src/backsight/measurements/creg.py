@@ -67,7 +67,7 @@ class Creg(OfRelations):
                 complete = {key: values[number] for key, values in maps.completeness.items()}
                 grid = recorded.grids[example.id]
                 rows += [
-                    row | {"completeness": complete.get((row["method"], row["target"]))}
+                    row | {"completeness": complete.get((row["method"], row.get("target")))}
                     for row in sample_rows(example, grid, maps.chosen[number], shown)
                 ]
                 rows += [_common(example) | {"method": m, "refused": why} for m, why in maps.missing.items()]

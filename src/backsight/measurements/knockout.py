@@ -40,6 +40,7 @@ from backsight.stimuli.render import ScenePicture
 
 Form = Literal["attention", "embedding"]
 FORMS: tuple[Form, ...] = ("attention", "embedding")
+STEADY = 1e-3  # of the options' logits: effects nearer than that share ranks, as some 1e-6 of a logit is rounding
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class Knockout(OfRelations):
                 shown = {
                     m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or not METHODS[m].targeted
                 }
-                rows = [*compared(example, batch.grids[number], np.abs(effects[number]), shown),
+                floor = STEADY * max(map(abs, maps.chosen[number].scores))
+                rows = [*compared(example, batch.grids[number], np.abs(effects[number]), shown, floor),
                         *({"method": m, "refused": why} for m, why in maps.missing.items())]  # fmt: skip
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
@@ -132,8 +134,13 @@ def empty_picture(example: Example) -> Picture:
     return PlainPicture(picture.size)
 
 
-def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats]) -> Iterator[Row]:
-    """Each method's and reference's agreement with the effects (image_token,) of one question."""
+def compared(
+    example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats], floor: float = 0.0
+) -> Iterator[Row]:
+    """Each method's and reference's agreement with the effects (image_token,) of one question.
+
+    Effects that differ by less than `floor` share their rank.
+    """
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[DEFAULT])
     true = compass.direction(reference, subject)
@@ -148,7 +155,7 @@ def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str
     own = compass.compass_or_none(effects, weights)
     for method, values in {**others, **shown}.items():
         shares = compass.compass_or_none(values, weights)
-        row: Row = {"method": method, "true": true, "correlation": rank_correlation(values, effects)}
+        row: Row = {"method": method, "true": true, "correlation": rank_correlation(values, effects, floor=floor)}
         if shares is not None:
             row["dae"] = compass.alignment_error(shares, true)
             row["ea"] = compass.edge_accuracy(shares, true)

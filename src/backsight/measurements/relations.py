@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
+from backsight.maths import relevance as names
 from backsight.measurements import relevance
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
@@ -57,7 +58,7 @@ class OfRelations(Measurement):
         check_relations(facts, samples)
         if self.depth > facts.n_layers:
             raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=facts.n_layers)
-        missing = relevance.without(self.methods, facts.length_blind, n_layers=facts.n_layers, depth=self.depth)
+        missing = names.without(self.methods, facts.length_blind, n_layers=facts.n_layers, depth=self.depth)
         if set(self.methods) <= set(missing):
             raise CannotAnswer("No method of this measurement has a number on this model", got=missing)
 

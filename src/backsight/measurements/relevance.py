@@ -119,7 +119,7 @@ def maps(
         raise UsageError("There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(METHODS)}")
     trace = trace if trace is not None else replay.record(vlm, batch)
     results = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
-    results.missing.update(without(methods, vlm.length_blind, n_layers=vlm.n_layers, depth=depth))
+    results.missing.update(names.without(methods, vlm.length_blind, n_layers=vlm.n_layers, depth=depth))
     left = [name for name in methods if name not in results.missing]
     by_need = {need: [m for m in left if METHODS[m].needs == need] for need in ("upper", "path", "whole")}
     if by_need["upper"]:
@@ -129,20 +129,6 @@ def maps(
     if by_need["whole"]:
         _whole(results, vlm, batch, by_need["whole"])
     return results.complete()
-
-
-def without(methods: Sequence[str], blind: Sequence[int], *, n_layers: int, depth: int) -> dict[str, str]:
-    """Which of some methods have no number on a model, and why, as far as its layers and `Seam.length_blind` tell."""
-    top, seen = n_layers - 1, [n_layers - 1 - k for k in range(depth) if n_layers - 1 - k not in blind]
-    reasons = {}
-    for name in (m for m in methods if METHODS[m].needs == "upper" or METHODS[m].top):
-        if name == THIRD and depth < 2:
-            reasons[name] = "There is one layer to take relevance from, and this method leaves it out"
-        elif name != "gradient_norm" and (top in blind if METHODS[name].top else not seen):
-            reasons[name] = names.ZERO
-        elif name == THIRD and top in blind:
-            reasons[name] = names.SAME
-    return reasons
 
 
 def _chosen(vlm: VLM, example: Example, logits: Tensor) -> Chosen:
@@ -276,7 +262,7 @@ def cost(facts: ModelFacts, methods: Sequence[str], *, depth: int, steps: int) -
 
     As they are counted: a block costs its share of the language model's blocks, a backward pass what its forward did.
     """
-    missing = without(methods, facts.length_blind, n_layers=facts.n_layers, depth=depth)
+    missing = names.without(methods, facts.length_blind, n_layers=facts.n_layers, depth=depth)
     methods = [name for name in methods if name not in missing]
     needs = {METHODS[name].needs for name in methods}
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})

@@ -49,8 +49,11 @@ def compass(study: Study) -> common.Part | None:
         figures=(figure,),
         tables=(
             *listed(
-                tables.methods, "Every method, as table 1", tables.METHODS,
-                " ".join([text.METHODS_NOTE, *tables.complete_sentences(rows)]), SUMMARY.name,
+                tables.methods,
+                "Every method, as table 1",
+                tables.METHODS,
+                " ".join([text.METHODS_NOTE, *tables.complete_sentences(rows)]),
+                SUMMARY.name,
             ),
             *splits.validation(study, by_place),
             *tables.subsets(study, by_place),

@@ -76,7 +76,7 @@ def complete_sentences(rows: Sequence[Row]) -> Iterator[str]:
         low, high = min(r["completeness_low"] for r in of), max(r["completeness_high"] for r in of)
         name = "Integrated gradients" if method == INTEGRATED else "Their 50 right sums"
         middle = percent(medians[0]) if len(medians) == 1 else f"{percent(medians[0])} to {percent(medians[-1])}"
-        whole = 1 - WITHIN <= low and high <= 1 + WITHIN
+        whole = low >= 1 - WITHIN and high <= 1 + WITHIN
         verdict = "complete within 5 % on every question" if whole else "not complete on every question"
         yield (
             f"{name} attribute {middle} of f(h) - f(0) to all tokens (median over questions; {percent(low)} at least, "

@@ -11,7 +11,15 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken
-from backsight.results.relevance.words import TARGET_WORDS, by_prompt, in_order, left_out_words, short, unavailable, why_missing
+from backsight.results.relevance.words import (
+    TARGET_WORDS,
+    by_prompt,
+    in_order,
+    left_out_words,
+    short,
+    unavailable,
+    why_missing,
+)
 
 Row = dict[str, Any]
 Place = tuple[str, str | None]  # suite and prompt
