@@ -25,6 +25,7 @@ from backsight.models.vlm import VLM
 from backsight.results.creg.pairs import creg_choices, creg_pairs
 from backsight.results.creg.schema import ROWS as CREG
 from backsight.results.creg.summary import creg_summary
+from backsight.results.creg.tables import complete_sentences
 from backsight.results.relevance import drawing
 from backsight.results.relevance.cells import missing_reason
 from backsight.results.relevance.words import why_missing
@@ -399,3 +400,36 @@ def test_the_direction_that_a_choice_names_is_of_those_that_name_one() -> None:
     assert (row["dae_chosen"], row["chosen_questions"]) == (30, 2)
     row = by_method(creg_summary(Table.of(CREG, rows), smallest=3))["creg"]
     assert (row["dae_chosen"], row["chosen_questions"], row["omitted"]) == (None, 2, False)
+
+
+def complete(median: float, low: float, high: float, **changes: Any) -> Row:
+    row: Row = {"method": "integrated_gradients", "subset": "all", "projection": "default", "samples": "all"}
+    return row | {"completeness": median, "completeness_low": low, "completeness_high": high} | changes
+
+
+def test_the_sentence_on_completeness_follows_its_numbers() -> None:
+    (good,) = complete_sentences(
+        [complete(0.998, 0.96, 1.02), complete(1.001, 0.99, 1.01), complete(0, 0, 0, method="x")]
+    )
+    assert good.replace("\u00a0", " ") == (
+        "Integrated gradients attribute 99.8 % to 100.1 % of f(h) - f(0) to all tokens (median over questions; 96.0 % at "
+        "least, 102.0 % at most): complete within 5 % on every question."
+    )
+    for low, high in ((0.94, 1.0), (1.0, 1.06), (-0.3, 0.6)):
+        (bad,) = complete_sentences([complete(1.0, low, high)])
+        assert bad.endswith("not complete on every question.")
+    assert list(complete_sentences([complete(0, 0, 0, completeness=None)])) == []
+
+
+def test_integrated_gradients_say_how_complete_they_are(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """In rows and summary; other methods say nothing, and earlier rows without the column are read."""
+    few = replace(pairs, items=pairs.items[:2])
+    rows = Creg(methods=("creg", "integrated_gradients"), depth=2)(tiny_vlm, few)
+    own = rows.frame["method"] == "integrated_gradients"
+    shares = rows.frame[own]["completeness"].to_numpy(dtype=float)
+    assert np.abs(shares - 1).max() < 0.05
+    assert rows.frame[~own]["completeness"].isna().all()
+    summary = creg_summary(rows, smallest=1).rows()
+    mine = [r for r in summary if r["method"] == "integrated_gradients" and r["samples"] == "all"]
+    assert all(r["completeness_low"] <= r["completeness"] <= r["completeness_high"] for r in mine)
+    assert {r["completeness"] for r in summary if r["method"] == "creg"} == {None}

@@ -85,7 +85,7 @@ def test_points_evenly_spaced_in_log_alpha_by_hand() -> None:
 
 
 @pytest.mark.parametrize("norms", [1, 3])
-@pytest.mark.parametrize("length", [0.1, 10.0, 1000.0])
+@pytest.mark.parametrize("length", [1.0, 1000.0])
 def test_points_in_log_alpha_meet_completeness_behind_norms_where_right_sums_do_not(norms: int, length: float) -> None:
     """f(h) = w . norm(norm(...h)), each norm with an epsilon: one third of it at most comes from k / 50."""
     generator = torch.Generator().manual_seed(norms)

@@ -18,9 +18,9 @@ from backsight.grid import Box, TokenGrid
 
 Floats = NDArray[np.float64]
 CLOSE = 1e-9  # an angle so close to a border lies on it
-# Two sectors are tied, and a compass is the same everywhere, where shares differ by no more of the largest: relevance
-# comes in single precision, and which of two such shares is the larger depends on what else a batch holds.
-TIED = 1e-4
+# Two sectors are tied where their shares differ by no more of the largest, and a compass is the same everywhere where
+# all do: relevance comes in single precision, and rounding depends on what else a batch holds.
+TIED, FLAT = 1e-6, 1e-4
 EDGE = 45.0  # degrees: a peak within them of the true direction counts as right (equation 7)
 
 
@@ -204,6 +204,6 @@ def equivariance(shares: Floats, turned: Floats) -> float:
 
     Not a number where one of them is the same everywhere.
     """
-    if any(np.ptp(each) <= TIED * np.abs(each).max() for each in (shares, turned)):
+    if any(np.ptp(each) <= FLAT * np.abs(each).max() for each in (shares, turned)):
         return float("nan")
     return float(np.corrcoef(shares, turned)[0, 1])

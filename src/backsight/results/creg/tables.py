@@ -68,11 +68,12 @@ def complete_sentences(rows: Sequence[Row]) -> Iterator[str]:
     `rows` are those of `creg_summary`; over all suites and prompts, of the default projection.
     """
     for method in (INTEGRATED, RIGHT_SUMS):
-        of = [r for r in rows if (r["method"], r["subset"], r["projection"], r["samples"]) == (method, "all", DEFAULT, "all")
-              and r.get("completeness") is not None]  # fmt: skip
+        about = (method, "all", DEFAULT, "all")
+        mine = [r for r in rows if (r["method"], r["subset"], r["projection"], r["samples"]) == about]
+        of = [r for r in mine if r.get("completeness") is not None]
         if not of:
             continue
-        medians = sorted({round(r["completeness"], 2) for r in of})
+        medians = sorted({round(r["completeness"], 3) for r in of})
         low, high = min(r["completeness_low"] for r in of), max(r["completeness_high"] for r in of)
         name = "Integrated gradients" if method == INTEGRATED else "Their 50 right sums"
         middle = percent(medians[0]) if len(medians) == 1 else f"{percent(medians[0])} to {percent(medians[-1])}"
