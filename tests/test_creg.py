@@ -412,8 +412,8 @@ def test_the_sentence_on_completeness_follows_its_numbers() -> None:
         [complete(0.998, 0.96, 1.02), complete(1.001, 0.99, 1.01), complete(0, 0, 0, method="x")]
     )
     assert good.replace("\u00a0", " ") == (
-        "Integrated gradients attribute 99.8 % to 100.1 % of f(h) - f(0) to all tokens (median over questions; 96.0 % at "
-        "least, 102.0 % at most): complete within 5 % on every question."
+        "Integrated gradients attribute 99.8 % to 100.1 % of f(h) - f(0) to all tokens (median over questions; 96.0 % "
+        "at least, 102.0 % at most): complete within 5 % on every question."
     )
     for low, high in ((0.94, 1.0), (1.0, 1.06), (-0.3, 0.6)):
         (bad,) = complete_sentences([complete(1.0, low, high)])

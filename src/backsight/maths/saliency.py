@@ -104,13 +104,13 @@ def log_points(per_decade: int = PER_DECADE, decades: int = DECADES) -> list[flo
 def log_weights(per_decade: int = PER_DECADE, decades: int = DECADES) -> list[float]:
     """The weight of each of `log_points` in an integral over alpha from 0 to 1.
 
-    The trapezoid rule in log alpha, where d alpha = alpha d log alpha; the piece from zero to the first point is a
-    rectangle.
+    The trapezoid rule in log alpha, where d alpha = alpha d log alpha, with Gregory's correction at the end where alpha
+    is 1 and the score may still move; the piece from zero to the first point is a rectangle.
     """
     points, step = log_points(per_decade, decades), math.log(10) / per_decade
-    weights = [alpha * step for alpha in points]
-    weights[0], weights[-1] = weights[0] / 2 + points[0], weights[-1] / 2
-    return weights
+    shares = [0.5, *[1.0] * (len(points) - 4), 23 / 24, 7 / 6, 3 / 8]
+    weights = [share * alpha * step for share, alpha in zip(shares, points, strict=True)]
+    return [weights[0] + points[0], *weights[1:]]
 
 
 def attributed(gradients: Sequence[Tensor], state: Tensor, weights: Sequence[float]) -> Tensor:

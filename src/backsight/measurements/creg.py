@@ -64,7 +64,7 @@ class Creg(OfRelations):
             maps = recorded.maps.of(self.methods)
             for number, example in enumerate(recorded.asked):
                 shown = {key: values[number] for key, values in maps.relevance.items()}
-                complete = {key: values[number] for key, values in maps.completeness.items()}
+                complete: dict[tuple[str, object], float] = {k: v[number] for k, v in maps.completeness.items()}
                 grid = recorded.grids[example.id]
                 rows += [
                     row | {"completeness": complete.get((row["method"], row.get("target")))}
