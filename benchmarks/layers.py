@@ -1,7 +1,7 @@
 """How much of a state gradient times state sees at each of CREG's layers: the cosine of both at image tokens.
 
 python benchmarks/layers.py: the median over the image tokens of eight pictures (Pairs, prompt A, contrastive score), by
-model, precision and layer. At layer -2 it is zero by construction (docs/method.md).
+model, precision and layer. At layer -2 it is zero by construction (docs/method.md, models/reach_contract.py).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A random Qwen2-VL shape, eager attention. FLOPs are counted by torch's counter in forward equivalents (a plain Hugging
 Face call, vision encoder and all logits included) a sample, backward passes included; seconds are the median of several
-runs, in turn. Captum runs CREG's gradients (four layers, two targets) and integrated gradients (50 steps, two targets)
-on the same model and prompts. Run: python benchmarks/relevance.py [--json] [--layers 28] [--width 256]
+runs, in turn. Captum runs CREG's gradients (four layers, two targets) and integrated gradients (the same points, two
+targets) on the same model and prompts. Run: python benchmarks/relevance.py [--json] [--layers 28] [--width 256]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from captum.attr import IntegratedGradients, LayerGradientXActivation
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from backsight.maths import saliency
 from backsight.measurements import relevance
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
@@ -93,8 +94,12 @@ def captum_creg(vlm: VLM, batch: Batch, layers: Sequence[int]) -> list[Tensor]:
         vlm.model.requires_grad_(False)
 
 
-def captum_path(vlm: VLM, batch: Batch, layer: int, steps: int) -> list[Tensor]:
-    """Integrated gradients of each target by captum, from a zero state, whole forward passes with the state put in."""
+def captum_path(vlm: VLM, batch: Batch, layer: int) -> list[Tensor]:
+    """Integrated gradients of each target by captum, from a zero state, whole forward passes with the state put in.
+
+    It is given our points, evenly spaced in log alpha, some at a time.
+    """
+    alphas, weights = saliency.log_points(), saliency.log_weights()
     with vlm.recording("resid_pre", layers=[layer]) as recorded:
         call(vlm, batch)
     state = recorded["resid_pre", layer]
@@ -108,11 +113,15 @@ def captum_path(vlm: VLM, batch: Batch, layer: int, steps: int) -> list[Tensor]:
                 logits = vlm.model(**copies, use_cache=False, logits_to_keep=1).logits[:, -1]
             return torch.cat([score(one[None]) for one in logits])
 
-        captum = IntegratedGradients(forward)
-        made = captum.attribute(
-            state, torch.zeros_like(state), n_steps=steps, method="riemann_right", internal_batch_size=CHUNK
-        )
-        found.append(made.detach())
+        captum, total = IntegratedGradients(forward), torch.zeros_like(state)
+        for begin in range(0, len(alphas), CHUNK):
+            some = slice(begin, begin + CHUNK)
+            rule = (weights[some], alphas[some])
+            (made,) = captum._attribute(
+                (state,), (torch.zeros_like(state),), n_steps=len(rule[0]), step_sizes_and_alphas=rule
+            )
+            total += made.detach()
+        found.append(total)
     return found
 
 
@@ -133,7 +142,7 @@ def measure(layers: int, tokens: int, width: int, runs: int, steps: int = 50) ->
     upper = [layers - 1 - k for k in range(4)]
     works: dict[str, Callable[[], object]] = {
         "ours": lambda: relevance.maps(vlm, batch, ("creg", "integrated_gradients"), steps=steps),
-        "captum": lambda: [captum_creg(vlm, batch, upper), captum_path(vlm, batch, layers - 1, steps)],
+        "captum": lambda: [captum_creg(vlm, batch, upper), captum_path(vlm, batch, layers - 1)],
         "forward": lambda: call(vlm, batch),
     }
     taken = seconds(works, runs)

@@ -252,3 +252,13 @@ def test_the_layout_of_real_photographs_scores_about_as_well_as_the_papers_metho
         len(found) == questions and means[0] == pytest.approx(dae, abs=0.05) and means[1] == pytest.approx(ea, abs=5e-4)
     )
     assert sample == HERE or (means[0] < 55.5 and means[1] > 0.553)
+
+
+def test_what_differs_by_rounding_is_tied_and_flat() -> None:
+    """Single precision leaves some 1e-7 of a share: such sectors are tied, and such a compass has no r."""
+    shares = np.array([0.3, 0.3 * (1 - 2e-7), 0.2, 0.2])
+    assert maths.peaks(shares).tolist() == [0, 1]
+    assert maths.peaks(np.array([0.3, 0.3 * (1 - 1e-5), 0.2, 0.2])).tolist() == [0]
+    flat = 0.25 + 1e-6 * np.array([0.0, 1.0, 2.0, 3.0])
+    assert np.isnan(maths.equivariance(flat, shares))
+    assert not np.isnan(maths.equivariance(shares, shares))

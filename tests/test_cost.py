@@ -86,12 +86,13 @@ def test_relevance_is_captums(bench: ModuleType) -> None:
     made = benchmark("relevance")
     vlm = bench.shape(6, 128)
     batch = made.asked(vlm, 185, 1)
-    ours = made.relevance.maps(vlm, batch, ["single_layer_contrastive", "integrated_gradients"], steps=6)
+    ours = made.relevance.maps(vlm, batch, ["creg", "integrated_gradients"], depth=2)
     image = batch.image_mask[0]
-    products = made.captum_creg(vlm, batch, [5])
-    paths = made.captum_path(vlm, batch, 5, 6)
+    products = made.captum_creg(vlm, batch, [4])
+    paths = made.captum_path(vlm, batch, 5)
     for number, target in enumerate(made.relevance.TARGETS):
-        expected = products[number][0].sum(-1).abs()[image].numpy()
-        assert ours.relevance["single_layer_contrastive", target][0] == pytest.approx(expected, abs=1e-4)
+        # Of two layers the upper one is zero by construction, so that CREG is the lower one's product, scaled.
+        expected = made.saliency.scaled(products[number][0].sum(-1).abs()[image]).numpy()
+        assert ours.relevance["creg", target][0] == pytest.approx(expected, abs=1e-3)
         expected = paths[number][0].sum(-1).abs()[image].numpy()
         assert ours.relevance["integrated_gradients", target][0] == pytest.approx(expected, abs=1e-4)

@@ -16,7 +16,7 @@ from backsight.examples import Example, ExampleSet, PlainPicture
 from backsight.grid import Box, TokenGrid
 from backsight.maths import compass, saliency
 from backsight.maths.intervals import mean_over_images, means_over_images
-from backsight.maths.relevance import REFERENCES
+from backsight.maths.relevance import METHODS, REFERENCES, SAME, THIRD, ZERO
 from backsight.measurements import Creg, creg, relations, relevance
 from backsight.models import gradients, replay
 from backsight.models.sizes import facts
@@ -25,11 +25,15 @@ from backsight.models.vlm import VLM
 from backsight.results.creg.pairs import creg_choices, creg_pairs
 from backsight.results.creg.schema import ROWS as CREG
 from backsight.results.creg.summary import creg_summary
+from backsight.results.creg.tables import complete_sentences
+from backsight.results.relevance import drawing
+from backsight.results.relevance.cells import missing_reason
+from backsight.results.relevance.words import why_missing
 from backsight.tables import Table
 from backsight.training.questions import corpus
 
 Row = dict[str, Any]
-FAST = ("creg", "single_layer", "rollout", "gradcam")
+FAST = ("creg", "creg_plain", "rollout", "gradcam")
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +103,20 @@ def test_the_same_relevance_is_seen_from_elsewhere_too(tiny_vlm: VLM, measured: 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl"])
 def test_half_precision_gives_the_same_relevance_but_for_rounding(family: str) -> None:
-    """The same weights in bfloat16 and in float32: methods rank tokens alike.
-
-    Not those that take gradient times state before the last block, where it is rounding and nothing else.
-    """
+    """The same weights in bfloat16 and in float32: methods rank tokens alike, and the same ones are left out."""
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         model, processor = tiny(family, corpus())
         vlm = VLM(model.to(torch.bfloat16).to(dtype), processor)
         few = stimuli.pairs(vlm.grid, scenes=4).where(lambda e: e.tags["prompt"] == "A")
         made = relevance.maps(vlm, vlm.prepare(few.items), depth=3, steps=8)
-        assert not made.missing
+        assert made.missing == {
+            m: SAME if m == THIRD else ZERO for m in (THIRD, *(m for m in METHODS if METHODS[m].top))
+        }
         found[dtype] = {method: values for (method, target), values in made.relevance.items() if target == "truth"}
     for method, values in found[torch.bfloat16].items():
         assert all(np.isfinite(map_).all() and map_.max() > 0 for map_ in values), method
-    for method in ("creg_from_third", "gradient_norm", "integrated_magnitudes", "rollout", "chefer"):
+    for method in ("creg", "gradient_norm", "integrated_magnitudes", "rollout", "chefer"):
         values = found[torch.bfloat16][method]
         ranks = [stats.spearmanr(a, b).statistic for a, b in zip(values, found[torch.float32][method], strict=True)]
         assert np.median(ranks) > 0.9, (method, ranks)
@@ -129,9 +132,11 @@ def test_the_prediction_is_explained_where_it_is_wrong(tiny_vlm: VLM, pairs: Exa
         assert [np.allclose(a, b, rtol=1e-5, atol=0) for a, b in both] == right
 
 
-def test_creg_without_layer_minus_two_is_of_the_layers_below(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+def test_a_layer_that_is_zero_by_construction_is_no_evidence(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """CREG is of the layers below then, in all its forms, and what rests on that layer alone says why it is missing."""
     batch = tiny_vlm.prepare(pairs.items[:2])
-    made = relevance.maps(tiny_vlm, batch, [relevance.THIRD], depth=3)
+    made = relevance.maps(tiny_vlm, batch, ["creg", relevance.THIRD, "single_layer"], depth=3)
+    assert made.missing == {relevance.THIRD: SAME, "single_layer": ZERO}
     upper = gradients.Upper.of(replay.record(tiny_vlm, batch), 3)
     slopes = upper.gradients(relevance.score(tiny_vlm, batch, made.chosen, "truth", contrastive=True))
     layers = [
@@ -139,9 +144,24 @@ def test_creg_without_layer_minus_two_is_of_the_layers_below(tiny_vlm: VLM, pair
         for g, h in zip(slopes[1:], upper.states[1:], strict=True)
     ]
     expected = saliency.aggregated(torch.stack(layers)).detach().numpy()
-    np.testing.assert_allclose(made.relevance[relevance.THIRD, "truth"][0], expected, atol=1e-6)
-    alone = relevance.maps(tiny_vlm, batch, [relevance.THIRD, "creg"], depth=1)
-    assert "leaves it out" in alone.missing[relevance.THIRD] and ("creg", "truth") in alone.relevance
+    np.testing.assert_allclose(made.relevance["creg", "truth"][0], expected, atol=1e-6)
+    alone = relevance.maps(tiny_vlm, batch, [relevance.THIRD, "creg", "gradient_norm"], depth=1)
+    assert "leaves it out" in alone.missing[relevance.THIRD] and alone.missing["creg"] == ZERO
+    assert ("gradient_norm", "truth") in alone.relevance
+
+
+def test_a_method_that_is_zero_by_construction_has_a_row_that_says_so(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """In the rows, in the summary and in the words of tables and figures; a model with no other method is not asked."""
+    rows = Creg(methods=("creg", "single_layer"), depth=2)(tiny_vlm, pairs)
+    mine = rows.frame[rows.frame["method"] == "single_layer"]
+    assert len(mine) == len(pairs) and set(mine["refused"]) == {ZERO} and mine["dae"].isna().all()
+    (row,) = [r for r in creg_summary(rows, smallest=1).rows() if r["method"] == "single_layer"]
+    assert row["missing"] == ZERO and row["dae"] is None
+    assert missing_reason(row) == why_missing(row) == "zero by construction"
+    assert drawing.lines_of([row], drawing.Columns("dae", "dae_low", "dae_high"))[0].words == "zero by construction"
+    assert why_missing(row | {"missing": None}) == "not available"
+    with pytest.raises(CannotAnswer, match="No method of this measurement"):
+        Creg(methods=("single_layer",))(tiny_vlm, pairs)
 
 
 def test_the_rival_is_the_strongest_other_option() -> None:
@@ -382,3 +402,36 @@ def test_the_direction_that_a_choice_names_is_of_those_that_name_one() -> None:
     assert (row["dae_chosen"], row["chosen_questions"]) == (30, 2)
     row = by_method(creg_summary(Table.of(CREG, rows), smallest=3))["creg"]
     assert (row["dae_chosen"], row["chosen_questions"], row["omitted"]) == (None, 2, False)
+
+
+def complete(median: float, low: float, high: float, **changes: Any) -> Row:
+    row: Row = {"method": "integrated_gradients", "subset": "all", "projection": "default", "samples": "all"}
+    return row | {"completeness": median, "completeness_low": low, "completeness_high": high} | changes
+
+
+def test_the_sentence_on_completeness_follows_its_numbers() -> None:
+    (good,) = complete_sentences(
+        [complete(0.998, 0.96, 1.02), complete(1.001, 0.99, 1.01), complete(0, 0, 0, method="x")]
+    )
+    assert good.replace("\u00a0", " ") == (
+        "Integrated gradients attribute 99.8 % to 100.1 % of f(h) - f(0) to all tokens (median over questions; 96.0 % "
+        "at least, 102.0 % at most): complete within 5 % on every question."
+    )
+    for low, high in ((0.94, 1.0), (1.0, 1.06), (-0.3, 0.6)):
+        (bad,) = complete_sentences([complete(1.0, low, high)])
+        assert bad.endswith("not complete on every question.")
+    assert list(complete_sentences([complete(0, 0, 0, completeness=None)])) == []
+
+
+def test_integrated_gradients_say_how_complete_they_are(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+    """In rows and summary; other methods say nothing, and earlier rows without the column are read."""
+    few = replace(pairs, items=pairs.items[:2])
+    rows = Creg(methods=("creg", "integrated_gradients"), depth=2)(tiny_vlm, few)
+    own = rows.frame["method"] == "integrated_gradients"
+    shares = rows.frame[own]["completeness"].to_numpy(dtype=float)
+    assert np.abs(shares - 1).max() < 0.05
+    assert rows.frame[~own]["completeness"].isna().all()
+    summary = creg_summary(rows, smallest=1).rows()
+    mine = [r for r in summary if r["method"] == "integrated_gradients" and r["samples"] == "all"]
+    assert all(r["completeness_low"] <= r["completeness"] <= r["completeness_high"] for r in mine)
+    assert {r["completeness"] for r in summary if r["method"] == "creg"} == {None}

@@ -50,6 +50,7 @@ def direction_row(
     row |= {"dae_gain": gain, "dae_gain_low": gain - 7, "dae_gain_high": gain + 7}
     row |= {"ea_gain_low": -0.05, "ea_gain_high": 0.15, "dae_chosen": dae - 2, "omitted": False}
     row["chosen_questions"] = row["questions"]
+    row |= dict.fromkeys(("completeness", "completeness_low", "completeness_high", "missing"))
     return row | changes
 
 
@@ -105,7 +106,7 @@ def knockout_rows(suite: str = "pairs", **changes: Any) -> list[Row]:
             row["angles"] = 12
             row |= interval("correlation", of[place], 0.1) | interval("angle", of[2], 8.0)
             row |= {"angle_null": 50.0, "angle_gain": 50.0 - of[2], "gain_low": 42.0 - of[2], "gain_high": 58.0 - of[2]}
-            rows.append(row | {"dae": 30.0, "ea": 0.7, "omitted": False} | changes)
+            rows.append(row | {"dae": 30.0, "ea": 0.7, "missing": None, "omitted": False} | changes)
     return rows
 
 

@@ -33,6 +33,7 @@ def direction(dae: float = 60.0, ea: float = 0.5, **changes: Any) -> Row:
     row |= {"dae": dae, "dae_low": dae - 5, "dae_high": dae + 5, "ea": ea, "ea_low": ea - 0.1, "ea_high": ea + 0.1}
     row |= {"dae_null": 50.0, "ea_null": 0.6, "dae_floor": 13.0, "ea_floor": 0.99, "dae_gain": 50 - dae, "ea_gain": 0}
     row |= {f"{name}_gain_{end}": 0.0 for name in ("dae", "ea") for end in ("low", "high")}
+    row |= dict.fromkeys(("completeness", "completeness_low", "completeness_high", "missing"))
     return row | {"dae_chosen": 70.0, "chosen_questions": row["questions"], "omitted": False} | changes
 
 

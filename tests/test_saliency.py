@@ -13,6 +13,7 @@ from torch import Tensor
 from backsight import stimuli
 from backsight.examples import ExampleSet
 from backsight.maths import saliency
+from backsight.maths.relevance import METHODS
 from backsight.measurements import relevance
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
@@ -69,8 +70,50 @@ def test_path_and_accumulated_lengths_by_hand() -> None:
     ]  # fmt: skip
     gradients = [torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0]]), torch.tensor([[-5.0, 12.0]])]
     assert saliency.accumulated(gradients).tolist() == [18.0]  # 5 + 0 + 13
-    # The mean gradient is (-2/3, 16/3): |4 * -2/3 - 2 * 16/3| = 40/3.
-    assert saliency.integrated(gradients, state).tolist() == pytest.approx([40 / 3])
+    # The mean gradient is (-2/3, 16/3): 4 * -2/3 - 2 * 16/3 = -40/3.
+    assert saliency.attributed(gradients, state, saliency.right_weights(3)).tolist() == pytest.approx([-40 / 3])
+
+
+def test_points_evenly_spaced_in_log_alpha_by_hand() -> None:
+    """Two points a decade, two decades: .01 to 1, each sqrt(10) times the one before."""
+    root = 10**0.5
+    assert saliency.log_points(2, 2) == pytest.approx([0.01, 0.01 * root, 0.1, 0.1 * root, 1])
+    step = np.log(10) / 2
+    shares = [0.01 / 2, 0.01 * root, 0.1 * 23 / 24, 0.1 * root * 7 / 6, 3 / 8]
+    expected = [shares[0] * step + 0.01, *(share * step for share in shares[1:])]
+    assert saliency.log_weights(2, 2) == pytest.approx(expected)
+    assert len(saliency.log_points()) == METHODS["integrated_gradients"].points(50) == 217
+
+
+@pytest.mark.parametrize("norms", [1, 3])
+@pytest.mark.parametrize("length", [1.0, 1000.0])
+def test_points_in_log_alpha_meet_completeness_behind_norms_where_right_sums_do_not(norms: int, length: float) -> None:
+    """f(h) = w . norm(norm(...h)), each norm with an epsilon: one third of it at most comes from k / 50."""
+    generator = torch.Generator().manual_seed(norms)
+    state, weight = torch.randn(2, 1, 16, generator=generator, dtype=torch.float64)
+    state = length * state
+
+    def value(h: Tensor) -> Tensor:
+        for _ in range(norms):
+            h = h / (h.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        return (h * weight).sum(-1)
+
+    def gradient(point: Tensor) -> Tensor:
+        leaf = point.clone().requires_grad_(True)
+        return torch.autograd.grad(value(leaf).sum(), leaf)[0]
+
+    whole = float(value(state))
+    taken = [gradient(alpha * state) for alpha in saliency.log_points()]
+    assert float(saliency.attributed(taken, state, saliency.log_weights())) == pytest.approx(whole, rel=0.01)
+    taken = [gradient(point) for _, point in saliency.path(state, 50)]
+    assert abs(float(saliency.attributed(taken, state, saliency.right_weights(50)))) < abs(whole) / 3
+
+
+def test_points_in_log_alpha_serve_a_function_without_a_norm_too() -> None:
+    """sum h^3 from zero to (1, 2): 9, its gradient 3 h^2."""
+    state = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    taken = [3 * (alpha * state) ** 2 for alpha in saliency.log_points()]
+    assert float(saliency.attributed(taken, state, saliency.log_weights())) == pytest.approx(9, rel=0.01)
 
 
 def test_scaling_and_aggregation_by_hand() -> None:
@@ -93,7 +136,7 @@ def test_a_batch_is_its_questions_each_by_itself() -> None:
     """Axes are counted from the last: what is done to (question, token, feature) is done to each (token, feature)."""
     generator = torch.Generator().manual_seed(0)
     gradients, states = torch.randn(2, 3, 2, 5, 4, generator=generator)
-    for formula in (saliency.gradient_times_state, lambda g, h: saliency.integrated([g, h], h)):
+    for formula in (saliency.gradient_times_state, lambda g, h: saliency.attributed([g, h], h, [0.5, 0.5])):
         torch.testing.assert_close(
             torch.stack([formula(gradients, states)[n, 1] for n in range(3)]),
             torch.stack([formula(gradients[n, 1], states[n, 1]) for n in range(3)]),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import IntegratedGradients, LayerGradientXActivation
+from scipy import integrate
 from torch import Tensor
 
 from backsight.errors import CannotAnswer, UsageError
@@ -14,7 +16,9 @@ from backsight.examples import Example
 from backsight.maths import saliency
 from backsight.models import gradients, replay
 from backsight.models.sites import Edit
+from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.training.questions import corpus
 
 from .plain import decoder_inputs
 
@@ -56,23 +60,17 @@ def test_gradients_times_states_are_captums(vlm: VLM, questions: list[Example], 
     assert expected.abs().max() > 1e-3
 
 
-def test_gradient_times_state_is_zero_before_the_last_block_and_not_below(questions: list[Example], vlm: VLM) -> None:
-    """At image tokens: keys and values there are of a normalised state, whose length does not matter."""
-    vlm.model.double()
-    try:
-        batch = vlm.prepare(questions)
-        upper = gradients.Upper.of(replay.record(vlm, batch), 2)
-        cosines = [
-            torch.cosine_similarity(g[batch.image_mask], h.detach()[batch.image_mask], dim=-1).abs().median()
-            for g, h in zip(upper.gradients(score), upper.states, strict=True)
-        ]
-    finally:
-        vlm.model.float()
-    assert cosines[0] < 0.03 * cosines[1]
+Rule = tuple[list[float], list[float]]  # shares alpha of the state, and the weight of each point
+RULES: dict[str, Rule] = {
+    "right sums": ([k / 50 for k in range(1, 51)], saliency.right_weights(50)),
+    "log alpha": (saliency.log_points(4, 9), saliency.log_weights(4, 9)),
+}
 
 
-def test_integrated_gradients_are_captums(vlm: VLM, questions: list[Example]) -> None:
-    """50 steps from a zero state at the input of the last block, summed over a token's features."""
+@pytest.mark.parametrize("rule", list(RULES))
+def test_integrated_gradients_are_captums_by_the_same_rule(vlm: VLM, questions: list[Example], rule: str) -> None:
+    """From a zero state at the input of the last block, summed over a token's features; captum is given the points."""
+    alphas, weights = RULES[rule]
     batch = vlm.prepare(questions[:1])
     trace = replay.record(vlm, batch)
     layer = vlm.n_layers - 1
@@ -87,11 +85,36 @@ def test_integrated_gradients_are_captums(vlm: VLM, questions: list[Example]) ->
                 found.append(score(vlm.model(**batch.inputs, use_cache=False).logits[:, -1]))
         return torch.cat(found)
 
-    captum = IntegratedGradients(forward)
-    expected = captum.attribute(state, torch.zeros_like(state), n_steps=50, method="riemann_right")
-    (found,) = gradients.along_path(trace, layer, [point for _, point in saliency.path(state, 50)], [score])
-    torch.testing.assert_close(saliency.integrated(found, state), expected.sum(-1).abs(), **CLOSE)
+    expected = IntegratedGradients(forward)._attribute(
+        (state,), (torch.zeros_like(state),), n_steps=len(alphas), step_sizes_and_alphas=(weights, alphas)
+    )[0]
+    (found,) = gradients.along_path(trace, layer, [alpha * state for alpha in alphas], [score])
+    torch.testing.assert_close(saliency.attributed(found, state, weights), expected.sum(-1), **CLOSE)
     assert expected.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "gemma3"])
+def test_integrated_gradients_equal_an_adaptive_quadrature(family: str, questions: list[Example]) -> None:
+    """In double precision by scipy's quad_vec over log alpha, each token; all tokens together give f(h) - f(0)."""
+    model, processor = tiny(family, corpus())
+    vlm = VLM(model.double(), processor, check=False)
+    batch = vlm.prepare(questions[:1])
+    trace, layer = replay.record(vlm, batch), vlm.n_layers - 1
+    state = trace.resid_pre(layer)
+
+    def integrand(log_alpha: float) -> np.ndarray:  # type: ignore[type-arg]
+        alpha = float(np.exp(log_alpha))
+        ((slope,),) = gradients.along_path(trace, layer, [alpha * state], [score])
+        return (alpha * slope * state).sum(-1)[0].numpy()  # type: ignore[no-any-return]
+
+    expected, _ = integrate.quad_vec(integrand, np.log(1e-20), 0, epsabs=1e-6, epsrel=1e-4, limit=200)
+    _, empty = trace.forward_from(layer, torch.zeros_like(state))
+    whole = float(score(trace.logits) - score(empty))
+    assert expected.sum() == pytest.approx(whole, rel=1e-3)
+    (found,) = gradients.along_path(trace, layer, [alpha * state for alpha in saliency.log_points()], [score])
+    attributed = saliency.attributed(found, state, saliency.log_weights())[0].numpy()
+    assert attributed.sum() == pytest.approx(whole, rel=0.05)
+    np.testing.assert_allclose(attributed, expected, atol=0.05 * np.abs(expected).max())
 
 
 def test_upper_layers_run_again_give_the_recorded_logits(vlm: VLM, questions: list[Example]) -> None:

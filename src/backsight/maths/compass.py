@@ -17,7 +17,10 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.grid import Box, TokenGrid
 
 Floats = NDArray[np.float64]
-CLOSE = 1e-9  # two sectors whose shares differ by less are tied; an angle so close to a border lies on it
+CLOSE = 1e-9  # an angle so close to a border lies on it
+# Two sectors are tied where their shares differ by no more of the largest, and a compass is the same everywhere where
+# all do: relevance comes in single precision, and rounding depends on what else a batch holds.
+TIED, FLAT = 1e-6, 1e-4
 EDGE = 45.0  # degrees: a peak within them of the true direction counts as right (equation 7)
 
 
@@ -161,7 +164,7 @@ def mirrored(shares: Floats) -> Floats:
 
 def peaks(shares: Floats) -> NDArray[np.int64]:
     """The sectors with the largest share: one, or those that are tied."""
-    return np.flatnonzero(shares >= shares.max() * (1 - CLOSE))
+    return np.flatnonzero(shares >= shares.max() * (1 - TIED))
 
 
 def alignment_error(shares: Floats, true: float) -> float:
@@ -201,6 +204,6 @@ def equivariance(shares: Floats, turned: Floats) -> float:
 
     Not a number where one of them is the same everywhere.
     """
-    if np.ptp(shares) == 0 or np.ptp(turned) == 0:
+    if any(np.ptp(each) <= FLAT * np.abs(each).max() for each in (shares, turned)):
         return float("nan")
     return float(np.corrcoef(shares, turned)[0, 1])

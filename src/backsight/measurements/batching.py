@@ -1,8 +1,7 @@
 """Batches of samples, and which measurements share the recordings of theirs.
 
-A measurement's batches are its own, whoever else is measured: the relevance of layer -2 is zero but for rounding (see
-`maths/saliency.py`), and rounding depends on what a batch holds. So a recording is shared by measurements whose batches
-are the same, and sharing changes no number.
+A measurement's batches are its own, whoever else is measured: rounding depends on what a batch holds. So a recording is
+shared by measurements whose batches are the same, and sharing changes not one bit.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Creg(OfRelations):
 
     result: ClassVar[Result] = of_rows.RESULT
     requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one batch; a sample without a direction has one row that says why."""
@@ -64,7 +64,12 @@ class Creg(OfRelations):
             maps = recorded.maps.of(self.methods)
             for number, example in enumerate(recorded.asked):
                 shown = {key: values[number] for key, values in maps.relevance.items()}
-                rows += sample_rows(example, recorded.grids[example.id], maps.chosen[number], shown)
+                complete: dict[tuple[str, object], float] = {k: v[number] for k, v in maps.completeness.items()}
+                grid = recorded.grids[example.id]
+                rows += [
+                    row | {"completeness": complete.get((row["method"], row.get("target")))}
+                    for row in sample_rows(example, grid, maps.chosen[number], shown)
+                ]
                 rows += [_common(example) | {"method": m, "refused": why} for m, why in maps.missing.items()]
         return [dict.fromkeys(self.schema.columns) | row for row in rows]
 

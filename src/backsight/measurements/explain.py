@@ -108,7 +108,8 @@ def explained(
         score = relevance.score(vlm, batch, maps.chosen, target, contrastive=True)
         values: Floats = np.abs(token_effects(trace, score, "attention")[0].cpu().double().numpy())
     elif method in maps.missing:
-        raise CannotAnswer(f"The method {method} is not available for this model", got=maps.missing[method])
+        do = f"choose from: {', '.join(m for m in METHODS if m not in maps.missing)}"
+        raise CannotAnswer(f"The method {method} is not available for this model", got=maps.missing[method], do=do)
     else:
         values = maps.relevance[method, target if relevance.METHODS[method].targeted else "truth"][0]
     probabilities = np.exp(np.array(chosen.scores) - np.logaddexp.reduce(chosen.scores))

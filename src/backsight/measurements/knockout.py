@@ -22,6 +22,7 @@ from backsight.examples import Example, Picture, PlainPicture
 from backsight.grid import TokenGrid
 from backsight.maths import compass
 from backsight.maths.compass import Floats
+from backsight.maths.ranks import rank_correlation
 from backsight.maths.relevance import BOX, DEFAULT, EFFECTS, FLOOR, METHODS, NULL, RANDOM
 from backsight.measurements import costs, creg, memory, relevance
 from backsight.measurements.base import Row, Samples
@@ -39,6 +40,7 @@ from backsight.stimuli.render import ScenePicture
 
 Form = Literal["attention", "embedding"]
 FORMS: tuple[Form, ...] = ("attention", "embedding")
+STEADY = 1e-3  # of the options' logits: effects nearer than that share ranks, as some 1e-6 of a logit is rounding
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Knockout(OfRelations):
 
     result: ClassVar[Result] = of_rows.RESULT
     opt_in: ClassVar[bool] = True
+    version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE, ONE_GRID})
 
     target: Target = "prediction"
@@ -97,7 +100,9 @@ class Knockout(OfRelations):
                 shown = {
                     m: v[number] for (m, t), v in maps.relevance.items() if t == self.target or not METHODS[m].targeted
                 }
-                rows = compared(example, batch.grids[number], np.abs(effects[number]), shown)
+                floor = STEADY * max(map(abs, maps.chosen[number].scores))
+                rows = [*compared(example, batch.grids[number], np.abs(effects[number]), shown, floor),
+                        *({"method": m, "refused": why} for m, why in maps.missing.items())]  # fmt: skip
                 chosen = maps.chosen[number]
                 of = {"form": form, "correct": chosen.choice == chosen.answer}
                 table += [dict.fromkeys(self.schema.columns) | question_columns(example) | of | row for row in rows]
@@ -141,8 +146,13 @@ def empty_picture(example: Example) -> Picture:
     return PlainPicture(picture.size)
 
 
-def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats]) -> Iterator[Row]:
-    """Each method's and reference's agreement with the effects (image_token,) of one question."""
+def compared(
+    example: Example, grid: TokenGrid, effects: Floats, shown: dict[str, Floats], floor: float = 0.0
+) -> Iterator[Row]:
+    """Each method's and reference's agreement with the effects (image_token,) of one question.
+
+    Effects that differ by less than `floor` share their rank.
+    """
     subject, reference = example.boxes[str(example.subject)], example.boxes[str(example.reference)]
     weights = compass.sector_weights(grid, reference, subject, creg.PROJECTIONS[DEFAULT])
     true = compass.direction(reference, subject)
@@ -157,7 +167,7 @@ def compared(example: Example, grid: TokenGrid, effects: Floats, shown: dict[str
     own = compass.compass_or_none(effects, weights)
     for method, values in {**others, **shown}.items():
         shares = compass.compass_or_none(values, weights)
-        row: Row = {"method": method, "true": true, "correlation": _correlation(values, effects)}
+        row: Row = {"method": method, "true": true, "correlation": rank_correlation(values, effects, floor=floor)}
         if shares is not None:
             row["dae"] = compass.alignment_error(shares, true)
             row["ea"] = compass.edge_accuracy(shares, true)
@@ -170,12 +180,3 @@ def between(one: Floats, other: Floats) -> float:
     """The angle between two compasses' peaks in degrees; the mean over the sectors that are tied there."""
     centers = compass.sector_centers(len(other))
     return float(np.mean([compass.alignment_error(one, centers[peak]) for peak in compass.peaks(other)]))
-
-
-def _correlation(one: Floats, other: Floats) -> float | None:
-    """Spearman's rank correlation over tokens; None where one side is the same everywhere."""
-    from scipy import stats  # a second of imports that nothing else before a summary needs
-
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return None
-    return float(stats.spearmanr(one, other).statistic)

@@ -137,6 +137,7 @@ class Flip(_Twice):
     """
 
     result: ClassVar[Result] = flip.RESULT
+    version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def rows_from(self, recorded: Recorded) -> list[Row]:
@@ -165,6 +166,7 @@ class Moved(_Twice):
     """
 
     result: ClassVar[Result] = of_moved.RESULT
+    version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({ONE_GRID})
 
     def applies(self, samples: Samples) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
+from backsight.maths import relevance as names
 from backsight.measurements import costs, relevance
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.needs import Needs
@@ -27,7 +28,7 @@ EDGE_PX = 1.0  # how far a box may reach over the picture's edge, as annotators'
 class OfRelations(Measurement):
     """A measurement of the relevance of image tokens for questions of relations.
 
-    `depth` layers from -2 down are aggregated; `steps` points are taken for integrated gradients.
+    `depth` layers from -2 down are aggregated; `steps` points are taken of a path by right sums.
     """
 
     methods: tuple[str, ...] = tuple(relevance.METHODS)
@@ -57,6 +58,9 @@ class OfRelations(Measurement):
         check_relations(facts, samples)
         if self.depth > facts.n_layers:
             raise CannotAnswer("The language model has fewer layers than relevance is taken from", got=facts.n_layers)
+        missing = names.without(self.methods, facts.length_blind, n_layers=facts.n_layers, depth=self.depth)
+        if set(self.methods) <= set(missing):
+            raise CannotAnswer("No method of this measurement has a number on this model", got=missing)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """By what the methods need: see `relevance.flops`. At most: where choice and answer are one it is less."""
@@ -65,7 +69,8 @@ class OfRelations(Measurement):
             asked = [e for e in batch if refusal(e, facts.grid_of(e.picture)) is None]
             if asked:
                 call = facts.call(asked)
-                yield call, relevance.flops(call, self.methods, depth=self.depth, steps=self.steps)
+                blind = facts.length_blind
+                yield call, relevance.flops(call, self.methods, depth=self.depth, steps=self.steps, blind=blind)
 
         return costs.total(facts, samples, self.plan(samples), run)
 

@@ -30,7 +30,7 @@ from backsight.models.vlm import VLM
 
 Target = Literal["truth", "prediction"]
 TARGETS: tuple[Target, ...] = ("truth", "prediction")
-METHODS, THIRD = names.METHODS, names.THIRD
+METHODS, THIRD, INTEGRATED = names.METHODS, names.THIRD, names.INTEGRATED
 Floats = NDArray[np.float64]
 
 
@@ -56,12 +56,14 @@ class Chosen:
 class Maps:
     """Relevance by method and target: one array (image_token,) a question, and why a method is missing.
 
-    A method without a target stands under `truth`.
+    A method without a target stands under `truth`. `completeness` is, of integrated gradients, the share of
+    f(h) - f(0) that the signed attributions of all tokens sum to, one number a question.
     """
 
     chosen: list[Chosen]
     relevance: dict[tuple[str, Target], list[Floats]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    completeness: dict[tuple[str, Target], list[float]] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -71,14 +73,15 @@ class Maps:
     def of(self, methods: Sequence[str]) -> Maps:
         """What some of the methods gave, as if no other had been asked for."""
         relevance = {key: values for key, values in self.relevance.items() if key[0] in methods}
-        return Maps(self.chosen, relevance, {m: why for m, why in self.missing.items() if m in methods})
+        complete = {key: values for key, values in self.completeness.items() if key[0] in methods}
+        return Maps(self.chosen, relevance, {m: why for m, why in self.missing.items() if m in methods}, complete)
 
     def complete(self) -> Maps:
         """With the prediction's relevance where it is the truth's."""
         if self.targets != TARGETS:
-            self.relevance.update(
-                {(m, "prediction"): value for (m, _), value in list(self.relevance.items()) if METHODS[m].targeted}
-            )
+            for of in (self.relevance, self.completeness):
+                both = {(m, "prediction"): value for (m, _), value in of.items() if METHODS[m].targeted}
+                of.update(both)  # type: ignore[arg-type]
         return self
 
 
@@ -108,23 +111,24 @@ def maps(
 ) -> Maps:  # fmt: skip
     """The relevance of every image token of a batch by some methods, for both targets.
 
-    `depth` layers from layer -2 down are aggregated, `steps` points of the path are taken (CREG, appendix A.3).
-    `trace` is a recording of the batch that is at hand.
+    `depth` layers from layer -2 down are aggregated, but for those where gradient times state is zero by construction
+    (`Seam.length_blind`); `steps` points are taken of paths by right sums (CREG, appendix A.3). `trace` is a recording
+    of the batch that is at hand.
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise UsageError("There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(METHODS)}")
-    wanted = {METHODS[name].needs for name in methods}
     trace = trace if trace is not None else replay.record(vlm, batch)
     results = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
-    if depth < 2 and THIRD in methods:
-        results.missing[THIRD] = "There is one layer to take relevance from, and this method leaves it out"
-    if "upper" in wanted:
-        _upper(results, trace, [m for m in methods if METHODS[m].needs == "upper" and m not in results.missing], depth)
-    if "path" in wanted:
-        _path(results, trace, [m for m in methods if METHODS[m].needs == "path"], steps)
-    if "whole" in wanted:
-        _whole(results, vlm, batch, [m for m in methods if METHODS[m].needs == "whole"])
+    results.missing.update(names.without(methods, vlm.length_blind, n_layers=vlm.n_layers, depth=depth))
+    left = [name for name in methods if name not in results.missing]
+    by_need = {need: [m for m in left if METHODS[m].needs == need] for need in ("upper", "path", "whole")}
+    if by_need["upper"]:
+        _upper(results, trace, by_need["upper"], depth)
+    if by_need["path"]:
+        _path(results, trace, by_need["path"], steps)
+    if by_need["whole"]:
+        _whole(results, vlm, batch, by_need["whole"])
     return results.complete()
 
 
@@ -150,42 +154,67 @@ def _upper(results: Maps, trace: replay.Trace, methods: Sequence[str], depth: in
     vlm, batch = trace.vlm, trace.batch
     upper = gradients.Upper.of(trace, depth)
     states = [_by_sample(state.detach(), batch) for state in upper.states]
+    seen = [k for k, layer in enumerate(gradients.layers_from_top(vlm, depth)) if layer not in vlm.length_blind]
     for contrastive in sorted({METHODS[m].contrastive for m in methods}):
         for target in results.targets:
             taken = upper.gradients(score(vlm, batch, results.chosen, target, contrastive))
             slopes = [_by_sample(g, batch) for g in taken]
             for method in (m for m in methods if METHODS[m].contrastive == contrastive):
+                layers = [k for k in seen if k > 0] if method == THIRD else seen
                 results.relevance[method, target] = [
-                    _numbers(_from_layers(method, [g[i] for g in slopes], [h[i] for h in states]))
+                    _numbers(_from_layers(method, [(slopes[k][i], states[k][i]) for k in layers], vlm.dtype))
+                    if method != "gradient_norm"
+                    else _numbers(saliency.gradient_norm(slopes[0][i]))
                     for i in range(len(batch))
                 ]
 
 
-def _from_layers(method: str, slopes: Sequence[Tensor], states: Sequence[Tensor]) -> Tensor:
-    """One question's relevance (image_token,) from gradients and states of the layers, -2 first."""
-    if method == "gradient_norm":
-        return saliency.gradient_norm(slopes[0])
-    if method.startswith("single_layer"):
-        return saliency.gradient_times_state(slopes[0], states[0])
-    if method == THIRD:  # saliency.gradient_times_state says what is zero there
-        slopes, states = slopes[1:], states[1:]
-    layers = torch.stack([saliency.gradient_times_state(g, h) for g, h in zip(slopes, states, strict=True)])
+def _from_layers(method: str, taken: Sequence[tuple[Tensor, Tensor]], dtype: torch.dtype) -> Tensor:
+    """One question's relevance (image_token,) from gradients and states of the layers, the highest first.
+
+    A layer at which it is no more than its own rounding says nothing; where that is all of them it is zero.
+    """
+    layers = [(g, h) for g, h in taken if saliency.is_evidence(g, h, dtype)]
+    if METHODS[method].top:
+        layers = layers[:1] if saliency.is_evidence(*taken[0], dtype) else []
+    if not layers:
+        return torch.zeros_like(taken[0][0][:, 0])
+    if METHODS[method].top:
+        return saliency.gradient_times_state(*layers[0])
+    stacked = torch.stack([saliency.gradient_times_state(g, h) for g, h in layers])
     scale: saliency.Scale = "maximum" if method == "creg_by_maximum" else "minmax"
     weights: saliency.LayerWeights = "meant" if method == "creg_meant_weights" else "printed"
-    return saliency.aggregated(layers, scale=scale, weights=weights)
+    return saliency.aggregated(stacked, scale=scale, weights=weights)
 
 
 def _path(results: Maps, trace: replay.Trace, methods: Sequence[str], steps: int) -> None:
     batch, layer = trace.batch, trace.vlm.n_layers - 1
     state = trace.resid_pre(layer)
-    points = [point for _, point in saliency.path(state, steps)]
     scores = [score(trace.vlm, batch, results.chosen, target, contrastive=False) for target in results.targets]
-    for target, taken in zip(results.targets, gradients.along_path(trace, layer, points, scores), strict=True):
-        for method in methods:
-            slopes = [g.float() for g in taken]
-            textbook = method == "integrated_gradients"
-            values = saliency.integrated(slopes, state.float()) if textbook else saliency.accumulated(slopes)
-            results.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
+    shares = {"right": [alpha for alpha, _ in saliency.path(state[:0], steps)], "log": saliency.log_points()}
+    weights = {"right": saliency.right_weights(steps), "log": saliency.log_weights()}
+    apart = _from_zero(trace, layer, scores) if any(m != "integrated_magnitudes" for m in methods) else []
+    for rule in dict.fromkeys(rule for m in methods if (rule := METHODS[m].rule)):
+        # One point after another, each added up at once: a gradient is as large as all states of the batch.
+        signed = [torch.zeros(state.shape[:2], device=state.device) for _ in scores]
+        lengths = [torch.zeros_like(one) for one in signed]
+        for alpha, weight in zip(shares[rule], weights[rule], strict=True):
+            for number, (slope,) in enumerate(gradients.along_path(trace, layer, [state * alpha], scores)):
+                signed[number] += saliency.attributed([slope.float()], state.float(), [weight])
+                lengths[number] += saliency.gradient_norm(slope.float())
+        for number, target in enumerate(results.targets):
+            for method in (m for m in methods if METHODS[m].rule == rule):
+                values = lengths[number] if method == "integrated_magnitudes" else signed[number].abs()
+                results.relevance[method, target] = [_numbers(v) for v in _by_sample(values, batch)]
+                if method != "integrated_magnitudes":
+                    whole = (signed[number] * batch.attention_mask).sum(1)
+                    results.completeness[method, target] = (whole / apart[number]).tolist()
+
+
+def _from_zero(trace: replay.Trace, layer: int, scores: Sequence[gradients.Score]) -> list[Tensor]:
+    """f(h) - f(0) of each score, (batch,), with all states of a layer set to zero."""
+    _, empty = trace.forward_from(layer, torch.zeros_like(trace.resid_pre(layer)))
+    return [score(trace.logits) - score(empty) for score in scores]
 
 
 def _whole(results: Maps, vlm: VLM, batch: Batch, methods: Sequence[str]) -> None:
@@ -229,8 +258,12 @@ def _numbers(values: Tensor) -> Floats:
     return values.detach().cpu().double().numpy()
 
 
-def flops(call: Call, methods: Sequence[str], *, depth: int, steps: int) -> Flops:
-    """What the maps of a batch take for both targets, the recording among it."""
+def flops(
+    call: Call, methods: Sequence[str], *, depth: int, steps: int, blind: Sequence[int] = ()
+) -> Flops:  # fmt: skip
+    """What the maps of a batch take for both targets, the recording among it; `blind` as `names.without` takes them."""
+    missing = names.without(methods, blind, n_layers=call.work.layers, depth=depth)
+    methods = [name for name in methods if name not in missing]
     needs = {METHODS[name].needs for name in methods}
     contrasts = len({METHODS[name].contrastive for name in methods if METHODS[name].needs == "upper"})
     layers, spent = call.work.layers, call.forward()
@@ -238,7 +271,9 @@ def flops(call: Call, methods: Sequence[str], *, depth: int, steps: int) -> Flop
         lowest = layers - depth
         spent += call.upper(lowest) + call.upper_backward(lowest) * (len(TARGETS) * contrasts)
     if "path" in needs:
-        spent += (call.upper(layers - 1) + call.upper_backward(layers - 1) * len(TARGETS)) * steps
+        points = names.path_points(methods, steps)
+        spent += (call.upper(layers - 1) + call.upper_backward(layers - 1) * len(TARGETS)) * points
+        spent += call.upper(layers - 1)  # the end of the path, from nothing
     if "whole" in needs:
         backward = any(METHODS[m].needs == "whole" and METHODS[m].targeted for m in methods)
         spent += call.forward() + call.whole_backward() * (len(TARGETS) if backward else 0)

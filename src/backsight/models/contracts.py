@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backsight.errors import BacksightError, ContractError
-from backsight.models import blocks, contract_parts, releases, replay
+from backsight.models import blocks, contract_parts, reach_contract, releases, replay
 from backsight.models.contract_parts import close, disturb, examples
 from backsight.models.findings import Finding
 from backsight.models.generation_contract import generation, prompt_alone
@@ -50,6 +50,7 @@ def at_load(vlm: Seam, first: FirstCall | None = None) -> list[Finding]:
         "edits address the prompt alone": lambda: prompt_alone(vlm, batch),
         "replay equals the whole forward": lambda: replays(vlm, batch, plain),
         "the token grid is right": lambda: grid(vlm),
+        reach_contract.NAME: lambda: reach_contract.reach(vlm),
     }
     findings = [_run(vlm, name, check) for name, check in checks.items()]
     failed = [f for f in findings if not f.passed]
@@ -78,6 +79,7 @@ def all_of(vlm: Seam) -> list[Finding]:
         "the last-token sweep equals hooked forwards": lambda: sweep(vlm, batch),
         "edits hold inside generate": lambda: generation(vlm, batch),
         "the token grid is right": lambda: grid(vlm),
+        reach_contract.NAME: lambda: reach_contract.reach(vlm),
         "hooks and attention are put back": lambda: restored(vlm),
     }
     return [_run(vlm, name, check) for name, check in checks.items()]

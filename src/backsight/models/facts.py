@@ -97,7 +97,8 @@ class ModelFacts:
     the architecture; `seen`, those of a picture, and `replays`, what a replay reaches, are None where nobody asked for
     costs. `leads` are the positions before the picture by system sentence. `shown` is by picture size (width, height),
     `prompts` are tokens of a text by question and system sentence, `spellings` the single tokens that spell an option,
-    `tokens` all of its text.
+    `tokens` all of its text. `length_blind` are the layers at which gradient times state is zero by construction
+    (`models.reach_contract`).
     """
 
     name: str
@@ -125,6 +126,7 @@ class ModelFacts:
     prompts: Mapping[tuple[str, str | None], int] = field(repr=False)
     spellings: Mapping[str, tuple[int, ...]] = field(repr=False)
     tokens: Mapping[str, tuple[int, ...]] = field(repr=False)
+    length_blind: tuple[int, ...] = ()
 
     @property
     def n_layers(self) -> int:

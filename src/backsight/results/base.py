@@ -81,7 +81,7 @@ class Result:
     become one section. Where `leads` holds its answer opens the report. `metrics` are compared between studies.
 
     Tables of earlier releases are read too: `earlier` gives names that tables, kinds of jobs, measurements and families
-    of metrics had, each with the name of today; `later` are columns of its tables that older ones lack.
+    of metrics had, each with the name of today; `later` are columns of rows or derived tables that older ones lack.
     """
 
     schema: Schema

@@ -75,6 +75,8 @@ class Explanation:
         p = self.probabilities[self.options.index(self.choice)]
         first = f"The model answers {choice} (probability {p:.2f} among the options), {right}."
         if self.peak is None or self.dae is None:
+            if not self.relevance.any():
+                return f"{first} Its relevance is zero within its rounding, so there is no compass."
             return f"{first} Its relevance gives no compass."
         beside = "" if self.dae_null is None else f"; uniform relevance is {self.dae_null:.0f}\u00b0 off"
         return f"{first} The evidence points {self.dae:.0f}\u00b0 away from where the {self.subject} is{beside}."

@@ -27,7 +27,7 @@ from backsight.results.relevance.cells import (
 )
 from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, short
+from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, short, why_missing
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ ROWS = Schema(
         "correct": "bool",
         "method": "str",  # knockout is the tokens' effects themselves
         "true": "float",
-        "correlation": "float",  # Spearman's, with the absolute effects of the tokens
+        "correlation": "float",  # of ranks, with the absolute effects of the tokens: maths.ranks
         "angle": "float",  # degrees between the peaks of both compasses; missing where one is empty
         "dae": "float",
         "ea": "float",
+        "refused": "str",  # why the model cannot give a method
     },
     "Relevance beside the causal effect of every image token, one row a question, form and method",
 )
@@ -76,6 +77,7 @@ SUMMARY = Schema(
         "gain_high": "float",
         "dae": "float",
         "ea": "float",
+        "missing": "str",  # why the model cannot give a method
         "omitted": "bool",
     },
     "Methods beside the causal effect of every image token, with 95 % intervals",
@@ -93,7 +95,8 @@ METHOD = (
     "Knockout: each image token is taken away in turn, and the effect is how much the logit of the model's choice less "
     "that of its strongest rival falls (equation 1). Either attention to the token is cut for all other positions in "
     "every block, or its embedding is that of the empty picture. The size of the effects is relevance like any other: "
-    "methods are compared with it token by token (Spearman's rank correlation) and by the peaks of both compasses. "
+    "methods are compared with it token by token (Spearman's rank correlation, where values nearer than 1 % of the "
+    "largest share their places) and by the peaks of both compasses. "
     "This check is not in the paper."
 )
 LIMITS = (
@@ -121,6 +124,8 @@ def knockout_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             row: Row = dict.fromkeys(SUMMARY.columns) | dict(zip(keys, values, strict=True))
             row |= {"method": method, "questions": len(part), "images": part["image_id"].nunique()}
             row |= {"angles": int(part["angle"].notna().sum()), "omitted": len(part) < smallest}
+            if "refused" in part and part["refused"].notna().any():
+                row |= {"missing": part["refused"].iloc[0], "omitted": True}
             if not row["omitted"]:
                 before = part["example_id"].map(null).where(part["angle"].notna())
                 gained = before - part["angle"]
@@ -180,7 +185,8 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
             hollow = {"markerfacecolor": "white", "markeredgewidth": 1.1}
             looks = plain if row["form"] == "attention" else {**plain, **hollow}
             marks.append(Mark(row[where.value], row[where.low], row[where.high], looks))
-    missing = left_out_words(mine[0], "question") if mine[0]["omitted"] else "the same everywhere: no ranks"
+    words = why_missing(mine[0]) if mine[0].get("missing") else left_out_words(mine[0], "question")
+    missing = words if mine[0]["omitted"] else "the same everywhere: no ranks"
     return Line(method, tuple(marks), "" if marks else missing)
 
 
@@ -246,4 +252,5 @@ RESULT = Result(
                plotted={"form": "attention", "method": LEADING},
                title="Rank correlation with the tokens' causal effects"),
     ),
+    later=("refused", "missing"),
 )  # fmt: skip

@@ -48,7 +48,13 @@ def compass(study: Study) -> common.Part | None:
         ),
         figures=(figure,),
         tables=(
-            *listed(tables.methods, "Every method, as table 1", tables.METHODS, text.METHODS_NOTE, SUMMARY.name),
+            *listed(
+                tables.methods,
+                "Every method, as table 1",
+                tables.METHODS,
+                " ".join([text.METHODS_NOTE, *tables.complete_sentences(rows)]),
+                SUMMARY.name,
+            ),
             *splits.validation(study, by_place),
             *tables.subsets(study, by_place),
             *listed(tables.ablations, "Ablations, as table 5", tables.ABLATED, text.ABLATIONS_NOTE, of=whole),
@@ -94,5 +100,5 @@ RESULT = Result(
             title="Direction of relevance: degrees gained on uniform relevance",
         ),
     ),
-    later=("nearer", "further"),
+    later=("nearer", "further", "completeness", "completeness_low", "completeness_high", "missing"),
 )  # fmt: skip

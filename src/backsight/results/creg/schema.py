@@ -29,6 +29,7 @@ ROWS = Schema(
         "dae": "float",  # degrees between peak and true direction; missing where the compass is empty
         "ea": "float",
         "dae_chosen": "float",  # degrees between peak and chosen direction
+        "completeness": "float",  # of integrated gradients: sum over all tokens as a share of f(h) - f(0)
     },
     "Direction of relevance, one row a question, method, target and projection",
 )
@@ -66,6 +67,10 @@ SUMMARY = Schema(
         "ea_gain_high": "float",
         "dae_chosen": "float",  # degrees to the direction that the model's choice names
         "chosen_questions": "int",  # those whose choice names one
+        "completeness": "float",  # the median over questions, of integrated gradients
+        "completeness_low": "float",  # and the least and the most
+        "completeness_high": "float",
+        "missing": "str",  # why the model cannot give a method at all
         "omitted": "bool",
     },
     "Direction of relevance beside the baseline and the best possible, with 95 % intervals",

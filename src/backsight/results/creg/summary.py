@@ -18,7 +18,9 @@ from backsight.tables import Table
 METRICS = ("dae", "ea")
 BARE = ("dae_null", "dae_floor", "ea_null", "ea_floor", "dae_chosen")  # without an interval
 MEASURED = ("dae", "ea", "dae_gain", "ea_gain")  # with one
-FIGURES = (*(f"{name}{end}" for name in MEASURED for end in ("", "_low", "_high")), *BARE, "chosen_questions")
+ENDS = ("", "_low", "_high")
+COMPLETE = tuple(f"completeness{end}" for end in ENDS)
+FIGURES = (*(f"{name}{end}" for name in MEASURED for end in ENDS), *BARE, "chosen_questions", *COMPLETE, "missing")
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
@@ -51,7 +53,7 @@ def _missing(group: pd.DataFrame) -> Iterator[Row]:
     for method, part in cannot.groupby("method", sort=False):
         place = {"samples": "all", "subset": "all", "method": method, "target": None, "projection": DEFAULT}
         counted = {"questions": 0, "empty": len(part), "images": 0, "accuracy": None, "omitted": True}
-        yield dict.fromkeys(FIGURES) | place | counted
+        yield dict.fromkeys(FIGURES) | place | counted | {"missing": part["refused"].iloc[0]}
 
 
 def _subsets(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -84,15 +86,25 @@ def _methods(frame: pd.DataFrame, smallest: int) -> Iterator[Row]:
             values[f"{metric}_{name}"] = values[metric][:, [names.index((reference, None))]]
         values[f"{metric}_gain"] = sign * (values[metric] - values[f"{metric}_null"])
     figures = _figures(values, images, smallest)
+    complete = matrix("completeness") if "completeness" in frame else np.full_like(values["dae"], np.nan)
     for place, (name, target) in enumerate(names):
         full = ~np.isnan(values["dae"][:, place])
         asked = np.zeros(len(ids), dtype=bool)
         asked[question[method == place]] = True
-        yield dict.fromkeys(FIGURES) | figures.get(place, {}) | {
+        yield dict.fromkeys(FIGURES) | figures.get(place, {}) | _complete(complete[:, place]) | {
             "method": name, "target": target, "questions": int(full.sum()), "empty": int((asked & ~full).sum()),
             "images": len(set(images[full])), "accuracy": float(right[asked].mean()),
             "omitted": len(set(images[full])) < smallest,
         }  # fmt: skip
+
+
+def _complete(shares: Floats) -> Row:
+    """The median completeness of some questions, the least and the most; of other methods than integrated gradients
+    none."""
+    given = shares[~np.isnan(shares)]
+    if not len(given):
+        return {}
+    return dict(zip(COMPLETE, (float(np.median(given)), float(given.min()), float(given.max())), strict=True))
 
 
 def _figures(values: dict[str, Floats], images: NDArray[np.str_], smallest: int) -> dict[int, Row]:

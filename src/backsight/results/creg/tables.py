@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, LEADING, NULL, THIRD, TRUTH
+from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, INTEGRATED, LEADING, NULL, RIGHT_SUMS, THIRD, TRUTH
 from backsight.results.creg import text
 from backsight.results.creg.decision import decision_sentence
 from backsight.results.creg.opening import of_choice
@@ -20,10 +20,11 @@ from backsight.results.creg.reading import (
 )
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, p_value, unbroken
+from backsight.results.pages.wording import decimal, p_value, percent, unbroken
 from backsight.results.relevance.cells import (
     Cells,
     Place,
+    Row,
     degrees,
     degrees_between,
     missing_reason,
@@ -66,6 +67,32 @@ def methods(group: Group) -> Iterator[Cells]:
             plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
             counted = (str(row["questions"]), str(row["empty"]))
             yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
+
+
+WITHIN = 0.05  # of completeness: a path's points are enough where all of f(h) - f(0) but this is attributed
+
+
+def complete_sentences(rows: Sequence[Row]) -> Iterator[str]:
+    """How much of f(h) - f(0) integrated gradients attribute to all tokens, a sentence a method.
+
+    `rows` are those of `creg_summary`; over all suites and prompts, of the default projection.
+    """
+    for method in (INTEGRATED, RIGHT_SUMS):
+        about = (method, "all", DEFAULT, "all")
+        mine = [r for r in rows if (r["method"], r["subset"], r["projection"], r["samples"]) == about]
+        of = [r for r in mine if r.get("completeness") is not None]
+        if not of:
+            continue
+        medians = sorted({round(r["completeness"], 3) for r in of})
+        low, high = min(r["completeness_low"] for r in of), max(r["completeness_high"] for r in of)
+        name = "Integrated gradients" if method == INTEGRATED else "Their 50 right sums"
+        middle = percent(medians[0]) if len(medians) == 1 else f"{percent(medians[0])} to {percent(medians[-1])}"
+        whole = low >= 1 - WITHIN and high <= 1 + WITHIN
+        verdict = "complete within 5 % on every question" if whole else "not complete on every question"
+        yield (
+            f"{name} attribute {middle} of f(h) - f(0) to all tokens (median over questions; {percent(low)} at least, "
+            f"{percent(high)} at most): {verdict}."
+        )
 
 
 ABLATED = (("Configuration",), ("n", "DAE", "EA", "Uniform", "Gain"))

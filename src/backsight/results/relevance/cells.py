@@ -11,7 +11,15 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken
-from backsight.results.relevance.words import TARGET_WORDS, by_prompt, in_order, left_out_words, short, unavailable
+from backsight.results.relevance.words import (
+    TARGET_WORDS,
+    by_prompt,
+    in_order,
+    left_out_words,
+    short,
+    unavailable,
+    why_missing,
+)
 
 Row = dict[str, Any]
 Place = tuple[str, str | None]  # suite and prompt
@@ -86,8 +94,8 @@ def missing_reason(row: Row | None, rule: str = "picture") -> str:
     """
     if row is None:
         return "–"
-    if "accuracy" in row and "empty" in row and unavailable(row):
-        return "not available"
+    if row.get("missing") or ("accuracy" in row and "empty" in row and unavailable(row)):
+        return why_missing(row)
     if row["omitted"]:
         return left_out_words(row, rule)
     return "no baseline to compare with" if "dae_gain_low" in row and row["dae_gain_low"] is None else ""

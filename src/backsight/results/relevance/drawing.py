@@ -22,6 +22,7 @@ from backsight.results.relevance.words import (
     left_out_words,
     method_words,
     unavailable,
+    why_missing,
 )
 from backsight.tables import Table
 
@@ -107,8 +108,8 @@ def lines_of(group: Sequence[Row], columns: Columns, rule: str = "picture") -> l
 
 
 def _in_stead(mine: Sequence[Row], rule: str) -> str:
-    if any("accuracy" in row and unavailable(row) for row in mine):
-        return "not available"
+    if any(row.get("missing") or ("accuracy" in row and unavailable(row)) for row in mine):
+        return why_missing(mine[0])
     return left_out_words(mine[0], rule) if mine[0]["omitted"] else "no value"
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backsight.maths.relevance import BOX, CHOICE, EFFECTS, FLOOR, NULL, ORACLE, RANDOM, SECTOR, TRUTH
+from backsight.maths.relevance import (
+    BOX,
+    CHOICE,
+    EFFECTS,
+    FLOOR,
+    NULL,
+    ORACLE,
+    RANDOM,
+    SAME,
+    SECTOR,
+    TRUTH,
+    ZERO,
+)
 from backsight.results.pages.wording import omitted, unbroken
 
 Row = dict[str, Any]
@@ -20,6 +32,7 @@ METHOD_WORDS = {
     "single_layer": "Single layer (5.1)",
     "gradient_norm": "Gradient norm",
     "integrated_gradients": "Integrated gradients",
+    "integrated_gradients_right": "Integrated gradients, 50 right sums",
     "integrated_magnitudes": "Integrated gradients, magnitudes",
     "rollout": "Attention rollout",
     "gradcam": "GradCAM",
@@ -63,6 +76,12 @@ def by_prompt(rows: Sequence[Row]) -> dict[tuple[str, str | None], list[Row]]:
 def unavailable(row: Row) -> bool:
     """Whether a row of `creg_summary` is that of a method which the model cannot give."""
     return row["questions"] == 0 and row["empty"] > 0 and row["omitted"] and row["accuracy"] is None
+
+
+def why_missing(row: Row) -> str:
+    """What stands in place of a method's numbers where the model cannot give it."""
+    reason = row.get("missing") or ""
+    return reason.partition(":")[0] if reason in (ZERO, SAME) else "not available"
 
 
 def left_out_words(row: Row, rule: str = "picture") -> str:

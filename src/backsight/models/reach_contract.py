@@ -1,0 +1,74 @@
+"""Whether an answer sees the length of an image token's state: where it does not, gradient times state is zero.
+
+A block with a norm in front sees the direction of a state alone. What else carries a state onward is the residual
+stream of its own position, which nobody reads behind the last block but at the last position. So the next-token logits
+are a function of degree zero of each image token's state before the last block, and the sum over features of gradient
+times state is zero there (Euler), but for the norm's epsilon and rounding. A block without such a norm, or one layer
+further down, sees the length as well. Which of both a model is, is tried on one picture and not taken for granted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from backsight.maths import saliency
+from backsight.models import contract_parts, gradients, replay
+from backsight.models.findings import Finding
+from backsight.models.seam import Seam
+
+LONGER = 4.0  # how much longer states are made; what the epsilon of a norm does falls with the square
+FALLEN = 8.0  # how many times smaller the product is then, at least; where length matters it falls by four at most
+NAME = "gradient times state at image tokens"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One layer of resid_pre: whether an answer is `blind` to the length of states there, and gradient times state as a
+    `share` of what its features would give if they did not cancel (`saliency.share_of_length`)."""
+
+    layer: int
+    blind: bool
+    share: float
+
+
+def tried(vlm: Seam) -> list[Tried]:
+    """Layers from the last block's input downwards, to the first at which the length is seen.
+
+    On one small picture, for the logit of the top token less that of the second; the cost is not counted.
+    """
+    with vlm.uncounted():
+        return _tried(vlm)
+
+
+def _tried(vlm: Seam) -> list[Tried]:
+    batch = vlm.prepare(contract_parts.examples(vlm)[:1])
+    trace, image = replay.record(vlm, batch), batch.image_mask
+    first, second = trace.logits[0].topk(2).indices.tolist()
+    layers: list[Tried] = []
+    for layer in range(vlm.n_layers - 1, -1, -1):
+        plain = trace.resid_pre(layer)
+        longer = plain.clone()
+        longer[image] *= LONGER
+        slopes = gradients.along_path(trace, layer, [plain, longer], [lambda z: z[:, first] - z[:, second]])[0]
+        taken = [(g[image].float(), h[image].float()) for g, h in zip(slopes, (plain, longer), strict=True)]
+        shares = [float(saliency.share_of_length(g, h)) for g, h in taken]
+        layers.append(Tried(layer, is_blind(*shares, dtype=vlm.dtype), shares[0]))
+        if not layers[-1].blind:
+            break
+    return layers
+
+
+def is_blind(plain: float, longer: float, *, dtype: torch.dtype) -> bool:
+    """Whether a share of gradient times state is rounding, or falls with the square of the state's length."""
+    return plain <= saliency.rounding(dtype) or longer <= max(saliency.rounding(), plain / FALLEN)
+
+
+def reach(vlm: Seam) -> Finding:
+    """Which layers are blind to the length of an image token's state: nothing to fail at, but to know of relevance."""
+    words = [
+        f"layer {one.layer - vlm.n_layers - 1}: {'zero by construction' if one.blind else 'not zero'} ({one.share:.0e})"
+        for one in vlm.length_tried
+    ]
+    return Finding(NAME, True, ", ".join(words))
