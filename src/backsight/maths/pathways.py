@@ -29,12 +29,14 @@ LOOKS = (96, 192, 480)  # questions: a study's looks; 480 are all of Squares
 CONTROL = 0.75
 FUTILE = 0.6  # an accuracy known to be below it: more questions than any set here has would not give a share of it
 EDITS = {"vision": "shuffled", "language": "removed"}  # the edit that leaves this pathway alone
-WORDS = {"shuffled": "with shuffled image tokens", "removed": "after removal"}
+WORDS = {"shuffled": "shuffled,", "removed": "after removal"}
+NOT_MADE = {"shuffled": "no shuffle was made", "removed": "order cannot be removed from this set's pictures"}
+UNDER = {"shuffled": "under shuffling", "removed": "under removal"}
 AXES = {"horizontal": ("left", "right"), "vertical": ("above", "below", "on", "under"), "depth": ("front", "behind")}
 
 RULE = (
-    "Answers are read out between two alternatives (the two entities that a question does not name, or a relation and "
-    "its opposite), so chance is one half. vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - "
+    "Answers are read out between the two entities that a question does not name, or between a relation and its "
+    "opposite, so chance is one half. vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - "
     ".5); language_suffices = (accuracy after removal - .5) / (accuracy - .5). Each pathway by itself: it suffices "
     "where its share's interval lies wholly above one half, and does not where it lies wholly below. Of a pathway we "
     "cannot tell where neither holds, where the accuracy is too near chance for a share of it, where fewer than "
@@ -62,8 +64,9 @@ class PathwayVerdict:
 
     @property
     def final(self) -> bool:
-        """Whether more questions are not needed: decided, and its control too; or silenced by its control."""
-        if self.control is not None and self.control.fails:
+        """Whether more questions are not needed: decided, and its control too; silenced by its control; or not to be
+        decided, since its edit cannot be made."""
+        if self.reason in NOT_MADE.values() or (self.control is not None and self.control.fails):
             return True
         return self.outcome != "cannot tell" and (self.control is None or self.control.decided)
 
@@ -174,12 +177,12 @@ def _judged(frame: pd.DataFrame, looks: tuple[int, ...], quantile: float, axes: 
     for name, edit in EDITS.items():
         outcome: Outcome = "cannot tell"
         if not (order["condition"] == edit).any():
-            reason = "removal cannot be made on this set" if edit == "removed" else "no shuffle was made"
+            reason = NOT_MADE[edit]
         elif pictures < SMALLEST:
             reason = f"{pictures} pictures were asked about, fewer than {SMALLEST}"
         elif edit not in shares:
-            measured = f"{accuracy.mean:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]"
-            reason = f"the accuracy, {measured}, is too near chance (.5) for a share of it"
+            near = "is too near chance (.5) for a share of it" if accuracy.low > CHANCE else "is not above chance (.5)"
+            reason = f"the accuracy, {_words(accuracy)}, {near}"
         else:
             outcome, reason = _decide(edit, shares[edit], controls.get(edit), answered, asked)
         judged[name] = PathwayVerdict(outcome, reason, shares.get(edit), controls.get(edit))
@@ -205,10 +208,8 @@ def _decide(
 ) -> tuple[Outcome, str]:
     """The outcome of one pathway whose edit was made, and its reason."""
     if control is not None and control.fails:
-        return "cannot tell", (
-            f"{WORDS[edit]} the presence question, which needs no spatial information, keeps {control} of its accuracy "
-            "above chance: the edit breaks more than position"
-        )
+        kept = f"{UNDER[edit]} the presence question keeps only {control} of its accuracy above chance"
+        return "cannot tell", f"{kept}: the edit breaks more than position"
     kept = f"{WORDS[edit]} {left} of the accuracy above chance is left"
     if not left.decided:
         few = f", of {asked} questions, fewer than the {LOOKS[0]} of a study's first look" if asked < LOOKS[0] else ""
@@ -221,11 +222,14 @@ def _without_control(edit: str, control: Share | None, answered: Interval | None
     """What a decided pathway's reason says of a control that it lacks or that is not decided; empty where it held."""
     if answered is None:
         return "; there is no control: the model could not be asked the presence question"
+    if control is None and answered.low <= CHANCE:
+        words = _words(answered)
+        return f"; there is no control: the model does not answer the presence question above chance, {words}"
     if control is None:
-        measured = f"{answered.mean:.2f} [{answered.low:.2f}, {answered.high:.2f}]"
-        return f"; there is no control: the presence question's accuracy, {measured}, is not known to be above {CONTROL}"
+        words = _words(answered)
+        return f"; there is no control: the presence question's accuracy, {words}, is not known to be above {CONTROL}"
     if not control.decided:
-        return f"; whether the presence question holds {WORDS[edit]} is not decided: {control} of its own is left"
+        return f"; {UNDER[edit]} it is not decided whether the presence question holds: {control} of its own is left"
     return ""
 
 
@@ -240,7 +244,13 @@ def _one_word(vision: PathwayVerdict, language: PathwayVerdict) -> tuple[Source,
         return "both", reason
     if len(enough) == 1 and "cannot tell" not in outcomes.values():
         return enough[0], reason
+    if set(outcomes.values()) == {"does not suffice"}:
+        return "cannot tell", f"{reason}: neither suffices by itself"
     return "cannot tell", reason
+
+
+def _words(one: Interval) -> str:
+    return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
 
 
 def _plain(one: Share | None) -> dict[str, float] | None:

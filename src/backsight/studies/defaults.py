@@ -9,6 +9,7 @@ from functools import cache
 from backsight import stimuli
 from backsight.errors import CannotAnswer, GridError
 from backsight.examples import ExampleSet
+from backsight.maths.pathways import LOOKS
 from backsight.measurements import (
     Amplify,
     Backup,
@@ -41,7 +42,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
-    Pathways(max_samples=100),
+    Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") stops short of what small models hold: docs/method.md.
     Probes(max_samples=112, method="logistic"),
