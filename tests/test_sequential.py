@@ -15,7 +15,7 @@ from backsight.maths.shares import BOUND, fieller
 from backsight.results.pathways import PATHWAYS
 from backsight.tables import Table
 
-RUNS = 600
+RUNS = 400
 
 
 def test_bounds_as_published() -> None:
@@ -101,13 +101,13 @@ def rows(rng: np.random.Generator, accuracies: dict[str, float], questions: int,
                 {
                     "example_id": [f"e{n}" for n in range(images * asked)],
                     "image_id": [f"i{n // asked}" for n in range(images * asked)],
-                    "suite": "squares", "direction": "left", "asked": about, "condition": condition,
+                    "suite": "squares", "direction": "left", "asked": about, "condition": condition, "seed": None,
                     "answer": "red", "choice": "red", "correct": answered, "choice_of_two": "red",
                     "correct_of_two": answered, "p_answer_of_two": answered.astype(float),
                 }
             )  # fmt: skip
         )
-    return Table.of(PATHWAYS, pd.concat(parts).to_dict("records"))
+    return Table(PATHWAYS, pd.concat(parts, ignore_index=True))
 
 
 HELD = {"control_plain": 1.0, "control_shuffled": 1.0, "control_removed": 1.0}

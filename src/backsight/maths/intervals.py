@@ -121,6 +121,7 @@ def of_shares(
     return np.clip(centre - reach, 0, 1), np.clip(centre + reach, 0, 1)
 
 
+@lru_cache(maxsize=4096)
 def student(images: int, quantile: float | None = None) -> float:
     """Student's quantile that leaves out as much as a normal one (that of 95 % where None), of images and `ADDED`."""
     from scipy import stats  # a second of imports that nothing else before a summary needs
