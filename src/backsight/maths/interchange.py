@@ -22,7 +22,7 @@ def curves(part: pd.DataFrame, outcomes: Sequence[str], smallest: int) -> Iterat
         return
     for layer, at in kept.groupby("layer", sort=True):
         for outcome in outcomes:
-            interval = mean_over_images(at[f"p_{outcome}"].astype(float), at["image_id"].astype(str), shares=False)
+            interval = mean_over_images(at[f"p_{outcome}"].astype(float), at["image_id"].astype(str))
             yield (
                 common
                 | {"layer": int(str(layer)), "outcome": outcome, "probability": interval.mean}

@@ -14,7 +14,6 @@ import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import curves, standing_out
-from backsight.maths.intervals import RESAMPLES
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.pages import common, pictures
@@ -110,7 +109,7 @@ METHOD = (
     "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
     "layers where the object at the counterfactual's position is more probable than both others, with "
     "intervals apart.",
-    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
+    "Intervals hold 95 %, clean images as units: Agresti and Coull's \"plus four\". Groups of fewer "
     f"than {SMALLEST} kept pairs are omitted.",
 )
 LIMITS = (
