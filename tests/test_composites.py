@@ -320,7 +320,17 @@ def test_a_whole_study_of_composites(tmp_path: Path) -> None:
     made = composites.load(folder, vlm.grid.size, names=lambda _: True)
     few = replace(made, items=made.items[:40])
     study = Study(vlm, [few], tmp_path / "study", Options())
-    kinds = {"behaviour", "interchange", "probes", "probemaps", "imageinterchange", "amplify", "creg", "occlusion", "pathways"}
+    kinds = {
+        "behaviour",
+        "interchange",
+        "probes",
+        "probemaps",
+        "imageinterchange",
+        "amplify",
+        "creg",
+        "occlusion",
+        "pathways",
+    }
     assert {job.kind for job in study.jobs} == kinds
     study.run()
     record = json.loads((tmp_path / "study" / "study.json").read_text())

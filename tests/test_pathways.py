@@ -20,15 +20,14 @@ from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results.pathways import pathways_summary
-from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli import tabletop
+from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.isolated import alternatives, control, drawn, isolated, others
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.render import render
 from backsight.stimuli.scene import Scene
 from backsight.tables import Table
 from backsight.training.questions import corpus
-
 
 LAYOUT = PRESETS["qwen2-vl"]
 

@@ -247,7 +247,10 @@ def test_what_was_asked_of_the_budget(
 
 
 def test_axes_and_sets_stand_by_pathway(tmp_path: Path) -> None:
-    of = {"vision": pathway("suffices", share(1.0, 0.9, 1.1)), "language": pathway("does not suffice", share(0, -0.1, 0.1))}
+    of = {
+        "vision": pathway("suffices", share(1.0, 0.9, 1.1)),
+        "language": pathway("does not suffice", share(0, -0.1, 0.1)),
+    }
     across = {"source": "vision", "accuracy": share(1.0, 0.9, 1.0, n=48), "pathways": of}
     judged = verdict(questions=96, budget=480, looks=[96, 480], pathways=of, axes={"horizontal": across})
     assert axes_sentence(judged) == (

@@ -101,9 +101,17 @@ def rows(rng: np.random.Generator, accuracies: dict[str, float], questions: int,
                 {
                     "example_id": [f"e{n}" for n in range(images * asked)],
                     "image_id": [f"i{n // asked}" for n in range(images * asked)],
-                    "suite": "squares", "direction": "left", "asked": about, "condition": condition, "seed": None,
-                    "answer": "red", "choice": "red", "correct": answered, "choice_of_two": "red",
-                    "correct_of_two": answered, "p_answer_of_two": answered.astype(float),
+                    "suite": "squares",
+                    "direction": "left",
+                    "asked": about,
+                    "condition": condition,
+                    "seed": None,
+                    "answer": "red",
+                    "choice": "red",
+                    "correct": answered,
+                    "choice_of_two": "red",
+                    "correct_of_two": answered,
+                    "p_answer_of_two": answered.astype(float),
                 }
             )  # fmt: skip
         )

@@ -2,8 +2,8 @@
 
 An image is asked several questions, so questions are no independent samples: whatever is sampled is images.
 
-Shares (values from 0 to 1: right or wrong, probabilities, accuracies) have one interval, Agresti and Coull's "plus four"
-with the effective number of questions: fewer than were asked by the factor by which the answers about one image go
+Shares (values from 0 to 1: right or wrong, probabilities) have one interval, Agresti and Coull's "plus four" with the
+effective number of questions: fewer than were asked by the factor by which the answers about one image go
 together. That factor is measured with pseudo-images added, `PSEUDO` wholly right and as many wholly wrong, so that it
 is known where every image scores alike, and an interval always has width. Values of other units, such as degrees, have
 a percentile bootstrap that draws images.

@@ -2,7 +2,7 @@
 
 A share says how much of the accuracy above chance is left when the other pathway is ablated (`maths/shares.py`).
 Questions are added at fixed looks until both pathways are decided or a budget is spent; the bound at each look keeps
-the error rate over all (`maths/sequential.py`). The rule was fixed before any model was scored by it; `RULE` is its text.
+the error rate over all (`maths/sequential.py`). The rule was fixed before a model was scored by it; `RULE` is its text.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ RULE = (
     ".5); language_suffices = (accuracy after removal - .5) / (accuracy - .5). Each pathway by itself: it suffices "
     "where its share's interval lies wholly above one half, and does not where it lies wholly below. Of a pathway we "
     "cannot tell where neither holds, where the accuracy is too near chance for a share of it, where fewer than "
-    f"{SMALLEST} pictures were asked about, where its edit cannot be made, or where its edit breaks more than position: "
-    "where the presence question, which needs no spatial information, is known to lose half or more of its accuracy "
+    f"{SMALLEST} pictures were asked about, where its edit cannot be made, or where its edit breaks more than "
+    "position: where the presence question, which needs no spatial information, is known to lose half or more of its accuracy "
     "above chance under the same edit (its share's interval wholly below one half). The presence question is a control "
     f"only where its accuracy as the model is has an interval wholly above {CONTROL}; where it has not, or where its "
     "own share is on neither side of one half, the verdict stands and says so. In one word: `both` where both suffice, "

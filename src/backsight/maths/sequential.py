@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,12 @@ FAR = 8.0  # standard errors beyond which a normal density counts as nothing
 
 
 def bounds(looks: Sequence[int]) -> tuple[float, ...]:
-    """The normal quantile that a two-sided 5 % test must pass at each of some looks, `looks` samples each, all together.
+    """The normal quantile that a two-sided 5 % test must pass at each of some looks, at `looks` samples.
 
     For a single look 1.96. UsageError unless the numbers are positive and grow.
     """
     counts = tuple(looks)
-    if not counts or counts[0] < 1 or any(b <= a for a, b in zip(counts, counts[1:], strict=False)):
+    if not counts or counts[0] < 1 or any(b <= a for a, b in pairwise(counts)):
         raise UsageError("Looks are numbers of samples that grow", got=counts, do="give them as (96, 192, 480)")
     return _bounds(tuple(count / counts[-1] for count in counts))
 

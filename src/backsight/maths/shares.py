@@ -1,6 +1,6 @@
 """What is left of an accuracy above chance, as a share with an interval that is never without width.
 
-A share is a ratio, and a ratio's bootstrap is poor: it has no width where all is right, and no bounds where the accuracy
+A share is a ratio, and a ratio's bootstrap is poor: it has no width where all is right, and no ends where the accuracy
 is near chance. What is tested is linear: the share is above s where E[(a - c) - s (p - c)] > 0, a and p the answers to a
 question with a pathway ablated and as the model is, c chance. The share's interval is all s at which that contrast is
 not told from zero (Fieller, Some problems in interval estimation, 1954).
@@ -93,7 +93,9 @@ def _by_image(group: pd.DataFrame, condition: str) -> tuple[NDArray[np.float64],
     sides = []
     for name in (condition, "plain"):
         rows = group.loc[group["condition"] == name, ["image_id", "correct_of_two"]]
-        sides.append(rows.astype({"correct_of_two": float}).groupby("image_id")["correct_of_two"].agg(["mean", "count"]))
+        sides.append(
+            rows.astype({"correct_of_two": float}).groupby("image_id")["correct_of_two"].agg(["mean", "count"])
+        )
     both = sides[0].join(sides[1], how="inner", rsuffix="_plain")
     counts = both["count_plain"].to_numpy(dtype=float)
     return both["mean"].to_numpy(float) * counts, both["mean_plain"].to_numpy(float) * counts, counts

@@ -109,7 +109,7 @@ METHOD = (
     "either run answers wrong by itself are dropped and counted. The order is said to be decided at the "
     "layers where the object at the counterfactual's position is more probable than both others, with "
     "intervals apart.",
-    "Intervals hold 95 %, clean images as units: Agresti and Coull's \"plus four\". Groups of fewer "
+    'Intervals hold 95 %, clean images as units: Agresti and Coull\'s "plus four". Groups of fewer '
     f"than {SMALLEST} kept pairs are omitted.",
 )
 LIMITS = (

@@ -32,7 +32,7 @@ METHOD = (
     "none is asked about; where pictures are composites, both parts may share half a photograph. Fitted by logistic "
     "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing: what it did in the "
     "authors' hands came from what their fit left of its random beginning.",
-    f"Intervals hold 95 %, pictures as units: Agresti and Coull's \"plus four\". Shares of fewer than {SMALLEST} "
+    f'Intervals hold 95 %, pictures as units: Agresti and Coull\'s "plus four". Shares of fewer than {SMALLEST} '
     "failures or right answers are omitted.",
 )
 LIMITS = (

@@ -33,7 +33,7 @@ METHOD = (
 )
 CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475), table 6."
 INTERVALS = (
-    "Intervals hold 95 %: Agresti and Coull's \"plus four\" with the effective number of questions, as an image is "
+    'Intervals hold 95 %: Agresti and Coull\'s "plus four" with the effective number of questions, as an image is '
     "asked several times: fewer than were asked where the answers about an image go together. Groups of "
     f"fewer than {SMALLEST} questions are omitted."
 )

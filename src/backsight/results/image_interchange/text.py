@@ -29,7 +29,7 @@ IMAGES = (
     _KEPT,
 )
 INTERVALS = (
-    "Intervals hold 95 %, clean images as units: Agresti and Coull's \"plus four\". Groups of fewer than "
+    'Intervals hold 95 %, clean images as units: Agresti and Coull\'s "plus four". Groups of fewer than '
     f"{SMALLEST} kept pairs are omitted."
 )
 IMAGES_LIMITS = (
