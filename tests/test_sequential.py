@@ -113,7 +113,7 @@ def rows(rng: np.random.Generator, accuracies: dict[str, float], questions: int,
                     "correct_of_two": answered,
                     "p_answer_of_two": answered.astype(float),
                 }
-            )  # fmt: skip
+            )
         )
     return Table(PATHWAYS, pd.concat(parts, ignore_index=True))
 

@@ -1,7 +1,7 @@
 """What is left of an accuracy above chance, as a share with an interval that is never without width.
 
 A share is a ratio, and a ratio's bootstrap is poor: it has no width where all is right, and no ends where the accuracy
-is near chance. What is tested is linear: the share is above s where E[(a - c) - s (p - c)] > 0, a and p the answers to a
+is near chance. What is tested is linear: a share is above s where E[(a - c) - s (p - c)] > 0, a and p the answers to a
 question with a pathway ablated and as the model is, c chance. The share's interval is all s at which that contrast is
 not told from zero (Fieller, Some problems in interval estimation, 1954).
 """

@@ -66,9 +66,8 @@ def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
     if not lead:
         return None
     asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
-    sentences = (
-        control_sentence(verdict, asked=asked), budget_sentence(verdict), axes_sentence(verdict), cells_sentence(verdict)
-    )  # fmt: skip
+    read = (budget_sentence(verdict), axes_sentence(verdict), cells_sentence(verdict))
+    sentences = (control_sentence(verdict, asked=asked), *read)
     statements = tuple(Statement(one, "figure-pathways") for one in sentences if one)
     return Answer(QUESTION, lead, statements, "figure-pathways")
 
