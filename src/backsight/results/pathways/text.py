@@ -26,14 +26,15 @@ METHOD = (
     "Answers are read out twice: among all options, as in the paper's tables, and between the two things that "
     "the question does not name, or a relation and its opposite, where chance is one half. The figure and the shares "
     "go by the latter. Order can be removed of drawn figures only: a photograph, or a scene in perspective, has no "
-    "picture that shows one thing without the others at another position with the same tokens. There the shuffle stands alone.",
+    "picture that shows one thing without the others at another position with the same tokens. There the "
+    "shuffle stands alone.",
 )
 SHARES = (
     "A share is (accuracy with the pathway ablated - .5) / (accuracy - .5), between two. One says that nothing is "
     "lost, zero that chance is left. Where the accuracy itself is not far enough above one half, no share is given: "
     f"at chance. Of the presence question none is given unless its accuracy is known to be above {CONTROL}: no "
-    "control. Single cells are not available where the architecture gives a patch its position by a table, removal where the "
-    "set shows no drawn figures."
+    "control. Single cells are not available where the architecture gives a patch its position by a table, removal "
+    "where the set shows no drawn figures."
 )
 OUTCOMES = (
     "In brackets the share that is left with the other pathway ablated, with its 95 % interval over all looks. Axes "
