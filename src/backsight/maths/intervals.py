@@ -75,7 +75,7 @@ def means_over_images(
     value = np.asarray(values, dtype=float)
     _, index = np.unique(np.asarray(images), return_inverse=True)
     counts = np.bincount(index).astype(float)
-    sums = np.stack([np.bincount(index, weights=column) for column in value.T], 1)
+    sums = np.stack([np.bincount(index, weights=column) for column in value.T], 1).astype(float)
     means = value.mean(0).tolist()
     is_share = np.zeros(len(means), dtype=bool) if shares is None else np.asarray(shares, dtype=bool)
     low, high = np.full(len(means), np.nan), np.full(len(means), np.nan)

@@ -81,6 +81,7 @@ QUICK = Quick(
             for name in ("shapes", "objects")
             for kind in ("pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
         },
+        **dict.fromkeys(("pathways/pairs_a", "pathways/tabletop_a"), _ONE_SUITE),
         **dict.fromkeys(
             ("probes/grid_3x3", "probemaps/grid_3x3"), "the quick study probes both directions at once on grid_2x2"
         ),
@@ -92,10 +93,10 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "squares": (*ROWS, "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    "tabletop_a": ("behaviour", "creg"),
+    "tabletop_a": ("behaviour", "pathways", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),
 }
