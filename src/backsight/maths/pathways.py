@@ -48,8 +48,8 @@ RULE = (
     "both suffice, `vision` or `language` where that one suffices and the other does not, `cannot tell` else. Shares "
     "have Fieller's interval, images as units, four pseudo-images added. Questions are asked in looks of fixed size "
     "until both pathways are decided, each with its control, or until the budget is spent; intervals reach as far as "
-    "Pocock's bound at the look (alpha spending), so that a pathway on the bound is misjudged at most 5 % of the time over all "
-    "looks."
+    "Pocock's bound at the look (alpha spending), so that a pathway on the bound is misjudged at most 5 % of the time "
+    "over all looks."
 )
 
 
