@@ -312,7 +312,7 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
 
 @pytest.mark.slow
 def test_a_whole_study_of_composites(tmp_path: Path) -> None:
-    """The paper's whole setting: behaviour, both interchanges, probes and amplification; pathways do not apply."""
+    """The paper's whole setting: behaviour, both interchanges, probes and amplification; and pathways."""
     from backsight.studies import Options, Study
 
     vlm = VLM(*tiny("qwen2_vl", corpus()))
@@ -320,10 +320,21 @@ def test_a_whole_study_of_composites(tmp_path: Path) -> None:
     made = composites.load(folder, vlm.grid.size, names=lambda _: True)
     few = replace(made, items=made.items[:40])
     study = Study(vlm, [few], tmp_path / "study", Options())
-    kinds = {"behaviour", "interchange", "probes", "probemaps", "imageinterchange", "amplify", "creg", "occlusion"}
+    kinds = {
+        "behaviour",
+        "interchange",
+        "probes",
+        "probemaps",
+        "imageinterchange",
+        "amplify",
+        "creg",
+        "occlusion",
+        "pathways",
+    }
     assert {job.kind for job in study.jobs} == kinds
     study.run()
     record = json.loads((tmp_path / "study" / "study.json").read_text())
-    assert record["finished"] and record["verdict"] is None
+    assert record["finished"] and record["verdict"]["source"] == "cannot tell"
+    assert record["verdict"]["language_suffices"] is None  # of photographs order cannot be removed
     shown = study.store.read_table("probes.tabletop_composites").frame["shown"]
     assert set(shown) == {"standard"}  # photographs cannot be shifted

@@ -1,8 +1,10 @@
-"""Intervals: the bootstrap draws images, and Wilson's formula stands in where it has no width."""
+"""Intervals: of shares one that always has width and covers at its rate; of other values a bootstrap over images."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backsight.maths.intervals import RESAMPLES, Interval, holm, mean_over_images, means_over_images
-
-Z2 = 1.959963984540054**2
+from backsight.errors import UsageError
+from backsight.maths.intervals import RESAMPLES, Interval, holm, mean_over_images, means_over_images, of_shares
 
 
 def width(interval: Interval) -> float:
@@ -20,9 +21,9 @@ def width(interval: Interval) -> float:
 
 
 def test_two_images_by_hand() -> None:
-    # Draws of two images from a (2 of 3 right) and b (0 of 1): aa gives 2/3, bb gives 0, ab gives 2/4; the
-    # outer two come up a quarter of the time each, far more often than 2.5 %.
-    found = mean_over_images([1, 1, 0, 0], ["a", "a", "a", "b"])
+    # Draws of two images from a (2 of 3) and b (0 of 1): aa gives 2/3, bb gives 0, ab gives 2/4; the outer two come up
+    # a quarter of the time each, far more often than 2.5 %.
+    found = mean_over_images([1, 1, 0, 0], ["a", "a", "a", "b"], shares=False)
     assert found == Interval(0.5, 0.0, pytest.approx(2 / 3), "bootstrap")
 
 
@@ -38,13 +39,15 @@ def test_one_question_an_image_equals_scipy() -> None:
 
 def test_uneven_images_equal_a_bootstrap_written_out() -> None:
     rng = np.random.default_rng(0)
-    groups = [rng.integers(0, 2, size) for size in rng.integers(1, 6, 60)]
-    found = mean_over_images(np.concatenate(groups), np.repeat(np.arange(60), [len(g) for g in groups]))
+    groups = [rng.normal(size=size) + rng.normal() for size in rng.integers(1, 6, 60)]
+    found = mean_over_images(
+        np.concatenate(groups), np.repeat(np.arange(60), [len(g) for g in groups]), shares=False
+    )  # fmt: skip
     means = []
     for _ in range(4000):
         means.append(np.concatenate([groups[k] for k in rng.integers(0, 60, 60)]).mean())
     low, high = np.percentile(means, [2.5, 97.5])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.015)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.04)
 
 
 def test_two_equal_answers_about_an_image_count_once() -> None:
@@ -53,25 +56,94 @@ def test_two_equal_answers_about_an_image_count_once() -> None:
     apart = mean_over_images(np.repeat(answers, 2), np.arange(300))
     once = mean_over_images(answers, np.arange(150))
     assert width(together) / width(apart) == pytest.approx(math.sqrt(2), rel=0.1)
-    assert together == once
+    assert together[:3] == pytest.approx(once[:3])
 
 
-@pytest.mark.parametrize("images", [1, 20, 300])
-def test_all_right_and_all_wrong_take_wilsons_formula(images: int) -> None:
-    right = mean_over_images(np.ones(images), np.arange(images))
-    wrong = mean_over_images(np.zeros(images), np.arange(images))
-    assert right == Interval(1.0, pytest.approx(images / (images + Z2)), pytest.approx(1.0), "wilson")
-    assert wrong == Interval(0.0, pytest.approx(0.0, abs=1e-12), pytest.approx(Z2 / (images + Z2)), "wilson")
+@pytest.mark.parametrize("right", [0, 1, 8, 19, 20])
+def test_one_question_an_image_is_agresti_and_coulls_plus_four(right: int) -> None:
+    """Twenty images by hand: (x + 2) / 24, and Student's quantile of 23 degrees, 2.069, times its binomial error."""
+    found = mean_over_images([1.0] * right + [0.0] * (20 - right), np.arange(20))
+    centre = (right + 2) / 24
+    reach = 2.0687 * math.sqrt(centre * (1 - centre) / 24)
+    assert found == Interval(
+        right / 20, pytest.approx(max(0, centre - reach), abs=1e-4), pytest.approx(min(1, centre + reach), abs=1e-4),
+        "agresti-coull",
+    )  # fmt: skip
 
 
-def test_wilson_counts_images_and_not_questions() -> None:
-    assert mean_over_images(np.ones(60), np.repeat(np.arange(20), 3)).low == pytest.approx(20 / (20 + Z2))
+def test_images_that_score_alike_count_and_not_their_questions() -> None:
+    for value in (0.0, 1.0):
+        whole = mean_over_images(np.full(60, value), np.repeat(np.arange(20), 3))
+        assert whole[:3] == pytest.approx(mean_over_images(np.full(20, value), np.arange(20))[:3])
 
 
-def test_without_spread_there_is_no_interval_and_it_says_so() -> None:
-    assert mean_over_images([1, 0, 1, 0], [1, 1, 2, 2]) == Interval(0.5, 0.5, 0.5, "none")
+@pytest.mark.parametrize("images", [2, 10, 16, 50, 240])
+@pytest.mark.parametrize("asked", [1, 2, 4, 8, 12])
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_wrong_answer_makes_an_interval_better(images: int, asked: int, packed: bool) -> None:
+    """All right has the highest lower end, also where the first wrong answers show how little images go together."""
+    names = np.repeat(np.arange(images), asked)
+    order = np.argsort(names if packed else np.tile(np.arange(asked), images), kind="stable")
+    lows = []
+    for wrong in range(min(images * asked, 16)):
+        values = np.ones(images * asked)
+        values[order[:wrong]] = 0
+        lows.append(mean_over_images(values, names).low)
+    assert max(lows) == lows[0] < 1
+    if asked == 1:
+        assert lows == sorted(lows, reverse=True)
+
+
+def test_sixteen_of_sixteen_and_fifty_of_fifty() -> None:
+    """What percentile bootstrap and Wilson together got wrong: no width, and one wrong above none wrong."""
+    assert mean_over_images(np.full(16, 0.9999), np.arange(16)).low < 0.9
+    all_right = mean_over_images(np.ones(50), np.arange(50))
+    one_wrong = mean_over_images(np.r_[0.0, np.ones(49)], np.arange(50))
+    assert 0.85 < one_wrong.low < all_right.low < 0.95
+
+
+def test_probabilities_have_width_too_and_other_units_are_refused() -> None:
+    alike = mean_over_images(np.full(30, 0.3), np.arange(30))
+    assert 0.15 < alike.low < 0.3 < alike.high < 0.45
+    spread = np.random.default_rng(0).uniform(size=300)
+    found = mean_over_images(spread, np.arange(300))
+    by_bootstrap = mean_over_images(spread, np.arange(300), shares=False)
+    assert width(found) == pytest.approx(width(by_bootstrap), rel=0.15)
+    with pytest.raises(UsageError, match="no shares"):
+        mean_over_images([2.0, 0.5], [1, 2])
+
+
+def test_values_of_other_units_without_spread_have_no_interval_and_it_says_so() -> None:
     assert mean_over_images([0.0, 0.0], [1, 2], shares=False) == Interval(0.0, 0.0, 0.0, "none")
     assert mean_over_images([0.3], ["one"], shares=False) == Interval(0.3, 0.3, 0.3, "none")
+
+
+def answered(rng: np.random.Generator, runs: int, images: int, asked: int, right: float, alike: float) -> Any:
+    """Numbers of right answers, (run, image); two answers about an image correlate by `alike`."""
+    whole = rng.random((runs, images, 1)) < right
+    own = rng.random((runs, images, asked)) < right
+    copied = rng.random((runs, images, asked)) < math.sqrt(alike)
+    return np.where(copied, whole, own).sum(2).astype(float)
+
+
+@pytest.mark.parametrize("asked", [1, 2, 4, 8])
+def test_it_covers_at_its_rate(asked: int) -> None:
+    """10 to 500 questions, 1 to 8 an image that correlate by 0 to 1, accuracies from .5 to 1: 95 % or more, less what
+    800 runs leave to chance (3.5 standard errors), from five images on; with answers that go together it is no wider
+    than half as much again as the truth's own, from 30 images on."""
+    rng, runs = np.random.default_rng(asked), 800
+    for questions in (10, 32, 100, 500):
+        images = round(questions / asked)
+        if images < 5:
+            continue
+        for right, alike in itertools.product((0.5, 0.7, 0.9, 0.98, 1.0), (0.0, 0.5, 1.0)):
+            sums = answered(rng, runs, images, asked, right, alike)
+            low, high = of_shares(sums.T, np.full(images, float(asked)))
+            covered = float(((low <= right + 1e-9) & (right - 1e-9 <= high)).mean())
+            assert covered >= 0.95 - 3.5 * math.sqrt(0.95 * 0.05 / runs), (questions, asked, right, alike, covered)
+            if images >= 30 and right in (0.5, 0.7) and alike > 0:
+                true = math.sqrt(right * (1 - right) * (1 + (asked - 1) * alike) / (images * asked))
+                assert np.median(high - low) < 1.5 * 2 * 1.96 * true
 
 
 def test_nothing_gives_not_a_number() -> None:
@@ -89,7 +161,7 @@ def test_the_order_of_rows_and_the_names_of_images_change_nothing(rows: list[tup
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one = mean_over_images([v for v, _ in rows], [i for _, i in rows])
     two = mean_over_images([v for v, _ in shuffled], [f"image {i}" for _, i in shuffled])
-    assert one == two
+    assert one[:3] == pytest.approx(two[:3]) and one.kind == two.kind
 
 
 @settings(deadline=None, max_examples=40)
@@ -104,8 +176,8 @@ def test_right_and_wrong_mirror_each_other(rows: list[tuple[int, int]]) -> None:
 
 def test_an_interval_repeats_for_a_seed() -> None:
     values, images = np.random.default_rng(2).uniform(size=30), np.arange(30)
-    assert mean_over_images(values, images, seed=1) == mean_over_images(values, images, seed=1)
-    assert mean_over_images(values, images, seed=1) != mean_over_images(values, images, seed=2)
+    one, other = (mean_over_images(values, images, seed=seed, shares=False) for seed in (1, 2))
+    assert one == mean_over_images(values, images, seed=1, shares=False) != other
 
 
 def test_columns_of_one_product_equal_scipys_bootstrap_of_each() -> None:
@@ -122,7 +194,7 @@ def test_columns_of_one_product_equal_scipys_bootstrap_of_each() -> None:
         alone = [mean_over_images(c, images, seed=seed, shares=s) for c, s in zip(columns.T, shares, strict=True)]
         for one, other in zip(together, alone, strict=True):
             assert one.kind == other.kind and one[:3] == pytest.approx(other[:3], abs=1e-12)
-    assert [one.kind for one in together] == ["bootstrap", "bootstrap", "wilson", "none"]
+    assert [one.kind for one in together] == ["bootstrap", "agresti-coull", "agresti-coull", "none"]
     default = means_over_images(columns, images)
     assert default[0][:3] == pytest.approx(mean_over_images(columns[:, 0], images, shares=False)[:3], abs=1e-12)
     assert default[2] == Interval(1.0, 1.0, 1.0, "none")  # nobody said that these are shares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,15 +13,17 @@ import pytest
 import torch
 
 from backsight import stimuli
-from backsight.examples import Example, MemoryPicture
-from backsight.maths.pathways import verdict
+from backsight.examples import Example, ExampleSet, MemoryPicture
+from backsight.maths.pathways import LOOKS, verdict
 from backsight.measurements import Behaviour, Creg, Pathways
+from backsight.measurements.batching import in_looks
 from backsight.measurements.pathways import shuffled
 from backsight.models import contracts, embeds, replay
 from backsight.models.opening import load
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.isolated import others
+from backsight.tables import Table
 from backsight.training.questions import corpus
 
 NAMES = ("vision", "language", "both")
@@ -33,9 +36,14 @@ def known(name: str) -> VLM:
 
 
 @cache
-def pathways(name: str) -> object:
-    """Rows of Pathways on 240 questions of Squares."""
-    return Pathways(batch=32)(known(name), stimuli.squares(known(name).grid).limit(240))
+def pathways(name: str) -> Table:
+    """Rows of Pathways on all 480 questions of Squares."""
+    return Pathways(batch=32)(known(name), stimuli.squares(known(name).grid))
+
+
+def first(rows: Table, questions: ExampleSet) -> Table:
+    """The rows of some of the questions."""
+    return Table(rows.schema, rows.frame[rows.frame["example_id"].isin({e.id for e in questions})])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +102,7 @@ def test_each_image_embedding_of_language_is_a_function_of_its_own_pixels() -> N
 
 @pytest.mark.slow
 def test_both_answers_with_either_road_closed_as_in_training() -> None:
-    frame = pathways("both").frame  # type: ignore[attr-defined]
+    frame = pathways("both").frame
     order = frame[frame["asked"] == "order"]
     right = order.groupby("condition")["correct"].mean()
     assert right["shuffled"] >= 0.95 and right["cells"] >= 0.95 and right["plain"] >= 0.98, right.to_dict()
@@ -102,9 +110,36 @@ def test_both_answers_with_either_road_closed_as_in_training() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_the_verdict_is_the_models_name(name: str) -> None:
-    judged = verdict(pathways(name))  # type: ignore[arg-type]
-    assert judged.source == name, judged.reason
+def test_the_verdict_is_the_models_name_as_a_default_study_asks(name: str) -> None:
+    """In looks, until it is decided; `both` needs its whole budget, as .65 is left of it after removal."""
+    squares = stimuli.squares(known(name).grid)
+    judged, asked = None, 0
+    for part in in_looks(squares.items, LOOKS):
+        asked += len(part)
+        so_far = [i for before in in_looks(squares.items, LOOKS) for i in before][:asked]
+        judged = verdict(first(pathways(name), replace(squares, items=tuple(squares[i] for i in so_far))), LOOKS)
+        if judged.settled:
+            break
+    assert judged is not None and judged.source == name, judged and judged.reason
+    assert judged.n == (480 if name == "both" else 96)
+
+
+@pytest.mark.slow
+def test_more_questions_do_not_undo_a_verdict() -> None:
+    squares = stimuli.squares(known("vision").grid)
+    for count in (30, 100, 200, 480):
+        judged = verdict(first(pathways("vision"), squares.limit(count)))
+        assert judged.source == "vision", (count, judged.reason)
+
+
+@pytest.mark.slow
+def test_too_few_questions_are_called_too_few() -> None:
+    """44 of `both`, as the quick study asks: one pathway is told, of the other they are too few."""
+    judged = verdict(first(pathways("both"), stimuli.squares(known("both").grid).limit(44)))
+    assert (judged.source, judged.vision.outcome, judged.language.outcome) == (
+        "cannot tell", "suffices", "cannot tell",
+    )  # fmt: skip
+    assert "of 44 questions, fewer than the 96 of a study's first look" in judged.language.reason
 
 
 @pytest.mark.slow

@@ -10,7 +10,13 @@ import pytest
 
 from backsight.maths.pathways import RULE
 from backsight.results.pathways import PATHWAYS_SUMMARY
-from backsight.results.pathways.verdict import cells_sentence, control_sentence, source_sentence
+from backsight.results.pathways.verdict import (
+    axes_sentence,
+    budget_sentence,
+    cells_sentence,
+    control_sentence,
+    source_sentence,
+)
 from backsight.tables import Table
 
 from .test_report import HOSTILE, page_of, study_record, words, write_study
@@ -138,7 +144,7 @@ def test_where_it_cannot_tell_it_says_why(reason: str, said: str) -> None:
 
 
 def test_whether_the_control_question_held() -> None:
-    lost = share(0.4, 0.2, 0.55)
+    lost = share(0.3, 0.2, 0.45)
 
     def said(control: Row, *, asked: bool = True) -> str:
         return control_sentence(verdict(control=control), asked=asked).replace("\u00a0", " ")
@@ -148,12 +154,121 @@ def test_whether_the_control_question_held() -> None:
         "The presence question, which needs no spatial information, holds: with shuffled image tokens 100 % [96, 104], "
         "after removal 100 % [96, 104] of its accuracy above chance is left."
     )
-    assert "information, does not hold after removal: with" in said({"shuffled": whole, "removed": lost})
-    assert "does not hold with shuffled image tokens and after removal:" in said({"shuffled": lost, "removed": lost})
+    both = "holds with shuffled image tokens and loses half or more after removal: with shuffled image tokens 100 %"
+    assert both in said({"shuffled": whole, "removed": lost})
+    assert "information, loses half or more: with shuffled" in said({"shuffled": lost, "removed": lost})
+    open_ = share(0.31, -1.13, 1.13)
+    assert "holds with shuffled image tokens and may hold or not after removal:" in said(
+        {"shuffled": whole, "removed": open_}
+    )
+    assert control_sentence(verdict(control={}, control_accuracy=share(0.73, 0.6, 0.84)), asked=True).replace(
+        "\u00a0", " "
+    ) == (
+        "The presence question is no control here: its accuracy as the model is, 73 % [60, 84], is not known to be "
+        "above 75 %."
+    )
     assert (
         said({}) == "The presence question is not answered above chance as it is, so it can say nothing of the edits."
     )
     assert said({}, asked=False) == "The model could not be asked the presence question."
+
+
+def pathway(outcome: str, left: Row | None, reason: str = "", control: Row | None = None) -> Row:
+    return {"outcome": outcome, "share": left, "reason": reason, "control": control}
+
+
+BROKEN = (
+    "under removal the presence question keeps only 0.02 [-0.15, 0.20] of its accuracy above chance: the edit breaks "
+    "more than position"
+)
+
+
+def test_one_pathway_is_told_where_the_other_cannot_be() -> None:
+    """A model that keeps order in background tokens: removal takes the presence question down with it."""
+    pathways = {"vision": pathway("suffices", share(1.0, 0.9, 1.1)),
+                "language": pathway("cannot tell", share(0.0, -0.1, 0.1), BROKEN, share(0.02, -0.15, 0.2))}  # fmt: skip
+    judged = verdict(source="cannot tell", pathways=pathways, budget=480)
+    assert source_sentence(judged, "Squares").replace("\u00a0", " ") == (
+        "Cannot tell in one word: the vision encoder suffices, since with image tokens shuffled, accuracy holds (100 % "
+        "of the accuracy above chance remains, 95 % interval 90 to 110); of the language model's position encoding "
+        "nothing is known, since under removal the presence question keeps only 2 % [-15, 20] of its accuracy above "
+        "chance: the edit breaks more than position (160 of at most 480 questions of Squares)."
+    )
+
+
+def test_where_neither_pathway_suffices_it_says_so() -> None:
+    lost = pathway("does not suffice", share(0.1, -0.1, 0.3))
+    said = source_sentence(verdict(source="cannot tell", pathways={"vision": lost, "language": lost}), "Squares")
+    assert said.startswith("Neither pathway suffices by itself: the vision encoder does not suffice, since with image")
+    chance = pathway("cannot tell", None, "the accuracy, 0.52 [0.41, 0.60], is not above chance (.5)")
+    said = source_sentence(verdict(source="cannot tell", pathways={"vision": chance, "language": chance}), "Squares")
+    assert said.replace("\u00a0", " ") == (
+        "Cannot tell: the accuracy, 52 % [41, 60], is not above chance (.5); 160 questions of Squares."
+    )
+
+
+FINE, OPEN = pathway("suffices", None), pathway("cannot tell", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "budget", "looks", "open_ones", "high", "said"),
+    [
+        (96, 480, [96, 192, 480], "", 1.0, "96 of at most 480 questions were asked: both pathways were decided."),
+        (
+            192, 480, [96, 192, 480], "language", 1.0,
+            "192 of at most 480 questions were asked: one pathway was decided, and more questions do not decide on the "
+            "language model's pathway.",
+        ),
+        (
+            96, 480, [96, 192, 480], "vision language", 0.58,
+            "96 of at most 480 questions were asked: the accuracy is below 60 %, too near chance for any share of it.",
+        ),
+        (480, 480, [96, 192, 480], "", 1.0, "All 480 questions of the budget were asked."),
+        (
+            480, 480, [96, 192, 480], "vision", 1.0,
+            "All 480 questions of the budget were asked, and the vision encoder's pathway is not decided.",
+        ),
+        (
+            44, 44, [44], "language", 1.0,
+            "44 questions, fewer than the 96 of a study's first look, are too few to decide on the language model's "
+            "pathway.",
+        ),
+        (44, 44, [44], "", 1.0, "44 questions were asked, all at once."),
+    ],
+)  # fmt: skip
+def test_what_was_asked_of_the_budget(
+    asked: int, budget: int, looks: list[int], open_ones: str, high: float, said: str
+) -> None:
+    pathways = {name: OPEN if name in open_ones else FINE for name in ("vision", "language")}
+    accuracy = share(0.5, 0.4, high, n=asked)
+    judged = verdict(questions=asked, budget=budget, looks=looks, pathways=pathways, accuracy=accuracy)
+    assert budget_sentence(judged).replace("\u00a0", " ") == said
+    assert budget_sentence(verdict()) == ""  # of an earlier release
+
+
+def test_axes_and_sets_stand_by_pathway(tmp_path: Path) -> None:
+    of = {
+        "vision": pathway("suffices", share(1.0, 0.9, 1.1)),
+        "language": pathway("does not suffice", share(0, -0.1, 0.1)),
+    }
+    across = {"source": "vision", "accuracy": share(1.0, 0.9, 1.0, n=48), "pathways": of}
+    judged = verdict(questions=96, budget=480, looks=[96, 480], pathways=of, axes={"horizontal": across})
+    assert axes_sentence(judged) == (
+        "By axis, from fewer questions each: horizontal: vision suffices, language does not suffice."
+    )
+    assert axes_sentence(verdict()) == ""
+    record = {"verdict": judged, "verdicts": {"squares": judged}}
+    said = words(page_of(write_pathways(tmp_path / "s", pathways_rows(), **record))).replace("\u00a0", " ")
+    assert (
+        "Squares all suffices (100 % [90, 110]) does not suffice (0 % [-10, 10]) vision 160 of 480 Squares horizontal "
+        "suffices (100 % [90, 110]) does not suffice (0 % [-10, 10]) vision 48"
+    ) in said
+
+
+def test_no_share_stands_of_a_presence_question_that_is_no_control(tmp_path: Path) -> None:
+    rows = [row | ({"low_of_two": 0.7} if row["asked"] == "control" else {}) for row in pathways_rows()]
+    said = words(page_of(write_pathways(tmp_path / "s", rows)))
+    assert "Squares Presence 160 0.980 [0.700, 1.000] no control no control no control" in said
 
 
 def test_single_cells_stand_beside() -> None:

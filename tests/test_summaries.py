@@ -51,10 +51,10 @@ def test_accuracy_is_counted_by_direction_and_read_out() -> None:
     }
     left = one(found, direction="left", read_out="options")
     assert (left["accuracy"], left["questions"], left["images"], left["omitted"]) == (0.75, 12, 12, False)
-    assert left["low"] < 0.75 < left["high"] and left["interval"] == "bootstrap"
+    assert left["low"] < 0.75 < left["high"] and left["interval"] == "agresti-coull"
     assert one(found, direction="left", read_out="free")["accuracy"] == 0.5
     assert one(found, direction="all", read_out="options")["accuracy"] == 21 / 24
-    assert one(found, direction="above", read_out="free")["interval"] == "wilson"
+    assert one(found, direction="above", read_out="free")["high"] == 1.0
     assert left["chance"] == pytest.approx(1 / 6)
     assert one(found, direction="all", read_out="free")["chance"] == pytest.approx((1 / 6 + 1 / 2) / 2)
 
@@ -146,10 +146,11 @@ def test_each_layer_has_the_mean_of_each_outcome_over_kept_pairs() -> None:
     assert {(r["pairs"], r["dropped"], r["omitted"]) for r in found} == {(11, 2, False)}
 
 
-def test_equal_probabilities_never_take_wilsons_interval() -> None:
+def test_equal_probabilities_have_an_interval_too() -> None:
     rows = [row | {"p_clean": 1.0} for pair in range(10) for row in swept(pair, {0: CLEAN})]
     at = one(interchange(rows).rows(), direction="all", layer=0, outcome="clean")
-    assert (at["probability"], at["low"], at["high"], at["interval"]) == (1, 1, 1, "none")
+    assert (at["probability"], at["high"], at["interval"]) == (1, 1, "agresti-coull")
+    assert 0.6 < at["low"] < 0.8  # ten pairs, all at one, tell no more
 
 
 def test_too_few_kept_pairs_give_one_row_with_the_counts() -> None:
@@ -186,7 +187,7 @@ def test_there_may_be_no_order_layer() -> None:
 
 
 def test_a_lead_with_overlapping_intervals_is_no_order_layer() -> None:
-    close = {0: (0.400, 0.401, 0.0), 1: (0.0, 0.400, 0.401), 2: (0.400, 0.420, 0.0)}
+    close = {0: (0.400, 0.401, 0.0), 1: (0.0, 0.400, 0.401), 2: (0.200, 0.800, 0.0)}
     rows = [row for pair in range(12) for row in swept(pair, close)]
     assert {r["layers"] for r in order_layers(interchange(rows)).rows()} == {"2"}
 

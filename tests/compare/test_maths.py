@@ -99,15 +99,18 @@ def test_four_lost_of_twelve_are_not_shown() -> None:
     assert comparison.moved(found, "more") == "no"
 
 
-def test_one_study_alone_takes_wilson_for_shares_only() -> None:
-    """All right is Wilson's interval; the same mean of measured values has none; mixed answers are a bootstrap."""
+def test_one_study_alone_has_the_interval_of_shares_for_answers_only() -> None:
+    """Answers have one interval, all right or mixed; a mean of other values without spread has none."""
     images = [str(number) for number in range(12)]
     right = comparison.alone([1.0] * 12, images)
-    assert (right.mean, right.high, right.kind) == (1.0, 1.0, "wilson") and right.low == pytest.approx(0.7575, abs=1e-4)
+    assert (right.mean, right.high, right.kind) == (1.0, 1.0, "agresti-coull") and right.low == pytest.approx(
+        0.6988, abs=1e-4
+    )
     wrong = comparison.alone([0.0] * 12, images)
-    assert (wrong.mean, wrong.low, wrong.kind) == (0.0, 0.0, "wilson")
+    assert (wrong.mean, wrong.low, wrong.kind) == (0.0, 0.0, "agresti-coull")
     assert comparison.alone([2.0] * 12, images).kind == "none"
-    assert comparison.alone([1.0, 0.0] * 6, images).kind == "bootstrap"
+    assert comparison.alone([1.0, 0.0] * 6, images).kind == "agresti-coull"
+    assert comparison.alone([1.5, 0.0] * 6, images).kind == "bootstrap"
 
 
 def test_differences_that_cancel_are_reached_by_every_pattern_of_signs() -> None:

@@ -45,6 +45,12 @@ def study(
     samples: Annotated[
         int | None, typer.Option(min=1, help="So many samples a job where a set has them, as 300 for CREG's tables.")
     ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="The most questions of what asks until it is decided (pathways): from 96 on. Default: 480."
+        ),
+    ] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
     cutouts: Annotated[
@@ -77,7 +83,7 @@ def study(
     extra = _own_sets(data, photos, whatsup, vsr, vsr_split)
     if cutouts is not None:
         existing(cutouts, "a folder in COCO's form")
-    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples)
+    options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples, budget)
     terminal.step(console, f"opening {model}")
     vlm = open_model(model, dtype, device, max_pixels)
     terminal.step(console, "making the example sets")

@@ -51,7 +51,7 @@ def paired(first: ArrayLike, second: ArrayLike, images: ArrayLike) -> Paired:
 
 
 def alone(values: ArrayLike, images: ArrayLike) -> Interval:
-    """The mean of one model's values (sample,) with its interval over images; Wilson's only for answers, 0 or 1."""
+    """The mean of one model's values (sample,) with its interval over images: that of shares for answers, 0 or 1."""
     value = np.asarray(values, dtype=float)
     return mean_over_images(value, images, shares=bool(np.isin(value, (0.0, 1.0)).all()))
 

@@ -35,7 +35,7 @@ def curves(part: pd.DataFrame, outcomes: Sequence[str], smallest: int) -> Iterat
     for layer, at in kept.groupby("layer", sort=True):
         images = at["image_id"].astype(str)
         for outcome in outcomes:
-            interval = mean_over_images(at[f"p_{outcome}"].astype(float), images, shares=False)
+            interval = mean_over_images(at[f"p_{outcome}"].astype(float), images)
             answer = mean_over_images(_answered(at, outcome).astype(float), images)
             yield (
                 common

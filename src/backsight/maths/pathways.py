@@ -1,189 +1,261 @@
-"""From answers with a pathway ablated to shares, and to the verdict on where the order comes from.
+"""From answers with a pathway ablated to the verdict: of each pathway by itself, and of both in one word.
 
-A share says how much of the accuracy above chance is left when a pathway is ablated: (accuracy ablated - .5) /
-(accuracy - .5), read out between the two entities that the question does not name. The rule of the verdict was fixed
-before any model was scored by it; `RULE` is its text.
+A share says how much of the accuracy above chance is left when the other pathway is ablated (`maths/shares.py`).
+Questions are added at fixed looks until both pathways are decided or a budget is spent; the bound at each look keeps
+the error rate over all (`maths/sequential.py`). The rule was fixed before a model was scored by it; `RULE` is its text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from backsight.maths.grouping import SMALLEST, expect
-from backsight.maths.intervals import LEVEL, RESAMPLES, Interval, mean_over_images, wilson
+from backsight.maths.intervals import Interval, mean_over_images
+from backsight.maths.sequential import bounds
+from backsight.maths.shares import BOUND, CHANCE, Share, share
 from backsight.tables import Table
 
+__all__ = ["BOUND", "CHANCE", "RULE", "PathwayVerdict", "Share", "Verdict", "share", "verdict"]
+
 Source = Literal["vision", "language", "both", "cannot tell"]
-CHANCE = 0.5
-TINY = 1e-9  # in place of an accuracy exactly at chance in a resample: the share is then as good as unbounded
-BOUND = 0.5  # a pathway suffices when more than half of the accuracy above chance goes by it alone
+Outcome = Literal["suffices", "does not suffice", "cannot tell"]
+LOOKS = (96, 192, 480)  # questions: a study's looks; 480 are all of Squares
+# What the presence question must be known to be answered by, to be a control: at .75, half of what there is above
+# chance is .125 of all answers, about as little as the interval of the first look's 96 questions can tell.
+CONTROL = 0.75
+FUTILE = 0.6  # an accuracy known to be below it: more questions than any set here has would not give a share of it
+EDITS = {"vision": "shuffled", "language": "removed"}  # the edit that leaves this pathway alone
+WORDS = {"shuffled": "shuffled,", "removed": "after removal"}
+NOT_MADE = {"shuffled": "no shuffle was made", "removed": "order cannot be removed from this set's pictures"}
+UNDER = {"shuffled": "under shuffling", "removed": "under removal"}
+AXES = {"horizontal": ("left", "right"), "vertical": ("above", "below", "on", "under"), "depth": ("front", "behind")}
 
 RULE = (
-    "Answers are read out between the two entities that a question does not name, so chance is one half. "
-    "vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - .5); language_suffices = (accuracy "
-    "after removal - .5) / (accuracy - .5); 95 % bootstrap intervals over images. The verdict is `vision`, `language` "
-    "or `both` where that one's or both intervals lie wholly above one half, and for a single one the other's wholly "
-    f"below. It is `cannot tell` where fewer than {SMALLEST} pictures were asked about, where the accuracy's interval "
-    "is not wholly above one half, where neither of these holds, or where the presence question, which needs no "
-    "spatial information, is answered above chance and loses half or more of that under the edit that the verdict "
-    "rests on (its interval not wholly above one half)."
+    "Answers are read out between the two entities that a question does not name, or between a relation and its "
+    "opposite, so chance is one half. vision_suffices = (accuracy with shuffled image tokens - .5) / (accuracy - "
+    ".5); language_suffices = (accuracy after removal - .5) / (accuracy - .5). Each pathway by itself: it suffices "
+    "where its share's interval lies wholly above one half, and does not where it lies wholly below. Of a pathway we "
+    "cannot tell where neither holds, where the accuracy is too near chance for a share of it, where fewer than "
+    f"{SMALLEST} pictures were asked about, where its edit cannot be made, or where its edit breaks more than "
+    "position: where the presence question, which needs no spatial information, is known to lose half or more of its "
+    "accuracy above chance under the same edit (its share's interval wholly below one half). The presence question is "
+    f"a control only where its accuracy as the model is has an interval wholly above {CONTROL}; where it has not, or "
+    "where its own share is on neither side of one half, the verdict stands and says so. In one word: `both` where "
+    "both suffice, `vision` or `language` where that one suffices and the other does not, `cannot tell` else. Shares "
+    "have Fieller's interval, images as units, four pseudo-images added. Questions are asked in looks of fixed size "
+    "until both pathways are decided, each with its control, or until the budget is spent; intervals reach as far as "
+    "Pocock's bound at the look (alpha spending), so that a pathway on the bound is misjudged at most 5 % of the time "
+    "over all looks."
 )
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share of the accuracy above chance, with its 95 % interval and the number of questions."""
+class PathwayVerdict:
+    """Whether one pathway suffices by itself, by which share, why, and what the control's share is under its edit."""
 
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def suffices(self) -> bool:
-        """Whether the interval lies wholly above the bound."""
-        return self.low > BOUND
+    outcome: Outcome
+    reason: str
+    share: Share | None
+    control: Share | None  # None where there is no control
 
     @property
-    def fails(self) -> bool:
-        """Whether the interval lies wholly below the bound."""
-        return self.high < BOUND
+    def final(self) -> bool:
+        """Whether more questions are not needed: decided, and its control too; silenced by its control; or not to be
+        decided, since its edit cannot be made."""
+        if self.reason in NOT_MADE.values() or (self.control is not None and self.control.fails):
+            return True
+        return self.outcome != "cannot tell" and (self.control is None or self.control.decided)
 
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in study.json."""
+        return {
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "share": _plain(self.share),
+            "control": _plain(self.control),
+        }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where the order comes from, what that rests on, and why."""
+    """Where the order comes from, what that rests on, and why.
+
+    `asked` of `budget` questions were asked, in `looks`. `axes` holds the same of each axis that occurs.
+    """
 
     source: Source
     reason: str
     suite: str
     accuracy: Interval
     n: int
-    vision_suffices: Share | None
-    language_suffices: Share | None
+    vision: PathwayVerdict
+    language: PathwayVerdict
     cells_suffices: Share | None
-    control: tuple[tuple[str, Share], ...]  # of the presence question, by condition
+    control: tuple[tuple[str, Share], ...]  # of the presence question, by condition; empty where it is no control
+    control_accuracy: Interval | None  # None where it was not asked
+    looks: tuple[int, ...]
+    axes: Mapping[str, Verdict]
+
+    @property
+    def vision_suffices(self) -> Share | None:
+        """The share that is left with shuffled image tokens."""
+        return self.vision.share
+
+    @property
+    def language_suffices(self) -> Share | None:
+        """The share that is left after removal."""
+        return self.language.share
+
+    @property
+    def settled(self) -> bool:
+        """Whether no more questions are asked: all is decided, the accuracy is at chance, or the budget is spent."""
+        return (self.vision.final and self.language.final) or self.accuracy.high < FUTILE or self.n >= self.looks[-1]
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as it stands in study.json."""
-
-        def plain(share: Share | None) -> dict[str, float] | None:
-            return None if share is None else {"value": share.value, "low": share.low, "high": share.high, "n": share.n}
-
         return {
             "source": self.source,
             "reason": self.reason,
             "suite": self.suite,
-            "accuracy": {
-                "value": self.accuracy.mean,
-                "low": self.accuracy.low,
-                "high": self.accuracy.high,
-                "n": self.n,
+            "accuracy": _interval(self.accuracy, self.n),
+            "questions": self.n,
+            "budget": self.looks[-1],
+            "looks": list(self.looks),
+            "pathways": {"vision": self.vision.as_dict(), "language": self.language.as_dict()},
+            "vision_suffices": _plain(self.vision.share),
+            "language_suffices": _plain(self.language.share),
+            "single_cells": _plain(self.cells_suffices),
+            "control": {condition: _plain(share) for condition, share in self.control},
+            "control_accuracy": None if self.control_accuracy is None else _interval(self.control_accuracy, self.n),
+            "axes": {
+                axis: {
+                    "source": one.source,
+                    "accuracy": _interval(one.accuracy, one.n),
+                    "pathways": {"vision": one.vision.as_dict(), "language": one.language.as_dict()},
+                }
+                for axis, one in self.axes.items()
             },
-            "vision_suffices": plain(self.vision_suffices),
-            "language_suffices": plain(self.language_suffices),
-            "single_cells": plain(self.cells_suffices),
-            "control": {condition: plain(share) for condition, share in self.control},
             "rule": RULE,
         }
 
 
-def verdict(rows: Table) -> Verdict:
-    """The verdict of one suite's `pathways` rows, by `RULE`."""
+def verdict(rows: Table, looks: Sequence[int] = ()) -> Verdict:
+    """The verdict of one suite's `pathways` rows, by `RULE`.
+
+    `looks` are the numbers of questions that were planned to be looked at, the budget last: rows of fewer are an early
+    look. Without them the rows are all that was to be asked.
+    """
     expect(rows, "pathways")
     frame = rows.frame
-    order, asked = frame[frame["asked"] == "order"], frame[frame["asked"] == "control"]
+    asked = frame.loc[frame["condition"] == "plain", "example_id"].nunique()
+    planned = tuple(looks) or (asked,)
+    look = next((number for number, count in enumerate(planned) if count >= asked), len(planned) - 1)
+    quantile = bounds(planned)[look]
+    axes = {
+        axis: _judged(part, planned, quantile, {})
+        for axis, names in AXES.items()
+        if len(part := frame[frame["direction"].isin(names)]) and len(part) < len(frame)
+    }
+    return _judged(frame, planned, quantile, axes)
+
+
+def _judged(frame: pd.DataFrame, looks: tuple[int, ...], quantile: float, axes: Mapping[str, Verdict]) -> Verdict:
+    """The verdict of some rows with intervals that reach to a quantile."""
+    order, control = frame[frame["asked"] == "order"], frame[frame["asked"] == "control"]
     plain = order[order["condition"] == "plain"]
-    accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
-    shares, control = _shares(order), _shares(asked)
-    pictures = plain["image_id"].nunique()
-    source: Source = "cannot tell"
-    if pictures < SMALLEST:
-        reason = f"{pictures} pictures were asked about, fewer than {SMALLEST}"
-    else:
-        source, reason = _decide(accuracy, shares, control)
-    if source != "cannot tell" and not control:
-        reason += (
-            "; the model does not answer the presence question above chance" if len(asked)
-            else "; the model could not be asked the presence question"
-        )  # fmt: skip
+    accuracy = _accuracy(plain, quantile)
+    answered = _accuracy(control[control["condition"] == "plain"], quantile) if len(control) else None
+    shares, controls = _shares(order, quantile), {}
+    if answered is not None and answered.low > CONTROL:
+        controls = _shares(control, quantile)
+    pictures, asked = plain["image_id"].nunique(), plain["example_id"].nunique()
+    judged: dict[str, PathwayVerdict] = {}
+    for name, edit in EDITS.items():
+        outcome: Outcome = "cannot tell"
+        if not (order["condition"] == edit).any():
+            reason = NOT_MADE[edit]
+        elif pictures < SMALLEST:
+            reason = f"{pictures} pictures were asked about, fewer than {SMALLEST}"
+        elif edit not in shares:
+            near = "is too near chance (.5) for a share of it" if accuracy.low > CHANCE else "is not above chance (.5)"
+            reason = f"the accuracy, {_words(accuracy)}, {near}"
+        else:
+            outcome, reason = _decide(edit, shares[edit], controls.get(edit), answered, asked)
+        judged[name] = PathwayVerdict(outcome, reason, shares.get(edit), controls.get(edit))
+    source, reason = _one_word(**judged)
     return Verdict(
-        source, reason, str(frame["suite"].iloc[0]), accuracy, plain["example_id"].nunique(),
-        shares.get("shuffled"), shares.get("removed"), shares.get("cells"), tuple(control.items()),
+        source, reason, str(frame["suite"].iloc[0]), accuracy, asked, judged["vision"], judged["language"],
+        shares.get("cells"), tuple(controls.items()), answered, looks, axes,
     )  # fmt: skip
 
 
-def _shares(asked: pd.DataFrame) -> dict[str, Share]:
-    """Shares of a question by condition; empty where it was not asked, or not answered above chance."""
-    every = {c: share(asked, c) for c in ("shuffled", "removed", "cells") if (asked["condition"] == c).any()}
+def _accuracy(plain: pd.DataFrame, quantile: float) -> Interval:
+    return mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str), quantile=quantile)
+
+
+def _shares(asked: pd.DataFrame, quantile: float) -> dict[str, Share]:
+    """Shares of a question by condition; none of those that were not asked or whose accuracy is at chance."""
+    every = {condition: share(asked, condition, quantile) for condition in ("shuffled", "removed", "cells")}
     return {condition: one for condition, one in every.items() if one is not None}
 
 
-def _decide(accuracy: Interval, shares: dict[str, Share], control: dict[str, Share]) -> tuple[Source, str]:
-    if not accuracy.low > CHANCE:
-        measured = f"{accuracy.mean:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]"
-        return "cannot tell", f"the accuracy, {measured}, is not above chance (.5)"
-    vision, language = shares["shuffled"], shares["removed"]
-    for name, condition in (("shuffling", "shuffled"), ("removal", "removed")):
-        if condition in control and not control[condition].suffices:
-            left = control[condition]
-            return "cannot tell", f"under {name} the presence question keeps only {left} of its accuracy above chance"
-    shares_left = f"shuffled, {vision} of the accuracy above chance is left; after removal {language}"
-    if vision.suffices and language.suffices:
-        return "both", shares_left
-    if vision.suffices and language.fails:
-        return "vision", shares_left
-    if language.suffices and vision.fails:
-        return "language", shares_left
-    return "cannot tell", f"{shares_left}: not wholly on one side of one half"
+def _decide(
+    edit: str, left: Share, control: Share | None, answered: Interval | None, asked: int
+) -> tuple[Outcome, str]:
+    """The outcome of one pathway whose edit was made, and its reason."""
+    if control is not None and control.fails:
+        kept = f"{UNDER[edit]} the presence question keeps only {control} of its accuracy above chance"
+        return "cannot tell", f"{kept}: the edit breaks more than position"
+    kept = f"{WORDS[edit]} {left} of the accuracy above chance is left"
+    if not left.decided:
+        few = f", of {asked} questions, fewer than the {LOOKS[0]} of a study's first look" if asked < LOOKS[0] else ""
+        return "cannot tell", f"{kept}, not wholly on one side of one half{few}"
+    reason = kept + _without_control(edit, control, answered)
+    return ("suffices" if left.suffices else "does not suffice"), reason
 
 
-def share(group: pd.DataFrame, condition: str) -> Share | None:
-    """(accuracy under a condition - .5) / (accuracy - .5), between two, with a bootstrap interval over images.
-
-    None where the accuracy's own interval is not wholly above one half: there is nothing to have a share of. Where
-    every image scores alike the bootstrap has no width, and Wilson's interval of the closed accuracy takes its place.
-    """
-    from scipy import stats  # a second of imports that nothing else before a summary needs
-
-    plain = group[group["condition"] == "plain"]
-    accuracy = mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str))
-    if not accuracy.low > CHANCE:
-        return None
-    closed_sum, closed_n, plain_sum, plain_n = _by_image(group, condition).T
-
-    def ratio(cs: Any, cn: Any, ps: Any, pn: Any, axis: int = -1) -> NDArray[np.float64]:
-        above = ps.sum(axis) / pn.sum(axis) - CHANCE
-        result: NDArray[np.float64] = (cs.sum(axis) / cn.sum(axis) - CHANCE) / np.where(
-            np.abs(above) < TINY, TINY, above
-        )
-        return result
-
-    data = (closed_sum, closed_n, plain_sum, plain_n)
-    value, count = float(ratio(*data)), int(plain_n.sum())
-    if np.ptp(closed_sum / closed_n) == 0 and np.ptp(plain_sum / plain_n) == 0:
-        low, high = wilson(float(closed_sum.sum() / closed_n.sum()), len(closed_sum))
-        above = accuracy.mean - CHANCE
-        return Share(value, (low - CHANCE) / above, (high - CHANCE) / above, count)
-    drawn = stats.bootstrap(
-        data, ratio, paired=True, vectorized=True, n_resamples=RESAMPLES, confidence_level=LEVEL,
-        method="percentile", rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
-    return Share(value, float(drawn.low), float(drawn.high), count)
+def _without_control(edit: str, control: Share | None, answered: Interval | None) -> str:
+    """What a decided pathway's reason says of a control that it lacks or that is not decided; empty where it held."""
+    if answered is None:
+        return "; there is no control: the model could not be asked the presence question"
+    if control is None and answered.low <= CHANCE:
+        words = _words(answered)
+        return f"; there is no control: the model does not answer the presence question above chance, {words}"
+    if control is None:
+        words = _words(answered)
+        return f"; there is no control: the presence question's accuracy, {words}, is not known to be above {CONTROL}"
+    if not control.decided:
+        return f"; {UNDER[edit]} it is not decided whether the presence question holds: {control} of its own is left"
+    return ""
 
 
-def _by_image(group: pd.DataFrame, condition: str) -> NDArray[np.float64]:
-    """Right answers and questions under the condition and plain, (image, 4), of the images that have both."""
-    sides = []
-    for name in (condition, "plain"):
-        rows = group.loc[group["condition"] == name, ["image_id", "correct_of_two"]]
-        sides.append(rows.astype({"correct_of_two": float}).groupby("image_id")["correct_of_two"].agg(["sum", "count"]))
-    return sides[0].join(sides[1], how="inner", rsuffix="_plain").to_numpy(dtype=float)
+def _one_word(vision: PathwayVerdict, language: PathwayVerdict) -> tuple[Source, str]:
+    """Both pathways in one word, and the reasons of both."""
+    reason = vision.reason if vision.reason == language.reason else f"{vision.reason}; {language.reason}"
+    outcomes = {"vision": vision.outcome, "language": language.outcome}
+    enough: list[Literal["vision", "language"]] = [
+        name for name in ("vision", "language") if outcomes[name] == "suffices"
+    ]
+    if len(enough) == 2:
+        return "both", reason
+    if len(enough) == 1 and "cannot tell" not in outcomes.values():
+        return enough[0], reason
+    if set(outcomes.values()) == {"does not suffice"}:
+        return "cannot tell", f"{reason}: neither suffices by itself"
+    return "cannot tell", reason
+
+
+def _words(one: Interval) -> str:
+    return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def _plain(one: Share | None) -> dict[str, float] | None:
+    return None if one is None else {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
+
+
+def _interval(one: Interval, count: int) -> dict[str, float]:
+    return {"value": one.mean, "low": one.low, "high": one.high, "n": count}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from backsight.errors import StudyError
@@ -104,9 +105,25 @@ class Measurement(ABC):
         """The bytes that are held whatever the batch, such as the features that a probe is fitted on."""
         return 0
 
+    def looks_at(self) -> tuple[int, ...]:
+        """The growing numbers of samples after which `decided` is asked, the most last; empty where it never is."""
+        return ()
+
+    def parts(self, samples: Samples) -> list[list[int]]:
+        """Indices of the samples in the parts in which they are asked, a look after each; one part without looks."""
+        return [list(range(len(samples)))]
+
+    def decided(self, rows: Table, looks: Sequence[int]) -> bool:
+        """Whether the rows so far are enough, so that the parts that are left are not asked. `looks` are the numbers of
+        samples up to the end of each part. It depends on nothing else, so whoever asks, and when, stops at one place.
+        """
+        return False
+
     def plan(self, samples: Samples) -> list[list[int]]:
-        """Indices of the samples that each call of `rows` gets."""
-        return [list(range(len(samples)))] if self.needs_all_samples else batches(samples, self.batch)
+        """Indices of the samples that each call of `rows` gets; no call has samples of two parts."""
+        if self.needs_all_samples:
+            return [list(range(len(samples)))]
+        return [batch for part in self.parts(samples) for batch in batches(samples, self.batch, part)]
 
     def __call__(self, vlm: VLM, samples: Given, *, progress: Progress | None = None) -> Table:
         """The table of rows; CannotAnswer where the model cannot be asked these samples. A list of examples will do."""
@@ -153,17 +170,34 @@ def measure(
     total, done = sum(len(chosen) for _, chosen in parts), 0
     planned = [Planned(chosen, tuple(map(tuple, one.plan(chosen))), one.needs()) for one, chosen in parts]
     for group in companions(planned):
+        asking = group
         for indices in planned[group[0]].batches:
-            for number, by_index in zip(group, rows_of(vlm, [parts[i] for i in group], indices), strict=True):
+            for number, by_index in zip(asking, rows_of(vlm, [parts[i] for i in asking], indices), strict=True):
                 rows[number] |= by_index
-            done += len(group) * len(indices)
+            done += len(asking) * len(indices)
             if progress is not None:
                 progress(done, total)
+            asking = [number for number in asking if not enough(*parts[number], rows[number])]
+            if not asking:
+                break
     tables = [
         Table.of(one.schema, [row for i in sorted(of) for row in of[i]], provenance(facts, chosen, one))
         for (one, chosen), of in zip(parts, rows, strict=True)
     ]
     return tables[0] if isinstance(measurement, Measurement) else tables
+
+
+def enough(measurement: Measurement, samples: Samples, rows: Mapping[int, Sequence[Row]]) -> bool:
+    """Whether the rows so far, by sample, end at a look at which the measurement needs no more of them."""
+    looks = look_counts(measurement, samples)
+    if len(rows) not in looks[:-1]:
+        return False
+    return measurement.decided(Table.of(measurement.schema, [row for i in sorted(rows) for row in rows[i]]), looks)
+
+
+def look_counts(measurement: Measurement, samples: Samples) -> tuple[int, ...]:
+    """The numbers of samples up to the end of each part."""
+    return tuple(accumulate(len(part) for part in measurement.parts(samples)))
 
 
 def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterator[dict[int, list[Row]]]:

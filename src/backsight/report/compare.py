@@ -5,7 +5,7 @@ All words and numbers are decided here; the template only loops and escapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def _verdicts(studies: Sequence[Finished]) -> Grid | None:
     for study in studies:
         verdict = mapping(study.record.get("verdict"))
         asked = number(mapping(verdict.get("accuracy")).get("n"))
-        shares = (_share(verdict.get(key)) for key in ("accuracy", "vision_suffices", "language_suffices"))
+        shares = (_share(verdict.get("accuracy")), *(_pathway(verdict, name) for name in ("vision", "language")))
         source = text(verdict.get("source")) or "none"
         count = "–" if asked is None else f"{asked:.0f}"
         lines.append((study.name, source, text(verdict.get("suite")), *shares, count))
@@ -232,6 +232,12 @@ def _verdicts(studies: Sequence[Finished]) -> Grid | None:
         "suffices that after removal, with 95 % intervals. The rule stands in each study's report."
     )
     return Grid("Where the order comes from", columns, tuple(lines), words=3, note=note)
+
+
+def _pathway(verdict: Mapping[str, Any], name: str) -> str:
+    """What was found of a pathway, and its share; of a study of an earlier release the share alone."""
+    outcome = text(mapping(mapping(verdict.get("pathways")).get(name)).get("outcome"))
+    return " ".join(filter(None, (outcome, _share(verdict.get(f"{name}_suffices")))))
 
 
 def _share(value: object) -> str:

@@ -15,7 +15,6 @@ import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import ANSWER, curves, standing_out
-from backsight.maths.intervals import RESAMPLES
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.pages import common, layers, pictures
@@ -118,7 +117,7 @@ METHOD = (
     "either run answers wrong by itself are dropped and counted. The last token is said to carry "
     "the position at the layers where the object at the counterfactual's position is more probable than both others, "
     f"with intervals apart, and is the model's answer. {ANSWER_RULE}",
-    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer "
+    'Intervals hold 95 %, clean images as units: Agresti and Coull\'s "plus four". Groups of fewer '
     f"than {SMALLEST} kept pairs are omitted.",
 )
 LIMITS = (

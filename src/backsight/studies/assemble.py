@@ -11,6 +11,7 @@ from typing import Any
 
 from backsight.examples import ExampleSet
 from backsight.maths import pathways
+from backsight.measurements.base import look_counts
 from backsight.models import positions
 from backsight.models.families.common import LACKING, ONE_GRID
 from backsight.models.vlm import VLM
@@ -88,12 +89,15 @@ def sample_pictures(left: Left) -> Mapping[str, Any]:
 
 
 def verdict(left: Left) -> Mapping[str, Any]:
-    """Where the order comes from, judged on the first suite whose position pathways were ablated; None without one."""
+    """Where the order comes from: of each suite whose position pathways were ablated, and of the first of them as the
+    study's; None without one."""
+    verdicts = {}
     for job in left.all_jobs:
         if today(job.measurement.schema.name) == "pathways":
             rows = RESULTS["pathways"].updated(left.store.read_table(job.table))
-            return {"verdict": pathways.verdict(rows).as_dict()}
-    return {"verdict": None}
+            looks = job.entry.get("looks", ()) if isinstance(job, Kept) else look_counts(job.measurement, job.samples)
+            verdicts[job.set_name] = pathways.verdict(rows, looks).as_dict()
+    return {"verdict": next(iter(verdicts.values()), None), "verdicts": verdicts}
 
 
 STEPS: Mapping[str, Step] = {

@@ -95,10 +95,12 @@ def write_card(
 
 
 def _pathways_lines(judged: Verdict, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    asked = "read out between the two squares that the question does not name (chance .5), 480 questions"
+    asked = f"read out between the two squares that the question does not name (chance .5), {judged.n} questions"
+    by_pathway = f"vision {judged.vision.outcome}, language {judged.language.outcome}"
     lines = [
         "",
-        f"Squares with a position pathway ablated, {asked}. Verdict: **{judged.source}** ({judged.reason}).",
+        f"Squares with a position pathway ablated, {asked}. Verdict: **{judged.source}** ({by_pathway}: "
+        f"{judged.reason}).",
         "",
     ]
     lines += ["| question | condition | accuracy | share of the accuracy above chance |", "|---|---|---|---|"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-LIMITS = frozenset({"batch", "most", "max_samples"})
+LIMITS = frozenset({"batch", "most", "max_samples", "looks"})
 
 
 def parameters(measurement: str) -> dict[str, str]:

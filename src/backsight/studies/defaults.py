@@ -9,6 +9,7 @@ from functools import cache
 from backsight import stimuli
 from backsight.errors import CannotAnswer, GridError
 from backsight.examples import ExampleSet
+from backsight.maths.pathways import LOOKS
 from backsight.measurements import (
     Amplify,
     Backup,
@@ -41,7 +42,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
-    Pathways(max_samples=100),
+    Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
     Probes(max_samples=112, method="logistic"),
@@ -80,6 +81,7 @@ QUICK = Quick(
             for name in ("shapes", "objects")
             for kind in ("pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
         },
+        **dict.fromkeys(("pathways/pairs_a", "pathways/tabletop_a"), _ONE_SUITE),
         **dict.fromkeys(
             ("probes/grid_3x3", "probemaps/grid_3x3"), "the quick study probes both directions at once on grid_2x2"
         ),
@@ -91,10 +93,10 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "squares": (*ROWS, "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    "tabletop_a": ("behaviour", "creg"),
+    "tabletop_a": ("behaviour", "pathways", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),
 }

@@ -1,7 +1,8 @@
 """Executors: they take jobs and leave tables in a store. The serial one is the reference for every other.
 
 Rows are kept at least every `CHUNK_SECONDS`, so that a kill loses little, and at once on Ctrl-C. A job's batches are
-the same on every run, so a study that was stopped and gone on with gives the tables of one that was not.
+the same on every run, so a study that was stopped and gone on with gives the tables of one that was not. A job whose
+measurement is decided before all samples are asked ends there, at a place that its rows alone determine.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 
 from backsight.errors import StudyError
-from backsight.measurements.base import rows_of
+from backsight.measurements.base import enough, rows_of
 from backsight.measurements.batching import companions
 from backsight.models.vlm import VLM
 from backsight.studies.jobs import Job
@@ -29,12 +31,16 @@ Progress = Callable[[Job, int, int], None]
 
 @dataclass(frozen=True)
 class Done:
-    """A finished job and what it cost over all runs; `reused` where nothing was left to do."""
+    """A finished job and what it cost over all runs; `reused` where nothing was left to do.
+
+    `samples` is how many were asked about: fewer than the job has where its measurement needed no more.
+    """
 
     job: Job
     seconds: float
     forward_equivalents: float
     reused: bool
+    samples: int
 
 
 class Executor(ABC):
@@ -75,15 +81,18 @@ class Serial(Executor):
                 shown(job, left[-1].samples_done)
             else:
                 shown(job, len(job.samples))
-                yield Done(job, noted["seconds"], noted["forward_equivalents"], True)
+                asked = noted.get("samples", len(job.samples))
+                yield Done(job, noted["seconds"], noted["forward_equivalents"], True, asked)
         try:
             for number, indices in enumerate(jobs[0].batches):
-                takers = [running for running in left if number not in running.done]
+                takers = [running for running in left if running.takes(number)]
                 if takers:
                     self._batch(takers, number, indices)
                 for running in takers:
                     running.keep_if_due()
                     shown(running.job, running.samples_done)
+                for running in left:
+                    running.look(number)
         except BaseException:  # Ctrl-C too: what was computed is kept, then the interruption goes on
             for running in left:
                 running.keep()
@@ -136,6 +145,8 @@ class _Running:
         self.chunks = [chunk for chunk in store.chunks(job.table, job.key) if chunk.last <= len(job.batches)]
         self.done = {number for chunk in self.chunks for number in chunk.batches}
         self.pending: tuple[Chunk, ...] = ()  # of one batch each
+        self.looks = set(accumulate(len(part) for part in job.measurement.parts(job.samples)))
+        self.batches = len(job.batches)  # how many are wanted, as far as is known
         self.kept = time.monotonic()
 
     @property
@@ -147,6 +158,29 @@ class _Running:
         """The rows of a whole batch: one assignment, so that an interruption falls before or after it."""
         self.pending = (*self.pending, Chunk(number, number + 1, rows, seconds, forward_equivalents))
         self.done.add(number)
+
+    def takes(self, number: int) -> bool:
+        """Whether a batch is wanted and not done."""
+        return number < self.batches and number not in self.done
+
+    def look(self, number: int) -> None:
+        """Want no more batches after this one where its end is a look and the rows up to there are enough."""
+        asked = sum(len(indices) for indices in self.job.batches[: number + 1])
+        if number + 1 < self.batches and asked in self.looks and self._enough(number + 1):
+            self.batches = number + 1
+
+    def _enough(self, batches: int) -> bool:
+        rows: dict[int, list[dict[str, Any]]] = {index: [] for of in self.job.batches[:batches] for index in of}
+        for row in self._rows(batches):
+            rows[row["sample"]].append(row["row"])
+        return enough(self.job.measurement, self.job.samples, rows)
+
+    def _rows(self, batches: int) -> list[dict[str, Any]]:
+        """The rows of the first batches with their samples, in the order of the samples."""
+        wanted = {index for of in self.job.batches[:batches] for index in of}
+        chunks = sorted([*self.chunks, *self.pending], key=lambda chunk: chunk.first)
+        rows = (row for chunk in chunks for row in chunk.rows if row["sample"] in wanted)
+        return sorted(rows, key=lambda row: row["sample"])  # the sort is stable: a sample's own rows stay in order
 
     def keep_if_due(self) -> None:
         """Write what is pending where the last chunk is old."""
@@ -162,15 +196,15 @@ class _Running:
 
     def finish(self) -> Done:
         """Write its table."""
-        job, chunks = self.job, sorted([*self.chunks, *self.pending], key=lambda chunk: chunk.first)
-        ordered = sorted((row for chunk in chunks for row in chunk.rows), key=lambda row: row["sample"])
-        table = Table.of(  # the sort is stable: a sample's own rows stay in order
-            job.measurement.schema, [row["row"] for row in ordered], dict(job.provenance)
-        )
+        job, chunks = self.job, [*self.chunks, *self.pending]
+        rows = [row["row"] for row in self._rows(self.batches)]
+        table = Table.of(job.measurement.schema, rows, dict(job.provenance))
         seconds = sum(chunk.seconds for chunk in chunks)
         forward_equivalents = sum(chunk.forward_equivalents for chunk in chunks)
-        self.store.finish(job.table, job.key, table, {"seconds": seconds, "forward_equivalents": forward_equivalents})
-        return Done(job, seconds, forward_equivalents, False)
+        samples = sum(len(indices) for indices in job.batches[: self.batches])
+        noted = {"seconds": seconds, "forward_equivalents": forward_equivalents, "samples": samples}
+        self.store.finish(job.table, job.key, table, noted)
+        return Done(job, seconds, forward_equivalents, False, samples)
 
 
 def _joined(chunks: Sequence[Chunk]) -> list[Chunk]:

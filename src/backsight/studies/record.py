@@ -21,6 +21,7 @@ import torch
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
 from backsight.measurements import Measurement
+from backsight.measurements.base import look_counts
 from backsight.models.families.common import CHAT
 from backsight.models.vlm import VLM
 from backsight.results import result_of, today
@@ -191,7 +192,8 @@ def job_record(done: Done) -> dict[str, Any]:
         "set": job.set_name,
         "measurement": repr(job.measurement),
         "key": job.key,
-        "samples": len(job.samples),
+        "samples": done.samples,
+        "looks": list(look_counts(job.measurement, job.samples)),  # the budget last
         "batch": job.measurement.batch,
         "own_batch": job.own_batch,
         "seconds": round(done.seconds, 3),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import backsight
-from backsight.errors import StudyError
+from backsight.errors import StudyError, UsageError
 from backsight.examples import ExampleSet, Pair
 from backsight.measurements.base import Measurement
 from backsight.models import sizes
@@ -30,7 +30,8 @@ class Options:
     """What a study was asked for, beside model and folder.
 
     `quick` leaves out what needs many samples and gives the rest as many as its figures need (`defaults.QUICK`).
-    `samples` stands in for each measurement's own largest number of samples; `limit` can only lower it.
+    `samples` stands in for each measurement's own largest number of samples; `limit` can only lower it. `budget` is the
+    most questions of a measurement that asks until it is decided; UsageError where it has not one look.
     `memory` is the most bytes that weights and a batch may take; what None stands for is told in `studies/memory.py`.
     """
 
@@ -42,6 +43,18 @@ class Options:
     max_pixels: int | None = None
     memory: int | None = None
     samples: int | None = None
+    budget: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.budget is None:
+            return
+        if self.quick:
+            do = "give one of the two"
+            raise UsageError("A quick study has a budget of its own", got=f"quick, budget={self.budget}", do=do)
+        first = min((looks[0] for one in MEASUREMENTS if (looks := one.looks_at())), default=1)
+        if self.budget < first:
+            do = f"give a budget of {first} or more, or `limit` for fewer samples of every measurement"
+            raise UsageError("The budget ends before the first look", got=self.budget, do=do)
 
     @property
     def limited(self) -> int | str | None:
@@ -69,6 +82,9 @@ class Study:
         self._refuse_doubles()
         if self.options.samples is not None:
             self.measurements = [replace(m, max_samples=self.options.samples) for m in self.measurements]
+        if self.options.budget is not None:
+            budget = self.options.budget
+            self.measurements = [replace(m, max_samples=budget) if m.looks_at() else m for m in self.measurements]
         chosen = choices(
             self.sets, self.measurements, only=self.options.only, limit=self.options.limit, skipped=self.skipped,
             quick=QUICK if self.options.quick else None,
@@ -107,6 +123,7 @@ class Study:
             "seed": self.options.seed,
             "limit": self.options.limited,
             "samples": self.options.samples,
+            "budget": self.options.budget,
             "max_pixels": self.options.max_pixels,
         }
 

@@ -37,7 +37,10 @@ def announce(console: Console, study: Study) -> None:
     left, each = study.forward_equivalents(), study.seconds_each()
     host, gpu = memory.estimate(study.facts, study.left())
     taken = f"memory about {host / 2**20:.0f} MiB" + ("" if gpu is None else f", on the GPU {gpu / 2**20:.0f} MiB")
-    console.print(f"left to run: {left:.0f} forward equivalents, about {left * each:.0f} s; {taken}", soft_wrap=True)
+    most = "at most " if any(job.measurement.looks_at() for job in study.left()) else ""
+    console.print(
+        f"left to run: {most}{left:.0f} forward equivalents, about {left * each:.0f} s; {taken}", soft_wrap=True
+    )
 
 
 def step(console: Console, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import RESAMPLES
 from backsight.results.amplification.figure import FORM_WORDS, KIND_WORDS, draw
 from backsight.results.amplification.tables import ENOUGH
 from backsight.results.drawing.style import counted
@@ -33,7 +32,7 @@ METHOD = (
     "none is asked about; where pictures are composites, both parts may share half a photograph. Fitted by logistic "
     "regression, the columns of a probe sum to zero, so equation 3 as printed adds next to nothing with them; the "
     "authors' fit leaves some of its random beginning, and its columns need not.",
-    f"Intervals hold 95 %: percentile bootstrap over pictures ({RESAMPLES:,} draws). Shares of fewer than {SMALLEST} "
+    f'Intervals hold 95 %, pictures as units: Agresti and Coull\'s "plus four". Shares of fewer than {SMALLEST} '
     "failures or right answers are omitted.",
 )
 LIMITS = (

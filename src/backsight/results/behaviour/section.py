@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import RESAMPLES
 from backsight.results.behaviour.figure import draw
 from backsight.results.behaviour.sentences import accuracy, accuracy_sentence
 from backsight.results.pages import common
@@ -34,8 +33,8 @@ METHOD = (
 )
 CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475), table 6."
 INTERVALS = (
-    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked "
-    "several times; Wilson's over images where all are answered wholly right or wholly wrong. Groups of "
+    'Intervals hold 95 %: Agresti and Coull\'s "plus four" with the effective number of questions, as an image is '
+    "asked several times: fewer than were asked where the answers about an image go together. Groups of "
     f"fewer than {SMALLEST} questions are omitted."
 )
 LIMITS = (

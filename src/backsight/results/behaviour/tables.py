@@ -50,7 +50,7 @@ BEHAVIOUR_SUMMARY = Schema(
         "accuracy": "float",
         "low": "float",
         "high": "float",
-        "interval": "str",  # bootstrap over images; wilson where every image scores the same
+        "interval": "str",  # agresti-coull, with images as units
         "p_answer": "float",
         "chance": "float",
         "omitted": "bool",  # fewer questions than the stated smallest number: no figures

@@ -24,7 +24,7 @@ WHATSUP_SUMMARY = Schema(
         "accuracy": "float",
         "low": "float",
         "high": "float",
-        "interval": "str",  # bootstrap over sets of four; wilson where every set scores the same
+        "interval": "str",  # agresti-coull, with sets of four as units
         "n": "int",  # pictures, complete pairs or complete sets
         "chance": "float",
         "omitted": "bool",
@@ -42,8 +42,8 @@ def whatsup_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     individual: right / pictures. pair: both opposites of one set right / pairs (left and right; on and under; front
     and behind). set: all four right / sets. Only pairs and sets that are complete count, and `n` says how many; rows
     without a group count nowhere. `chance` is that of independent guesses among four answers: 1/4, 1/16 for a pair,
-    1/256 for a set (more generally 1 / options to the power of pictures). Intervals hold 95 %, from a bootstrap over
-    sets, as the pictures of a set are of the same things; below `smallest` the numbers are omitted. DataError for
+    1/256 for a set (more generally 1 / options to the power of pictures). Intervals hold 95 %, with sets as
+    units, as the pictures of a set are of the same things; below `smallest` the numbers are omitted. DataError for
     rows of another schema.
     """
     expect(rows, "behaviour")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import RESAMPLES
 from backsight.results.pages.layers import ANSWER_RULE
 
 IMAGES_CAPTION = (
@@ -31,7 +30,7 @@ IMAGES = (
     _KEPT,
 )
 INTERVALS = (
-    f"Intervals hold 95 %: percentile bootstrap over clean images ({RESAMPLES:,} draws). Groups of fewer than "
+    'Intervals hold 95 %, clean images as units: Agresti and Coull\'s "plus four". Groups of fewer than '
     f"{SMALLEST} kept pairs are omitted."
 )
 IMAGES_LIMITS = (

@@ -47,6 +47,13 @@ class Study:
         return mapping(self.data.get("verdict"))
 
     @property
+    def verdicts(self) -> dict[str, Mapping[str, Any]]:
+        """The same of each set that was judged, by its name; of an older study the one that it has."""
+        of = mapping(self.data.get("verdicts"))
+        judged = {name: one for name, one in of.items() if mapping(one)}
+        return judged or ({text(self.verdict.get("suite")): self.verdict} if self.verdict else {})
+
+    @property
     def titles(self) -> dict[str, str]:
         """What to call each set, by its name."""
         named = {text(one.get("name")): text(one.get("title")) for one in self.sets}

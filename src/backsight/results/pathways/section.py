@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.maths.pathways import CHANCE
+from backsight.maths.pathways import CHANCE, CONTROL
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
-from backsight.results.pages.study import Study, text
-from backsight.results.pages.wording import decimal, unbroken, with_interval
+from backsight.results.pages.study import Study, mapping, number, text
+from backsight.results.pages.wording import decimal, unbroken, whole_percent, with_interval
 from backsight.results.pathways import text as words_of
 from backsight.results.pathways.figure import draw
-from backsight.results.pathways.verdict import QUESTION, cells_sentence, control_sentence, source_sentence
+from backsight.results.pathways.verdict import (
+    QUESTION,
+    axes_sentence,
+    budget_sentence,
+    cells_sentence,
+    control_sentence,
+    source_sentence,
+)
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, asked, direction, condition
 CONDITIONS = {"plain": "As it is", "removed": "Order removed", "cells": "Single cells", "shuffled": "Shuffled"}
 ABLATED = ("removed", "cells", "shuffled")
+OPTIONAL = ("removed", "cells")  # edits that not every set or architecture allows
 ASKED = {"order": "Suite's own", "control": "Presence"}
 NO_CELLS = "not available"
+NO_CONTROL = "no control"
 AT_CHANCE = "at chance"
 
 
@@ -36,6 +45,7 @@ def pathways(study: Study) -> common.Part | None:
         notes=(),
         figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
         tables=(
+            *_outcomes(study),
             _accuracies(study, by_about),
             _shares(study, by_about, whole=True),
             _shares(study, by_about, whole=False),
@@ -56,8 +66,35 @@ def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
     if not lead:
         return None
     asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
-    sentences = (control_sentence(verdict, asked=asked), cells_sentence(verdict))
-    return Answer(QUESTION, lead, tuple(Statement(one, "figure-pathways") for one in sentences), "figure-pathways")
+    read = (budget_sentence(verdict), axes_sentence(verdict), cells_sentence(verdict))
+    sentences = (control_sentence(verdict, asked=asked), *read)
+    statements = tuple(Statement(one, "figure-pathways") for one in sentences if one)
+    return Answer(QUESTION, lead, statements, "figure-pathways")
+
+
+def _outcomes(study: Study) -> list[Grid]:
+    """What was found of each pathway, a row a set and axis; no table where the study says it of no pathway."""
+    lines = []
+    for name, judged in study.verdicts.items():
+        asked, budget = number(judged.get("questions")), number(judged.get("budget"))
+        for axis, one in {"all": judged, **mapping(judged.get("axes"))}.items():
+            found = [mapping(mapping(mapping(one).get("pathways")).get(pathway)) for pathway in ("vision", "language")]
+            if not all(found):
+                continue
+            count = number(mapping(mapping(one).get("accuracy")).get("n"))
+            of = f" of {budget:.0f}" if axis == "all" and asked is not None and budget else ""
+            cells = (f"{text(each.get('outcome'))} ({_measured(each.get('share'))})" for each in found)
+            asked_words = "–" if count is None else f"{count:.0f}{of}"
+            lines.append((common.title(study, name), axis, *cells, text(mapping(one).get("source")), asked_words))
+    columns = ("Suite", "Axis", "Vision encoder", "Language model", "In one word", "Questions")
+    title = "Each pathway by itself, by set and axis"
+    return [Grid(title, columns, tuple(lines), words=5, note=words_of.OUTCOMES)] if lines else []
+
+
+def _measured(share: object) -> str:
+    numbers = [number(mapping(share).get(key)) for key in ("value", "low", "high")]
+    there = [one for one in numbers if one is not None]
+    return whole_percent(there[0], there[1], there[2]) if len(there) == 3 else "no share"
 
 
 def _accuracies(study: Study, by_about: Mapping[Key, Row]) -> Grid:
@@ -82,7 +119,7 @@ def _accuracies(study: Study, by_about: Mapping[Key, Row]) -> Grid:
 
 def _cell(row: Row | None, condition: str, *, interval: bool = False) -> str:
     if row is None:
-        return NO_CELLS if condition == "cells" and interval else "–"
+        return NO_CELLS if condition in OPTIONAL and interval else "–"
     if row["omitted"]:
         return f"omitted (n={row['questions']})"
     return with_interval(row["accuracy"], row["low"], row["high"]) if interval else decimal(row["accuracy"])
@@ -117,10 +154,12 @@ def _of_two(row: Row) -> str:
 
 def _share(row: Row | None, plain: Row, condition: str) -> str:
     if row is None:
-        return NO_CELLS if condition == "cells" else "–"
+        return NO_CELLS if condition in OPTIONAL else "–"
     if row["omitted"] or plain["omitted"]:
         return "omitted"
-    if plain["low_of_two"] <= CHANCE:
+    if plain["asked"] == "control" and plain["low_of_two"] <= CONTROL:
+        return NO_CONTROL
+    if plain["low_of_two"] <= CHANCE or row["share"] is None:
         return AT_CHANCE
     return with_interval(row["share"], row["share_low"], row["share_high"])
 

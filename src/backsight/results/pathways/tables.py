@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.intervals import mean_over_images
-from backsight.maths.pathways import share
+from backsight.maths.pathways import CONTROL, share
 from backsight.tables import Schema, Table
 
 PATHWAYS = Schema(
@@ -43,7 +45,8 @@ PATHWAYS_SUMMARY = Schema(
         "accuracy_of_two": "float",
         "low_of_two": "float",
         "high_of_two": "float",
-        "share": "float",  # of the accuracy of two above one half that is left; missing for plain
+        # Of the accuracy of two above one half that is left; missing for plain, and where that accuracy is too small.
+        "share": "float",
         "share_low": "float",
         "share_high": "float",
         "omitted": "bool",
@@ -64,7 +67,8 @@ def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 images = at["image_id"].astype(str)
                 two = mean_over_images(at["correct_of_two"].astype(float), images)
                 every = mean_over_images(at["correct"].astype(float), images)
-                left = None if omitted or condition == "plain" else share(part, str(condition))
+                told = asked != "control" or _known(part)
+                left = share(part, str(condition)) if told and not omitted and condition != "plain" else None
                 numbers = {
                     "accuracy": every.mean, "low": every.low, "high": every.high,
                     "accuracy_of_two": two.mean, "low_of_two": two.low, "high_of_two": two.high,
@@ -76,3 +80,9 @@ def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                     | {name: None if omitted else value for name, value in numbers.items()}
                 )
     return Table.of(PATHWAYS_SUMMARY, summary, rows.provenance)
+
+
+def _known(part: pd.DataFrame) -> bool:
+    """Whether the presence question is a control here: its accuracy is known to be above `CONTROL`."""
+    plain = part[part["condition"] == "plain"]
+    return mean_over_images(plain["correct_of_two"].astype(float), plain["image_id"].astype(str)).low > CONTROL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import RESAMPLES
+from backsight.maths.pathways import CONTROL
 
 CAPTION = (
     "Accuracy between the two things that the question does not name, with 95 % intervals: as it is, and with one "
@@ -24,17 +24,26 @@ METHOD = (
     "The presence question is which of two things is in the picture: it needs no spatial information. Where it is "
     "still answered right, the edit left the rest of the model at work.",
     "Answers are read out twice: among all options, as in the paper's tables, and between the two things that "
-    "the question does not name, where chance is one half. The figure and the shares go by the latter.",
+    "the question does not name, or a relation and its opposite, where chance is one half. The figure and the shares "
+    "go by the latter. Order can be removed of drawn figures only: a photograph, or a scene in perspective, has no "
+    "picture that shows one thing without the others at another position with the same tokens. There the "
+    "shuffle stands alone.",
 )
 SHARES = (
     "A share is (accuracy with the pathway ablated - .5) / (accuracy - .5), between two. One says that nothing is "
-    "lost, zero that chance is left. Where the accuracy itself is not wholly above one half, no share is given: "
-    "at chance. Single cells are not available where the architecture gives a patch its position by a table."
+    "lost, zero that chance is left. Where the accuracy itself is not far enough above one half, no share is given: "
+    f"at chance. Of the presence question none is given unless its accuracy is known to be above {CONTROL}: no "
+    "control. Single cells are not available where the architecture gives a patch its position by a table, removal "
+    "where the set shows no drawn figures."
+)
+OUTCOMES = (
+    "In brackets the share that is left with the other pathway ablated, with its 95 % interval over all looks. Axes "
+    "are judged by the same bound on their own questions."
 )
 RULE = "The verdict on where position comes from follows a fixed rule."
 INTERVALS = (
-    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws); Wilson's where all images "
-    f"score the same. Groups of fewer than {SMALLEST} questions are omitted."
+    "Intervals hold 95 %, images as units: Agresti and Coull's of accuracies, Fieller's of shares. In the verdict they "
+    f"hold over all looks together. Groups of fewer than {SMALLEST} questions are omitted."
 )
 LIMITS = (
     "Removal takes away what the vision encoder wrote of where these things stand. It does not leave their "
@@ -46,6 +55,6 @@ LIMITS = (
     "Single cells are shown to the vision encoder without what is around them, so it cannot write order and "
     "cannot see a thing that reaches over several cells as one. They are not available where the architecture "
     "gives a patch its position by a table: there a cell cannot be shown without a position.",
-    "The interval is over images, not over other words, other pictures than rows of three, or another training "
+    "The interval is over images, not over other words, other pictures than those of the set, or another training "
     "of the model.",
 )

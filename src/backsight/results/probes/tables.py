@@ -69,7 +69,7 @@ def probes_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             pictures = int(group.loc[there, "image_id"].nunique())
             omitted = pictures < smallest
             interval = mean_over_images(
-                column[there].astype(float), group.loc[there, "image_id"].astype(str), shares=False
+                column[there].astype(float), group.loc[there, "image_id"].astype(str), shares=measure in MEASURES
             )
             numbers = {"share": interval.mean, "low": interval.low, "high": interval.high}
             chance = 0.0 if measure in SELECTIVITY else 1 / int(group["places"].iloc[0])

@@ -38,7 +38,8 @@ METHOD = (
     "exchanged among themselves: what is left is position, not what else a probe can learn from a token.",
     "Background tokens are those of no object. They count as right where the probe, which saw none of them, gives "
     "the position of the strip or field that they lie in.",
-    f"Intervals hold 95 %: percentile bootstrap over test pictures ({RESAMPLES:,} draws). Groups of fewer than "
+    'Intervals hold 95 %, test pictures as units: Agresti and Coull\'s "plus four"; of differences (selectivity) a '
+    f"percentile bootstrap ({RESAMPLES:,} draws). Groups of fewer than "
     f"{SMALLEST} test pictures are omitted.",
 )
 FITS = {
