@@ -7,7 +7,7 @@ edit that never applied while the model was called is an error on exit: no edit 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -249,6 +249,22 @@ class Hooks:
             return torch.zeros(value.shape[:2], dtype=torch.bool, device=value.device)
         mask = call.mask(positions, value.shape[1], self.image_token_id)
         return mask if mask is None else mask.to(value.device)
+
+
+@contextmanager
+def at_block(model: Any, layer: int, act: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Call `act` with the input (batch, position, d_model) of a decoder block, gradients and all; what it gives back
+    takes the input's place. For training, where the seam's parameters are not frozen."""
+
+    def hook(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        taken = act(given[0])
+        return None if taken is None else (taken, *given[1:])
+
+    handle = model.get_decoder().layers[layer].register_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _like(mask: Tensor, value: Tensor) -> Tensor:

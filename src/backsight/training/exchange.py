@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backsight.models import hooks
 from backsight.stimuli.layouts import Layout
 from backsight.training import positions
 from backsight.training.packing import Packed
@@ -38,15 +39,11 @@ def acting(model: Any, packed: Packed, asked: Sequence[Asked], block: int, layou
     rows, tokens = torch.tensor(to).T
     other_rows, other_tokens = torch.tensor(source).T
 
-    def exchange(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        states = given[0]
+    def exchange(states: Tensor) -> Tensor:
         by_image = states[image].view(len(asked), -1, states.shape[-1])
         taken = by_image.clone()
         taken[rows, tokens] = by_image[other_rows, other_tokens]
-        return (states.masked_scatter(image[:, :, None].expand_as(states), taken.flatten(0, 1)), *given[1:])
+        return states.masked_scatter(image[:, :, None].expand_as(states), taken.flatten(0, 1))
 
-    handle = model.get_decoder().layers[block].register_forward_pre_hook(exchange)
-    try:
+    with hooks.at_block(model, block, exchange):
         yield
-    finally:
-        handle.remove()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from backsight.errors import UsageError
 from backsight.grid import TokenGrid
-from backsight.models import embeds
+from backsight.models import embeds, hooks
 from backsight.stimuli import object_pictures, rows
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.layouts import Layout
@@ -106,12 +106,8 @@ def listening(model: Any, layer: int | None) -> Iterator[list[Tensor]]:
     if layer is None:
         yield heard
         return
-    block = model.get_decoder().layers[layer]
-    handle = block.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
-    try:
+    with hooks.at_block(model, layer, heard.append):
         yield heard
-    finally:
-        handle.remove()
 
 
 def image_states(model: Any, packed: Packed, heard: Sequence[Tensor]) -> Tensor:
