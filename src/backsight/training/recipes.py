@@ -194,13 +194,22 @@ EXCHANGED = Stage(
     "exchanged", 600, {"squares": 1.0}, rate=1.5e-3, floor=0.3, images=12, horizon=1200, fresh=True,
     pathways={"exchanged": 0.5, "reversible": 0.2, "plain": 0.3}, taught=Teaching(2), exchange=2,
 )  # fmt: skip
-RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, EXCHANGED, replace(
+EVERYTHING_EXCHANGED = replace(
     EXCHANGED, name="everything exchanged", steps=900, rate=1e-3, floor=0.02, horizon=None, textured=0.5, fresh=False,
     mixture={
         "squares": 0.2, "shapes": 0.16, "objects": 0.24, "placed": 0.03, "scattered": 0.17, "tabletop": 0.13,
         "composites": 0.07,
     },
-)))  # fmt: skip
+)  # fmt: skip
+# What the rows pushed out comes back.
+SETTLING_EXCHANGED = replace(
+    EVERYTHING_EXCHANGED, name="settling", fresh=True,
+    mixture={
+        "squares": 0.08, "shapes": 0.07, "objects": 0.12, "placed": 0.08, "scattered": 0.33, "tabletop": 0.2,
+        "composites": 0.12,
+    },
+)  # fmt: skip
+RELAY = replace(PLAIN, name="relay", stages=(*PLAIN.stages, EXCHANGED, EVERYTHING_EXCHANGED, SETTLING_EXCHANGED))
 
 
 def build_cutouts(seed: int) -> tuple[Any, Any]:
