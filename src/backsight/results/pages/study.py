@@ -16,6 +16,7 @@ from urllib.parse import quote
 from backsight.results.drawing.style import suite_title
 from backsight.tables import Table
 
+SEEN = {"builtin:cutouts"}  # built-in models that were shown pieces of photographs
 PHOTOGRAPHS = {"coco_pairs", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
@@ -61,9 +62,10 @@ class Study:
 
     @property
     def unseen_photographs(self) -> set[str]:
-        """The sets of photographs put to a built-in model, which was trained on generated scenes alone."""
-        built_in = text(mapping(self.data.get("model")).get("name")).startswith("builtin:")
-        return PHOTOGRAPHS & set(self.titles) if built_in else set()
+        """The sets of photographs put to a built-in model that was trained on generated scenes alone."""
+        name = text(mapping(self.data.get("model")).get("name"))
+        unseen = name.startswith("builtin:") and name not in SEEN
+        return PHOTOGRAPHS & set(self.titles) if unseen else set()
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table; none where there is no such table."""
