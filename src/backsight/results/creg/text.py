@@ -28,12 +28,13 @@ METHOD = (
     "an answer sees an image token there through keys and values of a normalised state, which the state's length does "
     "not change. Which layers are so is tried when a model is opened (contracts). They are left out of every form of "
     "CREG; of the single layer nothing is then left. A layer at which one question's relevance is no more than its own "
-    "rounding is left out of that question. The gradient's length, which gradient norm and magnitudes take at layer -2, "
-    "is not zero.",
+    "rounding is left out of that question. The gradient's length, which gradient norm and magnitudes take at layer "
+    "-2, is not zero.",
     "The others go through the same projection. Not contrastive, and single layer, contrastive, are table 5's; single "
     "layer is section 5.1's baseline, with neither layers nor contrast. Integrated gradients, times the "
     "state, are taken at 217 points evenly spaced in log alpha, where they add up to the logit's change (each map says "
-    "how nearly); 50 equal steps are a named option, and accumulated gradient magnitudes are appendix A.3's. Attention rollout explains no answer, so "
+    "how nearly); 50 equal steps are a named option, and accumulated gradient magnitudes are appendix A.3's. "
+    "Attention rollout explains no answer, so "
     "it has no target. GradCAM is at the last block of the vision encoder. Chefer's relevance is not in the paper's "
     "tables. The paper aims the baselines at the right answer alone; here they have both targets.",
     "The paper's: 8 sectors, sigma of 0.6 times r_max, r_max of twice the distance of both centres (appendix A.3), "
