@@ -8,7 +8,7 @@ import torch
 from backsight.examples import Example
 from backsight.maths import saliency
 from backsight.measurements import relevance
-from backsight.models import gradients, reach_contract, replay
+from backsight.models import by_hand, gradients, reach_contract, replay
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.training.questions import corpus
@@ -56,11 +56,22 @@ def test_a_block_without_a_norm_sees_the_length(questions: list[Example]) -> Non
 def test_a_share_of_length_is_read_by_hand() -> None:
     """Rounding, or what the epsilon of a norm does: sixteen times less of a state that is four times longer."""
     unit = torch.finfo(torch.float32).eps
-    assert reach_contract.is_blind(30 * unit, 30 * unit, dtype=torch.float32)
-    assert reach_contract.is_blind(1e-3, 1e-3 / 16, dtype=torch.float32)
-    assert not reach_contract.is_blind(1e-3, 1e-3 / 4, dtype=torch.float32)
-    assert not reach_contract.is_blind(1e-1, 1e-1 / 4, dtype=torch.bfloat16)
-    assert reach_contract.is_blind(1e-2, 1e-2, dtype=torch.bfloat16)  # 2 units of bfloat16 are .0156
+
+    def blind(plain: float, longer: float, dtype: torch.dtype = torch.float32, within: float = 1e-4) -> bool:
+        return reach_contract.is_blind(plain, longer, dtype=dtype, within=within)
+
+    assert blind(30 * unit, 30 * unit)
+    assert blind(1e-3, 1e-3 / 16)
+    assert not blind(1e-3, 1e-3 / 4)
+    assert not blind(1e-3, 1e-3 / 16, within=1e-6)  # far more than an epsilon does: something is added across the state
+    assert not blind(1e-1, 1e-1 / 4, torch.bfloat16)
+    assert blind(1e-2, 1e-2, torch.bfloat16)  # 2 units of bfloat16 are .0156
+
+
+def test_what_is_added_across_the_state_is_seen() -> None:
+    """The hand-set model's block before the last adds a constant in a feature of its own: CREG has evidence there."""
+    vlm = VLM(*by_hand.lookup(corpus()), check=False)
+    assert vlm.length_blind == (vlm.n_layers - 1,)
 
 
 def test_gradient_times_state_within_its_rounding_is_no_evidence() -> None:

@@ -19,7 +19,10 @@ from backsight.models.findings import Finding
 from backsight.models.seam import Seam
 
 LONGER = 4.0  # how much longer states are made; what the epsilon of a norm does falls with the square
-FALLEN = 8.0  # how many times smaller the product is then, at least; where length matters it falls by four at most
+FALLEN = 8.0  # how many times smaller the product is then, at least
+# An addition across the state falls with the square as well. So what falls is an epsilon's only where it is no more than
+# so many times epsilon over the state's mean square.
+EPSILONS = 100.0
 NAME = "gradient times state at image tokens"
 
 
@@ -36,7 +39,8 @@ class Tried:
 def tried(vlm: Seam) -> list[Tried]:
     """Layers from the last block's input downwards, to the first at which the length is seen.
 
-    On one small picture, for the logit of the top token less that of the second; the cost is not counted.
+    On one small picture, for a mixture of all logits, so that whatever is read of a token counts; the cost is not
+    counted.
     """
     with vlm.uncounted():
         return _tried(vlm)
@@ -45,24 +49,30 @@ def tried(vlm: Seam) -> list[Tried]:
 def _tried(vlm: Seam) -> list[Tried]:
     batch = vlm.prepare(contract_parts.examples(vlm)[:1])
     trace, image = replay.record(vlm, batch), batch.image_mask
-    first, second = trace.logits[0].topk(2).indices.tolist()
+    mixed = torch.cos(torch.arange(trace.logits.shape[-1], device=vlm.device)).to(trace.logits.dtype)
     layers: list[Tried] = []
     for layer in range(vlm.n_layers - 1, -1, -1):
         plain = trace.resid_pre(layer)
         longer = plain.clone()
         longer[image] *= LONGER
-        slopes = gradients.along_path(trace, layer, [plain, longer], [lambda z: z[:, first] - z[:, second]])[0]
+        slopes = gradients.along_path(trace, layer, [plain, longer], [lambda z: z @ mixed])[0]
         taken = [(g[image].float(), h[image].float()) for g, h in zip(slopes, (plain, longer), strict=True)]
         shares = [float(saliency.share_of_length(g, h)) for g, h in taken]
-        layers.append(Tried(layer, is_blind(*shares, dtype=vlm.dtype), shares[0]))
+        epsilon = getattr(vlm.model.config.get_text_config(), "rms_norm_eps", 1e-5)
+        within = float(epsilon / plain[image].float().square().mean(-1).min().clamp_min(1e-30))
+        layers.append(Tried(layer, is_blind(*shares, dtype=vlm.dtype, within=within), shares[0]))
         if not layers[-1].blind:
             break
     return layers
 
 
-def is_blind(plain: float, longer: float, *, dtype: torch.dtype) -> bool:
-    """Whether a share of gradient times state is rounding, or falls with the square of the state's length."""
-    return plain <= saliency.rounding(dtype) or longer <= max(saliency.rounding(), plain / FALLEN)
+def is_blind(plain: float, longer: float, *, dtype: torch.dtype, within: float) -> bool:
+    """Whether a share of gradient times state is rounding, or what a norm's epsilon leaves of it.
+
+    That falls with the square of the state's length and is of the size of `within`, epsilon over the mean square.
+    """
+    fallen = longer <= max(saliency.rounding(), plain / FALLEN)
+    return plain <= saliency.rounding(dtype) or (fallen and plain <= EPSILONS * within)
 
 
 def reach(vlm: Seam) -> Finding:
