@@ -74,6 +74,12 @@ def test_what_is_added_across_the_state_is_seen() -> None:
     assert vlm.length_blind == (vlm.n_layers - 1,)
 
 
+def test_without_a_gradient_nothing_is_known() -> None:
+    """No answer of this hand-set model reads the picture."""
+    vlm = VLM(*by_hand.lookup(corpus(), "nowhere"), check=False)
+    assert vlm.length_blind == () and reach_contract.reach(vlm).detail == "layer -2: no gradient"
+
+
 def test_gradient_times_state_within_its_rounding_is_no_evidence() -> None:
     """By hand: products of 3 and -3 cancel to nothing, of 3 and 4 to 7 of a norm of 5."""
     gradient, state = torch.tensor([[1.0, -1.0], [0.0, 0.0]]), torch.tensor([[3.0, 3.0], [5.0, 5.0]])

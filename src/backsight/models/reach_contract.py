@@ -20,8 +20,8 @@ from backsight.models.seam import Seam
 
 LONGER = 4.0  # how much longer states are made; what the epsilon of a norm does falls with the square
 FALLEN = 8.0  # how many times smaller the product is then, at least
-# An addition across the state falls with the square as well. So what falls is an epsilon's only where it is no more than
-# so many times epsilon over the state's mean square.
+# An addition across the state falls with the square as well. So what falls is an epsilon's only where it is no more
+# than so many times epsilon over the state's mean square.
 EPSILONS = 100.0
 NAME = "gradient times state at image tokens"
 
@@ -29,11 +29,12 @@ NAME = "gradient times state at image tokens"
 @dataclass(frozen=True)
 class Tried:
     """One layer of resid_pre: whether an answer is `blind` to the length of states there, and gradient times state as a
-    `share` of what its features would give if they did not cancel (`saliency.share_of_length`)."""
+    `share` of what its features would give if they did not cancel (`saliency.share_of_length`); None where there is no
+    gradient to tell it by, as where no answer reads the picture."""
 
     layer: int
     blind: bool
-    share: float
+    share: float | None
 
 
 def tried(vlm: Seam) -> list[Tried]:
@@ -57,6 +58,9 @@ def _tried(vlm: Seam) -> list[Tried]:
         longer[image] *= LONGER
         slopes = gradients.along_path(trace, layer, [plain, longer], [lambda z: z @ mixed])[0]
         taken = [(g[image].float(), h[image].float()) for g, h in zip(slopes, (plain, longer), strict=True)]
+        if not any(g.any() for g, _ in taken):
+            layers.append(Tried(layer, False, None))
+            break
         shares = [float(saliency.share_of_length(g, h)) for g, h in taken]
         epsilon = getattr(vlm.model.config.get_text_config(), "rms_norm_eps", 1e-5)
         within = float(epsilon / plain[image].float().square().mean(-1).min().clamp_min(1e-30))
@@ -78,7 +82,12 @@ def is_blind(plain: float, longer: float, *, dtype: torch.dtype, within: float) 
 def reach(vlm: Seam) -> Finding:
     """Which layers are blind to the length of an image token's state: nothing to fail at, but to know of relevance."""
     words = [
-        f"layer {one.layer - vlm.n_layers - 1}: {'zero by construction' if one.blind else 'not zero'} ({one.share:.0e})"
+        f"layer {one.layer - vlm.n_layers - 1}: "
+        + (
+            "no gradient"
+            if one.share is None
+            else f"{'zero by construction' if one.blind else 'not zero'} ({one.share:.0e})"
+        )
         for one in vlm.length_tried
     ]
     return Finding(NAME, True, ", ".join(words))
