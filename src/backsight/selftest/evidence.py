@@ -25,9 +25,9 @@ from backsight.selftest.base import Bench, Control, Seen
 SECTOR = 45.0  # degrees of a compass of eight
 CHANCE = 0.25
 # What is read of a token before the last block is its normalised state, so that the gradient times the state is zero
-# there whatever the model: methods of that one layer have no known answer other than none. GradCAM looks at the vision
-# encoder, where every cell of a direction is alike.
-UNKNOWN = ("single_layer", "single_layer_contrastive", "gradcam")
+# there whatever the model: methods of that one layer have no known answer other than none, and CREG without it is CREG.
+# GradCAM looks at the vision encoder, where every cell of a direction is alike.
+UNKNOWN = ("single_layer", "single_layer_contrastive", "integrated_gradients_right", "creg_from_third", "gradcam")
 KNOWN = tuple(name for name in METHODS if name not in UNKNOWN)
 FEW = ("creg", "rollout", "chefer")  # of those that are repeated for a changed picture
 
