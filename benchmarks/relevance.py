@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from backsight.maths import saliency
 from backsight.measurements import relevance
+from backsight.models import reach_contract
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
@@ -127,6 +128,7 @@ def captum_path(vlm: VLM, batch: Batch, layer: int) -> list[Tensor]:
 
 def counted(vlm: VLM, batch: Batch, steps: int = 50) -> dict[str, float]:
     """Forward equivalents of each part, both targets."""
+    reach_contract.tried(vlm)  # at the first call of a model that was not proved
     one = flops(lambda: call(vlm, batch))
     return {
         name: flops(lambda methods=methods: relevance.maps(vlm, batch, methods, steps=steps)) / one  # type: ignore[misc]

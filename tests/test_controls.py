@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from backsight import stimuli
 from backsight.errors import CannotAnswer
 from backsight.examples import ExampleSet, PlainPicture
 from backsight.maths import compass
 from backsight.measurements import Flip, Knockout, Moved, relevance
-from backsight.measurements.knockout import between, empty_picture, token_effects
+from backsight.measurements.knockout import STEADY, between, empty_picture, token_effects
 from backsight.measurements.mirror import mirrored, moved
 from backsight.models import embeds, replay
 from backsight.models.prompts import Batch
@@ -87,13 +86,14 @@ def test_every_method_stands_beside_the_effects(tiny_vlm: VLM, pairs: ExampleSet
     frame = Knockout(methods=FAST, depth=3)(tiny_vlm, pairs[:4]).frame.set_index("method")
     assert set(frame["form"]) == {"attention", "embedding"}
     assert len(frame) == 4 * 2 * (5 + len(FAST))
-    assert frame.loc["knockout", "correlation"].to_numpy() == pytest.approx(1)
+    # Effects near their rounding share ranks, and so do maps near theirs, which is another width.
+    assert frame.loc["knockout", "correlation"].min() > 0.85
     assert (frame.loc["knockout", "angle"] == 0).all()
     assert frame.loc["constant", "correlation"].isna().all() and frame.loc["constant", "angle"].notna().all()
     assert frame.loc["random_relevance", "correlation"].abs().max() < 0.6
 
 
-def test_the_correlation_is_spearmans(tiny_vlm: VLM, pairs: ExampleSet) -> None:
+def test_the_correlation_is_of_ranks_that_near_effects_share(tiny_vlm: VLM, pairs: ExampleSet) -> None:
     example = pairs[2]
     batch = tiny_vlm.prepare([example])
     maps = relevance.maps(tiny_vlm, batch, ["creg"], depth=3)
@@ -102,7 +102,14 @@ def test_the_correlation_is_spearmans(tiny_vlm: VLM, pairs: ExampleSet) -> None:
     rows = Knockout(methods=("creg",), depth=3)(tiny_vlm, ExampleSet("pairs", (example,))).rows()
     (row,) = [r for r in rows if (r["method"], r["form"]) == ("creg", "attention")]
     shown = maps.relevance["creg", "prediction"][0]
-    assert row["correlation"] == pytest.approx(stats.spearmanr(shown, effects.abs().numpy()).statistic, abs=1e-3)
+    size = effects.abs().double().numpy()
+
+    def shared(values: np.ndarray[Any, Any], width: float) -> list[float]:
+        return [sum(0.5 + np.clip((one - other) / width, -1, 1) / 2 for other in values) for one in values]
+
+    widths = (0.01 * np.abs(shown).max(), max(0.01 * size.max(), STEADY * max(map(abs, maps.chosen[0].scores))))
+    by_hand = np.corrcoef(shared(shown, widths[0]), shared(size, widths[1]))[0, 1]
+    assert row["correlation"] == pytest.approx(by_hand, abs=1e-3)
 
 
 def test_the_angle_between_compasses_is_that_of_their_peaks() -> None:

@@ -45,8 +45,16 @@ def test_an_explanation_is_the_measurements(tiny_vlm: VLM, asked: Example) -> No
     assert sum(made.probabilities) == pytest.approx(1)
 
 
+# They rest on layer -2 alone, where gradient times state is zero by construction, or are CREG without it.
+BLIND = {"single_layer", "single_layer_contrastive", "integrated_gradients_right", "creg_from_third"}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_explains(tiny_vlm: VLM, asked: Example, method: str) -> None:
+    if method in BLIND:
+        with pytest.raises(CannotAnswer, match="not available for this model"):
+            explained(tiny_vlm, asked, method, "truth")
+        return
     made = explained(tiny_vlm, asked, method, "truth")
     assert made.relevance.shape == (36,) and made.relevance.max() > 0
     if method in relevance.METHODS:

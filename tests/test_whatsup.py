@@ -406,9 +406,12 @@ def test_the_three_numbers_by_hand() -> None:
         "set": (1 / 3, 3),
     }
     assert {m: r["chance"] for m, r in found.items()} == {"individual": 1 / 4, "pair": 1 / 16, "set": 1 / 256}
-    # Sets are drawn: their shares of pictures are 1, 3/4 and 2/4, so no resample leaves these bounds.
-    assert 0.5 <= found["individual"]["low"] < 0.75 < found["individual"]["high"] <= 1
-    assert (found["set"]["low"], found["set"]["high"], found["set"]["interval"]) == (0, 1, "bootstrap")
+    # Three sets are all that an interval has.
+    assert 0 < found["individual"]["low"] < 0.75 < found["individual"]["high"] <= 1
+    # One of three: (1 + 2) / 7 and Student's quantile of six degrees of freedom times its error.
+    upper = 3 / 7 + 2.446912 * (3 / 7 * 4 / 7 / 7) ** 0.5
+    assert (found["set"]["low"], found["set"]["interval"]) == (0, "agresti-coull")
+    assert found["set"]["high"] == pytest.approx(upper)
     assert not any(r["omitted"] for r in found.values())
 
 

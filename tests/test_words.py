@@ -65,9 +65,9 @@ def swapped(clean: float, flipped: float, top: list[str | None]) -> Row:
     [
         ((0.005, 0.8, 0.1), ["ordinal"] * 20, "0", ""),
         ((0.005, 0.4, 0.1), ["ordinal"] * 20, "0", ""),  # under one half, and yet the most probable of all tokens
-        ((0.005, 0.03, 0.004), ["other"] * 20, "", "0"),  # a word that no one asked for is far more probable
-        ((0.005, 0.3, 0.1), ["ordinal"] * 9 + ["other"] * 11, "", "0"),  # in fewer than half
-        ((0.005, 0.3, 0.1), ["ordinal"] * 12 + ["other"] * 8, "0", ""),
+        ((0.005, 0.03, 0.004), ["other"] * 20, "", ""),  # a word that no one asked for is far more probable
+        ((0.005, 0.45, 0.1), ["ordinal"] * 9 + ["other"] * 11, "", "0"),  # in fewer than half
+        ((0.005, 0.45, 0.1), ["ordinal"] * 12 + ["other"] * 8, "0", ""),
         ((0.3, 0.3, 0.1), ["ordinal"] * 20, "", ""),  # it does not lead
         ((0.005, 0.8, 0.1), [None] * 20, "0", ""),  # rows of an earlier release: above all else together
         ((0.005, 0.4, 0.1), [None] * 20, "", "0"),
@@ -84,6 +84,9 @@ def test_a_layer_needs_the_outcome_to_be_the_answer(
 
 def test_a_largest_of_tiny_probabilities_is_no_layer() -> None:
     assert order_sentence("Squares", last_token((0.005, 0.03, 0.004), ["other"] * 20), 6) == (
+        "Squares: no such layer (20 pairs; it is the answer in none)"
+    )
+    assert order_sentence("Squares", last_token((0.005, 0.45, 0.004), ["other"] * 20), 6) == (
         "Squares: no such layer (20 pairs; it is the answer in none; it leads at layer 0 without being the model's "
         "answer)"
     )

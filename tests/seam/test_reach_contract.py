@@ -17,7 +17,7 @@ from .test_gradients import score
 
 
 def test_every_family_is_blind_to_length_at_the_last_blocks_input_and_no_further(vlm: VLM) -> None:
-    assert vlm.length_blind == (vlm.n_layers - 1,)
+    assert reach_contract.blind(vlm) == (vlm.n_layers - 1,)
     finding = reach_contract.reach(vlm)
     assert finding.passed and finding.detail.startswith("layer -2: zero by construction (")
     assert ", layer -3: not zero (" in finding.detail
@@ -28,7 +28,7 @@ def test_every_family_is_blind_to_length_at_the_last_blocks_input_and_no_further
 def test_the_precision_does_not_decide(dtype: torch.dtype) -> None:
     model, processor = tiny("qwen2_vl", corpus())
     vlm = VLM(model.to(dtype), processor, check=False)
-    assert vlm.length_blind == (vlm.n_layers - 1,)
+    assert reach_contract.blind(vlm) == (vlm.n_layers - 1,)
 
 
 def without_norm() -> VLM:
@@ -41,7 +41,7 @@ def without_norm() -> VLM:
 def test_a_block_without_a_norm_sees_the_length(questions: list[Example]) -> None:
     """There the cosine of gradient and state is large, layer -2 is evidence, and the methods that rest on it count."""
     vlm = without_norm()
-    assert vlm.length_blind == () and "layer -2: not zero" in reach_contract.reach(vlm).detail
+    assert reach_contract.blind(vlm) == () and "layer -2: not zero" in reach_contract.reach(vlm).detail
     batch = vlm.prepare(questions)
     upper = gradients.Upper.of(replay.record(vlm, batch), 1)
     slope, state = (of[0][batch.image_mask] for of in (upper.gradients(score), upper.states))
@@ -71,13 +71,13 @@ def test_a_share_of_length_is_read_by_hand() -> None:
 def test_what_is_added_across_the_state_is_seen() -> None:
     """The hand-set model's block before the last adds a constant in a feature of its own: CREG has evidence there."""
     vlm = VLM(*by_hand.lookup(corpus()), check=False)
-    assert vlm.length_blind == (vlm.n_layers - 1,)
+    assert reach_contract.blind(vlm) == (vlm.n_layers - 1,)
 
 
 def test_without_a_gradient_nothing_is_known() -> None:
     """No answer of this hand-set model reads the picture."""
     vlm = VLM(*by_hand.lookup(corpus(), "nowhere"), check=False)
-    assert vlm.length_blind == () and reach_contract.reach(vlm).detail == "layer -2: no gradient"
+    assert reach_contract.blind(vlm) == () and reach_contract.reach(vlm).detail == "layer -2: no gradient"
 
 
 def test_gradient_times_state_within_its_rounding_is_no_evidence() -> None:

@@ -79,7 +79,7 @@ def path_points(methods: Iterable[str], steps: int) -> int:
 
 
 def without(methods: Sequence[str], blind: Sequence[int], *, n_layers: int, depth: int) -> dict[str, str]:
-    """Which of some methods have no number on a model, and why, as far as its layers and `Seam.length_blind` tell."""
+    """Which of some methods have no number on a model, and why, by its layers and `reach_contract.blind` tell."""
     top, seen = n_layers - 1, [n_layers - 1 - k for k in range(depth) if n_layers - 1 - k not in blind]
     reasons = {}
     for name in (m for m in methods if METHODS[m].needs == "upper" or METHODS[m].top):

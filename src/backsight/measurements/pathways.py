@@ -187,8 +187,10 @@ def _removed(vlm: VLM, shown: Sequence[tuple[Example, TokenGrid]]) -> list[Tenso
     """The same a picture at a time."""
     sources = [isolated(example, grid.cell) for example, grid in shown]
     pictures = {p.id: p for entities, empty in sources for p in (empty, *(a.picture for a in entities))}
+    if not shown:
+        return []
     call = vlm.call([example for example, _ in shown])
-    parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values()), call), strict=True)) if pictures else {}
+    parts = dict(zip(pictures, embeds.of_pictures(vlm, list(pictures.values()), call), strict=True))
     values = []
     for (entities, empty), (_, grid) in zip(sources, shown, strict=True):
         value = parts[empty.id].clone()

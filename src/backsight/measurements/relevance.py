@@ -21,7 +21,7 @@ from backsight.examples import Example
 from backsight.maths import relevance as names
 from backsight.maths import saliency
 from backsight.measurements import memory
-from backsight.models import embeds, gradients, replay
+from backsight.models import embeds, gradients, reach_contract, replay
 from backsight.models.facts import Sizes
 from backsight.models.flops import Call, Flops
 from backsight.models.prompts import Batch
@@ -112,15 +112,15 @@ def maps(
     """The relevance of every image token of a batch by some methods, for both targets.
 
     `depth` layers from layer -2 down are aggregated, but for those where gradient times state is zero by construction
-    (`Seam.length_blind`); `steps` points are taken of paths by right sums (CREG, appendix A.3). `trace` is a recording
-    of the batch that is at hand.
+    (`reach_contract.blind`); `steps` points are taken of paths by right sums (CREG, appendix A.3). `trace` is a
+    recording of the batch that is at hand.
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
         raise UsageError("There is no such method of relevance", got=unknown, do=f"choose from: {', '.join(METHODS)}")
     trace = trace if trace is not None else replay.record(vlm, batch)
     results = Maps([_chosen(vlm, e, logits) for e, logits in zip(batch.examples, trace.logits, strict=True)])
-    results.missing.update(names.without(methods, vlm.length_blind, n_layers=vlm.n_layers, depth=depth))
+    results.missing.update(names.without(methods, reach_contract.blind(vlm), n_layers=vlm.n_layers, depth=depth))
     left = [name for name in methods if name not in results.missing]
     by_need = {need: [m for m in left if METHODS[m].needs == need] for need in ("upper", "path", "whole")}
     if by_need["upper"]:
@@ -154,7 +154,9 @@ def _upper(results: Maps, trace: replay.Trace, methods: Sequence[str], depth: in
     vlm, batch = trace.vlm, trace.batch
     upper = gradients.Upper.of(trace, depth)
     states = [_by_sample(state.detach(), batch) for state in upper.states]
-    seen = [k for k, layer in enumerate(gradients.layers_from_top(vlm, depth)) if layer not in vlm.length_blind]
+    seen = [
+        k for k, layer in enumerate(gradients.layers_from_top(vlm, depth)) if layer not in reach_contract.blind(vlm)
+    ]
     for contrastive in sorted({METHODS[m].contrastive for m in methods}):
         for target in results.targets:
             taken = upper.gradients(score(vlm, batch, results.chosen, target, contrastive))

@@ -1,4 +1,4 @@
-"""What a contract found."""
+"""What contracts found."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ class Finding:
         return f"{what}: {self.name}\n  where: {where}\n  got:   {self.detail}" + (
             f"\n  do:    {self.do}" if self.do else ""
         )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One layer of resid_pre: whether an answer is `blind` to the length of states there, and gradient times state as a
+    `share` of what its features would give if they did not cancel (`saliency.share_of_length`); None where there is no
+    gradient to tell it by, as where no answer reads the picture."""
+
+    layer: int
+    blind: bool
+    share: float | None

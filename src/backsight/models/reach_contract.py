@@ -9,13 +9,11 @@ further down, sees the length as well. Which of both a model is, is tried on one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from backsight.maths import saliency
 from backsight.models import contract_parts, gradients, replay
-from backsight.models.findings import Finding
+from backsight.models.findings import Finding, Tried
 from backsight.models.seam import Seam
 
 LONGER = 4.0  # how much longer states are made; what the epsilon of a norm does falls with the square
@@ -26,30 +24,26 @@ EPSILONS = 100.0
 NAME = "gradient times state at image tokens"
 
 
-@dataclass(frozen=True)
-class Tried:
-    """One layer of resid_pre: whether an answer is `blind` to the length of states there, and gradient times state as a
-    `share` of what its features would give if they did not cancel (`saliency.share_of_length`); None where there is no
-    gradient to tell it by, as where no answer reads the picture."""
-
-    layer: int
-    blind: bool
-    share: float | None
+def blind(vlm: Seam) -> tuple[int, ...]:
+    """The layers of resid_pre at which gradient times state is zero by construction, the highest first."""
+    return tuple(one.layer for one in tried(vlm) if one.blind)
 
 
-def tried(vlm: Seam) -> list[Tried]:
+def tried(vlm: Seam, trace: replay.Trace | None = None) -> tuple[Tried, ...]:
     """Layers from the last block's input downwards, to the first at which the length is seen.
 
-    On one small picture, for a mixture of all logits, so that whatever is read of a token counts; the cost is not
-    counted.
+    On one small picture, or a recording of one, for a mixture of all logits, so that whatever is read of a token
+    counts. A model is tried once, and the cost is not counted.
     """
-    with vlm.uncounted():
-        return _tried(vlm)
+    if vlm.length_tried is None:
+        with vlm.uncounted():
+            given = trace or replay.record(vlm, vlm.prepare(contract_parts.examples(vlm)[:1]))
+            vlm.length_tried = tuple(_tried(vlm, given))
+    return vlm.length_tried
 
 
-def _tried(vlm: Seam) -> list[Tried]:
-    batch = vlm.prepare(contract_parts.examples(vlm)[:1])
-    trace, image = replay.record(vlm, batch), batch.image_mask
+def _tried(vlm: Seam, trace: replay.Trace) -> list[Tried]:
+    image = trace.batch.image_mask
     mixed = torch.cos(torch.arange(trace.logits.shape[-1], device=vlm.device)).to(trace.logits.dtype)
     layers: list[Tried] = []
     for layer in range(vlm.n_layers - 1, -1, -1):
@@ -79,7 +73,7 @@ def is_blind(plain: float, longer: float, *, dtype: torch.dtype, within: float) 
     return plain <= saliency.rounding(dtype) or (fallen and plain <= EPSILONS * within)
 
 
-def reach(vlm: Seam) -> Finding:
+def reach(vlm: Seam, trace: replay.Trace | None = None) -> Finding:
     """Which layers are blind to the length of an image token's state: nothing to fail at, but to know of relevance."""
     words = [
         f"layer {one.layer - vlm.n_layers - 1}: "
@@ -88,6 +82,6 @@ def reach(vlm: Seam) -> Finding:
             if one.share is None
             else f"{'zero by construction' if one.blind else 'not zero'} ({one.share:.0e})"
         )
-        for one in vlm.length_tried
+        for one in tried(vlm, trace)
     ]
     return Finding(NAME, True, ", ".join(words))

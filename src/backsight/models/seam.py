@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from PIL import Image
@@ -21,13 +21,11 @@ from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
 from backsight.models import answers, blocks, counting, fingerprints
 from backsight.models.families import Family, family_of
+from backsight.models.findings import Tried
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
 from backsight.models.hooks import GradFrom, Hooks, Recording
 from backsight.models.prompts import Batch, Prompter
 from backsight.models.sites import Edit, Parts, Positions, SiteName
-
-if TYPE_CHECKING:
-    from backsight.models.reach_contract import Tried
 
 
 class Seam:
@@ -42,6 +40,7 @@ class Seam:
         self.prompter = Prompter(model, processor, self.family)
         self.parts = Parts.of(model, self.family)
         self.hooks = Hooks(model, self.parts, self.prompter.image_token_id)
+        self.length_tried: tuple[Tried, ...] | None = None  # of `reach_contract`, once it was tried
         self._ledger = Ledger()
         self._options: dict[tuple[str, ...], list[list[int]] | None] = {}
         self._grids: dict[tuple[int, int], TokenGrid] = {}
@@ -246,18 +245,6 @@ class Seam:
     def vision_share(self) -> float:
         """The vision encoder's and projector's share of the FLOPs of one plain call, a short question's."""
         return self.seen.picture / self.seen.of(self.reference.plain())
-
-    @cached_property
-    def length_tried(self) -> list[Tried]:
-        """What was tried of the layers at which an answer may not see the length of an image token's state."""
-        from backsight.models import reach_contract  # it works on a seam
-
-        return reach_contract.tried(self)
-
-    @property
-    def length_blind(self) -> tuple[int, ...]:
-        """The layers of resid_pre at which gradient times state is zero by construction, the highest first."""
-        return tuple(one.layer for one in self.length_tried if one.blind)
 
     @property
     def n_parameters(self) -> int:

@@ -1,7 +1,7 @@
 """The facts of an open model: what a plan must know of it, counted from its configuration and its processor.
 
 One prompt is prepared, and what others take follows from their texts and the sizes of their pictures. Nothing is run
-but what a model that was opened unproved has not yet been tried on (`Seam.length_blind`).
+but what a model that was opened unproved has not yet been tried on (`reach_contract`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from backsight.examples import Example, Pair, PlainPicture
-from backsight.models import answers, blocks, replay
+from backsight.models import answers, blocks, reach_contract, replay
 from backsight.models.facts import ModelFacts, Replays, Shown, Stack, sides
 from backsight.models.families.common import ENTERS_ONCE, LACKING
 from backsight.models.seam import Seam
@@ -53,7 +53,7 @@ def facts(vlm: Seam, samples: Iterable[Example | Pair], *, priced: bool = True) 
         seen=vlm.seen if priced else None,
         replays=_replays(vlm) if priced else None,
         leads=_leads(vlm, dict.fromkeys([None, *(e.system for e in examples)])),
-        length_blind=() if vlm.hooks.edits else vlm.length_blind,
+        length_blind=() if vlm.hooks.edits else reach_contract.blind(vlm),
         native=vlm.grid.size,
         prompts=prompts,
         spellings={option: tuple(answers.spellings(vlm.tokenizer, option)) for option in options},
