@@ -90,8 +90,10 @@ def test_a_largest_of_tiny_probabilities_is_no_layer() -> None:
         "Squares: no such layer (20 pairs; it is the answer in none; it leads at layer 0 without being the model's "
         "answer)"
     )
-    said = flip_sentence("Squares", [swapped(0.01, 0.04, ["other"] * 20)], TOKEN_WORDS, 6)
-    assert said.startswith("Squares: no layer (20 pairs; it flips in none; it leads at layer 0 without")
+    tiny = flip_sentence("Squares", [swapped(0.01, 0.04, ["other"] * 20)], TOKEN_WORDS, 6)
+    assert tiny == "Squares: no layer (20 pairs; it flips in none)"
+    leading = flip_sentence("Squares", [swapped(0.01, 0.45, ["other"] * 20)], TOKEN_WORDS, 6)
+    assert leading.startswith("Squares: no layer (20 pairs; it flips in none; it leads at layer 0 without")
 
 
 def test_order_and_flips_in_words() -> None:
