@@ -27,7 +27,7 @@ from backsight.measurements import (
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results import RESULTS
-from backsight.selftest.base import Bench, Control, Seen, layers, reading_layer
+from backsight.selftest.base import SIZES, Bench, Control, Seen, layers, reading_layer
 from backsight.tables import Table
 from backsight.training.questions import corpus
 
@@ -42,7 +42,8 @@ def interchange(name: str) -> Control:
     def judge(bench: Bench) -> Seen:
         vlm = bench.builtin(name)
         rows = bench.rows(vlm, Interchange(), bench.squares(vlm), bench.count("pairs"))
-        return ordinal(standing_out(rows), curves(rows), reading_layer(vlm), f"builtin:{name}")
+        seen = ordinal(standing_out(rows), curves(rows), reading_layer(vlm), f"builtin:{name}")
+        return seen._replace(power=(*_with_fewer(rows, reading_layer(vlm), f"builtin:{name}", "ordinal"), *seen.power))
 
     return Control(
         "interchange", f"ordinal window, {name}",
@@ -77,7 +78,10 @@ def objects(name: str, *, removed: bool) -> Control:
         shown = [bench.rows(v, measurement, bench.squares(v), bench.count("pairs")) for v in (vlm, other)]
         mine, others = (standing_out(rows, tokens="objects") for rows in shown)
         quiet = not curves(shown[1], tokens="objects").empty
-        return flips(mine, curves(shown[0], tokens="objects"), reading_layer(vlm), others, quiet, f"builtin:{name}")
+        at, model = reading_layer(vlm), f"builtin:{name}"
+        seen = flips(mine, curves(shown[0], tokens="objects"), at, others, quiet, model)
+        fewer = _with_fewer(shown[0], at, model, "flipped", tokens="objects")
+        return seen._replace(power=(*fewer, *seen.power))
 
     return Control(
         "image_interchange", f"{about}, {name}",
@@ -247,6 +251,17 @@ def at_layer(means: pd.DataFrame, outcome: str, layer: int) -> float:
 def power(model: str, layer: int, share: float, means: pd.DataFrame) -> dict[str, Any]:
     """How often a positive control showed its outcome at its layer, with how many pairs."""
     return {"model": model, "layer": layer, "share": round(share, 4), "pairs": int(means["pairs"].max())}
+
+
+def _with_fewer(rows: Table, at: int, model: str, outcome: str, **of: str) -> list[dict[str, Any]]:
+    """The same power with only the first of the pairs, as many as other studies have."""
+    pairs = list(dict.fromkeys(rows.frame["pair_id"]))
+    entries = []
+    for count in (size["pairs"] for size in SIZES.values() if size["pairs"] < len(pairs)):
+        means = curves(Table(rows.schema, rows.frame[rows.frame["pair_id"].isin(pairs[:count])]), **of)
+        if not means.empty:
+            entries.append(power(model, at, at_layer(means, f"p_{outcome}", at), means))
+    return entries
 
 
 def named(window: set[int]) -> str:
