@@ -61,8 +61,8 @@ def share(group: pd.DataFrame, condition: str, quantile: float | None = None) ->
     ablated, plain, counts = _by_image(group, condition)
     if not len(counts):
         return None
-    found = fieller(ablated, plain, counts, quantile)
-    return None if found is None else Share(*found, int(counts.sum()))
+    interval = fieller(ablated, plain, counts, quantile)
+    return None if interval is None else Share(*interval, int(counts.sum()))
 
 
 def fieller(

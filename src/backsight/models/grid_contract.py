@@ -155,10 +155,10 @@ def compared(changes: Floats, tokens: TokenGrid, chosen: Sequence[int]) -> dict[
 def _tested(gaps: Floats) -> Against:
     from scipy import stats  # a third of a second of imports
 
-    told = gaps[gaps != 0]
-    if len(told) == 0:
+    unequal = gaps[gaps != 0]
+    if len(unequal) == 0:
         return Against(len(gaps), 1.0, 1.0)
-    p = [float(stats.wilcoxon(told, alternative=a, method="exact").pvalue) for a in ("greater", "less")]
+    p = [float(stats.wilcoxon(unequal, alternative=a, method="exact").pvalue) for a in ("greater", "less")]
     return Against(len(gaps), p[0], p[1], float(gaps.mean()))
 
 
@@ -183,8 +183,8 @@ def _order(tokens: TokenGrid) -> list[int]:
         if tokens.kind[token] == "cell" and Box(*tokens.box[token]).width > 0 and Box(*tokens.box[token]).height > 0
     ]  # fmt: skip
     named = _rivals(tokens, cells)
-    told = {token: sum(of[i] is not None and of[i] != token for of in named.values()) for i, token in enumerate(cells)}
-    return sorted(cells, key=lambda token: -told[token])
+    apart = {token: sum(of[i] is not None and of[i] != token for of in named.values()) for i, token in enumerate(cells)}
+    return sorted(cells, key=lambda token: -apart[token])
 
 
 def _rivals(tokens: TokenGrid, chosen: Sequence[int]) -> dict[str, list[int | None]]:

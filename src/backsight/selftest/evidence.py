@@ -123,9 +123,9 @@ def effects(subject: pd.DataFrame, nowhere: pd.DataFrame) -> Seen:
     none = nowhere[nowhere["method"] == EFFECTS]
     there = int(none["angles"].sum())
     fires = bool((own <= floor + SECTOR / 2).all() and len(own) and (boxes > 0).all())
-    said = ", ".join(f"{form} {value:.0f}°" for form, value in own.items())
+    angles = ", ".join(f"{form} {value:.0f}°" for form, value in own.items())
     return Seen(
-        f"effects point to the subject: {said} off", fires,
+        f"effects point to the subject: {angles} off", fires,
         f"effects in {there} question{'' if there == 1 else 's'}", there == 0 and len(none) > 0,
     )  # fmt: skip
 

@@ -203,11 +203,11 @@ def pathway(name: str) -> Control:
     def judge(bench: Bench) -> Seen:
         vlm = bench.builtin(name)
         blank = VLM(*tiny("qwen2_vl", corpus()))
-        said = [
+        sides = [
             verdict(bench.rows(v, Pathways(shuffles=2), bench.squares(v), bench.count("rows"))).source
             for v in (vlm, blank)
         ]
-        return judged(name, *said)
+        return judged(name, *sides)
 
     return Control(
         "pathways", f"verdict on {name}",

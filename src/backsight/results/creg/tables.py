@@ -135,7 +135,7 @@ def elsewhere(group: Group) -> Iterator[Cells]:
 
 def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
     """CREG where the model is right and where it is wrong, for both targets, as table 3."""
-    lines, said = [], []
+    lines, sentences = [], []
     for place, group in by_place.items():
         if ("all", LEADING, CHOICE, DEFAULT) not in group:
             continue
@@ -151,11 +151,11 @@ def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
                 count = str(shown["chosen_questions"] or 0)
                 start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
                 lines.append((*start, named[0], "–", named[1], "–", named[2]))
-                said.append(decision_sentence(place_words(study, place), of[1], null))
+                sentences.append(decision_sentence(place_words(study, place), of[1], null))
     if lines:
         columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
         title = "CREG where the model is right and where it is wrong, as table 3"
-        note = " ".join([text.SUBSETS_NOTE, *filter(None, said)])
+        note = " ".join([text.SUBSETS_NOTE, *filter(None, sentences)])
         yield Grid(title, columns, tuple(lines), words=3, note=note)
 
 

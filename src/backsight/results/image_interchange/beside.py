@@ -40,21 +40,21 @@ def pathway_sentence(verdict: Mapping[str, Any], title: str, row: Row) -> str:
     known = suffices(verdict)
     if known is None:
         return f"{start}: whether {pathway} suffices cannot be told"
-    said = f"{start}: {pathway} {'suffices' if known else 'does not suffice'}"
+    sentence = f"{start}: {pathway} {'suffices' if known else 'does not suffice'}"
     if row["omitted"]:
-        return f"{said}; too few pairs are answered right after removal to say more"
+        return f"{sentence}; too few pairs are answered right after removal to say more"
     layers = layer_words(row["layers"], None)
     if known and row["found"]:
-        return f"{said}, and it writes order into object tokens at {layers}"
+        return f"{sentence}, and it writes order into object tokens at {layers}"
     if known:
         return (
-            f"{said} although swapped object tokens flip no answer. Both can hold: it may read rotary positions and "
-            "token order where the answer is given, and go by nothing that is written into object tokens"
+            f"{sentence} although swapped object tokens flip no answer. Both can hold: it may read rotary positions "
+            "and token order where the answer is given, and go by nothing that is written into object tokens"
         )
     if row["found"]:
         lost = f", {row['dropped']} are not" if row["dropped"] else ""
         return (
-            f"{said} although it writes order into object tokens at {layers}. Both can hold: the flips are of the "
+            f"{sentence} although it writes order into object tokens at {layers}. Both can hold: the flips are of the "
             f"{counted(row['pairs'], 'pair')} that are answered right after removal{lost}"
         )
-    return f"{said}, and swapped object tokens flip no answer"
+    return f"{sentence}, and swapped object tokens flip no answer"

@@ -78,12 +78,12 @@ def _outcomes(study: Study) -> list[Grid]:
     for name, judged in study.verdicts.items():
         asked, budget = number(judged.get("questions")), number(judged.get("budget"))
         for axis, one in {"all": judged, **mapping(judged.get("axes"))}.items():
-            found = [mapping(mapping(mapping(one).get("pathways")).get(pathway)) for pathway in ("vision", "language")]
-            if not all(found):
+            both = [mapping(mapping(mapping(one).get("pathways")).get(pathway)) for pathway in ("vision", "language")]
+            if not all(both):
                 continue
             count = number(mapping(mapping(one).get("accuracy")).get("n"))
             of = f" of {budget:.0f}" if axis == "all" and asked is not None and budget else ""
-            cells = (f"{text(each.get('outcome'))} ({_measured(each.get('share'))})" for each in found)
+            cells = (f"{text(each.get('outcome'))} ({_measured(each.get('share'))})" for each in both)
             asked_words = "–" if count is None else f"{count:.0f}{of}"
             lines.append((common.title(study, name), axis, *cells, text(mapping(one).get("source")), asked_words))
     columns = ("Suite", "Axis", "Vision encoder", "Language model", "In one word", "Questions")

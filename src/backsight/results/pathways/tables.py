@@ -67,8 +67,8 @@ def pathways_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 images = at["image_id"].astype(str)
                 two = mean_over_images(at["correct_of_two"].astype(float), images)
                 every = mean_over_images(at["correct"].astype(float), images)
-                told = asked != "control" or _known(part)
-                left = share(part, str(condition)) if told and not omitted and condition != "plain" else None
+                known = asked != "control" or _known(part)
+                left = share(part, str(condition)) if known and not omitted and condition != "plain" else None
                 numbers = {
                     "accuracy": every.mean, "low": every.low, "high": every.high,
                     "accuracy_of_two": two.mean, "low_of_two": two.low, "high_of_two": two.high,

@@ -138,8 +138,8 @@ def axes_sentence(verdict: Mapping[str, Any]) -> str:
     for axis, one in mapping(verdict.get("axes")).items():
         outcomes = {name: text(of.get("outcome")) for name, of in _pathways(mapping(one)).items()}
         if outcomes:
-            said = ", ".join(f"{name} {'undecided' if of == 'cannot tell' else of}" for name, of in outcomes.items())
-            parts.append(f"{axis}: {said}")
+            worded = ", ".join(f"{name} {'undecided' if of == 'cannot tell' else of}" for name, of in outcomes.items())
+            parts.append(f"{axis}: {worded}")
     return f"By axis, from fewer questions each: {'; '.join(parts)}." if parts else ""
 
 
@@ -176,10 +176,10 @@ def control_sentence(verdict: Mapping[str, Any], *, asked: bool) -> str:
     for condition, share in shares.items():
         verb = "holds" if share.low > BOUND else "loses half or more" if share.high < BOUND else "may hold or not"
         verbs.setdefault(verb, []).append(CONDITIONS[condition])
-    said = [verb if len(verbs) == 1 else f"{verb} {' and '.join(where)}" for verb, where in verbs.items()]
+    clauses = [verb if len(verbs) == 1 else f"{verb} {' and '.join(where)}" for verb, where in verbs.items()]
     left = ", ".join(f"{CONDITIONS[condition]} {share}" for condition, share in shares.items())
     asked_of = "The presence question, which needs no spatial information,"
-    return f"{asked_of} {listed(said)}: {left} of its accuracy above chance is left."
+    return f"{asked_of} {listed(clauses)}: {left} of its accuracy above chance is left."
 
 
 def _no_control(accuracy: Share | None) -> str:
