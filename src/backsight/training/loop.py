@@ -203,7 +203,7 @@ def _step(recipe: Recipe, number: int, step: int, learner: _Learner) -> dict[str
     pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
     if pathway in ("exchanged", "reversible"):
         asked = questions.with_reversed(kind, layout, images=images, key=scenes, exact=stage.exact)
-    # A model with a short window learns both of its masks, so that it answers under every release (`Packer._gemma`).
+    # A model with a short window learns both forms of its mask, so that it hangs on neither (`Packer._gemma`).
     cut = bool(np.random.default_rng([*key, 4]).random() < 0.5)
     packed = learner.packer.pack(asked, cut=cut)
     losses, named, heard = [], str(kind), []

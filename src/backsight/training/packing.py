@@ -59,7 +59,7 @@ class Packer:
             raise UsageError("A training answer must be one token", got=f"{answer!r} is {len(ids)} tokens")
         return ids[0]
 
-    def pack(self, asked: list[Asked], *, cut: bool = False) -> Packed:
+    def pack(self, asked: list[Asked], *, cut: bool = True) -> Packed:
         """The model's input for a list of pictures of equal size; `cut` as in `_gemma`."""
         images = [a.image for a in asked]
         if len({image.size for image in images}) > 1:
@@ -101,8 +101,8 @@ class Packer:
     def _gemma(self, ids: Tensor, segments: Tensor, positions: Tensor, cut: bool) -> dict[str, Any]:
         """Positions, and masks by kind of layer: image tokens see each other both ways, text as far as the window.
 
-        In sliding layers transformers up to 5.23 let an image token see all of its picture; from 5.24 on the window
-        cuts what is behind it (`cut`).
+        In sliding layers transformers lets the window cut what lies behind an image token in its own picture too
+        (`cut`). Without that an image token sees all of its picture.
         """
         window = int(self.model.config.get_text_config().sliding_window)
         image = ids == self.image_token
