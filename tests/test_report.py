@@ -280,7 +280,8 @@ def test_no_such_layer(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=()))
     said = words(page_of(folder))
     assert "Squares: no such layer (48 pairs, 2 dropped; it is the answer in at most 5.0 % of them, at layer 0)" in said
-    assert said.count("The positive control was not measured for this version.") == 2  # beside it, below the table
+    control = "Positive control: builtin:staged has the position at the last token at layer 3 in"
+    assert said.count(control) == 2  # beside it, below the table
     assert "none (n=48)" in said
 
 

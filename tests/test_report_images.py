@@ -94,7 +94,7 @@ def test_the_opening_says_which_tokens_flip_the_answer(tmp_path: Path) -> None:
     assert (
         "Do swapped image tokens flip the answer Layers at which they do: Squares: object tokens at no layer "
         "(it flips in at most 5.0 % of them, at layer 0), strips at layers 0-2 of 0-6 (it flips in up to 90.0 % of "
-        "them, at layer 0) (48 pairs, 2 dropped) The positive control was not measured for this version."
+        "them, at layer 0) (48 pairs, 2 dropped) Positive control: builtin:staged flips by object tokens at layer 3 in"
     ) in opening
     assert "Does the language model write order into object tokens" not in html and 'id="backup"' not in html
 

@@ -224,8 +224,8 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     html = page_of(folder)
     assert re.findall(r'<section id="(\w+)">', html) == [
-        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup", "contracts", "costs",
-        "reproduce",
+        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup", "contracts", "controls",
+        "costs", "reproduce",
     ]  # fmt: skip
     assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
         "Where position comes from",

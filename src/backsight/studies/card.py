@@ -85,7 +85,8 @@ def write_card(
         if r["condition"] != "picture":
             continue
         accuracy = f"{r['accuracy']:.3f} [{r['low']:.3f}, {r['high']:.3f}]"
-        cells = [r["suite"], r["prompt"] or "", r["direction"], r["read_out"], r["questions"], accuracy]
+        suite = f"{r['suite']}, on photographs" if r["ground"] == "photo" else r["suite"]
+        cells = [suite, r["prompt"] or "", r["direction"], r["read_out"], r["questions"], accuracy]
         lines.append(f"| {' | '.join(map(str, cells))} | {gray.get(_key(r), float('nan')):.3f} | {r['chance']:.3f} |")
     lines += _pathways_lines(*closed)
     target = folder / "README.md"
