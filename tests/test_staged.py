@@ -7,8 +7,6 @@ carries. S, the number of sliding layers below all full ones, is read from the c
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,8 @@ from backsight.models.vlm import VLM
 from backsight.selftest.base import reading_layer
 from backsight.stimuli.arrangements import TOUCHED
 from backsight.training.questions import corpus
+from backsight.training.recipes import build_staged
 
-BUILTIN = Path(str(resources.files("backsight") / "builtin"))
 BUILT = "random weights"
 SHIPPED = {"staged": (3, 7), "staged-2": (2, 6)}  # S, layers
 each = pytest.mark.parametrize("name", [BUILT, *SHIPPED])
@@ -35,29 +33,12 @@ each = pytest.mark.parametrize("name", [BUILT, *SHIPPED])
 
 @cache
 def model(name: str) -> VLM:
-    if name != BUILT and not (BUILTIN / name / "config.json").is_file():
-        pytest.skip(f"the package carries no {name}")
     return VLM(*built(), name=BUILT, check=False) if name == BUILT else load(f"builtin:{name}", device="cpu")
 
 
 def built() -> tuple[Any, Any]:
-    """Two sliding layers below two full ones, at random weights."""
-    text = dict(
-        hidden_size=64, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,
-        head_dim=16, query_pre_attn_scalar=16, sliding_window=8, max_position_embeddings=2048, initializer_range=0.1,
-        layer_types=["sliding_attention"] * 2 + ["full_attention"] * 2,
-        rope_parameters={
-            "sliding_attention": dict(rope_type="default", rope_theta=100.0),
-            "full_attention": dict(rope_type="linear", rope_theta=100.0, factor=1e9),
-        },
-    )  # fmt: skip
-    vision = dict(
-        model_type="siglip_vision_model", hidden_size=32, intermediate_size=64, num_hidden_layers=0,
-        num_attention_heads=2, patch_size=16, vision_use_head=False,
-    )  # fmt: skip
-    model, processor = small.gemma3(corpus(), text=text, vision=vision, side=192, tokens=144, seed=0)
-    with torch.no_grad():
-        model.get_submodule("model.vision_tower.embeddings.position_embedding").weight.zero_()
+    """The recipe's own architecture at random weights, two sliding layers below two full ones."""
+    model, processor = build_staged(0, blind=2, blocks=4)
     return model.eval(), processor
 
 
