@@ -15,7 +15,7 @@ from backsight.examples import ExampleSet, PlainPicture
 from backsight.maths import compass
 from backsight.measurements import Flip, Knockout, Moved, relevance
 from backsight.measurements.knockout import STEADY, between, empty_picture, token_effects
-from backsight.measurements.mirror import mirrored, moved
+from backsight.measurements.mirror import moved
 from backsight.models import embeds, replay
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit, ImageTokens
@@ -124,19 +124,6 @@ def test_vision_features_between_blocks_cannot_be_knocked_out() -> None:
 
 
 # In a mirror.
-
-
-def test_a_mirrored_question_has_the_mirrored_answer(pairs: ExampleSet) -> None:
-    for example in pairs.items[:4]:
-        turned = mirrored(example)
-        named = (str(example.subject), str(example.reference))
-        assert relation(*(turned.boxes[n] for n in named)) == turned.direction
-        assert turned.question == example.question and turned.options == example.options
-        expected = {"left": "2", "right": "1", "above": "3", "below": "4"}[str(example.direction)]
-        assert turned.answer == expected
-        assert np.array_equal(np.asarray(turned.image), np.asarray(example.image)[:, ::-1])
-        back = mirrored(turned)
-        assert back.boxes == example.boxes and back.answer == example.answer and back.image_id != example.image_id
 
 
 def test_the_layout_turns_in_a_mirror(tiny_vlm: VLM, pairs: ExampleSet) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from backsight.errors import CannotAnswer
 from backsight.examples import Example, ExampleSet
@@ -28,51 +27,17 @@ from backsight.measurements.relations import OfRelations, has_relation, question
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ONE_GRID
 from backsight.models.vlm import VLM
-from backsight.pictures import Picture
 from backsight.results import Result, flip
 from backsight.results import moved as of_moved
-from backsight.stimuli.questions import NUMBER, OPPOSITE, Direction
+from backsight.stimuli.questions import NUMBER, Direction
 from backsight.stimuli.relations import overlaps, relation
 from backsight.stimuli.render import ScenePicture
 from backsight.stimuli.scattered import RATIO
+from backsight.stimuli.turned import turned
 
 Compasses = dict[tuple[str, str | None], Floats]  # shares of the sectors by method and target
-MIRRORED = {NUMBER["left"]: NUMBER["right"], NUMBER["right"]: NUMBER["left"]}
 TRIES = 60  # positions that are sampled for a moved subject
 FAR = 60.0  # degrees that a moved subject must have turned at least
-
-
-@dataclass(frozen=True)
-class MirroredPicture(Picture):
-    """A picture with left and right exchanged."""
-
-    original: Picture
-
-    @property
-    def id(self) -> str:
-        return f"{self.original.id}-mirrored"
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.original.size
-
-    def open(self) -> Image.Image:
-        return ImageOps.mirror(self.original.open())
-
-
-def mirrored(example: Example) -> Example:
-    """The question about the mirrored picture, with boxes and answer mirrored; the words stay."""
-    width = example.picture.size[0]
-    direction = example.direction
-    return replace(
-        example,
-        id=f"{example.id}-mirrored",
-        picture=MirroredPicture(example.picture),
-        boxes={name: Box(width - b.right, b.top, width - b.left, b.bottom) for name, b in example.boxes.items()},
-        answer=MIRRORED.get(example.answer, example.answer),
-        direction=OPPOSITE[direction] if direction in ("left", "right") else direction,  # type: ignore[index]
-        source=None,
-    )
 
 
 def asks_where(samples: Samples) -> bool:
@@ -145,8 +110,8 @@ class Flip(_Twice):
         asked = recorded.asked
         if not asked:
             return []
-        turned = self.compasses(recorded.vlm, [mirrored(e) for e in asked])
-        pairs = zip(asked, self.recorded(recorded), turned, strict=True)
+        flipped_back = self.compasses(recorded.vlm, [_mirrored(e) for e in asked])
+        pairs = zip(asked, self.recorded(recorded), flipped_back, strict=True)
         return [
             question_columns(example) | {"method": key[0], "target": key[1], "sector": float(angle)}
             | {"share": float(share), "share_mirrored": float(back)}
@@ -202,6 +167,12 @@ class Moved(_Twice):
                     | {"dae_moved": compass.alignment_error(after[key], end)}
                 )
         return rows
+
+
+def _mirrored(example: Example) -> Example:
+    other = turned(example)
+    assert other is not None, "a question of where a subject is has a mirror image"
+    return other
 
 
 def moved(example: Example) -> Example | None:

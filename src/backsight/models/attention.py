@@ -75,7 +75,7 @@ def explicit(
     before = blocks.implementation(model.config.get_text_config())
     switch = before != NAME and (before != "eager" or bool(scores) or bool(weights))
     added = [module for module in scores or {} if module not in _SCORES]
-    watched = [module for module in weights or {} if module not in _WATCHERS]
+    watched = {module: _WATCHERS.get(module) for module in weights or {}}
     _SCORES.update(scores or {})
     _WATCHERS.update(weights or {})
     if switch:
@@ -85,7 +85,10 @@ def explicit(
     finally:
         for module in added:
             _SCORES.pop(module, None)
-        for module in watched:
-            _WATCHERS.pop(module, None)
+        for module, earlier in watched.items():
+            if earlier is None:
+                _WATCHERS.pop(module, None)
+            else:
+                _WATCHERS[module] = earlier
         if switch:
             blocks.set_implementation(model, before)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer
-from backsight.models import attention, blocks
 from backsight.models.prompts import Batch
 from backsight.models.replay import Trace
 from backsight.models.seam import Seam
@@ -84,11 +83,10 @@ class Whole:
     def of(cls, vlm: Seam, batch: Batch) -> Whole:
         """One forward pass of a batch."""
         seen: dict[int, Tensor] = {}
-        watchers = {blocks.attending(layer): _keep(seen, index) for index, layer in enumerate(vlm.parts.layers)}
         last = len(vlm.parts.vision_blocks) - 1
         begin, sites = ("vision", ("vision",)) if last >= 0 else (0, ("resid_pre",))
         with (
-            attention.explicit(vlm.model, weights=watchers),
+            vlm.watching(seen.__setitem__),
             vlm.recording(*sites, layers=[max(last, 0)], grad_from=begin) as recording,  # type: ignore[arg-type]
         ):
             logits = vlm.forward(batch)
@@ -102,10 +100,3 @@ class Whole:
         asked = [*self.attentions, *([] if self.vision is None else [self.vision])]
         slopes = list(torch.autograd.grad(score(self.logits).sum(), asked, retain_graph=True))
         return slopes[: len(self.attentions)], None if self.vision is None else slopes[-1]
-
-
-def _keep(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
-    def watch(weights: Tensor) -> None:
-        seen[index] = weights
-
-    return watch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from backsight.errors import EditError, UsageError
 from backsight.models import attention, blocks
+from backsight.models.families.common import capped
 from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
 
 GradFrom = int | Literal["vision"] | None
@@ -57,6 +58,7 @@ class Hooks:
         self.applied: dict[int, int] = {}
         self.calls = 0
         self._call: Call | None = None
+        self._watching = 0
         self._handles: list[Any] = []
 
     @property
@@ -110,6 +112,27 @@ class Hooks:
             self._reinstall()
 
     @contextmanager
+    def watching(self, watch: Callable[[int, Tensor], None], layers: Sequence[int] | None = None) -> Iterator[None]:
+        """Call `watch(layer, weights)` with the attention of each prompt in some layers, or in all.
+
+        Weights are (batch, head, query, key), behind the softmax and all edits. They are not kept: a watcher that wants
+        less than all of them takes it out there and then, so that one layer's stand in memory at a time.
+        """
+        self._check_layers("scores", layers)
+
+        def watcher(layer: int) -> attention.WeightWatcher:
+            def seen(weights: Tensor) -> None:
+                if self._call is not None and self._call.past == 0:
+                    watch(layer, weights)
+
+            return seen
+
+        chosen = range(len(self.parts.layers)) if layers is None else layers
+        watchers = {blocks.attending(self.parts.layers[layer]): watcher(layer) for layer in chosen}
+        with self._installed_for(watchers):
+            yield
+
+    @contextmanager
     def suspended(self) -> Iterator[None]:
         """No edit and no recording sees what runs inside the context."""
         edits, recordings = self.edits, self.recordings
@@ -141,6 +164,17 @@ class Hooks:
             raise UsageError(f"The site {site!r} has no such layer", got=wrong, do=f"give 0 to {count - 1}")
 
     @contextmanager
+    def _installed_for(self, watchers: dict[nn.Module, attention.WeightWatcher]) -> Iterator[None]:
+        """Hooks that know which call is in progress, while some attention modules are watched."""
+        self._watching += 1
+        try:
+            with self._installed(), attention.explicit(self.model, weights=watchers):
+                yield
+        finally:
+            self._watching -= 1
+            self._reinstall()
+
+    @contextmanager
     def _installed(self) -> Iterator[None]:
         self._reinstall()
         scored = any(e.site == "scores" for e in self.edits) or any("scores" in r.sites for r in self.recordings)
@@ -157,7 +191,7 @@ class Hooks:
         """Take every hook off and, while a context is open, put the needed ones on again."""
         while self._handles:
             self._handles.pop().remove()
-        if not self.edits and not self.recordings:
+        if not self.edits and not self.recordings and not self._watching:
             return
         parts, add = self.parts, self._handles.append
         add(parts.base.register_forward_pre_hook(self._enter, with_kwargs=True))
@@ -173,12 +207,35 @@ class Hooks:
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         past = blocks.decoded_before(kwargs)
-        self._call = Call(blocks.input_ids(args, kwargs), blocks.padding_mask(kwargs), past)
+        call = Call(blocks.input_ids(args, kwargs), blocks.padding_mask(kwargs), past)
+        if past == 0 and self.gated:
+            call = replace(call, logits=self._plain_logits(call, args, kwargs))
+        self._call = call
         self.calls += 1
         if past == 0:
             encoded = blocks.is_encoded(kwargs)  # by `generate`, before it called the model
             for recording in self.recordings:
                 recording.values = {k: v for k, v in recording.values.items() if encoded and k[0] == "vision"}
+
+    @property
+    def gated(self) -> bool:
+        """Whether an edit has a gate, so that each prompt takes a second forward pass."""
+        return any(edit.gate is not None for edit in self.edits)
+
+    def _plain_logits(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """Next-token logits (batch, vocabulary) of the call in progress without its gated edits."""
+        edits, recordings, calls = self.edits, self.recordings, self.calls
+        self.edits, self.recordings = [edit for edit in edits if edit.gate is None], []
+        try:
+            with torch.no_grad():
+                output = self.parts.base(*args, **{**blocks.without_cache(kwargs), **blocks.WHOLE_PROMPT})
+        finally:
+            self.edits, self.recordings, self.calls = edits, recordings, calls
+        hidden: Tensor = output.last_hidden_state
+        mask = call.mask("last", hidden.shape[1], self.image_token_id)
+        assert mask is not None
+        head: Any = self.model.lm_head
+        return capped(self.model, head(hidden[mask.to(hidden.device)]))
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self._call = None
@@ -231,14 +288,33 @@ class Hooks:
         mask = None if edit.site == "vision" else self._mask(edit.positions, edit.site, value, call)
         if edit.site == "vision":
             new = edit.apply(value)
+        elif edit.keys is not None:
+            seen = self._pairs(edit, mask, value, call)
+            if not seen.any():
+                return value
+            by_key = value.transpose(2, 3)  # (batch, query, key, head)
+            changed = edit.apply(by_key[seen], _by_row(edit, call, seen))
+            new = by_key.masked_scatter(_like(seen, by_key), changed).transpose(2, 3)
         elif mask is None:
-            new = edit.apply(value.flatten(0, 1)).view_as(value)
+            every = torch.ones(value.shape[:2], dtype=torch.bool, device=value.device)
+            new = edit.apply(value.flatten(0, 1), _by_row(edit, call, every)).view_as(value)
         elif not mask.any():
             return value
         else:
-            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask]))
+            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask], _by_row(edit, call, mask)))
         self.applied[id(edit)] += 1
         return new
+
+    def _pairs(self, edit: Edit, queries: Tensor | None, scores: Tensor, call: Call) -> Tensor:
+        """(batch, query, key), true where an edit of scores (batch, query, head, key) with `keys` acts."""
+        batch, length, _, width = scores.shape
+        assert edit.keys is not None
+        keys = call.mask(edit.keys, length, self.image_token_id)
+        every = torch.ones(batch, length, dtype=torch.bool, device=scores.device)
+        seen = every if keys is None else keys.to(scores.device)
+        if width > length:  # a cache of fixed length: what stands behind the prompt is no key of it
+            seen = torch.cat([seen, seen.new_zeros(batch, width - length)], 1)
+        return (every if queries is None else queries)[:, :, None] & seen[:, None, :]
 
     def _mask(self, positions: Positions, site: SiteName, value: Tensor, call: Call) -> Tensor | None:
         if site == "image_embeds" and isinstance(positions, str) and positions == "all":
@@ -268,4 +344,12 @@ def at_block(model: Any, layer: int, act: Callable[[Tensor], Tensor | None]) -> 
 
 
 def _like(mask: Tensor, value: Tensor) -> Tensor:
-    return mask.view(*mask.shape, *[1] * (value.ndim - 2)).expand_as(value)
+    return mask.view(*mask.shape, *[1] * (value.ndim - mask.ndim)).expand_as(value)
+
+
+def _by_row(edit: Edit, call: Call, chosen: Tensor) -> Tensor | None:
+    """What an edit's gate gives for the prompt of each chosen row, (row,); None where it has none."""
+    if edit.gate is None:
+        return None
+    assert call.logits is not None
+    return edit.gate(call.logits).to(chosen.device)[chosen.nonzero()[:, 0]]

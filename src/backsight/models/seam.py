@@ -21,6 +21,7 @@ from backsight.examples import Example, Picture, PlainPicture, as_picture
 from backsight.grid import TokenGrid
 from backsight.models import answers, blocks, counting, fingerprints
 from backsight.models.families import Family, family_of
+from backsight.models.families.common import capped
 from backsight.models.findings import Tried
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
 from backsight.models.hooks import GradFrom, Hooks, Recording
@@ -120,7 +121,7 @@ class Seam:
     def forward(self, batch: Batch) -> Tensor:
         """Next-token logits behind each prompt, (batch, vocabulary)."""
         call = self.call(batch)
-        self.charge(call, call.forward())
+        self.charge(call, call.forward() * (2 if self.hooks.gated else 1))
         with torch.set_grad_enabled(self.hooks.wants_gradients):
             output = self.model(**batch.inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
         logits: Tensor = output.logits[:, -1]
@@ -141,11 +142,18 @@ class Seam:
         """Apply edits in every call inside the context, `model.generate` included."""
         return self.hooks.editing(*edits)
 
+    def watching(
+        self, watch: Callable[[int, Tensor], None], layers: Sequence[int] | None = None
+    ) -> AbstractContextManager[None]:
+        """Call `watch(layer, weights)` with the attention (batch, head, query, key) of every prompt inside the context.
+
+        One layer's weights stand in memory at a time: what a watcher does not keep is gone.
+        """
+        return self.hooks.watching(watch, layers)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits (..., vocabulary) of states at the input of the final norm, (..., d_model)."""
-        scores: Tensor = self.model.lm_head(self.parts.norm(hidden))
-        cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
-        return scores if cap is None else torch.tanh(scores / cap) * cap
+        return capped(self.model, self.model.lm_head(self.parts.norm(hidden)))
 
     def generate(self, batch: Batch, *, max_new_tokens: int = 8) -> list[str]:
         """Plain greedy generation, the new text of each prompt."""

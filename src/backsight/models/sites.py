@@ -49,27 +49,44 @@ class Edit:
     device. At `resid_pre`, `resid_post` and `image_embeds` a row is (d_model,); at `heads` (heads x head_dim,); at
     `scores` (head, key), one row a query. At `vision` the function takes a block's whole output. An edit addresses
     the prompt, not the tokens decoded after it, unless `decoded`. `layers` None means every layer of the site.
+
+    At `scores`, `keys` are the positions that are looked at: then a row is (head,), one a query and key of those.
+    `gate` makes of a prompt's plain next-token logits (batch, vocabulary) one number a prompt (batch,), and the
+    function takes that number of each row's prompt (row,) as its second argument. The plain logits come from a forward
+    pass of their own, in which edits without a gate apply.
     """
 
     site: SiteName
-    function: Callable[[Tensor], Tensor]
+    function: Callable[..., Tensor]
     layers: tuple[int, ...] | None = None
     positions: Positions = "all"
     decoded: bool = False
+    keys: Positions | None = None
+    gate: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if self.site not in SITES:
             raise UsageError("There is no such site", got=self.site, do=f"choose from: {', '.join(SITES)}")
         if self.site == "vision" and not (isinstance(self.positions, str) and self.positions == "all"):
             raise UsageError("The vision encoder's blocks have no prompt positions", got=self.positions, do='use "all"')
+        if self.keys is not None and (self.site != "scores" or self.decoded):
+            raise UsageError(
+                "Only scores of a prompt have keys", got=f"{self.site}, decoded={self.decoded}", do="leave out keys"
+            )
+        if self.gate is not None and (self.site == "vision" or self.decoded):
+            raise UsageError(
+                "A gate needs a site of the prompt in the language model",
+                got=f"{self.site}, decoded={self.decoded}", do="leave out the gate",
+            )  # fmt: skip
 
     def at(self, site: SiteName, layer: int) -> bool:
         """Whether the edit speaks to this site and layer."""
         return site == self.site and (self.layers is None or layer in self.layers)
 
-    def apply(self, rows: Tensor) -> Tensor:
-        """The function's result; EditError where it changed shape, dtype or device."""
-        new = self.function(rows)
+    def apply(self, rows: Tensor, gated: Tensor | None = None) -> Tensor:
+        """The function's result, of the rows and what its gate gave for each; EditError where it changed shape, dtype
+        or device."""
+        new = self.function(rows) if self.gate is None else self.function(rows, gated)
         got = (tuple(new.shape), new.dtype, new.device)
         if got != (tuple(rows.shape), rows.dtype, rows.device):
             raise EditError(
@@ -88,6 +105,7 @@ class Call:
     input_ids: Tensor | None
     attention_mask: Tensor | None
     past: int
+    logits: Tensor | None = None  # (batch, vocabulary), plain ones, where an edit has a gate
 
     def mask(self, positions: Positions, length: int, image_token_id: int) -> Tensor | None:
         """(batch, position), true at the selected positions; None for all. EditError where they cannot be found."""

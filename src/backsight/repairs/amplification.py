@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,17 +13,22 @@ from backsight.errors import UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import edits, probes
 from backsight.models import embeds
-from backsight.models.sites import Edit
+from backsight.models.prompts import Batch
+from backsight.models.sites import Edit, SiteName
 from backsight.models.vlm import VLM
+from backsight.repairs.base import Affine, Fitted, Repair
 from backsight.stimuli.arrangements import by_arrangement, labelled, split
 
 Form = Literal["projected", "printed"]
 LARGEST = 15.0
 
 
-@dataclass(frozen=True)
-class Amplified:
+@dataclass(frozen=True, eq=False)
+class Amplified(Fitted):
     """A fitted amplification: `directions` (direction, d_model), added to every image token on its way in."""
+
+    name: ClassVar[str] = "amplification"
+    sites: ClassVar[tuple[SiteName, ...]] = ("image_embeds",)
 
     directions: Tensor
     alpha: float
@@ -35,19 +39,31 @@ class Amplified:
         change = edits.amplified if self.form == "projected" else edits.shifted
         return change(states, self.directions, self.alpha)
 
-    def applied(self, vlm: VLM) -> AbstractContextManager[None]:
-        """A context in which every call of the model, `generate` included, has the amplified embeddings."""
-        return vlm.editing(Edit("image_embeds", self))
+    def edits(self, vlm: VLM, batch: Batch | None) -> tuple[Edit, ...]:
+        """One edit of the image embeddings."""
+        return (Edit("image_embeds", self),)
+
+    def control(self, seed: int) -> Amplified:
+        """The same with the directions turned at random."""
+        return replace(self, directions=edits.random_directions(self.directions, seed))
+
+    def affine(self, width: int) -> Affine:
+        """Both forms are one: e + alpha e P of the projected one, e + alpha s of the printed one."""
+        nothing = torch.zeros(1, width)
+        shift = self(nothing)[0]
+        return Affine(self(torch.eye(width)) - shift, shift)
 
 
 @dataclass(frozen=True)
-class Amplification:
+class Amplification(Repair):
     """`alpha` times the probe directions' part on top of every image embedding.
 
     `form` is `projected`, as the authors' code ran it, or `printed`, their equation 3. `method` fits the probes:
     `logistic`, or `adamw`, the authors' fit, whose directions keep much of their random beginning (docs/method.md).
     UsageError for an alpha outside of 0 .. 15, the range that they tried.
     """
+
+    name: ClassVar[str] = "amplification"
 
     alpha: float = 4.0
     form: Form = "projected"

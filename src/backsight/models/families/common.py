@@ -81,6 +81,12 @@ def image_features(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     return features
 
 
+def capped(model: Any, logits: Tensor) -> Tensor:
+    """Logits behind the soft cap that some models put on them."""
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
 def modules(model: Any, vision_blocks: Iterable[str]) -> Modules:
     """The decoder as `get_decoder` gives it, and the vision blocks under the first of some paths that exists.
 
