@@ -24,6 +24,8 @@ app = typer.Typer(
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, help="Look at real data before anything is run on it.")
 app.add_typer(data_app, name="data")
+repair_app = typer.Typer(no_args_is_help=True, help="Repairs at inference time: compare them, fit one, take it away.")
+app.add_typer(repair_app, name="repair")
 
 
 def _version(wanted: bool) -> None:
