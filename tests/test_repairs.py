@@ -208,7 +208,8 @@ def test_a_repair_holds_inside_a_hugging_face_pipeline(family: str) -> None:
 
 def test_what_cannot_be_fitted_or_applied_says_why(qwen: VLM, questions: ExampleSet) -> None:
     nothing = ExampleSet("nothing", ())
-    for repair in (repairs.AdaptVis(), repairs.ScalingVis(), repairs.NormRescale(), repairs.BoxAttention()):
+    every = (repairs.AdaptVis(), repairs.ScalingVis(), repairs.NormRescale(), repairs.BoxAttention())
+    for repair in (*every, repairs.Amplification()):
         with pytest.raises(UsageError, match=f"The development split is empty[^$]*{repair.name}"):
             repair.fit(qwen, nothing)
     with pytest.raises(UsageError, match="needs the questions"), AttendedBoxes(1.0).applied(qwen):
@@ -250,6 +251,13 @@ def test_no_replay_stands_for_a_vote(qwen: VLM, questions: ExampleSet) -> None:
         trace, expected = replay.record(qwen, batch), qwen.forward(batch)
     with torch.no_grad():
         torch.testing.assert_close(qwen.logits(trace.resid_pre(qwen.n_layers)[:, -1]), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_watcher_sees_the_repaired_pass_and_not_the_gates(qwen: VLM, questions: ExampleSet) -> None:
+    batch, seen = qwen.prepare(questions), list[int]()
+    with repairs.AdaptedAttention(0.5, 0.5, 3.0).applied(qwen), qwen.watching(lambda layer, _: seen.append(layer)):
+        qwen.forward(batch)
+    assert seen == list(range(qwen.n_layers))
 
 
 def test_costs_are_those_of_the_passes(qwen: VLM, questions: ExampleSet) -> None:
