@@ -261,6 +261,7 @@ def test_a_fit_is_that_of_running_the_gate(qwen: VLM) -> None:
         (lambda: repairs.BoxAttention(0.0), "strength"),
         (lambda: repairs.BoxAttention(21.0), "at most 20"),
         (lambda: ScaledAttention(20.0), "outside of its range"),
+        (lambda: AttendedBoxes(-1.0), "strength"),
         (lambda: AdaptedAttention(2.0, 0.5, 1.5), "a probability"),
     ],
 )
