@@ -149,11 +149,12 @@ def _card(vlm: VLM, fitted: Fitted, layer: LastLayer, weights: str, fitted_on: s
     """What was folded into which model, in Markdown."""
     local = vlm.origin is not None and not vlm.name.startswith("builtin:")
     name = Path(vlm.name).resolve().name if local else vlm.name  # a path says nothing on another machine
+    settings = json.dumps(fitted.settings(), default=str)
     lines = [
         f"# {name}, with {fitted.name} folded in",
         "",
         f"- model: {name} (weights {weights}), {vlm.family.name}; its terms of use hold for this one",
-        f"- repair: {fitted.name}, {json.dumps(fitted.settings())}{f', fitted on {fitted_on}' if fitted_on else ''}",
+        f"- repair: {fitted.name}, {settings}{f', fitted on {fitted_on}' if fitted_on else ''}",
         f"- folded into: `{layer.name}`, by backsight {__version__}; every other weight is the model's own",
         "",
         "Plain transformers opens this folder as any checkpoint, and nothing is added to what a call costs. It is in "
