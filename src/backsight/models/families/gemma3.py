@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backsight.models.families.common import PATCH_ORDER, USUAL, Family
+from backsight.models.families.common import MIRRORS, PATCH_ORDER, USUAL, Family
 
 # The second path is that of older releases, which keep the encoder one level deeper.
 SIGLIP_BLOCKS = ("model.vision_tower.encoder.layers", "model.vision_tower.vision_model.encoder.layers")
@@ -12,7 +12,7 @@ FAMILY = Family(
     "Gemma-3",
     SIGLIP_BLOCKS,
     projector="model.multi_modal_projector.mm_input_projection_weight",
-    capabilities=USUAL | {PATCH_ORDER},
+    capabilities=USUAL | {PATCH_ORDER, MIRRORS},
     type_ids=("token_type_ids",),
     patches="raster",
 )
