@@ -139,6 +139,27 @@ def test_a_repair_that_is_no_affine_map(kind: type[Clipped], words: str, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_which_of_the_repairs_can_be_folded(tiny_vlm: VLM, tmp_path: Path) -> None:
+    """Amplification, and a fixed rescale without a clip; the others are refused, with what they are."""
+    others: tuple[Fitted, ...] = (
+        repairs.AdaptedAttention(0.4, 0.5, 1.5), repairs.ScaledAttention(1.5), repairs.Voted(),
+        repairs.AttendedBoxes(1.0), repairs.Rescaled(3.0, 2.0), repairs.Rescaled(3.0, 2.0, "fixed", 4.0),
+        repairs.Rescaled(3.0, 2.0, "fixed").control(0),
+    )  # fmt: skip
+    assert {one.name for one in others} | {"amplification"} == repairs.FITTED.keys()
+    for one in others:
+        with pytest.raises(CannotAnswer, match=f"{one.name}: it ") as caught:
+            repairs.bake(tiny_vlm, one, tmp_path / one.name)
+        assert ("--set mode=fixed --set clip=false" in str(caught.value)) == isinstance(one, repairs.Rescaled)
+    fitted = repairs.NormRescale("fixed", clip=False).fit(tiny_vlm, stimuli.build("squares", tiny_vlm.grid).limit(8))
+    batch = tiny_vlm.prepare(examples(tiny_vlm))
+    with fitted.applied(tiny_vlm):
+        repaired = tiny_vlm.forward(batch)
+    logits, _ = called(repairs.bake(tiny_vlm, fitted, tmp_path / "fixed"), batch)
+    torch.testing.assert_close(logits, repaired, atol=1e-4, rtol=0)
+    assert {path.name for path in tmp_path.iterdir()} == {"fixed"}
+
+
 def test_a_family_without_a_linear_last_layer(tmp_path: Path) -> None:
     vlm = of("qwen2_vl")
     for path, words in ((None, "No linear layer is known"), ("model.visual.merger.nothing", "nothing is there"),

@@ -82,6 +82,21 @@ def test_what_is_written_is_read(path: Path, tiny_vlm: VLM) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("name", repairs.REPAIRS)
+def test_each_repair_answers_from_its_file_as_it_was_fitted(name: str, tiny_vlm: VLM, tmp_path: Path) -> None:
+    rows = stimuli.build("squares", tiny_vlm.grid).limit(16)
+    fitted = repairs.REPAIRS[name]().fit(tiny_vlm, rows)
+    again = repairs.load(repairs.save(fitted, tmp_path / name, tiny_vlm, rows), tiny_vlm)
+    assert type(again) is type(fitted) and again.settings() == fitted.settings()
+    batch = tiny_vlm.prepare(rows.items[:2])
+    logits = []
+    for one in (fitted, again, again.control(1)):
+        with one.applied(tiny_vlm, batch):
+            logits.append(tiny_vlm.forward(batch))
+    assert torch.equal(logits[0], logits[1])
+    assert torch.isfinite(logits[2]).all()
+
+
 def test_a_repair_without_tensors_keeps_tuples_and_none(
     tiny_vlm: VLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +165,7 @@ def test_a_value_that_was_changed_is_noticed(path: Path) -> None:
         ({"settings": {"alpha": 3.0, "form": "printed"}, "honest": False}, "not as it was written"),
         ({"format": 2, "version": "9.1"}, "format 2, written by backsight 9.1"),
         ({"repair": "magic"}, "'magic'"),
+        ({"settings": {"alpha": float("nan"), "form": "printed"}}, "NaN is no finite number"),
         ({"settings": {"alpha": 3.0, "strength": 1}}, "cannot be built"),
         ({"settings": [1]}, "cannot be built"),
         ({"model": None}, "cannot be built"),
@@ -157,7 +173,7 @@ def test_a_value_that_was_changed_is_noticed(path: Path) -> None:
         ({"tensors": {"directions": torch.full((1, 64), float("nan"))}}, "directions: 64 of 64"),
         ({"tensors": {"directions": torch.full((1, 64), float("inf"))}}, "not finite"),
     ],
-    ids=["changed", "format", "name", "setting", "settings", "model", "no tensor", "nan", "infinite"],
+    ids=["changed", "format", "name", "a number", "setting", "settings", "model", "no tensor", "nan", "infinite"],
 )
 def test_a_header_that_does_not_fit(path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError) as caught:

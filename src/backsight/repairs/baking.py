@@ -26,6 +26,8 @@ from backsight.repairs.files import width_of
 from backsight.training.saving import save
 
 CLOSE = 1e-4  # of the largest logit, or of 1 where that is smaller
+# Repairs that are an affine map with some settings only.
+AFFINE = {"norm_rescale": "--set mode=fixed --set clip=false"}
 # What a checkpoint's folder holds beside weights and configuration; copied as it is.
 _COPIED = {".json", ".jinja", ".model", ".txt", ""}
 _WRITTEN = {"config.json", "generation_config.json"}
@@ -80,9 +82,10 @@ def affine(fitted: Fitted, width: int) -> Affine:
     else:
         where = ", ".join(fitted.sites) or "every call of the model"
         why = f"it acts at {where} when a question is asked, not on the image embeddings"
+    other = f"fit it with {AFFINE[fitted.name]}, or " if fitted.name in AFFINE else ""
     raise CannotAnswer(
         "This repair cannot be folded into a checkpoint", got=f"{fitted.name}: {why}",
-        do="apply it where the model runs: backsight.repairs.load(FILE, vlm).applied(vlm)",
+        do=f"{other}apply it where the model runs: backsight.repairs.load(FILE, vlm).applied(vlm)",
     )  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def read(path: str | Path) -> Stored:
 
 def _read(path: Path, written: str, tensors: dict[str, Tensor]) -> Stored:
     try:
-        header = json.loads(written)
+        header = json.loads(written, parse_constant=_no_number)
         form, version = header["format"], header["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("The header of a repair's file is damaged", where=path, got=error, do=_AGAIN) from error
@@ -173,6 +173,10 @@ def fit(stored: Stored, vlm: VLM, path: str | Path, *, any_model: bool) -> None:
 def width_of(vlm: VLM) -> int:
     """How many values an embedding of the language model has, d_model."""
     return int(vlm.model.get_input_embeddings().weight.shape[1])
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no finite number")
 
 
 def _finite(tensors: Mapping[str, Tensor], where: object) -> None:
