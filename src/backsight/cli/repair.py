@@ -70,8 +70,10 @@ def fit(
     examples = _development(chosen, vlm, given, seed, limit)
     fitted = chosen.fit(vlm, examples)
     repairs.save(fitted, out, vlm, examples)
+    settings = ", ".join(f"{key} {value}" for key, value in fitted.settings().items() if value is not None)
     open_console().print(
-        f"{fitted.name} is fitted on {len(examples)} questions of {examples.name}: score it on others.",
+        f"{fitted.name}{f' ({settings})' if settings else ''} is fitted on {len(examples)} questions of "
+        f"{examples.name}: score it on others.",
         markup=False, soft_wrap=True,
     )  # fmt: skip
     typer.echo(str(out.resolve()))
