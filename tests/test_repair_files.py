@@ -283,11 +283,12 @@ def test_settings_that_cannot_be_read(kind: Any, text: str) -> None:
         _value(kind, text, "here")
 
 
+@pytest.mark.slow
 def test_the_docs_own_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[1] / "docs" / "repairs.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page.partition("## Files")[2], re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)
-    assert len(names["repaired"]) == 16
+    assert len(names["repaired"]) == 32  # the picture and the blank one
     assert (tmp_path / "repair.safetensors").is_file()

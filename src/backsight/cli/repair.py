@@ -19,7 +19,7 @@ from backsight.cli.shared import (
     open_model,
     repair_app,
 )
-from backsight.cli.study import _own_sets
+from backsight.cli.study import own_sets
 from backsight.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def fit(
     if out.exists():
         raise UsageError("The file for the repair is there already", where=out, do="give another, or remove it")
     chosen = _chosen(repair, setting or [], seed)
-    given = _own_sets(data, photos, whatsup, vsr, vsr_split)
+    given = own_sets(data, photos, whatsup, vsr, vsr_split)
     vlm = open_model(model, dtype, device, max_pixels)
     examples = _development(chosen, vlm, given, seed, limit)
     fitted = chosen.fit(vlm, examples)
