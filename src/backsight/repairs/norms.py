@@ -6,6 +6,7 @@ trained: a rescale of a model that was not trained with it is another interventi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -42,6 +43,13 @@ class Rescaled(Fitted):
     mode: Mode = "token"
     clip: float | None = None
     dealt: int | None = None
+
+    def __post_init__(self) -> None:
+        _demand_mode(self.mode)
+        lengths = {"text": self.text, "image": self.image, "clip": 1.0 if self.clip is None else self.clip}
+        wrong = [f"{name} {value:g}" for name, value in lengths.items() if not 0 < value < math.inf]
+        if wrong:
+            raise UsageError("A length of embeddings is positive", got=", ".join(wrong), do="fit it to a model")
 
     def __call__(self, states: Tensor, prompts: Tensor | None = None) -> Tensor:
         """The image embeddings (image_token, d_model) rescaled; `prompts` says whose they are, None of one picture."""
@@ -93,8 +101,7 @@ class NormRescale(Repair):
     clip: bool = True
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError("There is no such mode of rescaling", got=self.mode, do=f"choose from: {', '.join(MODES)}")
+        _demand_mode(self.mode)
 
     def fit(self, vlm: VLM, examples: ExampleSet) -> Rescaled:
         """The lengths on the development split, of which no answer is asked; UsageError where it is empty."""
@@ -105,13 +112,20 @@ class NormRescale(Repair):
 
 def lengths(vlm: VLM, examples: ExampleSet) -> tuple[Tensor, Tensor]:
     """Norms of the text embeddings (text_token,) of prompts and of the image embeddings (image_token,) of their
-    pictures, as they stand side by side at the language model's input; equal pictures count once a batch."""
-    text, image = [], []
+    pictures, as they stand side by side at the language model's input; equal pictures count once."""
+    text, image, shown = [], [], set[str]()
     for part in choosing.batches(examples):
         batch = vlm.prepare(part)
         ids = batch.input_ids[batch.attention_mask.bool() & ~batch.image_mask]
         with torch.no_grad():
             text.append(vlm.model.get_input_embeddings()(ids).float().norm(dim=-1))
-        distinct = list({e.image_id: e.picture for e in part}.values())
-        image += [e.float().norm(dim=-1) for e in embeds.of_pictures(vlm, distinct, vlm.call(batch))]
+        new = {e.image_id: e.picture for e in part if e.image_id not in shown}
+        shown |= new.keys()
+        if new:
+            image += [e.float().norm(dim=-1) for e in embeds.of_pictures(vlm, list(new.values()), vlm.call(batch))]
     return torch.cat(text).cpu(), torch.cat(image).cpu()
+
+
+def _demand_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise UsageError("There is no such mode of rescaling", got=mode, do=f"choose from: {', '.join(MODES)}")
