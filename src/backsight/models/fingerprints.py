@@ -33,6 +33,20 @@ def of(model: Any, processor: Any, origin: Path | None) -> str:
     return digest.hexdigest()[:16]
 
 
+def of_weights(model: Any) -> str:
+    """16 hex digits of a model's weights, the same for every precision and release that it is opened with.
+
+    Weights are compared as bfloat16, the coarsest precision that checkpoints come in, and without their names, which
+    releases of transformers change. Nothing of configuration and processor is in it.
+    """
+    digests = set()
+    for value in model.state_dict().values():
+        stored = value.detach().to(torch.bfloat16) if value.is_floating_point() else value.detach()
+        flat = stored.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digests.add(hashlib.sha256(str(tuple(value.shape)).encode() + flat.tobytes()).hexdigest())
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:16]
+
+
 def _of_processor(processor: Any) -> dict[str, Any]:
     """What a processor makes of text and pictures, as plain values."""
     return {

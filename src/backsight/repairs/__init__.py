@@ -2,17 +2,13 @@
 
 from backsight.repairs.adaptvis import AdaptedAttention, AdaptVis, ScaledAttention, ScalingVis, constant
 from backsight.repairs.amplification import Amplification, Amplified
+from backsight.repairs.baking import bake
 from backsight.repairs.base import Affine, Fitted, Repair
 from backsight.repairs.both_sides import BothSides, Voted
 from backsight.repairs.boxes import AttendedBoxes, BoxAttention
+from backsight.repairs.files import load, save
 from backsight.repairs.norms import NormRescale, Rescaled
-
-REPAIRS: dict[str, type[Repair]] = {
-    repair.name: repair for repair in (Amplification, AdaptVis, ScalingVis, NormRescale, BothSides, BoxAttention)
-}
-FITTED: dict[str, type[Fitted]] = {
-    fitted.name: fitted for fitted in (Amplified, AdaptedAttention, ScaledAttention, Rescaled, Voted, AttendedBoxes)
-}
+from backsight.repairs.registry import FITTED, REPAIRS
 
 __all__ = [
     "FITTED",
@@ -32,5 +28,8 @@ __all__ = [
     "ScaledAttention",
     "ScalingVis",
     "Voted",
+    "bake",
     "constant",
+    "load",
+    "save",
 ]

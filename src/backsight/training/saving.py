@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,30 @@ from safetensors import SafetensorError
 from backsight.errors import StudyError, UsageError
 
 
-def save(model: Any, processor: Any, folder: Path) -> Path:
-    """Write a checkpoint in bfloat16 into a new folder, whole or not at all.
+def save(
+    model: Any, processor: Any, folder: Path, *, dtype: torch.dtype = torch.bfloat16,
+    beside: Callable[[Path], None] | None = None,
+) -> Path:  # fmt: skip
+    """Write a checkpoint into a new folder, whole or not at all.
 
-    UsageError where the folder is there, StudyError where it cannot be written.
+    `beside` writes further files into the folder that it is given; without a `processor` they are the processor's, too.
+    UsageError where the folder is there and not empty, StudyError where it cannot be written.
     """
-    if folder.exists():
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(
             "The folder for the checkpoint is there already", where=folder, do="give another, or remove it"
         )
     part = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        stored = copy.deepcopy(model).to(torch.bfloat16)
+        same = all(weight.dtype == dtype for weight in model.parameters())
+        stored = model if same else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(part)
-        processor.save_pretrained(part)
-        _stock_names(part)
+        if processor is not None:
+            processor.save_pretrained(part)
+            _stock_names(part)
+        if beside is not None:
+            beside(part)
         for path in part.iterdir():
             path.chmod(0o644)
         part.rename(folder)

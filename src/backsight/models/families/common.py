@@ -127,7 +127,9 @@ class Family:
     """One architecture.
 
     `model_type` is the configuration's. `vision_blocks` are paths of the vision encoder's blocks from the model, the
-    first that exists is taken. `image_inputs` is what `features` takes of the processor's output. `type_ids` are
+    first that exists is taken. `projector` is the path of the last linear layer in front of the image embeddings (a
+    Linear, or a parameter (in, d_model) without a bias) with nothing behind it; None where there is no such layer or it
+    is not known. `image_inputs` is what `features` takes of the processor's output. `type_ids` are
     inputs without which transformers silently computes something else. `stock_processor` names a processor class that
     must be opened without its video half. `suffix_type` is the type id of tokens behind the prompt. `patches` is the
     order of patches in the vision encoder: `merged` when those of a token follow one another, `raster`, or None.
@@ -143,6 +145,7 @@ class Family:
     name: str
     vision_blocks: tuple[str, ...]
     capabilities: frozenset[str] = USUAL
+    projector: str | None = None
     image_inputs: tuple[str, ...] = ("pixel_values",)
     type_ids: tuple[str, ...] = ()
     stock_processor: str | None = None

@@ -11,6 +11,7 @@ FAMILY = Family(
     "gemma3",
     "Gemma-3",
     SIGLIP_BLOCKS,
+    projector="model.multi_modal_projector.mm_input_projection_weight",
     capabilities=USUAL | {PATCH_ORDER, MIRRORS},
     type_ids=("token_type_ids",),
     patches="raster",

@@ -9,6 +9,7 @@ FAMILY = Family(
     "paligemma",
     "PaliGemma",
     SIGLIP_BLOCKS,
+    projector="model.multi_modal_projector.linear",
     capabilities=(USUAL | {PATCH_ORDER, MIRRORS}) - {CHAT},
     type_ids=("token_type_ids",),
     suffix_type=1,

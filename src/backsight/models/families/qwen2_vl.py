@@ -51,6 +51,7 @@ FAMILY = Family(
     "qwen2_vl",
     "Qwen2-VL",
     ("model.visual.blocks",),
+    projector="model.visual.merger.mlp.2",
     capabilities=USUAL | {VARIABLE_SIZE, SINGLE_CELLS, PATCH_ORDER, MIRRORS},
     image_inputs=("pixel_values", "image_grid_thw"),
     type_ids=("mm_token_type_ids",),

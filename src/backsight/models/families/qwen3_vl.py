@@ -15,5 +15,6 @@ FAMILY = replace(
     model_type="qwen3_vl",
     name="Qwen3-VL",
     capabilities=qwen2_vl.FAMILY.capabilities - {ENTERS_ONCE, SINGLE_CELLS},
+    projector="model.visual.merger.linear_fc2",  # of the main merger: DeepStack's do not give the image embeddings
     stock_processor="Qwen3VLProcessor",
 )
