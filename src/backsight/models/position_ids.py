@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -19,8 +21,10 @@ from backsight.grid import TokenGrid
 from backsight.models import blocks
 from backsight.models.prompts import POSITIONS, Batch
 from backsight.models.seam import Seam
+from backsight.models.sites import Edit
 
 Axis = Literal["row", "column"]
+_PROVED: WeakSet[Seam] = WeakSet()
 
 
 def check(vlm: Seam) -> None:
@@ -83,11 +87,10 @@ def exchanged(batch: Batch, ids: Tensor, orders: Sequence[Sequence[int] | np.nda
     return new
 
 
-def moved(batch: Batch, ids: Tensor, order: Sequence[int | Sequence[int]] | Tensor) -> Tensor:
-    """Position ids with `order` added to those of every image token: one number, or one an axis."""
-    step = torch.as_tensor(order, dtype=ids.dtype, device=ids.device)
-    step = step if ids.ndim == 2 else step.view(-1, 1, 1)
-    return torch.where(batch.image_mask, ids + step, ids)
+def moved(batch: Batch, ids: Tensor, step: Sequence[Sequence[int]]) -> Tensor:
+    """Position ids with a `step` added to those of every image token: for each prompt one number an axis of ids."""
+    added = torch.tensor(step, dtype=ids.dtype, device=ids.device).T[..., None]
+    return torch.where(batch.image_mask, ids + (added if ids.ndim == 3 else added[0]), ids)
 
 
 def mirror(grid: TokenGrid, axis: Axis) -> np.ndarray:
@@ -116,3 +119,76 @@ def steps(vlm: Seam, grid: TokenGrid, axis: Axis) -> tuple[int, ...]:
     if vlm.family.rotary.language == "sections":
         return (0, 1, 0) if axis == "row" else (0, 0, 1)
     return (grid.columns if axis == "row" else 1,)
+
+
+def turning(
+    vlm: Seam, grids: Sequence[TokenGrid], cells: tuple[int, int], signs: Sequence[Tensor] | None = None
+) -> tuple[Edit, ...]:
+    """Edits that turn the keys of image tokens by so many cells (rows, columns), and no query.
+
+    A turn by p and one by d are a turn by p + d, so that no key is made again: R(p + d) k = R(d) R(p) k. `signs`, a
+    tensor (image_token, pair of features) of 1 and -1 a picture, turn each pair of each token by the same angle to
+    either side: each key moves as far, to no one position.
+    """
+    check(vlm)
+    parts = []
+    for grid in grids:
+        rows, columns = (torch.tensor(steps(vlm, grid, axis)) for axis in ("row", "column"))  # type: ignore[arg-type]
+        parts.append((cells[0] * rows + cells[1] * columns)[:, None].expand(-1, len(grid)))
+    ids = torch.cat(parts, 1).to(vlm.device)[:, None]
+    ids = ids if vlm.family.rotary.language == "sections" else ids[0]
+    kinds, edits = blocks.rotary_kinds(vlm.parts.decoder), []
+    for kind in dict.fromkeys(kinds):
+        cosine, sine = (one[0] for one in blocks.turns(vlm.parts.decoder, ids, kind))
+        if signs is not None:
+            sign = torch.cat(list(signs)).to(sine)
+            sine = sine * torch.cat([sign, sign], 1)
+        layers = tuple(index for index, one in enumerate(kinds) if one == kind)
+        edits.append(Edit("keys", partial(rotated, cosine=cosine, sine=sine), layers, "image"))
+    return tuple(edits)
+
+
+def pairs(vlm: Seam) -> int:
+    """How many pairs of features of a key are turned."""
+    check(vlm)
+    kind = blocks.rotary_kinds(vlm.parts.decoder)[0]
+    axes = (3, 1, 1) if vlm.family.rotary.language == "sections" else (1, 1)
+    ids = torch.zeros(axes, dtype=torch.long, device=vlm.device)
+    return int(blocks.turns(vlm.parts.decoder, ids, kind)[0].shape[-1]) // 2
+
+
+def rotated(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Keys (row, key_value_head, head_dim) turned by angles (row, features) whose cosine and sine these are.
+
+    Feature i turns with feature i + features / 2; features behind those that have an angle stay.
+    """
+    width = cosine.shape[-1]
+    part = keys[..., :width].float()
+    one, other = part.chunk(2, -1)
+    new = part * cosine[:, None] + torch.cat([-other, one], -1) * sine[:, None]
+    return torch.cat([new.to(keys.dtype), keys[..., width:]], -1)
+
+
+def prove(vlm: Seam, batch: Batch) -> None:
+    """CannotAnswer where keys that are turned by a step are not those that moved position ids give; once a model.
+
+    In the first block, whose keys hang on nothing but the embeddings and the ids. It is charged to no measurement.
+    """
+    if vlm in _PROVED:
+        return
+    ids, cells, tolerance = default(vlm, batch), (2, 3), 1e-4 if vlm.dtype == torch.float32 else 0.05
+    step = [tuple(2 * r + 3 * c for r, c in zip(steps(vlm, g, "row"), steps(vlm, g, "column"), strict=True))
+            for g in batch.grids]  # fmt: skip
+    with vlm.uncounted(), vlm.hooks.suspended(), vlm.recording("keys", layers=[0], positions="image") as recorded:
+        vlm.forward(with_ids(batch, moved(batch, ids, step)))
+        expected = recorded["keys", 0]
+        with vlm.editing(*(replace(edit, layers=(0,)) for edit in turning(vlm, batch.grids, cells)
+                           if edit.layers and 0 in edit.layers)):  # fmt: skip
+            vlm.forward(batch)
+            gap = float((recorded["keys", 0] - expected).abs().max() / expected.abs().max())
+    if gap > tolerance:
+        raise CannotAnswer(
+            "Keys turned by a step are not those of position ids moved by it",
+            got=f"{vlm.family.name}, off by {gap:.1e}",
+        )
+    _PROVED.add(vlm)

@@ -26,6 +26,7 @@ VARIABLE_SIZE = "variable_size"  # pictures of any size, each with a grid of its
 ONE_GRID = "one_grid"  # the image tokens of a picture are the cells of one rectangle
 ENTERS_ONCE = "enters_once"  # vision features enter the language model at its embeddings and nowhere else
 SINGLE_CELLS = "single_cells"  # the vision encoder can take a cell by itself
+ROTARY = "rotary"  # the language model gives image tokens their positions by rotation
 PATCH_ORDER = "patch_order"  # which patches of the vision encoder belong to a token is known
 
 LACKING: dict[str, str] = {
@@ -34,9 +35,10 @@ LACKING: dict[str, str] = {
     ONE_GRID: "The image tokens of this architecture are not one rectangle of cells",
     ENTERS_ONCE: "Vision features enter between the decoder's blocks too",
     SINGLE_CELLS: "The vision encoder of this architecture cannot take a cell by itself",
+    ROTARY: "The language model gives image tokens no position by rotation",
     PATCH_ORDER: "The order of this vision encoder's patches is not known",
 }
-USUAL = frozenset({CHAT, ONE_GRID, ENTERS_ONCE})
+USUAL = frozenset({CHAT, ONE_GRID, ENTERS_ONCE, ROTARY})
 
 
 class Modules(NamedTuple):
