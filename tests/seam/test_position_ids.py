@@ -150,7 +150,7 @@ def test_turned_keys_are_those_of_moved_ids(vlm: VLM, questions: list[Example]) 
 
 
 def test_keys_and_queries_turned_alike_are_moved_ids(qwen: VLM, questions: list[Example]) -> None:
-    """One block by hand: its attention under moved ids, from the plain queries and keys turned by numpy's own angles."""
+    """One block by hand: its attention under moved ids, from plain queries and keys turned by angles from paper."""
     batch = qwen.prepare(questions[:1])
     ids = position_ids.default(qwen, batch)
     seen: dict[str, torch.Tensor] = {}

@@ -154,7 +154,8 @@ def rotary(decoder: nn.Module) -> nn.Module | None:
 def rotary_kinds(decoder: nn.Module) -> list[str | None]:
     """The kind of rotary positions of each decoder block, where a model has several; None for the only one."""
     kinds = list(getattr(decoder.config, "layer_types", None) or [])  # type: ignore[union-attr, arg-type]
-    several = "layer_type" in _keywords(type(rotary(decoder)).forward)
+    module: Any = rotary(decoder)
+    several = "layer_type" in _keywords(type(module).forward)
     return [kind if several else None for kind in kinds] or [None] * len(decoder.layers)  # type: ignore[arg-type]
 
 

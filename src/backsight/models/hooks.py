@@ -178,11 +178,17 @@ class Hooks:
     def _installed(self) -> Iterator[None]:
         self._reinstall()
         with ExitStack() as stack:
-            for site, function in (("scores", self._score_function), ("keys", self._key_function)):
-                if any(e.site == site for e in self.edits) or any(site in r.sites for r in self.recordings):
-                    by_module = {blocks.attending(layer): function(i) for i, layer in enumerate(self.parts.layers)}
-                    stack.enter_context(attention.explicit(self.model, **{site: by_module}))
+            modules = dict(enumerate(map(blocks.attending, self.parts.layers)))
+            if self._visits("scores"):
+                functions = {module: self._score_function(layer) for layer, module in modules.items()}
+                stack.enter_context(attention.explicit(self.model, scores=functions))
+            if self._visits("keys"):
+                functions = {module: self._key_function(layer) for layer, module in modules.items()}
+                stack.enter_context(attention.explicit(self.model, keys=functions))
             yield
+
+    def _visits(self, site: SiteName) -> bool:
+        return any(e.site == site for e in self.edits) or any(site in r.sites for r in self.recordings)
 
     def _reinstall(self) -> None:
         """Take every hook off and, while a context is open, put the needed ones on again."""

@@ -47,9 +47,10 @@ class Edit:
     """A pure function of the selected rows at a site, in some layers.
 
     `function` takes the selected rows (row, ...) in batch-major order and gives new ones of equal shape, dtype and
-    device. At `resid_pre`, `resid_post` and `image_embeds` a row is (d_model,); at `heads` (heads x head_dim,); at `keys`
-    (key_value_head, head_dim), seen by the prompt's own queries; at `scores` (head, key), one row a query. At `vision` the function takes a block's whole output. An edit addresses
-    the prompt, not the tokens decoded after it, unless `decoded`. `layers` None means every layer of the site.
+    device. At `resid_pre`, `resid_post` and `image_embeds` a row is (d_model,); at `heads` (heads x head_dim,); at
+    `keys` (key_value_head, head_dim), as the prompt's own queries see them; at `scores` (head, key), one row a
+    query. At `vision` the function takes a block's whole output. An edit addresses the prompt, not the tokens decoded
+    after it, unless `decoded`. `layers` None means every layer of the site.
 
     At `scores`, `keys` are the positions that are looked at: then a row is (head,), one a query and key of those.
     `gate` makes of a prompt's plain next-token logits (batch, vocabulary) one number a prompt (batch,), and the
