@@ -126,7 +126,7 @@ def test_a_family_with_sections_of_its_own_that_are_not_known(questions: list[Ex
 
 
 def test_turned_keys_are_those_of_moved_ids(vlm: VLM, questions: list[Example]) -> None:
-    """In the first block exactly, whatever the family's sections; the proof that a measurement asks for agrees."""
+    """In the first block exactly, whatever the family's sections."""
     batch = vlm.prepare(questions)
     ids = position_ids.default(vlm, batch)
     for cells in ((1, 0), (0, 1), (-2, 5)):
@@ -146,7 +146,6 @@ def test_turned_keys_are_those_of_moved_ids(vlm: VLM, questions: list[Example]) 
         torch.testing.assert_close(turned, expected, atol=2e-5, rtol=1e-4)
         assert torch.equal(turned[~batch.image_mask], plain[~batch.image_mask])
         assert (turned - plain)[batch.image_mask].abs().max() > 1e-3
-    position_ids.prove(vlm, batch)
 
 
 def test_keys_and_queries_turned_alike_are_moved_ids(qwen: VLM, questions: list[Example]) -> None:
@@ -234,6 +233,16 @@ def test_a_turn_of_another_form_is_refused(
         other = torch.stack([-keys[..., 1::2], keys[..., ::2]], -1).flatten(-2)
         return keys * cosine[:, None] + other * sine[:, None]
 
+    batch = qwen.prepare(questions)
+    ids = position_ids.default(qwen, batch)
+    other = position_ids.mirrored(batch, ids, "column")
+    recorded = []
+    for given in (ids, other):
+        with qwen.recording("keys", layers=[0], positions="image") as seen:
+            qwen.forward(position_ids.with_ids(batch, given))
+        recorded.append(seen["keys", 0])
+    step = (other - ids)[:, batch.image_mask]
+    position_ids.confirm(qwen, *recorded, step)
     monkeypatch.setattr(position_ids, "rotated", interleaved)
     with pytest.raises(CannotAnswer, match="not those of position ids"):
-        position_ids.prove(qwen, qwen.prepare(questions))
+        position_ids.confirm(qwen, *recorded, step)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -27,6 +28,7 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import position_ids
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ONE_GRID, ROTARY
+from backsight.models.hooks import Recording
 from backsight.models.position_ids import Axis
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
@@ -96,15 +98,17 @@ class Rotary(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """The rows of one batch."""
         batch = vlm.prepare(samples)
-        position_ids.prove(vlm, batch)
         plain: Maps = {}
-        with vlm.watching(lambda layer, weights: plain.__setitem__(layer, _to_image(weights, batch))):
+        with (
+            vlm.watching(lambda layer, weights: plain.__setitem__(layer, _to_image(weights, batch))),
+            _keys(vlm) as seen,
+        ):
             logits = vlm.forward(batch)
         answers = [_answered(vlm, e, one) for e, one in zip(samples, logits, strict=True)]
         rows = [_common(e, a) | {"edit": "plain"} | a for e, a in zip(samples, answers, strict=True)]
-        rows += self._mirrored(vlm, batch, answers, "picture")
+        rows += self._mirrored(vlm, batch, answers, "picture", keys=seen["keys", 0])
         if self.gray:
-            rows += self._mirrored(vlm, vlm.prepare([e.blank() for e in samples]), answers, "gray", samples)
+            rows += self._mirrored(vlm, vlm.prepare([e.blank() for e in samples]), answers, "gray", samples=samples)
         for step in self.steps:
             for given in CELLS:
                 for condition in ("step", "scrambled"):
@@ -112,18 +116,42 @@ class Rotary(Measurement):
         return rows
 
     def _mirrored(
-        self, vlm: VLM, batch: Batch, before: Sequence[Row], condition: str, samples: Sequence[Example] | None = None
-    ) -> list[Row]:
-        """Answers with each coordinate of a batch mirrored, of the questions whose answer then is known."""
+        self, vlm: VLM, batch: Batch, before: Sequence[Row], condition: str, *,
+        samples: Sequence[Example] | None = None, keys: Tensor | None = None,
+    ) -> list[Row]:  # fmt: skip
+        """Answers with each coordinate of a batch mirrored, of the questions whose answer then is known.
+
+        `keys` are those of the first block as it is, on which the turn of keys is held to what mirrored ids give.
+        """
         rows, ids = [], position_ids.default(vlm, batch)
         for given in MIRRORED:
-            logits = vlm.forward(position_ids.with_ids(batch, position_ids.mirrored(batch, ids, given)))
+            other = position_ids.mirrored(batch, ids, given)
+            with _keys(vlm) as seen:
+                logits = vlm.forward(position_ids.with_ids(batch, other))
+            if keys is not None:
+                position_ids.confirm(vlm, keys, seen["keys", 0], (other - ids)[..., batch.image_mask])
             for example, plain, one in zip(samples or batch.examples, before, logits, strict=True):
-                if given == "row" and example.direction is not None and along(example) is None:
-                    continue  # whether what is behind lies above in a picture is not known
+                if not _known(example, given):
+                    continue
                 named = {"edit": "mirror", "given": given, "condition": condition}
                 rows.append(_common(example, plain) | named | _beside(_answered(vlm, example, one), plain))
         return rows
+
+
+def _keys(vlm: VLM) -> AbstractContextManager[Recording]:
+    """The keys of image tokens in the first block, in every call inside the context."""
+    return vlm.recording("keys", layers=[0], positions="image")
+
+
+def _known(example: Example, given: Axis) -> bool:
+    """Whether it is known what becomes of an answer that is read from coordinates of which one is mirrored.
+
+    Not of a caption that is true or false along that coordinate, nor of rows and what lies behind, which may be above.
+    """
+    own = along(example)
+    if own is None:
+        return given == "column" or example.direction is None
+    return given != own or opposite(example) is not None
 
 
 def along(example: Example) -> Axis | None:

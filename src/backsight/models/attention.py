@@ -33,17 +33,17 @@ _WATCHERS: WeakKeyDictionary[nn.Module, WeightWatcher] = WeakKeyDictionary()
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with an explicit mask; where scores are edited or weights are watched, computed step by step.
+    """Attention with an explicit mask; where keys or scores are edited or weights watched, computed step by step.
 
     Shapes: query (batch, head, query, head_dim); key, value (batch, key_value_head, key, head_dim).
     """
     edit, watcher, turn = _SCORES.get(module), _WATCHERS.get(module), _KEYS.get(module)
-    if turn is not None:
-        key = turn(key)
     softcap = kwargs.get("softcap")
-    if edit is None and watcher is None and softcap is None:
+    if edit is None and watcher is None and turn is None and softcap is None:
         output, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return output, weights
+    if turn is not None:
+        key = turn(key)
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scaling = kwargs.get("scaling")
