@@ -54,7 +54,7 @@ def verdict(mirrored: Row, stays: Row) -> str:
     """`follows`, `in part`, `stays`, `disturbed` or `cannot tell`, from the shares along a question's own coordinate.
 
     More than half must mirror, more than with a gray picture, by their intervals; more than half must stay and no more
-    mirror than with a gray picture; fewer than half stay, and no more mirror.
+    mirror than with a gray picture; fewer than half stay, and fewer than half mirror.
     """
     if mirrored["omitted"] or stays["omitted"]:
         return "cannot tell"
@@ -64,7 +64,7 @@ def verdict(mirrored: Row, stays: Row) -> str:
         return "follows" if mirrored["low"] > MAJORITY else "in part"
     if stays["low"] > MAJORITY:
         return "stays"
-    return "disturbed" if stays["high"] < MAJORITY else "cannot tell"
+    return "disturbed" if max(stays["high"], mirrored["high"]) < MAJORITY else "cannot tell"
 
 
 WORDS = {
