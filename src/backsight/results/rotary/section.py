@@ -34,22 +34,26 @@ def rotary(study: Study) -> common.Part | None:
         samples=common.samples(study, "rotary", {row["suite"] for row in rows}),
         folded=True,
     )
-    suites = dict.fromkeys(row["suite"] for row in rows)
-    statements = [one for suite in suites for one in _statements(study, rows, suite)]
-    return common.Part(section, Answer(text.TITLE, text.LEAD, tuple(statements)) if statements else None)
+    statements = tuple(_statements(study, rows))
+    return common.Part(section, Answer(text.TITLE, text.LEAD, statements) if statements else None)
 
 
-def _statements(study: Study, rows: Sequence[Row], suite: str) -> list[Statement]:
-    own = [row for row in rows if row["suite"] == suite]
-    by_about = {(r["along"], r["given"], r["quantity"]): r for r in own if r["edit"] == "mirror"}
-    title = common.title(study, suite)
-    sentences = [text.mirror_sentence(along, by_about) for along in text.QUESTIONS]
-    statements = [Statement(f"{title}, {one}", ANCHOR) for one in sentences if one]
-    if turned := text.turn_sentence(own):
-        statements.append(Statement(f"{title}, {turned}", ANCHOR))
-    if beside := text.budget_sentence(_ranges(study), by_about):
-        statements.append(Statement(f"{title}. {beside}", "figure-position_budget"))
-    return statements
+def _statements(study: Study, rows: Sequence[Row]) -> list[Statement]:
+    """What becomes of the answers of every suite under mirrored coordinates; the rest of the first suite that has it,
+    the tables have the others."""
+    statements: list[Statement] = []
+    turned: list[Statement] = []
+    beside: list[Statement] = []
+    for suite in dict.fromkeys(row["suite"] for row in rows):
+        own, title = [row for row in rows if row["suite"] == suite], common.title(study, suite)
+        by_about = {(r["along"], r["given"], r["quantity"]): r for r in own if r["edit"] == "mirror"}
+        mirrored = [text.mirror_sentence(along, by_about) for along in text.QUESTIONS]
+        statements += [Statement(f"{title}, {one}", ANCHOR) for one in mirrored if one]
+        if one := text.turn_sentence(own):
+            turned.append(Statement(f"{title}, {one}", ANCHOR))
+        if one := text.budget_sentence(_ranges(study), by_about):
+            beside.append(Statement(f"{title}. {one}", "figure-position_budget"))
+    return [*statements, *turned[:1], *beside[:1]]
 
 
 def _ranges(study: Study) -> dict[str, float]:

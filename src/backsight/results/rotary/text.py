@@ -78,8 +78,8 @@ WORDS = {
 
 def mirror_sentence(along: str, rows: Mapping[tuple[str, str, str], Row]) -> str:
     """What becomes of the answers along a coordinate, from rows by (along, given, quantity); empty without them."""
-    mirrored, stays = (rows.get((along, along, name)) for name in ("mirrored", "stays"))
-    if mirrored is None or stays is None:
+    mirrored, stays, other = (rows.get((along, along, name)) for name in ("mirrored", "stays", "other"))
+    if mirrored is None or stays is None or other is None:
         return ""
     asked = counted(mirrored["questions"], "right answer")
     if mirrored["omitted"]:
@@ -91,7 +91,8 @@ def mirror_sentence(along: str, rows: Mapping[tuple[str, str, str], Row]) -> str
     shown = f" ({'; '.join(beside)})" if beside else ""
     return (
         f"{QUESTIONS[along]}, {along}s mirrored: of {asked} {percent(mirrored['value'])} become their mirror "
-        f"image{shown}, {percent(stays['value'])} stay: {WORDS[verdict(mirrored, stays)]}"
+        f"image{shown}, {percent(stays['value'])} stay and {percent(other['value'])} become another one: "
+        f"{WORDS[verdict(mirrored, stays)]}"
     )
 
 
