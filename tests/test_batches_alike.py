@@ -29,6 +29,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Rotary,
     measure,
 )
 from backsight.measurements.base import needed
@@ -67,6 +68,7 @@ MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "backup": (Backup, "reversed"),
     "probes": (lambda: Probes(method="logistic", deep=False), "pictures"),
     "probemaps": (lambda: ProbeMaps(method="logistic"), "pictures"),
+    "rotary": (Rotary, "pairs"),
     "amplify": (lambda: Amplify(every=3), "pictures"),
     "creg": (lambda: Creg(methods=FAST, steps=5), "pairs"),
     "occlusion": (lambda: Occlusion(varied=0.2), "pairs"),

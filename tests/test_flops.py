@@ -27,6 +27,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Rotary,
 )
 from backsight.measurements.base import Measurement
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
@@ -91,6 +92,7 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "backup": (Backup(), lambda vlm: rows(vlm, 12).pairs("reversed").limit(2)),
     "probes": (Probes(method="logistic"), lambda vlm: rows(vlm, 12)),
     "probemaps": (ProbeMaps(method="logistic"), lambda vlm: rows(vlm, 12)),
+    "rotary": (Rotary(), lambda vlm: rows(vlm, 3)),
     "amplify": (Amplify(alphas=(1.0, 4.0), draws=2), lambda vlm: rows(vlm, 40)),
     "creg": (Creg(methods=METHODS, steps=5), relations),
     "occlusion": (Occlusion(varied=0.5), relations),

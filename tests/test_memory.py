@@ -21,6 +21,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Rotary,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -96,7 +97,7 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        ProbeMaps(), Rotary(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip

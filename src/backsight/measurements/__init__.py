@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
     from backsight.measurements.probes import ProbeMaps, Probes
+    from backsight.measurements.rotary import Rotary
 
     MEASUREMENTS: dict[str, type[Measurement]]
 
@@ -34,6 +35,7 @@ _KINDS = {
     "Backup": "image_interchange",
     "Probes": "probes",
     "ProbeMaps": "probes",
+    "Rotary": "rotary",
     "Amplify": "amplify",
     "Creg": "creg",
     "Occlusion": "occlusion",
@@ -61,6 +63,7 @@ __all__ = [
     "ProbeMaps",
     "Probes",
     "Roads",
+    "Rotary",
     "batches",
     "measure",
 ]

@@ -1,9 +1,9 @@
 """An attention function of our own, registered beside those of transformers.
 
 It exists for three reasons. Replay needs every mask explicit and 4-D; sdpa with mask None and fewer queries than keys
-goes causal on the wrong keys. An edit of the scores must stand between them and the softmax. And relevance through
-attention needs the weights behind it as a part of the graph. All are keyed by the attention module, never by an index
-in a global.
+goes causal on the wrong keys. An edit of the scores must stand between them and the softmax, and one of the keys behind
+their rotary positions. And relevance through attention needs the weights behind it as a part of the graph. All are
+keyed by the attention module, never by an index in a global.
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ from backsight.models import blocks
 
 NAME = "backsight"
 ScoreFunction = Callable[[Tensor], Tensor]
+KeyFunction = Callable[[Tensor], Tensor]
 WeightWatcher = Callable[[Tensor], None]
 _SCORES: WeakKeyDictionary[nn.Module, ScoreFunction] = WeakKeyDictionary()
+_KEYS: WeakKeyDictionary[nn.Module, KeyFunction] = WeakKeyDictionary()
 _WATCHERS: WeakKeyDictionary[nn.Module, WeightWatcher] = WeakKeyDictionary()
 
 
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with an explicit mask; where scores are edited or weights are watched, computed step by step.
+    """Attention with an explicit mask; where keys or scores are edited or weights watched, computed step by step.
 
     Shapes: query (batch, head, query, head_dim); key, value (batch, key_value_head, key, head_dim).
     """
-    edit, watcher = _SCORES.get(module), _WATCHERS.get(module)
+    edit, watcher, turn = _SCORES.get(module), _WATCHERS.get(module), _KEYS.get(module)
     softcap = kwargs.get("softcap")
-    if edit is None and watcher is None and softcap is None:
+    if edit is None and watcher is None and turn is None and softcap is None:
         output, weights = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return output, weights
+    if turn is not None:
+        key = turn(key)
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scaling = kwargs.get("scaling")
@@ -94,18 +98,22 @@ def explicit(
     model: Any,
     *,
     scores: dict[nn.Module, ScoreFunction] | None = None,
+    keys: dict[nn.Module, KeyFunction] | None = None,
     weights: dict[nn.Module, WeightWatcher] | None = None,
 ) -> Iterator[None]:
     """Let the language model attend through `attend`; its own implementation is put back on exit.
 
-    `weights` watch the attention (batch, head, query, key) behind the softmax. An eager model has explicit masks
-    already and keeps its attention, unless scores are edited or weights are watched.
+    `keys` edit them (batch, key_value_head, key, head_dim) behind their rotary positions. `weights` watch the attention
+    (batch, head, query, key) behind the softmax. An eager model has explicit masks already and keeps its attention,
+    unless keys or scores are edited or weights are watched.
     """
     before = blocks.implementation(model.config.get_text_config())
-    switch = before != NAME and (before != "eager" or bool(scores) or bool(weights))
+    switch = before != NAME and (before != "eager" or bool(scores) or bool(keys) or bool(weights))
     added = [module for module in scores or {} if module not in _SCORES]
+    turned = [module for module in keys or {} if module not in _KEYS]
     watched = {module: _WATCHERS.get(module) for module in weights or {}}
     _SCORES.update(scores or {})
+    _KEYS.update(keys or {})
     _WATCHERS.update(weights or {})
     if switch:
         blocks.set_implementation(model, NAME)
@@ -114,6 +122,8 @@ def explicit(
     finally:
         for module in added:
             _SCORES.pop(module, None)
+        for module in turned:
+            _KEYS.pop(module, None)
         for module, earlier in watched.items():
             if earlier is None:
                 _WATCHERS.pop(module, None)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from backsight.errors import ModelError
+from backsight.errors import CannotAnswer, ModelError
 from backsight.models import releases
 
 CACHE_NAMES = ("cache", "past_key_values")  # newest first
@@ -148,6 +148,41 @@ def without_encoded(kwargs: dict[str, Any]) -> dict[str, Any]:
 def is_encoded(kwargs: dict[str, Any]) -> bool:
     """Whether a call of the model brings its pictures encoded already, as `generate` does from 5.23 on."""
     return kwargs.get("mm_encoder_outputs") is not None
+
+
+def rotary(decoder: nn.Module) -> nn.Module | None:
+    """The module that makes rotary positions of position ids; None where a decoder has none."""
+    module = getattr(decoder, "rotary_emb", None)
+    return module if isinstance(module, nn.Module) else None
+
+
+def rotary_kinds(decoder: nn.Module) -> list[str | None]:
+    """The kind of rotary positions of each decoder block, where a model has several; None for the only one."""
+    kinds = list(getattr(decoder.config, "layer_types", None) or [])  # type: ignore[union-attr, arg-type]
+    module: Any = rotary(decoder)
+    several = "layer_type" in _keywords(type(module).forward)
+    return [kind if several else None for kind in kinds] or [None] * len(decoder.layers)  # type: ignore[arg-type]
+
+
+def turns(decoder: nn.Module, ids: Tensor, kind: str | None = None) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (batch, position, features) of the turns by position ids, which are given as to the model.
+
+    What a model scales both by is taken out. CannotAnswer where the angles of an id hang on how long a prompt is.
+    """
+    module: Any = rotary(decoder)
+    named = getattr(module, "rope_type", "")
+    stated = named.get(kind, "") if isinstance(named, dict) else named
+    if any(word in str(stated) for word in ("dynamic", "longrope")):
+        raise CannotAnswer("The rotary angles of this model hang on the length of the prompt", got=str(stated))
+    like = torch.empty(0, device=ids.device)
+    cosine, sine = module(like, ids, **({} if kind is None else {"layer_type": kind}))
+    if cosine.ndim == 4:  # an axis of ids each, which some releases share out in the attention itself
+        sections = [2 * n for n in module.config.rope_parameters["mrope_section"]]
+        cosine, sine = (
+            torch.cat([part[i % 3] for i, part in enumerate(one.split(sections, -1))], -1) for one in (cosine, sine)
+        )
+    scale = torch.hypot(cosine, sine)
+    return cosine / scale, sine / scale
 
 
 def attending(block: nn.Module) -> nn.Module:

@@ -246,15 +246,18 @@ class Hooks:
     @contextmanager
     def _installed(self) -> Iterator[None]:
         self._reinstall()
-        scored = any(e.site == "scores" for e in self.edits) or any("scores" in r.sites for r in self.recordings)
         with ExitStack() as stack:
-            if scored:
-                functions = {
-                    blocks.attending(layer): self._score_function(index)
-                    for index, layer in enumerate(self.parts.layers)
-                }
+            modules = dict(enumerate(map(blocks.attending, self.parts.layers)))
+            if self._visits("scores"):
+                functions = {module: self._score_function(layer) for layer, module in modules.items()}
                 stack.enter_context(attention.explicit(self.model, scores=functions))
+            if self._visits("keys"):
+                functions = {module: self._key_function(layer) for layer, module in modules.items()}
+                stack.enter_context(attention.explicit(self.model, keys=functions))
             yield
+
+    def _visits(self, site: SiteName) -> bool:
+        return any(e.site == site for e in self.edits) or any(site in r.sites for r in self.recordings)
 
     def _reinstall(self) -> None:
         """Take every hook off and, while a context is open, put the needed ones on again."""
@@ -330,6 +333,19 @@ class Hooks:
         def function(scores: Tensor) -> Tensor:
             by_query = scores.transpose(1, 2)  # (batch, query, head, key), so that a row is a query
             return self._visit("scores", layer, by_query).transpose(1, 2)
+
+        return function
+
+    def _key_function(self, layer: int) -> attention.KeyFunction:
+        def function(keys: Tensor) -> Tensor:
+            call = self._call
+            if call is None or call.past > 0:
+                return keys
+            length = keys.shape[2] if call.input_ids is None else call.input_ids.shape[1]
+            by_position = keys[:, :, :length].transpose(1, 2)  # (batch, position, key_value_head, head_dim)
+            edited = self._visit("keys", layer, by_position).transpose(1, 2)
+            # A cache of fixed length: what stands behind the prompt is no key of it.
+            return torch.cat([edited, keys[:, :, length:]], 2) if keys.shape[2] > length else edited
 
         return function
 

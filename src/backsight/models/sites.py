@@ -3,7 +3,8 @@
 The canonical sweep site is `resid_pre(l)`, l = 0..L: the input of decoder block l, and for l = L that of the final
 norm. `resid_post(l)` is block l's raw output; the two differ where a family adds something between blocks. Then
 `image_embeds` (image tokens as they enter the language model), `vision` (outputs of the vision encoder's blocks),
-`heads` (input of the attention's output projection) and `scores` (attention before the softmax).
+`heads` (input of the attention's output projection), `keys` (of attention, behind their rotary positions) and `scores`
+(attention before the softmax).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from torch import Tensor, nn
 from backsight.errors import EditError, UsageError
 from backsight.models.families.common import Family
 
-SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores"]
-SITES: tuple[SiteName, ...] = ("resid_pre", "resid_post", "image_embeds", "vision", "heads", "scores")
+SiteName = Literal["resid_pre", "resid_post", "image_embeds", "vision", "heads", "keys", "scores"]
+SITES: tuple[SiteName, ...] = ("resid_pre", "resid_post", "image_embeds", "vision", "heads", "keys", "scores")
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class Edit:
 
     `function` takes the selected rows (row, ...) in batch-major order and gives new ones of equal shape, dtype and
     device. At `resid_pre`, `resid_post` and `image_embeds` a row is (d_model,); at `heads` (heads x head_dim,); at
-    `scores` (head, key), one row a query. At `vision` the function takes a block's whole output. An edit addresses
-    the prompt, not the tokens decoded after it, unless `decoded`. `layers` None means every layer of the site.
+    `keys` (key_value_head, head_dim), as the prompt's own queries see them; at `scores` (head, key), one row a
+    query. At `vision` the function takes a block's whole output. An edit addresses the prompt, not the tokens decoded
+    after it, unless `decoded`. `layers` None means every layer of the site.
 
     At `scores`, `keys` are the positions that are looked at: then a row is (head,), one a query and key of those.
     `gate` makes of a prompt's plain next-token logits (batch, vocabulary) one number a prompt (batch,), and the
@@ -87,6 +89,8 @@ class Edit:
             raise UsageError(
                 "Only scores of a prompt have keys", got=f"{self.site}, decoded={self.decoded}", do="leave out keys"
             )
+        if self.site == "keys" and self.decoded:
+            raise UsageError("Keys are edited of a prompt", got="decoded=True", do="leave out decoded")
         if (self.gate is not None or self.by_prompt) and (self.site == "vision" or self.decoded):
             raise UsageError(
                 "A gate needs a site of the prompt in the language model, and so does an edit by prompt",

@@ -25,6 +25,7 @@ from backsight.results import (
     position_budget,
     probe_maps,
     probes,
+    rotary,
 )
 from backsight.results.base import Derived, Metric, Result
 from backsight.tables import Table
@@ -41,6 +42,7 @@ RESULTS: dict[str, Result] = {
         probes.RESULT,
         probe_maps.RESULT,
         image_interchange.RESULT,
+        rotary.RESULT,
         creg.RESULT,
         knockout.RESULT,
         occlusion.RESULT,

@@ -25,6 +25,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Rotary,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
 from backsight.models.facts import ModelFacts
@@ -49,6 +50,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ProbeMaps(max_samples=112, method="logistic"),
     ImageInterchange(max_samples=40),
     Backup(max_samples=40),
+    Rotary(max_samples=24),
     Amplify(every=3),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
@@ -69,6 +71,7 @@ QUICK = Quick(
         "pathways": 44,
         "interchange": 48,
         **dict.fromkeys(("imageinterchange", "backup"), 40),
+        "rotary": 24,
         **dict.fromkeys(("probes", "probemaps"), 112),
         **dict.fromkeys(("creg", "occlusion", "flip", "moved"), 16),
         "knockout": 12,
@@ -81,7 +84,7 @@ QUICK = Quick(
             for name in ("shapes", "objects")
             for kind in ("pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
         },
-        **dict.fromkeys(("pathways/pairs_a", "pathways/tabletop_a"), _ONE_SUITE),
+        **dict.fromkeys(("pathways/pairs_a", "pathways/tabletop_a", "rotary/pairs_a"), _ONE_SUITE),
         **dict.fromkeys(
             ("probes/grid_3x3", "probemaps/grid_3x3"), "the quick study probes both directions at once on grid_2x2"
         ),
@@ -90,10 +93,10 @@ QUICK = Quick(
 ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
-    "squares": (*ROWS, "creg", "knockout"),
+    "squares": (*ROWS, "creg", "knockout", "rotary"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", "rotary", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
     "tabletop_a": ("behaviour", "pathways", "creg"),

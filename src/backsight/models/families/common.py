@@ -28,6 +28,7 @@ ONE_GRID = "one_grid"  # the image tokens of a picture are the cells of one rect
 ENTERS_ONCE = "enters_once"  # vision features enter the language model at its embeddings and nowhere else
 SINGLE_CELLS = "single_cells"  # the vision encoder can take a cell by itself
 MIRRORS = "mirrors"  # pixels behind the processor can be redrawn, such as in a mirror
+ROTARY = "rotary"  # the language model gives image tokens their positions by rotation
 PATCH_ORDER = "patch_order"  # which patches of the vision encoder belong to a token is known
 
 LACKING: dict[str, str] = {
@@ -37,9 +38,10 @@ LACKING: dict[str, str] = {
     ENTERS_ONCE: "Vision features enter between the decoder's blocks too",
     SINGLE_CELLS: "The vision encoder of this architecture cannot take a cell by itself",
     MIRRORS: "How this architecture's pixels make a picture, which could be mirrored, is not known",
+    ROTARY: "The language model gives image tokens no position by rotation",
     PATCH_ORDER: "The order of this vision encoder's patches is not known",
 }
-USUAL = frozenset({CHAT, ONE_GRID, ENTERS_ONCE})
+USUAL = frozenset({CHAT, ONE_GRID, ENTERS_ONCE, ROTARY})
 
 
 class Modules(NamedTuple):
@@ -58,11 +60,13 @@ class Rotary:
 
     `vision`: `axial` gives half of a head's pairs to rows and half to columns, a position a patch; None has no rotary
     positions. `language`: `sections` as `mrope_section` shares them among time, rows and columns; `order` counts
-    positions in raster order, where the next column is one position away and the next row a whole row of them.
+    positions in raster order, where the next column is one position away and the next row a whole row of them; `first`
+    is the position id that such a count begins at.
     """
 
     vision: Literal["axial"] | None = None
     language: Literal["sections", "order"] = "order"
+    first: int = 0
 
 
 def square_grid(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:
