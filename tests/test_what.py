@@ -76,10 +76,9 @@ def test_of_pictures_of_ones_own_absence_is_assumed_from_the_other_questions() -
     assert what.what(own("d", 3, None, None), named) == {}
 
 
-def test_of_photographs_absence_is_what_is_not_annotated(tmp_path: Path) -> None:
-    example = replace(
-        own("a", 1, "dog", "sofa"), source=what.Annotated(("dog", "person", "sofa"), ("cat", "dog", "sofa"))
-    )
+def test_of_photographs_absence_is_what_is_not_annotated() -> None:
+    annotated = what.Annotated(("dog", "person", "sofa"), ("cat", "dog", "person", "sofa"))
+    example = replace(own("a", 1, "dog", "sofa"), source=annotated)
     questions = what.what(example)
     assert set(questions["presence"].options) in ({"dog", "cat"}, {"sofa", "cat"})
     assert questions["presence"].tags["absence"] == "known"

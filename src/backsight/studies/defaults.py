@@ -16,6 +16,7 @@ from backsight.measurements import (
     Behaviour,
     Creg,
     Flip,
+    Gap,
     ImageInterchange,
     Interchange,
     Knockout,
@@ -42,6 +43,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
+    Gap(max_samples=36),
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
@@ -66,6 +68,7 @@ QUICK = Quick(
         # Three prompts, ten questions a direction each; whole sets of four pictures.
         **dict.fromkeys(("behaviour/pairs", "behaviour/pairs_textured"), 132),
         **dict.fromkeys(("behaviour/tabletop_a", "behaviour/tabletop_b"), 4 * TABLETOP),
+        "gap": 24,
         "pathways": 44,
         "interchange": 48,
         **dict.fromkeys(("imageinterchange", "backup"), 40),
@@ -90,13 +93,13 @@ QUICK = Quick(
 ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
-    "squares": (*ROWS, "creg", "knockout"),
+    "squares": (*ROWS, "gap", "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("gap", "pathways", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    "tabletop_a": ("behaviour", "pathways", "creg"),
+    "tabletop_a": ("behaviour", "gap", "pathways", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),
 }

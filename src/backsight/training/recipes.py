@@ -129,8 +129,9 @@ BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling a
 
 def one_axis(fault: Fault, construction: str) -> Recipe:
     """A model that answers one axis of Squares by the picture and the other one otherwise, as it was taught."""
-    stage = Stage("squares", 1200, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12)
-    return replace(known(fault, stage), asks=partial(faulty, fault), construction=construction)
+    stage = Stage("squares", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, horizon=1200)
+    settling = replace(stage, name="settling", steps=1000, rate=1.5e-3, horizon=None)
+    return replace(known(fault, stage, settling), asks=partial(faulty, fault), construction=construction)
 
 
 PRIOR = one_axis(
