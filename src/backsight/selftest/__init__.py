@@ -14,13 +14,15 @@ from backsight.errors import UsageError
 from backsight.models.opening import locate
 from backsight.results import RESULTS
 from backsight.results.selftest import Checked, Outcome
-from backsight.selftest import evidence, order, repairs, settings
+from backsight.selftest import axes, evidence, gap, order, repairs, settings
 from backsight.selftest.base import SIZES, Bench, Control, Seen, Size
 
 LIBRARIES = ("torch", "transformers")
 BESIDE = ("compare",)  # results whose rows are no measurement's
-CONTROLS: list[Control] = [*evidence.CONTROLS[:1], *order.CONTROLS, *evidence.CONTROLS[1:], *settings.CONTROLS,
-                           *repairs.CONTROLS]  # fmt: skip
+CONTROLS: list[Control] = [
+    *evidence.CONTROLS[:1], *axes.CONTROLS, *gap.CONTROLS, *order.CONTROLS, *evidence.CONTROLS[1:], *settings.CONTROLS,
+    *repairs.CONTROLS,
+]  # fmt: skip
 
 
 def register(control: Control) -> Control:

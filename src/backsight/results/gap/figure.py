@@ -69,7 +69,7 @@ def _lines(group: Sequence[Row]) -> list[tuple[str, Row, str, Mapping[str, Any]]
     if whole:
         lines.append(("relation", whole[0], "where", WHERE))
     by_axis = {row["axis"]: row for row in reversed(group) if row["axis"] != "all"}
-    return [*lines, *((f"relation,\n{axis}", row, "where", WHERE) for axis, row in reversed(by_axis.items()))]
+    return [*lines, *((axis, row, "where", WHERE) for axis, row in reversed(by_axis.items()))]
 
 
 def _panel(axis: Axes, lines: Sequence[tuple[str, Row, str, Mapping[str, Any]]]) -> None:
