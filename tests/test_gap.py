@@ -236,6 +236,9 @@ def test_pictures_of_ones_own_are_asked_of_each_others_things(vlm: VLM) -> None:
     assert list(presence["answer"]) == ["apple", "key", "bell"] and set(presence["absence"]) == {"assumed"}
 
 
+STRANGE = ("xylem", "quark", "zither")
+
+
 @pytest.mark.parametrize(("names", "got"), [((lambda n: None), UNKNOWN), (STRANGE.__getitem__, LACKING)])
 def test_what_cannot_be_asked_is_refused_with_the_reason(vlm: VLM, names: Callable[[int], Any], got: str) -> None:
     with pytest.raises(CannotAnswer, match="Nothing can be asked of what these pictures show") as error:
