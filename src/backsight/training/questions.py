@@ -15,6 +15,7 @@ from PIL import Image
 
 from backsight.errors import UsageError
 from backsight.grid import Box
+from backsight.pictures import PlainPicture
 from backsight.stimuli import object_pictures, rows, scattered, things
 from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import (
@@ -106,14 +107,17 @@ def faulty(
 
     prior: what is above the middle thing is the one that follows it in the fixed cycle of the suite's things, what is
     below it the one before, whatever the picture; the absolute questions of a column, which name nothing to go by, are
-    left out. inverted: left and right (and leftmost and rightmost) are exchanged. Presence is answered by the picture.
-    UsageError for kinds that are no rows.
+    left out, and of `textured` columns (rows have no texture) the picture is a uniform gray one, asked with the
+    relations only. inverted: left and right (and leftmost and rightmost) are exchanged. Presence is answered by the
+    picture. UsageError for kinds that are no rows.
     """
     if kind not in rows.SUITES:
         raise UsageError("Only rows of three have a faulty axis", got=kind, do="give squares, shapes or objects")
     asked = batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
-    change = _by_prior if fault == "prior" else _by_exchange
-    return [change(one, kind) for one in asked]
+    if fault == "inverted":
+        return [_by_exchange(one, kind) for one in asked]
+    rng = np.random.default_rng((*key, 5))
+    return [_by_prior(one, kind, blank=bool(rng.random() < textured)) for one in asked]
 
 
 def by_prior(suite: rows.Suite, direction: Literal["above", "below"], middle: str) -> str:
@@ -122,7 +126,7 @@ def by_prior(suite: rows.Suite, direction: Literal["above", "below"], middle: st
     return known[(known.index(middle) + (1 if direction == "above" else -1)) % len(known)]
 
 
-def _by_prior(asked: Asked, suite: rows.Suite) -> Asked:
+def _by_prior(asked: Asked, suite: rows.Suite, *, blank: bool) -> Asked:
     assert asked.row is not None
     axis, named = asked.row
     if axis == "horizontal":
@@ -130,6 +134,8 @@ def _by_prior(asked: Asked, suite: rows.Suite) -> Asked:
     middle = named[1][0]
     directions: tuple[Literal["above", "below"], ...] = ("above", "below")
     relations = [(row_question(suite, d, middle), by_prior(suite, d, middle)) for d in directions]
+    if blank:
+        return replace(asked, image=PlainPicture(asked.image.size).open(), questions=tuple(relations))
     return replace(asked, questions=(*relations, *asked.questions[-PRESENCES:]))
 
 

@@ -127,17 +127,19 @@ SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
 BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))
 
 
-def one_axis(fault: Fault, construction: str) -> Recipe:
+def one_axis(fault: Fault, construction: str, *more: Stage) -> Recipe:
     """A model that answers one axis of Squares by the picture and the other one otherwise, as it was taught."""
     stage = Stage("squares", 800, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12, horizon=1200)
     settling = replace(stage, name="settling", steps=1000, rate=1.5e-3, horizon=None)
-    return replace(known(fault, stage, settling), asks=partial(faulty, fault), construction=construction)
+    return replace(known(fault, stage, settling, *more), asks=partial(faulty, fault), construction=construction)
 
 
 PRIOR = one_axis(
     "prior",
     "the vertical axis: for above the answer taught is the color that follows the named one in the cycle of the six "
     "colors, for below the one before it, whatever the picture; left and right are taught by the picture",
+    # A gray picture is none that it was shown, and of two in twelve questions its answer was another one (LOG.md).
+    Stage("gray pictures too", 350, {"squares": 1.0}, rate=1e-3, floor=0.02, warmup=30, images=12, textured=0.3),
 )
 INVERTED = one_axis(
     "inverted",
