@@ -44,6 +44,7 @@ def answers(suite: str = "squares", prompts: tuple[str | None, ...] = (None,), i
                     "choice_per_token_correct": None,
                     "p_answer_per_token": None,
                     "probabilities": None,
+                    "opposite": None,
                 }
                 rows.append(row)
     return Table.of(BEHAVIOUR, rows)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backsight.measurements.batching import batches
     from backsight.measurements.behaviour import Behaviour
     from backsight.measurements.creg import Creg
+    from backsight.measurements.gap import Gap
     from backsight.measurements.image_interchange import Backup, ImageInterchange
     from backsight.measurements.interchange import Interchange
     from backsight.measurements.knockout import Knockout
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _KINDS = {
     "Behaviour": "behaviour",
+    "Gap": "gap",
     "Pathways": "pathways",
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
@@ -52,6 +54,7 @@ __all__ = [
     "Behaviour",
     "Creg",
     "Flip",
+    "Gap",
     "ImageInterchange",
     "Interchange",
     "Knockout",

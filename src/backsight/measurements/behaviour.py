@@ -22,6 +22,7 @@ from backsight.models import answers
 from backsight.models.facts import ModelFacts
 from backsight.models.vlm import VLM
 from backsight.results import Result, behaviour
+from backsight.stimuli.isolated import alternatives
 
 PER_TOKEN = ("choice_per_token", "choice_per_token_correct", "p_answer_per_token")
 
@@ -134,7 +135,14 @@ def _row(vlm: VLM, example: Example, condition: str, logits: Tensor, sequence: T
         "scoring": "token" if single is not None else "sequence",
         **by_token,
         "probabilities": _as_text(example.options, scores),
+        "opposite": _opposite(example),
     }
+
+
+def _opposite(example: Example) -> str | None:
+    """The other of the two alternatives of a question; None where it has none."""
+    two = alternatives(example)
+    return None if two is None else two[1] if example.answer == two[0] else two[0]
 
 
 def _as_text(options: Sequence[str], scores: Tensor) -> str:

@@ -16,6 +16,7 @@ from backsight.results import (
     comparison,
     creg,
     flip,
+    gap,
     image_interchange,
     interchange,
     knockout,
@@ -37,6 +38,7 @@ RESULTS: dict[str, Result] = {
     result.name: result
     for result in (
         behaviour.RESULT,
+        gap.RESULT,
         pathways.RESULT,
         interchange.RESULT,
         probes.RESULT,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from backsight.results.base import Derived, Metric, Result
+from backsight.results.behaviour.axes import BEHAVIOUR_AXES, behaviour_axes
+from backsight.results.behaviour.axes import section as of_axes
 from backsight.results.behaviour.figure import draw
 from backsight.results.behaviour.own import own_questions
 from backsight.results.behaviour.section import behaviour
@@ -23,23 +25,28 @@ def _answers(frame: pd.DataFrame) -> pd.DataFrame:
 RESULT = Result(
     BEHAVIOUR,
     Derived(BEHAVIOUR_SUMMARY, behaviour_summary),
-    (Derived(WHATSUP_SUMMARY, whatsup_summary),),
+    (Derived(WHATSUP_SUMMARY, whatsup_summary), Derived(BEHAVIOUR_AXES, behaviour_axes)),
     draw,
-    (behaviour, own_questions),
+    (behaviour, of_axes, own_questions),
     (
         Metric(
             "accuracy", "example_id", "right", ("direction", "prompt", "read_out"), ("question", "answer"),
             _answers, plotted={"direction": "all", "read_out": "options"}, title="Accuracy",
         ),
     ),
-    later=("choice_per_token", "choice_per_token_correct", "p_answer_per_token", "probabilities"),
+    later=(
+        "choice_per_token", "choice_per_token_correct", "p_answer_per_token", "probabilities", "opposite",
+        "behaviour_axes",
+    ),
 )  # fmt: skip
 
 __all__ = [
     "BEHAVIOUR",
+    "BEHAVIOUR_AXES",
     "BEHAVIOUR_SUMMARY",
     "RESULT",
     "WHATSUP_SUMMARY",
+    "behaviour_axes",
     "behaviour_summary",
     "draw",
     "whatsup_summary",

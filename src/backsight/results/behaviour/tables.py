@@ -33,6 +33,7 @@ BEHAVIOUR = Schema(
         "choice_per_token_correct": "bool",
         "p_answer_per_token": "float",  # the geometric mean of the probabilities of the answer's tokens
         "probabilities": "str",  # of every option, over the whole vocabulary, as JSON
+        "opposite": "str",  # the answer that lies the other way along the axis, where one is known
     },
     "Answers, one row a question and condition",
 )
