@@ -1,0 +1,192 @@
+"""The permutation test: image tokens shuffled behind the projector, on any questions (Beyond Semantics, 2503.17349).
+
+Two shuffles ask different things. With *positions kept* the tokens' contents change places, and each place in the
+prompt keeps its rotary position: the language model is told that each token stands elsewhere. With *positions moved
+along* each token keeps the rotary position of its cell, and its place in the order of the prompt changes alone: what is
+lost then went by causal order. Where image tokens see one another both ways they have no order, and moved positions
+change nothing.
+
+Two kinds of question are asked: the sample's own, and one about what is in the picture, which needs no position. Both
+are asked again with the image tokens rescaled to the norm of the prompt's text tokens: if large norms drown the
+positional signal, the rescaled tokens lose more by a shuffle, or are answered better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from backsight.errors import CannotAnswer, UsageError
+from backsight.examples import Example, ExampleSet, Pair
+from backsight.grid import TokenGrid
+from backsight.measurements import costs, memory
+from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.shuffles import orders, shuffled
+from backsight.models import position_ids, replay
+from backsight.models.facts import ModelFacts
+from backsight.models.families.common import ENTERS_ONCE
+from backsight.models.prompts import Batch
+from backsight.models.replay import Trace
+from backsight.models.sites import Edit
+from backsight.models.vlm import VLM
+from backsight.results import Result, permutation
+from backsight.stimuli.isolated import alternatives, control
+
+KINDS = ("relational", "semantic")
+
+
+@dataclass(frozen=True)
+class Permutation(Measurement):
+    """Answers with image tokens shuffled `shuffles` times each way, one row a question, kind, condition and seed.
+
+    An answer is read out between two alternatives where the question has them, else among all options. `rescaled` also
+    asks with the image tokens at the norm of the text tokens.
+    """
+
+    result: ClassVar[Result] = permutation.RESULT
+    requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+
+    shuffles: int = 3
+    rescaled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.shuffles < 1:
+            raise UsageError("At least one shuffle is needed", got=self.shuffles)
+
+    def applies(self, samples: Samples) -> bool:
+        """Questions with at least two options."""
+        return isinstance(samples, ExampleSet) and all(len(e.options) > 1 for e in samples)
+
+    def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
+        """The samples, and the question about what is there to each."""
+        return [*samples, *_controls([e for e in samples if isinstance(e, Example)])]
+
+    def check(self, facts: ModelFacts, samples: Samples) -> None:
+        """CannotAnswer where the options are no single tokens, or there is only one of them."""
+        if not isinstance(samples, ExampleSet):
+            raise UsageError("Permutation takes an example set, not pairs", got=samples.name)
+        if not self.applies(samples):
+            raise CannotAnswer("A question without two options has no accuracy", got=samples.name)
+        facts.check_options(replace(samples, scoring="token"))
+
+    def cost(self, facts: ModelFacts, samples: Samples) -> float:
+        """For each kind of question a forward, a replay a condition with positions kept, and where image tokens have an
+        order a forward a shuffle with positions moved along."""
+
+        def run(batch: list[Example]) -> Iterator[costs.Spent]:
+            for examples in (batch, [e for e in _controls(batch) if facts.token_options(e.options)]):
+                if examples:
+                    call = facts.call(examples)
+                    replays = self.shuffles * (1 + self.rescaled) + self.rescaled
+                    edited = costs.from_embeddings(facts, call, examples) * replays
+                    causal = facts.behind(examples[0], 0) > facts.behind(examples[0], 1)
+                    yield call, call.forward() * (1 + self.shuffles * causal) + edited
+
+        return costs.total(facts, samples, self.plan(samples), run)
+
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
+        """A recording with the embeddings of two conditions and all logits, and the fuller of a forward and a
+        replay."""
+        assert isinstance(samples, ExampleSet)
+        sizes = facts.sizes([*samples, *_controls(samples.items)])
+        kept = memory.recorded(sizes) + 4 * memory.states(sizes, deep=False)
+        kept += memory.logits(sizes, 3 * self.shuffles + 3)
+        return kept + max(memory.forward(sizes), memory.replayed(sizes))
+
+    def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
+        """Rows of both kinds of question about each picture under every condition."""
+        controls = {e.id: asked for e in samples if (asked := control(e)) is not None and vlm.options(asked.options)}
+        rows: list[Row] = []
+        for kind, asked in ((None, {e.id: e for e in samples}), ("semantic", controls)):
+            if not asked:
+                continue
+            own = [e for e in samples if e.id in asked]
+            batch = vlm.prepare(list(asked.values()))
+            for (norm, order, seed), logits in self._outcomes(vlm, batch).items():
+                for sample, example, scores in zip(own, batch.examples, logits, strict=True):
+                    row: Row = {"kind": kind or kind_of(sample), "norm": norm, "order": order, "seed": seed}
+                    rows.append(_common(sample) | row | _answered(vlm, example, scores))
+        return rows
+
+    def _outcomes(self, vlm: VLM, batch: Batch) -> dict[tuple[str, str, int | None], Tensor]:
+        """Next-token logits (batch, vocabulary) by norm, order and seed."""
+        trace = replay.record(vlm, batch)
+        entered = trace.resid_pre(0)[batch.image_mask]
+        outcomes: dict[tuple[str, str, int | None], Tensor] = {("own", "plain", None): trace.logits}
+        for seed in range(self.shuffles):
+            there = shuffled(entered, batch, seed)
+            outcomes["own", "kept", seed] = trace.with_states(0, batch.image_mask, there)
+        if self.rescaled:
+            scaled = at_text_norm(trace)
+            outcomes["text", "plain", None] = trace.with_states(0, batch.image_mask, scaled)
+            for seed in range(self.shuffles):
+                there = shuffled(scaled, batch, seed)
+                outcomes["text", "kept", seed] = trace.with_states(0, batch.image_mask, there)
+        if ordered(trace):
+            del trace
+            for seed in range(self.shuffles):
+                outcomes["own", "moved", seed] = moved_along(vlm, batch, entered, seed)
+        return outcomes
+
+
+def moved_along(vlm: VLM, batch: Batch, entered: Tensor, seed: int) -> Tensor:
+    """Next-token logits (batch, vocabulary) with image embeddings (image_token, d_model) shuffled and their rotary
+    positions with them."""
+    places = [order.cpu().numpy() for order in orders(batch, seed)]
+    along = position_ids.exchanged(batch, position_ids.default(vlm, batch), places)
+    there = shuffled(entered, batch, seed)
+    with vlm.editing(Edit("image_embeds", lambda rows: there.to(rows))):
+        return vlm.forward(position_ids.with_ids(batch, along))
+
+
+def at_text_norm(trace: Trace) -> Tensor:
+    """Image embeddings (image_token, d_model), each with its own direction and the mean norm of its prompt's text."""
+    batch, states = trace.batch, trace.resid_pre(0)
+    norms = states.float().norm(dim=-1)
+    text = text_mask(batch).to(norms.device)
+    mean = (norms * text).sum(1) / text.sum(1)
+    at = batch.image_mask.to(norms.device)
+    factor = (mean[:, None] / norms.clamp_min(1e-12))[at]
+    return (states[at] * factor[:, None]).to(states.dtype)
+
+
+def text_mask(batch: Batch) -> Tensor:
+    """(batch, position): tokens of the prompt that are neither of the picture nor padding."""
+    return batch.inputs["attention_mask"].bool() & ~batch.image_mask
+
+
+def ordered(trace: Trace) -> bool:
+    """Whether image tokens have an order: the last of the picture is not seen by the first."""
+    tokens = trace.batch.image_mask.any(0).nonzero().flatten().to(trace.final.device)
+    return int(trace.reach(0, tokens[-1:])[0]) == int(tokens[-1])
+
+
+def kind_of(example: Example) -> str:
+    """Relational for a question of where a thing is, other for any other one."""
+    where = example.direction is not None or alternatives(example) is not None
+    return "relational" if where else "other"
+
+
+def _controls(samples: Sequence[Example]) -> list[Example]:
+    return [asked for example in samples if (asked := control(example)) is not None]
+
+
+def _common(sample: Example) -> Row:
+    return {
+        "example_id": sample.id, "image_id": sample.image_id, "suite": sample.suite, "direction": sample.direction,
+    }  # fmt: skip
+
+
+def _answered(vlm: VLM, example: Example, logits: Tensor) -> Row:
+    """The choice between two alternatives where there are two, else among all options."""
+    among = alternatives(example) or example.options
+    choice, scores = vlm.choose(logits, among)
+    share = scores[among.index(example.answer)] / scores.sum()
+    return {
+        "options": len(among), "answer": example.answer, "choice": choice, "correct": choice == example.answer,
+        "p_answer": float(torch.nan_to_num(share)),
+    }  # fmt: skip
