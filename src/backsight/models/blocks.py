@@ -145,6 +145,12 @@ def is_encoded(kwargs: dict[str, Any]) -> bool:
     return kwargs.get("mm_encoder_outputs") is not None
 
 
+def rotary(decoder: nn.Module) -> nn.Module | None:
+    """The module that makes rotary positions of position ids; None where a decoder has none."""
+    module = getattr(decoder, "rotary_emb", None)
+    return module if isinstance(module, nn.Module) else None
+
+
 def attending(block: nn.Module) -> nn.Module:
     """The attention module of a decoder block."""
     module: nn.Module = block.self_attn  # type: ignore[assignment]

@@ -22,6 +22,8 @@ from backsight.grid import TokenGrid
 from backsight.models import pixel_values
 from backsight.models.families.common import CHAT, VARIABLE_SIZE, Family, patches_a_side
 
+POSITIONS = "position_ids"  # an argument of the model that a plain batch leaves to it
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -56,6 +58,10 @@ class Batch:
         inputs["attention_mask"] = torch.cat([self.attention_mask, seen.to(self.attention_mask.dtype)], 1)
         for name, kind in suffix_types.items():
             inputs[name] = torch.cat([inputs[name], torch.full_like(new, kind)], 1)
+        if POSITIONS in inputs:  # text goes on counting from the prompt's last position
+            last = inputs[POSITIONS][..., -1:]
+            counted = last + torch.arange(1, length + 1, device=last.device)
+            inputs[POSITIONS] = torch.cat([inputs[POSITIONS], counted], -1)
         mask = torch.cat([self.image_mask, torch.zeros_like(new, dtype=torch.bool)], 1)
         return Batch(inputs, mask, self.grids, self.examples)
 

@@ -55,11 +55,13 @@ class Rotary:
 
     `vision`: `axial` gives half of a head's pairs to rows and half to columns, a position a patch; None has no rotary
     positions. `language`: `sections` as `mrope_section` shares them among time, rows and columns; `order` counts
-    positions in raster order, where the next column is one position away and the next row a whole row of them.
+    positions in raster order, where the next column is one position away and the next row a whole row of them; `first`
+    is the position id that such a count begins at.
     """
 
     vision: Literal["axial"] | None = None
     language: Literal["sections", "order"] = "order"
+    first: int = 0
 
 
 def square_grid(config: Any, size: Size, processed: Processed, index: int) -> TokenGrid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backsight.models.families.common import CHAT, PATCH_ORDER, USUAL, Family
+from backsight.models.families.common import CHAT, PATCH_ORDER, USUAL, Family, Rotary
 from backsight.models.families.gemma3 import SIGLIP_BLOCKS
 
 FAMILY = Family(
@@ -13,4 +13,5 @@ FAMILY = Family(
     type_ids=("token_type_ids",),
     suffix_type=1,
     patches="raster",
+    rotary=Rotary(first=1),
 )
