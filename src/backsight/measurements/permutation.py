@@ -25,7 +25,7 @@ from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
 from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
-from backsight.measurements.shuffles import orders, shuffled
+from backsight.measurements.shuffles import orders, shuffled, text_mask
 from backsight.models import position_ids, replay
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE
@@ -152,11 +152,6 @@ def at_text_norm(trace: Trace) -> Tensor:
     at = batch.image_mask.to(norms.device)
     factor = (mean[:, None] / norms.clamp_min(1e-12))[at]
     return (states[at] * factor[:, None]).to(states.dtype)
-
-
-def text_mask(batch: Batch) -> Tensor:
-    """(batch, position): tokens of the prompt that are neither of the picture nor padding."""
-    return batch.inputs["attention_mask"].bool() & ~batch.image_mask
 
 
 def ordered(trace: Trace) -> bool:

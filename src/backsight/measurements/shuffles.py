@@ -1,4 +1,4 @@
-"""Image tokens in another order: the permutations that all measurements take, by picture and seed."""
+"""Image tokens in another order, by picture and seed: the permutations that all measurements take; and the text's."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def shuffled(plain: Tensor, batch: Batch, seed: int) -> Tensor:
     parts = torch.split(plain, [len(grid) for grid in batch.grids])
     return torch.cat([part[order.to(part.device)] for part, order in zip(parts, orders(batch, seed), strict=True)])
 
+
+
+def text_mask(batch: Batch) -> Tensor:
+    """(batch, position): tokens of the prompt that are neither of the picture nor padding."""
+    return batch.attention_mask.bool() & ~batch.image_mask
