@@ -6,8 +6,8 @@ features together. Every picture is centred by itself, so what a picture has as 
 fitted on one half of the pictures and scored on the other: a factor that explains nothing then has a share of zero or a
 little less, whatever its number of levels, and so has position shuffled within each picture, which is the null.
 
-Least squares has one pseudo-token without effect a level (a ridge of 1), so that a level that the other half hardly
-shows has no wild effect.
+Least squares has a few pseudo-tokens without effect for each row and column (a ridge), so that a row which the other
+half hardly shows has no wild effect. Content is not held back: what it could have explained is not left to position.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from torch import Tensor
 
 from backsight.maths.intervals import LEVEL
 
-RIDGE = 1.0
+RIDGE = 4.0  # tokens: as many as a small thing covers
+NONE = 1e-6  # of content: enough for a kind that one half does not show at all
+FLAT = 1e-10  # of the states' squares: what varies less is rounding
 Integers = NDArray[np.int64]
 
 
@@ -55,11 +57,13 @@ class Sums:
 
     gram: Tensor
     cross: Tensor
+    content: int  # the first levels, which are content's
 
     @classmethod
     def none(cls, levels: Levels, width: int) -> Sums:
         """The sums of no picture."""
-        return cls(torch.zeros(levels.all, levels.all, dtype=torch.float64), torch.zeros(levels.all, width))
+        gram = torch.zeros(levels.all, levels.all, dtype=torch.float64)
+        return cls(gram, torch.zeros(levels.all, width), levels.content)
 
     def add(self, shown: Tensor, states: Tensor) -> None:
         """Add one picture: its design (token, level) and its centred states (token, d_model)."""
@@ -69,8 +73,10 @@ class Sums:
     def effects(self, count: int | None = None) -> Tensor:
         """The effects (level, d_model) of the first `count` levels, or of all, each fitted together with the others."""
         count = len(self.gram) if count is None else count
-        ridge = RIDGE * torch.eye(count, dtype=torch.float64)
-        return torch.linalg.solve(self.gram[:count, :count] + ridge, self.cross[:count].double()).float()
+        ridge = torch.full((len(self.gram),), RIDGE, dtype=torch.float64)
+        ridge[: self.content] = NONE
+        gram = self.gram[:count, :count] + torch.diag(ridge[:count])
+        return torch.linalg.solve(gram, self.cross[:count].double()).float()
 
 
 def centred(states: Tensor) -> Tensor:
@@ -82,7 +88,7 @@ def centred(states: Tensor) -> Tensor:
 def left(shown: Tensor, states: Tensor, effects: Tensor) -> float:
     """The sum of squares of centred states (token, d_model) that the effects (level, d_model) leave."""
     fitted = (shown[:, : len(effects)] @ effects).to(states.device)
-    return float((states - fitted).square().sum(dtype=torch.float64 if states.device.type != "mps" else None))
+    return float((states - fitted).square().sum())
 
 
 class Share(NamedTuple):

@@ -216,10 +216,15 @@ def _effects(as_they_are: Sums, shuffled: Sums, levels: Levels) -> tuple[Tensor,
 
 
 def _left(value: Tensor, of: _Tokens, effects: tuple[Tensor, Tensor, Tensor], group: Group) -> Row:
-    """Sums of squares of one picture's tokens that each of three fits to the other half leaves."""
+    """Sums of squares of one picture's tokens that each of three fits to the other half leaves.
+
+    Where content leaves no more than rounding all three are zero: there is nothing for position to explain.
+    """
     entered = position_signal.centred(value)
     fits = zip(("content", "position", "shuffled"), (of.shown, of.shown, of.shuffled), effects, strict=True)
-    return {f"{group}_{name}": position_signal.left(shown, entered, effect) for name, shown, effect in fits}
+    left = {f"{group}_{name}": position_signal.left(shown, entered, effect) for name, shown, effect in fits}
+    flat = left[f"{group}_content"] <= position_signal.FLAT * float(value.float().square().sum())
+    return dict.fromkeys(left, 0.0) if flat else left
 
 
 def _lengths(of: str, states: Tensor) -> Row:
