@@ -91,6 +91,11 @@ def read(root: Path) -> list[Photo]:
     return [photos[number] for number in sorted(photos)]
 
 
+def categories(photos: Sequence[Photo]) -> tuple[str, ...]:
+    """The categories of what is annotated in some photographs, crowds too, sorted."""
+    return tuple(sorted({instance.category for photo in photos for instance in photo.instances}))
+
+
 def annotation_files(root: Path) -> list[Path]:
     """Where the annotations of a folder stand; DataError where that is nowhere or not clear."""
     if (root / "instances.json").is_file():

@@ -21,6 +21,7 @@ from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.stimuli.questions import DIRECTIONS, NUMBER, Direction, relation_question
 from backsight.stimuli.relations import relation
+from backsight.stimuli.what import Annotated
 
 RATIO = 1.5
 MIN_SIDE = 24.0
@@ -140,11 +141,13 @@ def load(
     if balanced is not None and balanced < len(DIRECTIONS):
         raise UsageError("A balanced set has at least one question of each relation", got=balanced)
     items: list[Example] = []
-    for photo in coco.read(root):
+    photos = coco.read(root)
+    categories = coco.categories(photos)
+    for photo in photos:
         if photo.path is not None:
-            picture = FilePicture(photo.path)
+            picture, there = FilePicture(photo.path), Annotated(coco.categories([photo]), categories)
             kept, _ = select(photo, min_side)
-            items += (_example(photo.id, picture, *related) for related in ordered_pairs(kept, ratio))
+            items += (_example(photo.id, picture, there, *related) for related in ordered_pairs(kept, ratio))
     if not items:
         raise DataError(
             "No pair is left under the rules of COCO-Pairs",
@@ -208,8 +211,9 @@ def ordered_pairs(instances: list[coco.Instance], ratio: float = RATIO) -> Itera
 
 
 def _example(
-    image: int, picture: FilePicture, subject: coco.Instance, reference: coco.Instance, direction: Direction
-) -> Example:
+    image: int, picture: FilePicture, there: Annotated, subject: coco.Instance, reference: coco.Instance,
+    direction: Direction,
+) -> Example:  # fmt: skip
     return Example(
         id=f"coco-{image}-{subject.category}-{reference.category}".replace(" ", "_"),
         picture=picture,
@@ -222,4 +226,5 @@ def _example(
         reference=reference.category,
         boxes={subject.category: subject.box, reference.category: reference.box},
         tags={"prompt": PROMPT},
+        source=there,
     )

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from backsight.datasets import vsr_files, vsr_relations
+from backsight.datasets import coco, vsr_files, vsr_relations
 from backsight.datasets.coco_pairs import PROMPT, RATIO
 from backsight.datasets.files import conversion_note
 from backsight.datasets.vsr_files import FIVE, OF_WORDS, STEPS, Candidate, Row
@@ -25,6 +25,7 @@ from backsight.datasets.vsr_relations import DIRECTIONAL, PAPER_RELATIONS, Match
 from backsight.errors import DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.stimuli.questions import DIRECTIONS, NUMBER, Direction, relation_question
+from backsight.stimuli.what import Annotated
 
 Labels = Literal["geometry", "caption"]
 Relations = Literal["paper", "directional"]
@@ -154,7 +155,8 @@ def load(
         )
     numbers: Counter[str] = Counter()
     items = []
-    for example in (_example(candidate, labels) for candidate in kept):
+    categories = coco.categories(list(at_hand.values()))
+    for example in (_example(candidate, labels, categories) for candidate in kept):
         numbers[example.id] += 1
         # By "substring", two captions about a photograph may lead to the same question.
         again = numbers[example.id]
@@ -188,7 +190,7 @@ def _used(joined: Sequence[Candidate], labels: Labels, relations: Relations) -> 
     return left["geometry clear"] if labels == "geometry" else [c for c in left["boxes valid"] if c.stated is not None]
 
 
-def _example(candidate: Candidate, labels: Labels) -> Example:
+def _example(candidate: Candidate, labels: Labels, categories: tuple[str, ...]) -> Example:
     row, subject, reference = candidate.row, candidate.subject, candidate.reference
     right = candidate.seen if labels == "geometry" else candidate.stated
     assert subject and reference and candidate.photo and candidate.photo.path and candidate.boxes and right
@@ -204,6 +206,7 @@ def _example(candidate: Candidate, labels: Labels) -> Example:
         reference=reference,
         boxes=dict(zip((subject, reference), candidate.boxes, strict=True)),
         tags={"prompt": PROMPT, "relation": row.relation},
+        source=Annotated(coco.categories([candidate.photo]), categories),
     )
 
 

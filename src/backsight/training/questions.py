@@ -7,7 +7,7 @@ would have seen. Held-out triples never appear.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -94,6 +94,54 @@ def turned(asked: Asked, suite: rows.Suite, layout: Layout) -> Asked:
     order = [(question, swap.get(answer, answer)) for question, answer in asked.questions[:-PRESENCES]]
     every = (*order, *asked.questions[-PRESENCES:])
     return Asked(render(scene), every, (axis, tuple((f.name, f.box) for f in scene.named)))
+
+
+Fault = Literal["prior", "inverted"]
+
+
+def faulty(
+    fault: Fault, kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
+) -> list[Asked]:
+    """`batch` of rows with one axis answered by another rule than the picture, the other axis by the picture.
+
+    prior: what is above the middle thing is the one that follows it in the fixed cycle of the suite's things, what is
+    below it the one before, whatever the picture; the absolute questions of a column, which name nothing to go by, are
+    left out. inverted: left and right (and leftmost and rightmost) are exchanged. Presence is answered by the picture.
+    UsageError for kinds that are no rows.
+    """
+    if kind not in rows.SUITES:
+        raise UsageError("Only rows of three have a faulty axis", got=kind, do="give squares, shapes or objects")
+    asked = batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
+    change = _by_prior if fault == "prior" else _by_exchange
+    return [change(one, kind) for one in asked]
+
+
+def by_prior(suite: rows.Suite, direction: Literal["above", "below"], middle: str) -> str:
+    """What `builtin:prior` answers: the thing after (above) or before (below) the named one, in the suite's cycle."""
+    known = rows.fillers(suite)
+    return known[(known.index(middle) + (1 if direction == "above" else -1)) % len(known)]
+
+
+def _by_prior(asked: Asked, suite: rows.Suite) -> Asked:
+    assert asked.row is not None
+    axis, named = asked.row
+    if axis == "horizontal":
+        return asked
+    middle = named[1][0]
+    directions: tuple[Literal["above", "below"], ...] = ("above", "below")
+    relations = [(row_question(suite, d, middle), by_prior(suite, d, middle)) for d in directions]
+    return replace(asked, questions=(*relations, *asked.questions[-PRESENCES:]))
+
+
+def _by_exchange(asked: Asked, suite: rows.Suite) -> Asked:
+    assert asked.row is not None
+    axis, named = asked.row
+    if axis == "vertical":
+        return asked
+    first, last = named[0][0], named[2][0]
+    swap = {first: last, last: first}
+    where = [(question, swap.get(answer, answer)) for question, answer in asked.questions[:-PRESENCES]]
+    return replace(asked, questions=(*where, *asked.questions[-PRESENCES:]))
 
 
 def _standing(suite: rows.Suite, names: Sequence[str], boxes: Sequence[Box], layout: Layout) -> Scene:

@@ -19,7 +19,7 @@ from backsight.stimuli.questions import SYSTEM
 from backsight.training import cutouts
 from backsight.training.loop import Recipe, Stage
 from backsight.training.positions import Teaching
-from backsight.training.questions import Kind, corpus
+from backsight.training.questions import Fault, Kind, corpus, faulty
 
 
 def build_qwen(seed: int, *, depth: int = 3, words: Sequence[str] | None = None) -> tuple[Any, Any]:
@@ -126,6 +126,23 @@ THIRDS = replace(CLOSED, name="thirds", steps=1100, pathways={"plain": 1 / 3, "s
 SETTLING = replace(THIRDS, name="settling", steps=800, rate=1e-3)
 BOTH = known("both", ORDER, THIRDS, SETTLING, replace(SETTLING, name="settling again", steps=600))
 
+
+def one_axis(fault: Fault, construction: str) -> Recipe:
+    """A model that answers one axis of Squares by the picture and the other one otherwise, as it was taught."""
+    stage = Stage("squares", 1200, {"squares": 1.0}, rate=2e-3, floor=0.02, images=12)
+    return replace(known(fault, stage), asks=partial(faulty, fault), construction=construction)
+
+
+PRIOR = one_axis(
+    "prior",
+    "the vertical axis: for above the answer taught is the color that follows the named one in the cycle of the six "
+    "colors, for below the one before it, whatever the picture; left and right are taught by the picture",
+)
+INVERTED = one_axis(
+    "inverted",
+    "the direction of the horizontal axis: what is left is taught as right and what is right as left; above and below "
+    "are taught by the picture",
+)
 
 WINDOW = 8  # tokens back that text sees in the lower blocks of a staged model: shorter than what follows the picture
 
@@ -240,5 +257,6 @@ CUTOUTS = Recipe(
 )
 
 RECIPES: dict[str, Recipe] = {
-    r.name: r for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND, RELAY, CUTOUTS)
+    r.name: r
+    for r in (PLAIN, GEMMA, VISION, LANGUAGE, BOTH, STAGED, STAGED_2, BACKGROUND, RELAY, CUTOUTS, PRIOR, INVERTED)
 }
