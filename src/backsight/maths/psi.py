@@ -35,14 +35,15 @@ class Psi(NamedTuple):
 def psi(plain: ArrayLike, shuffled: ArrayLike, chance: ArrayLike, images: ArrayLike) -> Psi | None:
     """Both forms from `plain` and `shuffled` (question,), right (1) or wrong (0) or the mean over several shuffles.
 
-    `chance` (question,) is what a guess gets, `images` (question,) the picture of each. None without questions, or where
-    the accuracy is not told from chance, so that the corrected index has no ends.
+    `chance` (question,) is what a guess gets, `images` (question,) the picture of each. None without questions, or
+    where the accuracy is not told from chance, so that the corrected index has no ends.
     """
     _, index = np.unique(np.asarray(images), return_inverse=True)
     if not len(index):
         return None
     counts = np.bincount(index).astype(float)
-    whole, broken, guessed = (np.bincount(index, np.asarray(of, dtype=float)) for of in (plain, shuffled, chance))
+    sums = [np.bincount(index, np.asarray(of, dtype=float)).astype(float) for of in (plain, shuffled, chance)]
+    whole, broken, guessed = sums
     corrected = fieller(broken, whole, counts, chance=guessed / counts)
     published = fieller(broken, whole, counts, chance=0.0)
     if corrected is None or published is None:

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from backsight.measurements.base import Measurement, measure
     from backsight.measurements.batching import batches
     from backsight.measurements.behaviour import Behaviour
+    from backsight.measurements.captions import Captions
     from backsight.measurements.creg import Creg
     from backsight.measurements.image_interchange import Backup, ImageInterchange
     from backsight.measurements.interchange import Interchange
     from backsight.measurements.knockout import Knockout
     from backsight.measurements.mirror import Flip, Moved
     from backsight.measurements.needs import Needs
+    from backsight.measurements.norms import EmbeddingNorms
     from backsight.measurements.occlusion import Occlusion
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
+    from backsight.measurements.permutation import Permutation
     from backsight.measurements.probes import ProbeMaps, Probes
 
     MEASUREMENTS: dict[str, type[Measurement]]
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 _KINDS = {
     "Behaviour": "behaviour",
     "Pathways": "pathways",
+    "Permutation": "permutation",
+    "Captions": "captions",
+    "EmbeddingNorms": "norms",
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
     "Backup": "image_interchange",
@@ -48,7 +54,9 @@ __all__ = [
     "Amplify",
     "Backup",
     "Behaviour",
+    "Captions",
     "Creg",
+    "EmbeddingNorms",
     "Flip",
     "ImageInterchange",
     "Interchange",
@@ -58,6 +66,7 @@ __all__ = [
     "Needs",
     "Occlusion",
     "Pathways",
+    "Permutation",
     "ProbeMaps",
     "Probes",
     "Roads",

@@ -73,7 +73,7 @@ class Captions(Measurement):
         ids, count = facts.tokens[PROMPT], len(PROMPT.split())
         if len(ids) > 2 * count or len(set(ids)) < count:
             raise CannotAnswer(
-                "The tokenizer does not know the words of the caption's prompt, so nobody taught the model to write one",
+                "The tokenizer does not know the words of the caption's prompt: the model was not taught to write",
                 got=f"{len(ids)} tokens, {len(set(ids))} of them different, for {count} words",
             )
         pictures = len({e.image_id for e in samples})

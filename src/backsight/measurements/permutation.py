@@ -13,7 +13,7 @@ positional signal, the rescaled tokens lose more by a shuffle, or are answered b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from backsight.examples import Example, ExampleSet, Pair
 from backsight.grid import TokenGrid
 from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
+from backsight.measurements.batching import batches
 from backsight.measurements.shuffles import orders, shuffled, text_mask
 from backsight.models import position_ids, replay
 from backsight.models.facts import ModelFacts
@@ -34,9 +35,10 @@ from backsight.models.replay import Trace
 from backsight.models.sites import Edit
 from backsight.models.vlm import VLM
 from backsight.results import Result, permutation
-from backsight.stimuli.isolated import alternatives, control
+from backsight.stimuli.isolated import alternatives
+from backsight.stimuli.what import named_things, what
 
-KINDS = ("relational", "semantic")
+OF = "permutation_of"  # tag of a question about what is there: the id of the sample that it was made of
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Permutation(Measurement):
 
     result: ClassVar[Result] = permutation.RESULT
     requires: ClassVar[frozenset[str]] = frozenset({ENTERS_ONCE})
+    needs_all_samples: ClassVar[bool] = True  # what no picture shows is known of a set
 
     shuffles: int = 3
     rescaled: bool = True
@@ -63,7 +66,7 @@ class Permutation(Measurement):
 
     def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
         """The samples, and the question about what is there to each."""
-        return [*samples, *_controls([e for e in samples if isinstance(e, Example)])]
+        return [*samples, *_semantic([e for e in samples if isinstance(e, Example)])]
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where the options are no single tokens, or there is only one of them."""
@@ -76,40 +79,41 @@ class Permutation(Measurement):
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
         """For each kind of question a forward, a replay a condition with positions kept, and where image tokens have an
         order a forward a shuffle with positions moved along."""
-
-        def run(batch: list[Example]) -> Iterator[costs.Spent]:
-            for examples in (batch, [e for e in _controls(batch) if facts.token_options(e.options)]):
-                if examples:
-                    call = facts.call(examples)
-                    replays = self.shuffles * (1 + self.rescaled) + self.rescaled
-                    edited = costs.from_embeddings(facts, call, examples) * replays
-                    causal = facts.behind(examples[0], 0) > facts.behind(examples[0], 1)
-                    yield call, call.forward() * (1 + self.shuffles * causal) + edited
-
-        return costs.total(facts, samples, self.plan(samples), run)
+        assert isinstance(samples, ExampleSet)
+        semantic = [e for e in _semantic(samples.items) if facts.token_options(e.options)]
+        spent = 0.0
+        for examples in filter(None, (list(samples), semantic)):
+            replays = self.shuffles * (1 + self.rescaled) + self.rescaled
+            causal = facts.behind(examples[0], 0) > facts.behind(examples[0], 1)
+            for indices in batches(examples, self.batch):
+                part = [examples[i] for i in indices]
+                call = facts.call(part)
+                edited = costs.from_embeddings(facts, call, part) * replays
+                spent += facts.equivalents(call, call.forward() * (1 + self.shuffles * causal) + edited)
+        return spent
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A recording with the embeddings of two conditions and all logits, and the fuller of a forward and a
         replay."""
         assert isinstance(samples, ExampleSet)
-        sizes = facts.sizes([*samples, *_controls(samples.items)])
+        sizes = facts.sizes([*samples, *_semantic(samples.items)])
         kept = memory.recorded(sizes) + 4 * memory.states(sizes, deep=False)
         kept += memory.logits(sizes, 3 * self.shuffles + 3)
         return kept + max(memory.forward(sizes), memory.replayed(sizes))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both kinds of question about each picture under every condition."""
-        controls = {e.id: asked for e in samples if (asked := control(e)) is not None and vlm.options(asked.options)}
+        by_id = {e.id: e for e in samples}
+        semantic = [e for e in _semantic(samples) if vlm.options(e.options) is not None]
         rows: list[Row] = []
-        for kind, asked in ((None, {e.id: e for e in samples}), ("semantic", controls)):
-            if not asked:
-                continue
-            own = [e for e in samples if e.id in asked]
-            batch = vlm.prepare(list(asked.values()))
-            for (norm, order, seed), logits in self._outcomes(vlm, batch).items():
-                for sample, example, scores in zip(own, batch.examples, logits, strict=True):
-                    row: Row = {"kind": kind or kind_of(sample), "norm": norm, "order": order, "seed": seed}
-                    rows.append(_common(sample) | row | _answered(vlm, example, scores))
+        for own, asked in ((True, list(samples)), (False, semantic)):
+            for indices in batches(asked, self.batch):
+                batch = vlm.prepare([asked[i] for i in indices])
+                for (norm, order, seed), logits in self._outcomes(vlm, batch).items():
+                    for example, scores in zip(batch.examples, logits, strict=True):
+                        sample = example if own else by_id[example.tags[OF]]
+                        row: Row = {"kind": kind_of(sample) if own else "semantic", "norm": norm, "order": order}
+                        rows.append(_common(sample) | row | {"seed": seed} | _answered(vlm, example, scores))
         return rows
 
     def _outcomes(self, vlm: VLM, batch: Batch) -> dict[tuple[str, str, int | None], Tensor]:
@@ -166,8 +170,12 @@ def kind_of(example: Example) -> str:
     return "relational" if where else "other"
 
 
-def _controls(samples: Sequence[Example]) -> list[Example]:
-    return [asked for example in samples if (asked := control(example)) is not None]
+def _semantic(samples: Sequence[Example]) -> list[Example]:
+    """The presence question about each sample's picture, where what it does not show is known; tagged with the
+    sample's id."""
+    named = named_things(samples)
+    asked = ((e, what(e, named).get("presence")) for e in samples)
+    return [replace(one, tags={**one.tags, OF: e.id}) for e, one in asked if one is not None]
 
 
 def _common(sample: Example) -> Row:

@@ -26,7 +26,6 @@ def shuffled(plain: Tensor, batch: Batch, seed: int) -> Tensor:
     return torch.cat([part[order.to(part.device)] for part, order in zip(parts, orders(batch, seed), strict=True)])
 
 
-
 def text_mask(batch: Batch) -> Tensor:
     """(batch, position): tokens of the prompt that are neither of the picture nor padding."""
     return batch.attention_mask.bool() & ~batch.image_mask

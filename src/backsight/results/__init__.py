@@ -13,6 +13,7 @@ from backsight.errors import UsageError
 from backsight.results import (
     amplification,
     behaviour,
+    captions,
     comparison,
     creg,
     flip,
@@ -20,8 +21,10 @@ from backsight.results import (
     interchange,
     knockout,
     moved,
+    norms,
     occlusion,
     pathways,
+    permutation,
     position_budget,
     probe_maps,
     probes,
@@ -37,6 +40,9 @@ RESULTS: dict[str, Result] = {
     for result in (
         behaviour.RESULT,
         pathways.RESULT,
+        permutation.RESULT,
+        captions.RESULT,
+        norms.RESULT,
         interchange.RESULT,
         probes.RESULT,
         probe_maps.RESULT,

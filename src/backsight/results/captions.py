@@ -123,7 +123,9 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
         axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
         looks = (("same", {"color": style.BLUE, "marker": "o", "markersize": 5}, -0.12), ("other", _HOLLOW, 0.12))
         for name, look, apart in looks:
-            axis.plot([row[f"{name}_low"], row[f"{name}_high"]], [place + apart] * 2, color=look["color"], linewidth=1.3)
+            axis.plot(
+                [row[f"{name}_low"], row[f"{name}_high"]], [place + apart] * 2, color=look["color"], linewidth=1.3
+            )
             axis.plot([row[name]], [place + apart], **look, linestyle="none", clip_on=False)
     axis.set(xlim=(-0.02, 1.02), ylim=(len(group) - 0.4, -0.6), xlabel="how alike two captions are")
     axis.set_yticks(range(len(group)), labels=[MEASURES[row["measure"]] for row in group])

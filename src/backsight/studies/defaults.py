@@ -14,7 +14,9 @@ from backsight.measurements import (
     Amplify,
     Backup,
     Behaviour,
+    Captions,
     Creg,
+    EmbeddingNorms,
     Flip,
     ImageInterchange,
     Interchange,
@@ -23,6 +25,7 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
+    Permutation,
     ProbeMaps,
     Probes,
 )
@@ -43,6 +46,9 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
+    Permutation(max_samples=24),
+    Captions(max_samples=24),
+    EmbeddingNorms(max_samples=48),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
     Probes(max_samples=112, method="logistic"),
@@ -67,6 +73,8 @@ QUICK = Quick(
         **dict.fromkeys(("behaviour/pairs", "behaviour/pairs_textured"), 132),
         **dict.fromkeys(("behaviour/tabletop_a", "behaviour/tabletop_b"), 4 * TABLETOP),
         "pathways": 44,
+        "permutation": 16,
+        "embeddingnorms": 24,
         "interchange": 48,
         **dict.fromkeys(("imageinterchange", "backup"), 40),
         **dict.fromkeys(("probes", "probemaps"), 112),
@@ -90,12 +98,13 @@ QUICK = Quick(
 ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
-    "squares": (*ROWS, "creg", "knockout"),
+    "squares": (*ROWS, "permutation", "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", "permutation", "embeddingnorms", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
+    "jittered_squares": ("behaviour", "embeddingnorms"),
     "tabletop_a": ("behaviour", "pathways", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),

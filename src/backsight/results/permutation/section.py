@@ -68,7 +68,9 @@ def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
         )
     without = sorted({r["suite"] for r in rows} - {r["suite"] for r in rows if r["kind"] == "semantic"})
     if without:
-        notes.append("Of some pictures no question about what is there could be asked; of these there are no such rows.")
+        notes.append(
+            "Of some pictures no question about what is there could be asked; of these there are no such rows."
+        )
     return tuple(notes)
 
 
@@ -79,7 +81,9 @@ def _indices(study: Study, rows: Sequence[Row]) -> Grid:
         start = (common.title(study, row["suite"]), *map(unbroken, names), str(row["questions"]))
         why = f"omitted: {row['reason']}"
         accuracies = (_cell(row, name, "omitted") for name in ("accuracy", "shuffled"))
-        lines.append((*start, *accuracies, decimal(row["chance"]), _cell(row, "psi", why), _cell(row, "corrected", why)))
+        lines.append(
+            (*start, *accuracies, decimal(row["chance"]), _cell(row, "psi", why), _cell(row, "corrected", why))
+        )
     columns = ("Suite", "Question", "Norm", "Positions", "Questions", "Accuracy", "Shuffled", "Chance", "PSI",
                "Corrected for chance")  # fmt: skip
     files = study.files("permutation_summary")
