@@ -76,7 +76,8 @@ class Sums:
         ridge = torch.full((len(self.gram),), RIDGE, dtype=torch.float64)
         ridge[: self.content] = NONE
         gram = self.gram[:count, :count] + torch.diag(ridge[:count])
-        return torch.linalg.solve(gram, self.cross[:count].double()).float()
+        effects: Tensor = torch.linalg.solve(gram, self.cross[:count].double()).float()
+        return effects
 
 
 def centred(states: Tensor) -> Tensor:

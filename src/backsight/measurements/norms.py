@@ -43,9 +43,9 @@ Key = tuple[Layer, Group]
 
 
 class _Tokens(NamedTuple):
-    """A group of one picture's tokens: their indices (token,), design, and design with positions shuffled."""
+    """A group of one picture's tokens: where they are (token,), design, and design with positions shuffled."""
 
-    index: Tensor
+    at: Tensor
     shown: Tensor
     shuffled: Tensor
 
@@ -114,7 +114,7 @@ class EmbeddingNorms(Measurement):
                     key = half[example.image_id], (layer, group)
                     if key not in sums:
                         sums[key] = (Sums.none(levels, value.shape[-1]), Sums.none(levels, value.shape[-1]))
-                    entered = position_signal.centred(value[of.index.to(value.device)])
+                    entered = position_signal.centred(value[of.at.to(value.device)])
                     sums[key][0].add(of.shown, entered)
                     sums[key][1].add(of.shuffled, entered)
         effects = {key: _effects(*sums.pop(key), levels) for key in list(sums)}
@@ -128,7 +128,7 @@ class EmbeddingNorms(Measurement):
                 for group, of in tokens.items():
                     other = effects.get((1 - half[example.image_id], (layer, group)))
                     if other is not None:
-                        row |= _left(value[of.index.to(value.device)], of, other, group)
+                        row |= _left(value[of.at.to(value.device)], of, other, group)
                 rows.append(row)
         return rows
 

@@ -82,11 +82,11 @@ class Permutation(Measurement):
         assert isinstance(samples, ExampleSet)
         semantic = [e for e in _semantic(samples.items) if facts.token_options(e.options)]
         spent = 0.0
-        for examples in filter(None, (list(samples), semantic)):
-            replays = self.shuffles * (1 + self.rescaled) + self.rescaled
-            causal = facts.behind(examples[0], 0) > facts.behind(examples[0], 1)
+        for examples, rescaled in ((list(samples), self.rescaled), (semantic, False)):
+            replays = self.shuffles * (1 + rescaled) + rescaled
             for indices in batches(examples, self.batch):
                 part = [examples[i] for i in indices]
+                causal = facts.behind(part[0], 0) > facts.behind(part[0], 1)
                 call = facts.call(part)
                 edited = costs.from_embeddings(facts, call, part) * replays
                 spent += facts.equivalents(call, call.forward() * (1 + self.shuffles * causal) + edited)
@@ -102,21 +102,21 @@ class Permutation(Measurement):
         return kept + max(memory.forward(sizes), memory.replayed(sizes))
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
-        """Rows of both kinds of question about each picture under every condition."""
+        """Rows of both kinds of question about each picture; at text norm of the samples' own questions alone."""
         by_id = {e.id: e for e in samples}
         semantic = [e for e in _semantic(samples) if vlm.options(e.options) is not None]
         rows: list[Row] = []
         for own, asked in ((True, list(samples)), (False, semantic)):
             for indices in batches(asked, self.batch):
                 batch = vlm.prepare([asked[i] for i in indices])
-                for (norm, order, seed), logits in self._outcomes(vlm, batch).items():
+                for (norm, order, seed), logits in self._outcomes(vlm, batch, rescaled=own and self.rescaled).items():
                     for example, scores in zip(batch.examples, logits, strict=True):
                         sample = example if own else by_id[example.tags[OF]]
                         row: Row = {"kind": kind_of(sample) if own else "semantic", "norm": norm, "order": order}
                         rows.append(_common(sample) | row | {"seed": seed} | _answered(vlm, example, scores))
         return rows
 
-    def _outcomes(self, vlm: VLM, batch: Batch) -> dict[tuple[str, str, int | None], Tensor]:
+    def _outcomes(self, vlm: VLM, batch: Batch, *, rescaled: bool) -> dict[tuple[str, str, int | None], Tensor]:
         """Next-token logits (batch, vocabulary) by norm, order and seed."""
         trace = replay.record(vlm, batch)
         entered = trace.resid_pre(0)[batch.image_mask]
@@ -124,7 +124,7 @@ class Permutation(Measurement):
         for seed in range(self.shuffles):
             there = shuffled(entered, batch, seed)
             outcomes["own", "kept", seed] = trace.with_states(0, batch.image_mask, there)
-        if self.rescaled:
+        if rescaled:
             scaled = at_text_norm(trace)
             outcomes["text", "plain", None] = trace.with_states(0, batch.image_mask, scaled)
             for seed in range(self.shuffles):
@@ -155,7 +155,8 @@ def at_text_norm(trace: Trace) -> Tensor:
     mean = (norms * text).sum(1) / text.sum(1)
     at = batch.image_mask.to(norms.device)
     factor = (mean[:, None] / norms.clamp_min(1e-12))[at]
-    return (states[at] * factor[:, None]).to(states.dtype)
+    scaled: Tensor = states[at] * factor[:, None]
+    return scaled.to(states.dtype)
 
 
 def ordered(trace: Trace) -> bool:

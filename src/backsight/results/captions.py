@@ -140,8 +140,8 @@ CAPTION = (
 )
 METHOD = (
     "Each picture is described in one sentence, greedily, as it is and with its image tokens shuffled behind the "
-    "projector (positions kept). Token F1 is SQuAD's, on words in lower case without punctuation and articles; sentence "
-    "similarity is the cosine of mean-pooled embeddings of a model that the user gives.",
+    "projector (positions kept). Token F1 is SQuAD's, on words in lower case without punctuation and articles; "
+    "sentence similarity is the cosine of mean-pooled embeddings of a model that the user gives.",
     "The null is a caption beside those of other pictures of the set. Kept is (same - other) / (1 - other): of what "
     "sets a picture's caption apart from another's, how much is left.",
 )
@@ -170,10 +170,12 @@ def section(study: Study) -> common.Part | None:
     if not rows:
         return None
     cells = (
-        (common.title(study, r["suite"]), MEASURES[r["measure"]], str(r["pictures"]), f"{r['words']:.1f}",
-         *(r["reason"] or with_interval(*(r[f"{name}{end}"] for end in _ENDS)) for name in ("same", "other", "above", "kept")))
-        for r in rows
-    )  # fmt: skip
+        (
+            *(common.title(study, row["suite"]), MEASURES[row["measure"]], str(row["pictures"]), f"{row['words']:.1f}"),
+            *(_cell(row, name) for name in ("same", "other", "above", "kept")),
+        )
+        for row in rows
+    )
     columns = ("Suite", "Measure", "Pictures", "Words", "Same picture", "Two pictures", "Difference", "Kept")
     table = Grid("Captions before and after a shuffle", columns, tuple(cells), words=2,
                  files=study.files("captions_summary"))  # fmt: skip
@@ -183,6 +185,10 @@ def section(study: Study) -> common.Part | None:
                    common.samples(study, "captions", suites), folded=True)  # fmt: skip
     said = tuple(Statement(sentence(common.title(study, r["suite"]), r), "figure-captions") for r in rows)
     return common.Part(made, Answer("Does a caption change when image tokens are shuffled", LEAD, said))
+
+
+def _cell(row: Row, name: str) -> str:
+    return row["reason"] or with_interval(*(row[f"{name}{end}"] for end in _ENDS))
 
 
 RESULT = Result(

@@ -68,8 +68,8 @@ def _norms(axis: Axes, group: Sequence[Row]) -> None:
         if not at:
             continue
         x, there = [one[0] for one in at], [one[1] for one in at]
-        ends = ([row[f"{name}_{end}"] for row in there] for end in ("low", "high"))
-        axis.fill_between(x, *ends, color=color, alpha=0.16, linewidth=0)
+        low, high = ([row[f"{name}_{end}"] for row in there] for end in ("low", "high"))
+        axis.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
         axis.plot(x, [row[f"{name}_mean"] for row in there], color=color, marker=marker, markersize=4, linewidth=1.3)
     axis.set_yscale("log")
     axis.set_ylabel("norm")

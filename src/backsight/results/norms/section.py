@@ -62,9 +62,7 @@ def _table(study: Study, rows: Sequence[Row], suites: Sequence[str]) -> Grid:
             if row["omitted"]:
                 lines.append((*start, *("omitted" for _ in range(7))))
                 continue
-            ratio = (
-                "–" if row["ratio"] is None else f"{row['ratio']:.3g} [{row['ratio_low']:.3g}, {row['ratio_high']:.3g}]"
-            )
+            ratio = "–" if row["ratio"] is None else words_of.ratio(row)
             text = "–" if row["text_mean"] is None else f"{row['text_mean']:.3g}"
             shares = (cell for name in words_of.GROUP_WORDS for cell in (_share(row, name), p_value(row[f"{name}_p"])))
             lines.append((*start, f"{row['image_mean']:.3g}", text, ratio, *shares))

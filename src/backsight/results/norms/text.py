@@ -12,13 +12,13 @@ from backsight.results.permutation.text import rescaled
 
 CAPTION = (
     "Left: mean norms of image and text tokens by layer, with the middle 90 % of the tokens. Right: the share of the "
-    "variance of image tokens that row and column explain beyond what they show, with 95 % intervals over pictures, and "
-    "dotted that of positions shuffled within each picture. Layer 0 is the language model's input."
+    "variance of image tokens that row and column explain beyond what they show, with 95 % intervals over pictures, "
+    "and dotted that of positions shuffled within each picture. Layer 0 is the language model's input."
 )
 METHOD = (
     "Norms are those of the residual stream before each block of the language model, and of what each block of the "
-    "vision encoder gives (the mean of a token's patches). Text tokens are all tokens of the prompt that are neither of "
-    "the picture nor padding; the first of them may be a sink with a norm of its own, so medians stand beside means.",
+    "vision encoder gives (the mean of a token's patches). Text tokens are all tokens of the prompt that are "
+    "neither of the picture nor padding; the first of them may be a sink with a norm of its own, so medians stand beside means.",
     "Position's share is a partial R^2 over all features together: states are regressed on what a token shows (the "
     "thing in whose box it lies, part of one, or none), on its row and on its column, all as categories. Each picture "
     "is centred by itself; effects are fitted on one half of the pictures and scored on the other, so that a factor "
@@ -45,8 +45,13 @@ GROUP_WORDS = {"objects": "object tokens", "rest": "the other image tokens"}
 
 def norms(row: Mapping[str, Any]) -> str:
     """The norms at one layer and their ratio."""
-    ratio = f"{row['ratio']:.2g} [{row['ratio_low']:.2g}, {row['ratio_high']:.2g}]"
-    return f"norms of image tokens are {ratio} times those of text tokens ({row['image_mean']:.3g} and {row['text_mean']:.3g})"
+    both = f"{row['image_mean']:.3g} and {row['text_mean']:.3g}"
+    return f"norms of image tokens are {ratio(row)} times those of text tokens ({both})"
+
+
+def ratio(row: Mapping[str, Any]) -> str:
+    """The ratio of the mean norms with its interval."""
+    return f"{row['ratio']:.3g} [{row['ratio_low']:.3g}, {row['ratio_high']:.3g}]"
 
 
 def signal(row: Mapping[str, Any]) -> str:

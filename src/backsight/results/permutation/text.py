@@ -11,8 +11,8 @@ from backsight.results.pages.wording import percent, whole_percent
 NEGLIGIBLE = 0.1  # of the accuracy above chance; less than that is what a shuffle "hardly" takes
 CAPTION = (
     "Share of the accuracy above chance that is lost when the image tokens are shuffled behind the projector, with "
-    "95 % intervals. Filled: questions of where a thing is. Hollow: questions of what is there, which need no position. "
-    "Dashed: nothing is lost, and chance is left."
+    "95 % intervals. Filled: questions of where a thing is. Hollow: questions of what is there, which need no "
+    "position. Dashed: nothing is lost, and chance is left."
 )
 METHOD = (
     "The image tokens of each picture are shuffled behind the projector, in several orders that are fixed by the "
