@@ -4,7 +4,8 @@ States (token, d_model) are regressed on categorical factors: what a token shows
 partial R^2 of position is the share of the sum of squares that content leaves which row and column take, over all
 features together. Every picture is centred by itself, so what a picture has as a whole counts for nothing. Effects are
 fitted on one half of the pictures and scored on the other: a factor that explains nothing then has a share of zero or a
-little less, whatever its number of levels, and so has position shuffled within each picture, which is the null.
+little less, whatever its number of levels, and so have positions shifted around each picture's grid
+by a number of its own, which is the null.
 
 Least squares has a few pseudo-tokens without effect for each row and column (a ridge), so that a row which the other
 half hardly shows has no wild effect. Content is not held back: what it could have explained is not left to position.

@@ -43,11 +43,11 @@ Key = tuple[Layer, Group]
 
 
 class _Tokens(NamedTuple):
-    """A group of one picture's tokens: where they are (token,), design, and design with positions shuffled."""
+    """A group of one picture's tokens: where they are (token,), design, and design with positions shifted."""
 
     at: Tensor
     shown: Tensor
-    shuffled: Tensor
+    shifted: Tensor
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class EmbeddingNorms(Measurement):
         return memory.forward(sizes) + stream + patches + 4 * memory.states(sizes, deep=False) * memory.FLOAT
 
     def bytes_held(self, facts: ModelFacts, samples: Samples) -> int:
-        """Sums and effects of both halves and groups, as they are and shuffled, at every site."""
+        """Sums and effects of both halves and groups, as they are and shifted, at every site."""
         assert isinstance(samples, ExampleSet)
         pictures = _pictures(samples.items)
         levels = _levels(pictures, [facts.grid_of(e.picture) for e in pictures], _names(pictures))
@@ -116,7 +116,7 @@ class EmbeddingNorms(Measurement):
                         sums[key] = (Sums.none(levels, value.shape[-1]), Sums.none(levels, value.shape[-1]))
                     entered = position_signal.centred(value[of.at.to(value.device)])
                     sums[key][0].add(of.shown, entered)
-                    sums[key][1].add(of.shuffled, entered)
+                    sums[key][1].add(of.shifted, entered)
         effects = {key: _effects(*sums.pop(key), levels) for key in list(sums)}
         rows: list[Row] = []
         for example, states, measured in self._seen(vlm, pictures):
@@ -135,17 +135,22 @@ class EmbeddingNorms(Measurement):
     def _tokens(
         self, example: Example, grid: TokenGrid, names: dict[str, int], levels: Levels
     ) -> dict[Group, _Tokens]:  # fmt: skip
-        """The groups of a picture's tokens that have at least two."""
+        """The groups of a picture's tokens that have at least two.
+
+        For the null the picture's rows and columns are shifted around its grid by a number sampled for the picture, so
+        that neighbours stay neighbours: shuffled one by one they would fit noise that neighbours share less well.
+        """
         shown = content(example, grid, names)
         rng = np.random.default_rng([self.seed, zlib.crc32(example.image_id.encode())])
+        down, right = divmod(int(rng.integers(1, len(grid))), grid.columns)
         groups: dict[Group, _Tokens] = {}
         for group, index in (("objects", np.flatnonzero(shown > PARTLY)), ("rest", np.flatnonzero(shown <= PARTLY))):
             if len(index) > 1:
-                mixed = index[rng.permutation(len(index))]
+                row, column = (grid.row + down) % grid.rows, (grid.column + right) % grid.columns
                 groups[group] = _Tokens(  # type: ignore[index]
                     torch.from_numpy(index),
                     position_signal.design(shown[index], grid.row[index], grid.column[index], levels),
-                    position_signal.design(shown[index], grid.row[mixed], grid.column[mixed], levels),
+                    position_signal.design(shown[index], row[index], column[index], levels),
                 )
         return groups
 
@@ -210,9 +215,9 @@ def _halves(pictures: Sequence[Example]) -> dict[str, int]:
     return {name: number % 2 for number, name in enumerate(in_order)}
 
 
-def _effects(as_they_are: Sums, shuffled: Sums, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
-    """Effects of content by itself, of content and position, and of content and shuffled positions."""
-    return as_they_are.effects(levels.content), as_they_are.effects(), shuffled.effects()
+def _effects(as_they_are: Sums, shifted: Sums, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
+    """Effects of content by itself, of content and position, and of content and shifted positions."""
+    return as_they_are.effects(levels.content), as_they_are.effects(), shifted.effects()
 
 
 def _left(value: Tensor, of: _Tokens, effects: tuple[Tensor, Tensor, Tensor], group: Group) -> Row:
@@ -221,7 +226,7 @@ def _left(value: Tensor, of: _Tokens, effects: tuple[Tensor, Tensor, Tensor], gr
     Where content leaves no more than rounding all three are zero: there is nothing for position to explain.
     """
     entered = position_signal.centred(value)
-    fits = zip(("content", "position", "shuffled"), (of.shown, of.shown, of.shuffled), effects, strict=True)
+    fits = zip(("content", "position", "shifted"), (of.shown, of.shown, of.shifted), effects, strict=True)
     left = {f"{group}_{name}": position_signal.left(shown, entered, effect) for name, shown, effect in fits}
     flat = left[f"{group}_content"] <= position_signal.FLAT * float(value.float().square().sum())
     return dict.fromkeys(left, 0.0) if flat else left

@@ -1,7 +1,7 @@
 """Norms of image and text tokens by layer, and the share of variance that position explains: two panels a suite.
 
 Blocks of the vision encoder stand to the left of the language model's layers, of which 0 is its input. Bands are 95 %
-intervals over pictures, for norms the span of their middle 90 %. Dotted is the share of shuffled positions.
+intervals over pictures, for norms the span of their middle 90 %. Dotted is the share of shifted positions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     with style.style():
         looks = [*NORMS.values(), *(look for name, look in SIGNALS.items() if any(r[name] is not None for r in rows))]
         entries: list[panels.Entry] = [(panels.look(color, marker), words) for color, marker, words in looks]
-        entries.append((panels.line(**NULL), "positions shuffled within each picture"))
+        entries.append((panels.line(**NULL), "positions shifted around each picture"))
         return panels.draw(shown, entries, columns)
 
 
@@ -72,6 +72,8 @@ def _norms(axis: Axes, group: Sequence[Row]) -> None:
         axis.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
         axis.plot(x, [row[f"{name}_mean"] for row in there], color=color, marker=marker, markersize=4, linewidth=1.3)
     axis.set_yscale("log")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
     axis.set_ylabel("norm")
     _axis(axis, group, places)
 

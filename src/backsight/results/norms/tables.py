@@ -15,7 +15,7 @@ from backsight.maths.position_signal import share
 from backsight.tables import Schema, Table
 
 GROUPS = ("objects", "rest")
-_FITS = ("content", "position", "shuffled")
+_FITS = ("content", "position", "shifted")
 _NORM = ("mean", "low", "median", "high")
 _ENDS = ("", "_low", "_high")
 EMBEDDING_NORMS = Schema(
@@ -43,7 +43,7 @@ EMBEDDING_NORMS_SUMMARY = Schema(
         **{f"{of}_{name}": "float" for of in ("image", "text") for name in _NORM},
         **{f"ratio{end}": "float" for end in _ENDS},  # of the mean norms, image over text
         "ratio_median": "float",
-        # The partial R^2 of row and column, that of shuffled positions, and the difference, by group of tokens.
+        # The partial R^2 of row and column, that of shifted positions, and the difference, by group of tokens.
         **{f"{group}{of}{end}": "float" for group in GROUPS for of in ("", "_null", "_above") for end in _ENDS},
         **{f"{group}_p": "float" for group in GROUPS},  # of the difference: sign flips, Holm's over a suite's layers
         "omitted": "bool",
@@ -85,14 +85,14 @@ def _line(group: pd.DataFrame, smallest: int) -> dict[str, Any]:
 
 def _position(tokens: str, there: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
     """Shares of what content leaves, from sums of squares (picture, fit)."""
-    content, position, shuffled = there.T
+    content, position, shifted = there.T
     shares = {
         tokens: share(content - position, content),
-        f"{tokens}_null": share(content - shuffled, content),
-        f"{tokens}_above": share(shuffled - position, content),
+        f"{tokens}_null": share(content - shifted, content),
+        f"{tokens}_above": share(shifted - position, content),
     }
     numbers = {name: value for key, one in shares.items() for name, value in _named(key, one).items()}
-    (p,) = sign_flips_of((shuffled - position)[:, None], ["two-sided"])
+    (p,) = sign_flips_of((shifted - position)[:, None], ["two-sided"])
     return numbers | {f"{tokens}_p": p}
 
 
@@ -104,7 +104,7 @@ def _adjust(lines: list[dict[str, Any]]) -> None:
 
 
 def shown(row: Mapping[str, Any], tokens: str) -> bool:
-    """Whether position explains more of a group's variance at a layer than shuffled positions do."""
+    """Whether position explains more of a group's variance at a layer than shifted positions do."""
     return bool(row[tokens] is not None and row[f"{tokens}_above_low"] > 0 and row[f"{tokens}_p"] < 0.05)
 
 

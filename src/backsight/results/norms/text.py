@@ -13,17 +13,18 @@ from backsight.results.permutation.text import rescaled
 CAPTION = (
     "Left: mean norms of image and text tokens by layer, with the middle 90 % of the tokens. Right: the share of the "
     "variance of image tokens that row and column explain beyond what they show, with 95 % intervals over pictures, "
-    "and dotted that of positions shuffled within each picture. Layer 0 is the language model's input."
+    "and dotted that of positions shifted around each picture. Layer 0 is the language model's input."
 )
 METHOD = (
     "Norms are those of the residual stream before each block of the language model, and of what each block of the "
-    "vision encoder gives (the mean of a token's patches). Text tokens are all tokens of the prompt that are "
-    "neither of the picture nor padding; the first of them may be a sink with a norm of its own, so medians stand beside means.",
+    "vision encoder gives (the mean of a token's patches). Text tokens are all tokens of the prompt that are neither "
+    "of the picture nor padding; the first of them may be a sink with a norm of its own, so medians stand beside.",
     "Position's share is a partial R^2 over all features together: states are regressed on what a token shows (the "
     "thing in whose box it lies, part of one, or none), on its row and on its column, all as categories. Each picture "
     "is centred by itself; effects are fitted on one half of the pictures and scored on the other, so that a factor "
     "that explains nothing has a share of zero or a little less. Object tokens and the others are fitted apart.",
-    "The null is the same fit with positions shuffled within each picture. Where p (sign flips over pictures, Holm's "
+    "The null is the same fit with each picture's rows and columns shifted around its grid, as far as is sampled "
+    "for the picture, so that neighbours stay neighbours. Where p (sign flips over pictures, Holm's "
     "over layers and groups) is below .05 and the interval of the difference lies above zero, position is said to be "
     f"there. Fewer than {SMALLEST} pictures are omitted.",
 )
@@ -37,8 +38,8 @@ LIMITS = (
     "Rotary positions are not in the states at all: they act inside of attention.",
 )
 NOTE = (
-    "Ratio: mean norm of image tokens over that of text tokens. Shares are partial R^2 less nothing; shuffled "
-    "positions' stand in brackets behind them."
+    "Ratio: mean norm of image tokens over that of text tokens. Shares are partial R^2; those of shifted positions "
+    "stand in brackets behind them."
 )
 GROUP_WORDS = {"objects": "object tokens", "rest": "the other image tokens"}
 
@@ -62,7 +63,7 @@ def signal(row: Mapping[str, Any]) -> str:
             continue
         share, null = percent(row[name]), percent(row[f"{name}_null"])
         known = "" if shown(row, name) else ", no more than"
-        parts.append(f"{share} of the variance of {words}{known} (shuffled positions {null})")
+        parts.append(f"{share} of the variance of {words}{known} (shifted positions {null})")
     return f"row and column explain {listed(parts)}" if parts else "what position explains is omitted"
 
 

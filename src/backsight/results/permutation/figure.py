@@ -32,7 +32,7 @@ WORDS = {
     "other": "the set's own questions, with 95 % interval",
     "semantic": "questions of what is there (hollow)",
 }
-LEFT, RIGHT = -0.4, 1.4
+LEFT, RIGHT = -0.5, 1.5
 APART = 0.16
 
 
@@ -84,5 +84,6 @@ def _mark(axis: Axes, y: float, row: Row, look: Mapping[str, Any]) -> None:
         return
     ends = [min(max(row[f"corrected_{end}"], LEFT), RIGHT) for end in ("low", "high")]
     axis.plot(ends, [y, y], color=look["color"], linewidth=1.3, zorder=3)
-    if LEFT <= row["corrected"] <= RIGHT:
-        axis.plot([row["corrected"]], [y], **look, linestyle="none", zorder=4)
+    value = min(max(row["corrected"], LEFT), RIGHT)
+    beyond = {} if value == row["corrected"] else {"marker": ">" if value == RIGHT else "<"}
+    axis.plot([value], [y], **{**look, **beyond}, linestyle="none", zorder=4, clip_on=False)

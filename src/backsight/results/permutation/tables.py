@@ -71,7 +71,7 @@ def permutation_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 here = _questions(group, norm)
                 for order in [name for name in ("kept", "moved") if name in here]:
                     start = {"suite": suite, "kind": kind, "norm": norm, "order": order}
-                    lines.append(start | _line(here, own if norm != "own" else None, order, smallest))
+                    lines.append(_line(here, own if norm != "own" else None, order, smallest) | start)
         for name in ("gain_p", "loss_gain_p"):
             asked = [line for line in lines if line[name] is not None]
             for line, p in zip(asked, holm([line[name] for line in asked]), strict=True):
