@@ -64,7 +64,9 @@ def signal(row: Mapping[str, Any]) -> str:
         share, null = percent(row[name]), percent(row[f"{name}_null"])
         known = "" if shown(row, name) else ", no more than"
         parts.append(f"{share} of the variance of {words}{known} (shifted positions {null})")
-    return f"row and column explain {listed(parts)}" if parts else "what position explains is omitted"
+    if not parts:
+        return "beyond what they show, image tokens do not vary: there is nothing for position to explain"
+    return f"row and column explain {listed(parts)}"
 
 
 def layers(rows: Sequence[Mapping[str, Any]]) -> str:
