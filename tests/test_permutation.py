@@ -132,7 +132,7 @@ def shuffle_effects(family: str) -> tuple[float, float, bool]:
     """The largest change of a logit by a shuffle with positions moved along, and with positions kept."""
     model, processor = tiny(family, corpus())
     if family == "gemma3":
-        torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.1)
+        model.config.text_config.sliding_window = 4096  # in a window shorter than the prompt the order counts
     vlm = VLM(model, processor, check=False)
     batch = vlm.prepare(one_picture(vlm))
     trace = replay.record(vlm, batch)
@@ -145,7 +145,7 @@ def shuffle_effects(family: str) -> tuple[float, float, bool]:
 @pytest.mark.parametrize("family", ["gemma3", "paligemma"])
 def test_where_image_tokens_see_each_other_both_ways_moved_positions_change_nothing(family: str) -> None:
     along, kept, in_order = shuffle_effects(family)
-    assert along < 1e-5 < kept and kept > 100 * along and not in_order
+    assert along < 1e-5 < kept and kept > 100 * along and in_order == (family == "gemma3")
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])

@@ -3,8 +3,8 @@
 Two shuffles ask different things. With *positions kept* the tokens' contents change places, and each place in the
 prompt keeps its rotary position: the language model is told that each token stands elsewhere. With *positions moved
 along* each token keeps the rotary position of its cell, and its place in the order of the prompt changes alone: what is
-lost then went by causal order. Where image tokens see one another both ways they have no order, and moved positions
-change nothing.
+lost then went by causal order, or by a window that ends within the picture. Where image tokens see one another both
+ways and all tokens see them, their order is nothing, and moved positions change no logit.
 
 Two kinds of question are asked: the sample's own, and one about what is in the picture, which needs no position. Both
 are asked again with the image tokens rescaled to the norm of the prompt's text tokens: if large norms drown the
@@ -86,7 +86,7 @@ class Permutation(Measurement):
             replays = self.shuffles * (1 + rescaled) + rescaled
             for indices in batches(examples, self.batch):
                 part = [examples[i] for i in indices]
-                causal = facts.behind(part[0], 0) > facts.behind(part[0], 1)
+                causal = facts.masks > 1 or facts.behind(part[0], 0) > facts.behind(part[0], 1)
                 call = facts.call(part)
                 edited = costs.from_embeddings(facts, call, part) * replays
                 spent += facts.equivalents(call, call.forward() * (1 + self.shuffles * causal) + edited)
@@ -160,7 +160,10 @@ def at_text_norm(trace: Trace) -> Tensor:
 
 
 def ordered(trace: Trace) -> bool:
-    """Whether image tokens have an order: the last of the picture is not seen by the first."""
+    """Whether the order of image tokens may count: the last of the picture is not seen by the first, or some layers are
+    of another kind, whose window may show a row the end of the picture alone."""
+    if len(set(getattr(trace.vlm.model.config.get_text_config(), "layer_types", None) or ["all"])) > 1:
+        return True
     tokens = trace.batch.image_mask.any(0).nonzero().flatten().to(trace.final.device)
     return int(trace.reach(0, tokens[-1:])[0]) == int(tokens[-1])
 

@@ -20,8 +20,9 @@ METHOD = (
     "2503.17349); the corrected index divides by the accuracy above chance, so that 1 is chance whatever chance is.",
     "Positions kept: the tokens' contents change places and each place in the prompt keeps its rotary position. "
     "Positions moved along: each token keeps the rotary position of its cell, and its place in the order of the prompt "
-    "alone changes. What the second shuffle takes went by causal order. Where image tokens see one another both "
-    "ways, moved positions change no answer, by construction, and are not asked.",
+    "alone changes. What the second shuffle takes went by causal order, or by an attention window that ends "
+    "within the picture. Where image tokens see one another both ways in all layers, moved positions change no answer, "
+    "by construction, and are not asked.",
     "At text norm: before anything else each image token is rescaled to the mean norm of the prompt's text tokens, its "
     "direction kept. It is the intervention behind the claim that large norms of image tokens drown their positions.",
     "Answers are read out between two alternatives where a question has them (chance is one half), else among all "
