@@ -66,16 +66,19 @@ def share(group: pd.DataFrame, condition: str, quantile: float | None = None) ->
 
 
 def fieller(
-    ablated: NDArray[np.float64], plain: NDArray[np.float64], counts: NDArray[np.float64], quantile: float | None = None
-) -> tuple[float, float, float] | None:
+    ablated: NDArray[np.float64], plain: NDArray[np.float64], counts: NDArray[np.float64],
+    quantile: float | None = None, *, chance: NDArray[np.float64] | float = CHANCE,
+) -> tuple[float, float, float] | None:  # fmt: skip
     """The share and the ends of its interval; None where it has no ends.
 
     `ablated` and `plain` (image,) are the numbers of right answers about each image under both conditions, of `counts`
     (image,) questions; the mean over shuffles where there are several, so no whole numbers. Images are the units.
+    `chance` is that of a question, or of each image's questions on average (image,); pseudo-images lie half an answer a
+    question above and below it.
     """
     number = np.concatenate([counts, np.full(len(PSEUDO), counts.mean())])
-    answers = np.stack([ablated, plain], 1)
-    above = np.concatenate([answers, counts.mean() * PSEUDO]) - CHANCE * number[:, None]
+    answers = np.stack([ablated, plain], 1) - (chance * counts)[:, None]
+    above = np.concatenate([answers, counts.mean() * (PSEUDO - CHANCE)])
     total = number.sum()
     x, y = above.sum(0) / total
     residual = (above - number[:, None] * np.array([x, y])) / total

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from backsight.measurements.base import Measurement, measure
     from backsight.measurements.batching import batches
     from backsight.measurements.behaviour import Behaviour
+    from backsight.measurements.captions import Captions
     from backsight.measurements.creg import Creg
     from backsight.measurements.gap import Gap
     from backsight.measurements.image_interchange import Backup, ImageInterchange
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from backsight.measurements.knockout import Knockout
     from backsight.measurements.mirror import Flip, Moved
     from backsight.measurements.needs import Needs
+    from backsight.measurements.norms import EmbeddingNorms
     from backsight.measurements.occlusion import Occlusion
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
+    from backsight.measurements.permutation import Permutation
     from backsight.measurements.probes import ProbeMaps, Probes
     from backsight.measurements.rotary import Rotary
 
@@ -32,6 +35,9 @@ _KINDS = {
     "Behaviour": "behaviour",
     "Gap": "gap",
     "Pathways": "pathways",
+    "Permutation": "permutation",
+    "Captions": "captions",
+    "EmbeddingNorms": "norms",
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
     "Backup": "image_interchange",
@@ -52,7 +58,9 @@ __all__ = [
     "Amplify",
     "Backup",
     "Behaviour",
+    "Captions",
     "Creg",
+    "EmbeddingNorms",
     "Flip",
     "Gap",
     "ImageInterchange",
@@ -63,6 +71,7 @@ __all__ = [
     "Needs",
     "Occlusion",
     "Pathways",
+    "Permutation",
     "ProbeMaps",
     "Probes",
     "Roads",

@@ -9,7 +9,6 @@ about what is present, which needs no spatial information, tells under the same 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -27,6 +26,7 @@ from backsight.maths.sequential import bounds
 from backsight.measurements import costs, memory
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.batching import in_looks
+from backsight.measurements.shuffles import shuffled
 from backsight.models import embeds, replay
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ENTERS_ONCE, ONE_GRID, SINGLE_CELLS
@@ -164,15 +164,6 @@ class Pathways(Measurement):
         for seed in range(self.shuffles):
             values[f"shuffled {seed}"] = list(torch.split(shuffled(plain, batch, seed), sizes))
         return values
-
-
-def shuffled(plain: Tensor, batch: Batch, seed: int) -> Tensor:
-    """Image embeddings (image_token, d_model) with each picture's in an order drawn for the picture and `seed`."""
-    parts = []
-    for example, part in zip(batch.examples, torch.split(plain, [len(g) for g in batch.grids]), strict=True):
-        rng = np.random.default_rng([seed, zlib.crc32(example.image_id.encode())])
-        parts.append(part[torch.from_numpy(rng.permutation(len(part))).to(part.device)])
-    return torch.cat(parts)
 
 
 def removed(vlm: VLM, batch: Batch) -> Tensor:

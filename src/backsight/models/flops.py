@@ -103,6 +103,13 @@ class Call:
         language = sum(self.work.block(count, self.tokens) for count in rows) + logits * self.work.logit
         return Flops(len(self) * language)
 
+    def written(self, tokens: int) -> Flops:
+        """Greedy generation of some tokens: a forward pass, and a row on all positions before it for each but the
+        first."""
+        rows = (self.work.block(1, self.tokens + n) for n in range(1, tokens))
+        language = self.work.layers * sum(rows) + (tokens - 1) * self.work.logit
+        return self.forward() + Flops(len(self) * language)
+
     def swept(self) -> Flops:
         """A last-token sweep: a growing batch of single rows, each on all positions before it and all copies."""
         grown = sum(self.work.block(count, self.tokens - 1 + count) for count in range(1, self.work.layers + 1))

@@ -160,6 +160,8 @@ class Seam:
         with torch.no_grad():
             ids = self.model.generate(**batch.inputs, max_new_tokens=max_new_tokens, do_sample=False)
         new = ids[:, batch.input_ids.shape[1] :]
+        call = self.call(batch)
+        self.charge(call, call.written(new.shape[1]))
         return [str(t).strip() for t in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
 
     def extended(self, batch: Batch, tails: Sequence[Sequence[int]]) -> Batch:
