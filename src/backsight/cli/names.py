@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 MEASUREMENT_NAMES = (
-    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
-    "occlusion", "knockout", "flip", "moved",
+    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "modalities",
+    "looking", "heads", "amplify", "creg", "occlusion", "knockout", "flip", "moved",
 )  # fmt: skip
 SET_NAMES = (
     "squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard", "degraded_squares", "tabletop_a",

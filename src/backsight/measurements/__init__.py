@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from backsight.measurements.batching import batches
     from backsight.measurements.behaviour import Behaviour
     from backsight.measurements.creg import Creg
+    from backsight.measurements.heads import Heads
     from backsight.measurements.image_interchange import Backup, ImageInterchange
     from backsight.measurements.interchange import Interchange
     from backsight.measurements.knockout import Knockout
+    from backsight.measurements.looking import Looking
     from backsight.measurements.mirror import Flip, Moved
+    from backsight.measurements.modalities import Modalities
     from backsight.measurements.needs import Needs
     from backsight.measurements.occlusion import Occlusion
     from backsight.measurements.pathways import Pathways
@@ -32,6 +35,9 @@ _KINDS = {
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
     "Backup": "image_interchange",
+    "Modalities": "modalities",
+    "Looking": "looking",
+    "Heads": "heads",
     "Probes": "probes",
     "ProbeMaps": "probes",
     "Amplify": "amplify",
@@ -50,10 +56,13 @@ __all__ = [
     "Behaviour",
     "Creg",
     "Flip",
+    "Heads",
     "ImageInterchange",
     "Interchange",
     "Knockout",
+    "Looking",
     "Measurement",
+    "Modalities",
     "Moved",
     "Needs",
     "Occlusion",

@@ -16,10 +16,13 @@ from backsight.measurements import (
     Behaviour,
     Creg,
     Flip,
+    Heads,
     ImageInterchange,
     Interchange,
     Knockout,
+    Looking,
     Measurement,
+    Modalities,
     Moved,
     Occlusion,
     Pathways,
@@ -49,6 +52,9 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ProbeMaps(max_samples=112, method="logistic"),
     ImageInterchange(max_samples=40),
     Backup(max_samples=40),
+    Modalities(max_samples=24),  # as Looking has, so that both are made on one pass
+    Looking(max_samples=24),
+    Heads(max_samples=60, draws=2),
     Amplify(every=3),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
@@ -70,6 +76,8 @@ QUICK = Quick(
         "interchange": 48,
         **dict.fromkeys(("imageinterchange", "backup"), 40),
         **dict.fromkeys(("probes", "probemaps"), 112),
+        **dict.fromkeys(("modalities", "looking"), 16),
+        "heads": 32,
         **dict.fromkeys(("creg", "occlusion", "flip", "moved"), 16),
         "knockout": 12,
     },
@@ -88,12 +96,13 @@ QUICK = Quick(
     },
 )
 ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
+ATTENTION = ("modalities", "looking", "heads")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
-    "squares": (*ROWS, "creg", "knockout"),
+    "squares": (*ROWS, *ATTENTION, "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", *ATTENTION, "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
     "tabletop_a": ("behaviour", "pathways", "creg"),
