@@ -53,7 +53,8 @@ def balance(image: Floats, question: Floats) -> Floats:
     Source: Beyond Semantics (arXiv 2503.17349). With the system prompt among the text it is the share of the image.
     """
     total = image + question
-    return np.divide(image, total, out=np.full(np.shape(total), np.nan), where=total > 0)
+    balanced: Floats = np.divide(image, total, out=np.full(np.shape(total), np.nan), where=total > 0)
+    return balanced
 
 
 def auroc(scores: Floats, inside: Floats, *, tie: float = TIE) -> Floats:
@@ -75,7 +76,8 @@ def auroc(scores: Floats, inside: Floats, *, tie: float = TIE) -> Floats:
     ramp = 0.5 * near + (near * centred - (weighted[:, end] - weighted[:, start])) / (2 * reach)
     won = (one * (below[:, start] + ramp)).sum(1)
     pairs = one.sum(1) * other.sum(1)
-    return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 1e-12)
+    area: Floats = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 1e-12)
+    return area
 
 
 def _summed(values: Floats) -> Floats:
@@ -89,5 +91,5 @@ def sinks(shown: Floats, gray: Floats, times: float) -> Mask:
     That is, both in the picture and in a uniform gray one: `shown` and `gray` (token,) are attention to the image
     tokens, the mean over a layer's heads. Objects are no sinks by this rule, since the gray picture has none.
     """
-    both = [one > times * one.mean() for one in (shown, gray)]
-    return both[0] & both[1]
+    mask: Mask = (shown > times * shown.mean()) & (gray > times * gray.mean())
+    return mask

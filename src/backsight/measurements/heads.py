@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.measurements import costs
+from backsight.measurements import costs, memory
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.batching import batches
 from backsight.measurements.looking import Looking
@@ -105,11 +104,13 @@ class Heads(OfAttention):
         return total
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
-        """A watched forward; for a mean also the recorded outputs of the heads of all chosen layers."""
+        """As Looking, with the input and the logits of the batch before; for a mean also the recorded outputs of the
+        heads of all chosen layers."""
         sizes = facts.sizes(samples)
-        kept = self.top * sizes.tokens * sizes.text.heads * sizes.text.head * sizes.item * ("mean" in self.ablations)
-        edited = 2 * sizes.tokens * sizes.text.heads * sizes.text.head * sizes.item
-        return super().bytes_each(facts, samples) + kept + edited
+        outputs = sizes.tokens * sizes.text.heads * sizes.text.head * sizes.item
+        layers = min(facts.n_layers, self.top * (1 + self.draws)) if "mean" in self.ablations else 0
+        looking = self._looking.bytes_each(facts, samples)
+        return looking + sizes.inputs + 2 * memory.logits(sizes) + (2 + layers) * outputs
 
     @property
     def _looking(self) -> Looking:
@@ -249,10 +250,9 @@ def _edits(some: Sequence[Head], count: int, means: Mapping[int, Tensor]) -> lis
         mine = [head for at, head in some if at == layer]
 
         def ablated(rows: Tensor) -> Tensor:
-            new = rows.clone().unflatten(-1, (count, -1))
-            value = means[layer].to(rows).unflatten(-1, (count, -1))[mine] if layer in means else 0.0
-            new[:, mine] = value
-            return new.flatten(1)
+            new = rows.clone().view(len(rows), count, -1)
+            new[:, mine] = means[layer].to(rows).view(count, -1)[mine] if layer in means else 0.0
+            return new.view_as(rows)
 
         return Edit("heads", ablated, (layer,))
 

@@ -19,8 +19,8 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example
 from backsight.grid import Box, TokenGrid
 from backsight.maths import attention
-from backsight.maths.attention import Floats
-from backsight.measurements import costs, watched
+from backsight.maths.attention import Floats, Mask
+from backsight.measurements import costs, memory, watched
 from backsight.measurements.base import Row, Samples
 from backsight.measurements.modalities import OfAttention, asked
 from backsight.measurements.recordings import Recorded
@@ -74,6 +74,11 @@ class Looking(OfAttention):
 
         return costs.total(facts, samples, self.plan(samples), run)
 
+    def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
+        """A watched forward of the gray picture, beside what one of the picture leaves: its input and its attention."""
+        sizes = facts.sizes(samples)
+        return super().bytes_each(facts, samples) + sizes.inputs + memory.logits(sizes)
+
     def rows_from(self, recorded: Recorded) -> list[Row]:
         """The rows of one recorded batch, and of the gray pictures beside it."""
         assert recorded.attention is not None and recorded.logits is not None
@@ -113,8 +118,8 @@ def regions_of(example: Example, grid: TokenGrid, random: int) -> Regions:
 
     The mirror exchanges the two sides that the question's direction tells apart.
     """
-    named = {name: example.boxes[key] for name, key in (("subject", example.subject), ("reference", example.reference))
-             if key in example.boxes}  # fmt: skip
+    keys = {"subject": example.subject, "reference": example.reference}
+    named = {name: example.boxes[key] for name, key in keys.items() if key is not None and key in example.boxes}
     of: dict[str, list[Box]] = {name: [box] for name, box in named.items()}
     of["boxes"] = list(named.values()) if len(named) == 2 else list(example.boxes.values())
     rng = np.random.default_rng(zlib.crc32(example.id.encode()))
@@ -144,7 +149,7 @@ class _OnImage:
     which of them the queries see."""
 
     attention: Floats
-    seen: attention.Mask
+    seen: Mask
 
 
 def _on_image(of: Watched, number: int, layer: int) -> _OnImage:

@@ -1,7 +1,8 @@
 """Attention between modalities: what of a query's attention goes to image, system prompt and question.
 
 The query is the last position, which the answer is read from, or the mean over the question's tokens. The null is
-uniform attention over what the query sees: most of a prompt are image tokens, so an image that gets half may get little.
+uniform attention over what the query sees: most of a prompt are image tokens, so an image with half of it may get
+little.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class Modalities(OfAttention):
                 for head in range(len(shown)):
                     mine = {name: float(values[head]) for name, values in parts.items()}
                     where = {"layer": layer, "head": head - 1 if head else None}
-                    first = {"first_part": next(n for n in attention.PARTS if (getattr(prompt, n) & prompt.first).any())}
+                    first = {
+                        "first_part": next(n for n in attention.PARTS if (getattr(prompt, n) & prompt.first).any())
+                    }
                     rows.append(common | where | mine | null | first)
         return rows
 

@@ -31,6 +31,12 @@ def matrix(rows: pd.DataFrame, column: str) -> Matrix:
     return rows[column].astype(float).unstack(["layer", "head"]).sort_index(axis=0).sort_index(axis=1)
 
 
+def places(values: Matrix) -> list[tuple[int, int]]:
+    """Layer and head of each column; `MEAN` for the mean over a layer's heads."""
+    at: list[Any] = values.columns.to_list()
+    return [(int(layer), int(head)) for layer, head in at]
+
+
 def images_of(rows: pd.DataFrame) -> NDArray[Any]:
     """The picture of each question, in the order of a matrix."""
     images: NDArray[Any] = rows["image_id"].groupby(level="example_id").first().sort_index().to_numpy()
@@ -70,11 +76,11 @@ def p_values(differences: Matrix, images: NDArray[Any]) -> list[float | None]:
     return p
 
 
-def corrected(p: Sequence[float | None], heads: Sequence[int]) -> list[float | None]:
+def corrected(p: Sequence[float | None], at: Sequence[tuple[int, int]]) -> list[float | None]:
     """Holm's p-values, the means over heads as one family and the single heads as another."""
     result: list[float | None] = [None] * len(p)
     for whole in (True, False):
-        mine = [n for n, head in enumerate(heads) if (head == MEAN) == whole and p[n] is not None]
+        mine = [n for n, (_, head) in enumerate(at) if (head == MEAN) == whole and p[n] is not None]
         for n, value in zip(mine, holm([p[n] or 0.0 for n in mine]), strict=True):
             result[n] = value
     return result
@@ -98,4 +104,3 @@ def named(interval: Interval, name: str, ends: str = "") -> Row:
     return {
         name: finite(interval.mean), f"{start}low": finite(interval.low), f"{start}high": finite(interval.high),
     }  # fmt: skip
-

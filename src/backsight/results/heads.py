@@ -91,9 +91,9 @@ CAPTION = (
 DEPENDS = "answers depend on these heads, more than on others of the same layers"
 LEAD = "The heads that find the boxes best, ablated, beside as many random heads of the same layers:"
 METHOD = (
-    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, reference "
-    "or both) that each finds best. On the other half their outputs are set to zero at every position of the prompt "
-    "(or, as an option, to their mean over positions and questions of the first half). The control are as many heads "
+    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
+    "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
+    "prompt (or, as an option, to their mean over positions and questions of the first half). The control are as many heads "
     "drawn from the same layers, of others where a layer has no more; answers are the mean over the draws.",
     "Differences of accuracy are paired, with intervals and a randomisation test over pictures; all comparisons of a "
     "suite are corrected together (Holm).",
@@ -142,7 +142,9 @@ def _heads(part: pd.DataFrame) -> str:
 
 
 def _looked(part: pd.DataFrame) -> Row:
-    row: Row = {name: by_head.finite(float(part[name].astype(float).mean())) for name in ("auroc", "auroc_first", "gray")}
+    row: Row = {
+        name: by_head.finite(float(part[name].astype(float).mean())) for name in ("auroc", "auroc_first", "gray")
+    }
     there = part[part["auroc"].notna()]
     over = (there["auroc"] - there["gray"]).to_numpy(float)
     if len(over):
@@ -215,8 +217,8 @@ def section(study: Study) -> common.Part | None:
         return None
     figure = common.figure(study, "heads", draw, study.tables[SUMMARY.name], CAPTION)
     made = Section(
-        anchor="looking", title="Attention within the image", notes=(), figures=(figure,), tables=(_table(study, rows),),
-        method=METHOD, limits=LIMITS, folded=True,
+        anchor="looking", title="Attention within the image", notes=(), figures=(figure,),
+        tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "heads", {row["suite"] for row in rows}),
     )  # fmt: skip
     of = groups(study.tables[SUMMARY.name].frame, ["suite", "prompt"])

@@ -131,9 +131,9 @@ def _of(common_: Row, rows: pd.DataFrame, smallest: int) -> list[Row]:
     }
     plain = {name: values.mean().to_numpy() for name, values in shares.items()}
     first_part = rows["first_part"].mode().iloc[0]
-    p = by_head.corrected(by_head.p_values(difference, images), [head for _, head in difference.columns])
+    p = by_head.corrected(by_head.p_values(difference, images), by_head.places(difference))
     summary: list[Row] = []
-    for number, (layer, head) in enumerate(null.columns):
+    for number, (layer, head) in enumerate(by_head.places(null)):
         row: Row = dict.fromkeys(SUMMARY.columns) | common_ | {"layer": layer, "questions": len(null)}
         row |= {"head": None if head == by_head.MEAN else head, "images": len(set(images))}
         row |= {"omitted": len(null) < smallest, "first_part": first_part}

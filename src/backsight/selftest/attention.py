@@ -40,9 +40,10 @@ def modalities(bench: Bench) -> Seen:
 def shared(subject: pd.DataFrame, nowhere: pd.DataFrame) -> Seen:
     """Summaries of Modalities: nearly all to the image where it is looked at, else the share of its length."""
     one = subject[subject["layer"] == READING].iloc[0]
+    fires = bool(one["image"] > 0.9 and one["over_low"] > 0)
     off = float((nowhere["image"] - nowhere["image_uniform"]).abs().max())
     return Seen(
-        f"image {one['image']:.2f}, uniform {one['image_uniform']:.2f}", bool(one["image"] > 0.9 and one["over_low"] > 0),
+        f"image {one['image']:.2f}, uniform {one['image_uniform']:.2f}", fires,
         f"at most {off:.1g} from uniform attention", off < EXACT,
     )  # fmt: skip
 
@@ -53,7 +54,7 @@ def looking(bench: Bench) -> Seen:
 
 
 def finding(subject: pd.DataFrame, nowhere: pd.DataFrame) -> Seen:
-    """Summaries of Looking: the subject is found by the reading block and by no other, and nothing by uniform scores."""
+    """Summaries of Looking: the reading block finds the subject, no other does, and uniform scores find nothing."""
     one, none = (frame[(frame["answered"] == "all") & frame["head"].isna()] for frame in (subject, nowhere))
     one = one[one["target"] == "subject"].set_index("layer")
     there = one.loc[READING]

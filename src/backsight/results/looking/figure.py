@@ -97,7 +97,10 @@ def _colors() -> Any:
 def _entries() -> list[panels.Entry]:
     color = _colors()
     entries: list[panels.Entry] = [
-        (panels.patch(facecolor=color(step), linewidth=0), f"AUROC {step:g}" + (", as by chance" if step == 0.5 else ""))
+        (
+            panels.patch(facecolor=color(step), linewidth=0),
+            f"AUROC {step:g}" + (", as by chance" if step == 0.5 else ""),
+        )
         for step in STEPS
     ]
     dot = panels.line(color=style.INK, marker="o", markersize=2.6, linestyle="none")

@@ -18,22 +18,22 @@ from backsight.results.pages.wording import decimal, omitted, with_interval
 Row = dict[str, Any]
 NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
 CAPTION = (
-    "How well the attention of the answer position tells tokens inside of a box from those outside (AUROC), by layer and "
-    "head; the column apart is the mean attention of a layer's heads. White is chance. A dot: above the same box on a "
-    "gray picture, the mirrored box and random boxes."
+    "How well the attention of the answer position tells tokens inside of a box from those outside (AUROC), by layer "
+    "and head; the column apart is the mean attention of a layer's heads. White is chance. A dot: above the same box on "
+    "a gray picture, the mirrored box and random boxes."
 )
 LEAD = "How well attention finds the things that a question is about (AUROC; .5 is chance):"
 METHOD = (
     "AUROC: the probability that an image token inside of a box gets more attention than one outside, a token at the "
-    "edge counted by the share of its cell that lies inside. Tokens whose attention differs by less than a hundredth of "
-    "the mean count as a tie. Subject and reference are those of the question; in rows of three the subject is the "
+    "edge counted by the share of its cell that lies inside. Tokens whose attention differs by less than a hundredth "
+    "of the mean count as a tie. Subject and reference are those of the question; in rows of three the subject is the "
     "thing that is the answer and the reference the one in the middle.",
-    "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of the "
-    "question (not where it covers itself), and boxes of the same size put anywhere. Attention finds a box where its "
-    "AUROC is above the highest of the three: paired difference with its interval over pictures, and a randomisation "
+    "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of "
+    "the question (not where it covers itself), and boxes of the same size put anywhere. Attention finds a box where "
+    "its AUROC is above the highest of the three: paired difference with its interval over pictures, and a randomisation "
     f"test corrected over the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
-    "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray one, "
-    "in the mean over heads. AUROC is given with sinks and without.",
+    "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray "
+    "one, in the mean over heads. AUROC is given with sinks and without.",
 )
 LIMITS = (
     "Attention that finds a box is no evidence that the answer uses it: what the heads contribute is told by ablating "

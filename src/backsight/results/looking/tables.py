@@ -107,9 +107,9 @@ def _of(about: Row, frame: pd.DataFrame, smallest: int) -> list[Row]:
     rows, target = by_head.indexed(frame), about["target"]
     of = {name: by_head.matrix(rows, f"{target}_{name}") for name in VALUES}
     of |= {name: by_head.matrix(rows, name) for name in ("sinks", "sink_share")}
-    images, columns = by_head.images_of(rows), of["auroc"].columns
+    images, places = by_head.images_of(rows), by_head.places(of["auroc"])
     base = {"questions": len(images), "images": len(set(images)), "omitted": len(images) < smallest}
-    at = [about | {"layer": layer, "head": None if head == by_head.MEAN else head} | base for layer, head in columns]
+    at = [about | {"layer": layer, "head": None if head == by_head.MEAN else head} | base for layer, head in places]
     empty: Row = dict.fromkeys(SUMMARY.columns)
     if base["omitted"]:
         return [empty | one for one in at]
@@ -122,8 +122,8 @@ def _of(about: Row, frame: pd.DataFrame, smallest: int) -> list[Row]:
         row |= {name: by_head.finite(float(values[number])) for name, values in plain.items()}
         row |= by_head.named(over[number], "over", "over")
         row |= {"hardest": hardest[number], "p_holm": p[number]}
-        low = row["over_low"]
-        row["finds"] = low is not None and low > 0 and p[number] is not None and p[number] < by_head.LEVEL
+        low, value = row["over_low"], p[number]
+        row["finds"] = low is not None and low > 0 and value is not None and value < by_head.LEVEL
         summary.append(row)
     return summary
 
@@ -135,13 +135,12 @@ def _over_nulls(
     differences = {name: of["auroc"] - of[name] for name in NULLS}
     intervals = {name: by_head.means(one, images, shares=False) for name, one in differences.items()}
     p = {name: by_head.p_values(one, images) for name, one in differences.items()}
-    heads = [head for _, head in of["auroc"].columns]
+    places = by_head.places(of["auroc"])
     over, hardest, raw = [], [], []
-    for number in range(len(heads)):
+    for number in range(len(places)):
         there = [name for name in NULLS if intervals[name][number].mean == intervals[name][number].mean]
         name = min(there, key=lambda one: intervals[one][number].mean) if there else None
         hardest.append(name)
         over.append(by_head.NOTHING if name is None else intervals[name][number])
         raw.append(None if name is None else p[name][number])
-    return over, hardest, by_head.corrected(raw, heads)
-
+    return over, hardest, by_head.corrected(raw, places)
