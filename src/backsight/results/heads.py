@@ -20,7 +20,7 @@ from backsight.results.looking.figure import suite_words
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, omitted, p_value, percent, with_interval
+from backsight.results.pages.wording import decimal, omitted, p_value, percent, whole_percent, with_interval
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ LEAD = "The heads that find the boxes best, ablated, beside as many random heads
 METHOD = (
     "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
     "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
-    "prompt (or, as an option, to their mean over positions and questions of the first half). The control are as many heads "
-    "drawn from the same layers, of others where a layer has no more; answers are the mean over the draws.",
+    "prompt (or, as an option, to their mean over positions and questions of the first half). The control are as many "
+    "heads drawn from the same layers, of others where a layer has no more; answers are the mean over the draws.",
     "Differences of accuracy are paired, with intervals and a randomisation test over pictures; all comparisons of a "
     "suite are corrected together (Holm).",
 )
@@ -236,23 +236,24 @@ def sentence(title: str, rows: Sequence[Row]) -> str:
         return f"{title}: {omitted(plain['questions'], 'question')}"
     chosen = next(row for row in rows if row["condition"] == "chosen")
     random = next(row for row in rows if row["condition"] == "random" and row["ablation"] == chosen["ablation"])
+    change = whole_percent(*(chosen[name] for name in ("change", "change_low", "change_high")))
     numbers = (
-        f"accuracy {percent(plain['accuracy'])}, {percent(chosen['accuracy'])} without heads {chosen['heads']}, "
-        f"{percent(random['accuracy'])} without random ones ({style.counted(plain['questions'], 'question')})"
+        f"accuracy {percent(plain['accuracy'])}, {percent(chosen['accuracy'])} without heads {chosen['heads']} (change "
+        f"{change}), {percent(random['accuracy'])} without random ones; {style.counted(plain['questions'], 'question')}"
     )
-    return f"{title}: {numbers}: {verdict(plain, chosen)}"
+    return f"{title}: {verdict(plain, chosen)} ({numbers})"
 
 
 def verdict(plain: Row, chosen: Row) -> str:
     """What a summary's rows of a suite, plain and chosen, let one say."""
     if plain["low"] <= plain["chance"]:
-        return "the model answers at chance, so there is nothing to lose"
+        return "nothing can be lost: the model answers at chance"
     if chosen["over_low"] is None or chosen["over_low"] <= 0:
-        return "on other pictures these heads find the boxes no better than on a gray picture"
+        return "no head finds the boxes on other pictures better than on a gray one"
     if not _falls(chosen, "change"):
-        return "their ablation changes nothing that can be told, so that they look there is no evidence"
+        return "that these heads look there is no evidence: no loss by their ablation can be told from none"
     if not _falls(chosen, "beyond"):
-        return "no more is lost than with random heads, so that they look there is no evidence"
+        return "that these heads look there is no evidence: random heads take as much with them"
     return DEPENDS
 
 

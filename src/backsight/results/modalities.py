@@ -18,7 +18,7 @@ from backsight.results.drawing import panels, style
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, omitted, percent, with_interval
+from backsight.results.pages.wording import decimal, omitted, p_value, percent, with_interval
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _table(study: Study, rows: Sequence[Row]) -> Grid:
             continue
         numbers = (
             with_interval(row["image"], row["low"], row["high"]), decimal(row["image_uniform"]),
-            with_interval(row["over"], row["over_low"], row["over_high"]), decimal(row["p_holm"]),
+            with_interval(row["over"], row["over_low"], row["over_high"]), p_value(row["p_holm"]),
             decimal(row["system"]), decimal(row["question"]), f"{row['first']:.3f} ({row['first_part']})",
             with_interval(row["balance"], row["balance_low"], row["balance_high"]), decimal(row["balance_uniform"]),
         )  # fmt: skip

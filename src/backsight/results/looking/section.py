@@ -13,14 +13,14 @@ from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
 from backsight.results.pages.content import Answer, Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, omitted, with_interval
+from backsight.results.pages.wording import decimal, omitted, p_value, with_interval
 
 Row = dict[str, Any]
 NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
 CAPTION = (
     "How well the attention of the answer position tells tokens inside of a box from those outside (AUROC), by layer "
-    "and head; the column apart is the mean attention of a layer's heads. White is chance. A dot: above the same box on "
-    "a gray picture, the mirrored box and random boxes."
+    "and head; the column apart is the mean attention of a layer's heads. White is chance. A dot: above the same box "
+    "on a gray picture, the mirrored box and random boxes."
 )
 LEAD = "How well attention finds the things that a question is about (AUROC; .5 is chance):"
 METHOD = (
@@ -30,8 +30,8 @@ METHOD = (
     "thing that is the answer and the reference the one in the middle.",
     "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of "
     "the question (not where it covers itself), and boxes of the same size put anywhere. Attention finds a box where "
-    "its AUROC is above the highest of the three: paired difference with its interval over pictures, and a randomisation "
-    f"test corrected over the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
+    "its AUROC is above the highest of the three: paired difference with its interval over pictures, and a "
+    f"randomisation test corrected over the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
     "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray "
     "one, in the mean over heads. AUROC is given with sinks and without.",
 )
@@ -112,7 +112,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         with_interval(row["auroc"], row["low"], row["high"]), decimal(row["kept"]), decimal(row["gray"]),
         decimal(row["mirrored"]), decimal(row["random"]), with_interval(row["over"], row["over_low"], row["over_high"]),
-        decimal(row["p_holm"]), f"{decimal(row['share'])} ({decimal(row['area'])})", sinks, str(row["questions"]),
+        p_value(row["p_holm"]), f"{decimal(row['share'])} ({decimal(row['area'])})", sinks, str(row["questions"]),
     )  # fmt: skip
 
 
