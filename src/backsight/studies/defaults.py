@@ -54,7 +54,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Backup(max_samples=40),
     Modalities(max_samples=24),  # as Looking has, so that both are made on one pass
     Looking(max_samples=24),
-    Heads(max_samples=48, draws=2),
+    Heads(max_samples=60, draws=2),
     Amplify(every=3),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
