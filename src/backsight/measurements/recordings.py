@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor
 
@@ -11,6 +13,7 @@ from backsight.examples import Example
 from backsight.grid import TokenGrid
 from backsight.measurements import relevance
 from backsight.measurements.needs import Needs
+from backsight.measurements.watched import Queries, Watched, Watcher
 from backsight.models import replay
 from backsight.models.prompts import Batch
 from backsight.models.vlm import VLM
@@ -21,7 +24,7 @@ class Recorded:
     """What one batch of examples left behind. `asked` are the examples in it, `refused` why each other one is not.
 
     `logits` (example, vocabulary) are of those asked. The input `batch` and the logits are None where none was asked,
-    `trace` and `maps` also where no measurement needs them.
+    `trace`, `maps` and `attention` also where no measurement needs them.
     """
 
     vlm: VLM
@@ -33,6 +36,7 @@ class Recorded:
     logits: Tensor | None = None
     trace: replay.Trace | None = None
     maps: relevance.Maps | None = None
+    attention: Watched | None = None
 
 
 def record(vlm: VLM, samples: Sequence[Example], needs: Needs) -> Recorded:
@@ -44,10 +48,15 @@ def record(vlm: VLM, samples: Sequence[Example], needs: Needs) -> Recorded:
     if not asked:
         return Recorded(vlm, tuple(samples), asked, refused, grids)
     batch = vlm.prepare(asked)
-    if not needs.trace and not needs.methods:
-        return Recorded(vlm, tuple(samples), asked, refused, grids, batch, vlm.forward(batch))
-    trace = replay.record(vlm, batch)
-    maps = None
+    watcher = Watcher(batch, cast(Queries, needs.attention)) if needs.attention else None
+    trace = maps = None
+    with vlm.watching(watcher) if watcher else nullcontext():
+        if needs.trace or needs.methods:
+            trace = replay.record(vlm, batch)
+            logits = trace.logits
+        else:
+            logits = vlm.forward(batch)
     if needs.methods:
         maps = relevance.maps(vlm, batch, needs.methods, depth=needs.depth, steps=needs.steps, trace=trace)
-    return Recorded(vlm, tuple(samples), asked, refused, grids, batch, trace.logits, trace, maps)
+    attention = watcher.watched if watcher else None
+    return Recorded(vlm, tuple(samples), asked, refused, grids, batch, logits, trace, maps, attention)
