@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 MEASUREMENT_NAMES = (
-    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
+    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "priors",
+    "text", "resolution", "creg",
     "occlusion", "knockout", "flip", "moved",
 )  # fmt: skip
 SET_NAMES = (

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from backsight.measurements.occlusion import Occlusion
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
+    from backsight.measurements.priors import Priors
     from backsight.measurements.probes import ProbeMaps, Probes
+    from backsight.measurements.resolution import Resolution
+    from backsight.measurements.text import Text
 
     MEASUREMENTS: dict[str, type[Measurement]]
 
@@ -35,6 +38,9 @@ _KINDS = {
     "Probes": "probes",
     "ProbeMaps": "probes",
     "Amplify": "amplify",
+    "Priors": "priors",
+    "Text": "text",
+    "Resolution": "resolution",
     "Creg": "creg",
     "Occlusion": "occlusion",
     "Knockout": "knockout",
@@ -58,9 +64,12 @@ __all__ = [
     "Needs",
     "Occlusion",
     "Pathways",
+    "Priors",
     "ProbeMaps",
     "Probes",
+    "Resolution",
     "Roads",
+    "Text",
     "batches",
     "measure",
 ]

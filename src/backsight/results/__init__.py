@@ -23,8 +23,11 @@ from backsight.results import (
     occlusion,
     pathways,
     position_budget,
+    priors,
     probe_maps,
     probes,
+    resolution,
+    text,
 )
 from backsight.results.base import Derived, Metric, Result
 from backsight.tables import Table
@@ -41,6 +44,9 @@ RESULTS: dict[str, Result] = {
         probes.RESULT,
         probe_maps.RESULT,
         image_interchange.RESULT,
+        priors.RESULT,
+        text.RESULT,
+        resolution.RESULT,
         creg.RESULT,
         knockout.RESULT,
         occlusion.RESULT,

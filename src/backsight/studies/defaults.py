@@ -23,8 +23,11 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
+    Priors,
     ProbeMaps,
     Probes,
+    Resolution,
+    Text,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
 from backsight.models.facts import ModelFacts
@@ -50,6 +53,9 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ImageInterchange(max_samples=40),
     Backup(max_samples=40),
     Amplify(every=3),
+    Priors(max_samples=64),
+    Text(max_samples=64),
+    Resolution(max_samples=96),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
     Knockout(max_samples=12),
