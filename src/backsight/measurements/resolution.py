@@ -8,6 +8,7 @@ blurred and one of other proportions distorted.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -37,7 +38,7 @@ Cells = tuple[int, int]  # columns and rows, in twelfths of those that a picture
 Pixels = tuple[int, int]
 OWN: Cells = (12, 12)
 AXES = ("columns", "rows")
-HELD_OUT = 4  # one picture of so many is kept to score a probe on
+FOLDS = 3  # parts of the pictures, each scored by probes that are fitted on the others
 FITTED = 8  # pictures that a probe is fitted on, at least
 COVERED = 0.25  # of a cell that a thing's box must cover for the cell to be the thing's
 COPIES = 6  # of the states of one layer that a fit holds beside them
@@ -45,7 +46,7 @@ COPIES = 6  # of the states of one layer that a fit holds beside them
 
 @dataclass(frozen=True)
 class Resolution(Measurement):
-    """Accuracy at each size, one row a question, and what a probe reads at each, one row a picture of those held out.
+    """Accuracy at each size, one row a question, and what a probe reads at each, one row a picture.
 
     `sizes` are (columns, rows) in twelfths of the picture's own, which is always there. `probe` fits the probes, at the
     language model's input and halfway up.
@@ -196,8 +197,9 @@ class _Seen:
         return np.minimum((3 * share).astype(np.int64), 2)
 
     @property
-    def held_out(self) -> bool:
-        return zlib.crc32(f"resolution:{self.example.image_id}".encode()) % HELD_OUT == 0
+    def fold(self) -> int:
+        """The part that the picture is in, at every size the same."""
+        return zlib.crc32(f"resolution:{self.example.image_id}".encode()) % FOLDS
 
 
 def _unbounded(facts: ModelFacts, shown: Sequence[tuple[Example, Example]]) -> ModelFacts:
@@ -241,11 +243,15 @@ def name(size: Cells) -> str:
 
 
 def _probed(seen: dict[Cells, list[_Seen]], seed: int) -> list[Row]:
-    """What probes fitted at each size read at every other, a row a picture of those held out."""
+    """What probes fitted at each size read at every other, a row a picture, which no probe of its rows was fitted on.
+
+    Along an axis those pictures count whose things lie on several thirds of it, so that no third is nearly all.
+    """
     rows: list[Row] = []
-    for fitted, pictures in seen.items():
-        train = [one for one in pictures if not one.held_out]
-        for axis in AXES:
+    for axis, fold in itertools.product(AXES, range(FOLDS)):
+        told = {size: [one for one in of if len(set(one.thirds(axis))) > 1] for size, of in seen.items()}
+        for fitted, pictures in told.items():
+            train = [one for one in pictures if one.fold != fold]
             labels = np.concatenate([one.thirds(axis) for one in train]) if train else np.empty(0, np.int64)
             if len(train) < FITTED or set(labels.tolist()) != {0, 1, 2}:
                 continue
@@ -255,13 +261,12 @@ def _probed(seen: dict[Cells, list[_Seen]], seed: int) -> list[Row]:
                 probe, null = (
                     probes.fit(features, torch.from_numpy(y), 3, method="logistic", seed=seed) for y in (labels, mixed)
                 )
-                for size, others in seen.items():
-                    rows += [
-                        _row(one.example, size, one.grid) | {"kind": "probe", "axis": axis, "layer": layer}
-                        | {"fitted": name(fitted), "share": _read(probe, one, layer, axis)}
-                        | {"share_shuffled": _read(null, one, layer, axis)}
-                        for one in others if one.held_out
-                    ]  # fmt: skip
+                rows += [
+                    _row(one.example, size, one.grid) | {"kind": "probe", "axis": axis, "layer": layer}
+                    | {"fitted": name(fitted), "share": _read(probe, one, layer, axis)}
+                    | {"share_shuffled": _read(null, one, layer, axis)}
+                    for size, others in told.items() for one in others if one.fold == fold
+                ]  # fmt: skip
     return rows
 
 

@@ -29,7 +29,8 @@ Length = Callable[[str, str | None], int]  # tokens of a prompt, by question and
 
 @dataclass(frozen=True)
 class Stated:
-    """A question with each sentence before it. `wrong` is the answer that follows the false sentence."""
+    """A question with each sentence before it. `wrong` is the answer that follows the false sentence, `words` are the
+    names of both directions."""
 
     plain: Example
     true: Example
@@ -70,8 +71,7 @@ def stated(example: Example) -> Stated | None:
     }  # fmt: skip
     made = {name: _before(example, name, subject, words, reference) for name, (subject, words) in lines.items()}
     neutral = tuple(e for name, e in made.items() if name.startswith("neutral"))
-    used = dict.fromkeys(f"The is {WORDS[direction]} {false_words} the".split())
-    return Stated(example, made["true"], made["false"], neutral, wrong, tuple(used))
+    return Stated(example, made["true"], made["false"], neutral, wrong, (direction, opposite))
 
 
 def _before(example: Example, name: str, subject: str, words: str, reference: str) -> Example:

@@ -52,7 +52,7 @@ PRIORS_SUMMARY = Schema(
         **{f"difference{end}": "float" for end in ("", "_low", "_high")},
         # prior here less what errors alone would give: `excess_of` says what that is
         **{f"excess{end}": "float" for end in ("", "_low", "_high")},
-        "excess_of": "str",  # the same error upright (or in the usual scene), or even errors
+        "excess_of": "str",  # the same error upright (or in the usual scene), even errors, or one answer only
         # the presence question upside down, upright, and the paired difference
         "presence": "float",
         "presence_upright": "float",
@@ -62,7 +62,7 @@ PRIORS_SUMMARY = Schema(
     "Shares of answers that follow pixels, prior and neither, with 95 % intervals",
 )
 AGREED, ENOUGH = 0.8, 5  # the share of at least so many other pictures that makes a relation the usual one
-SAME, EVEN = "same error", "even errors"
+SAME, EVEN, ONE = "same error", "even errors", "one answer"
 Row = dict[str, object]
 Frame = pd.DataFrame
 
@@ -110,7 +110,7 @@ def _upside_down(group: Frame, smallest: int) -> list[Row]:
         right = _equal(below["choice"], below["answer"]) - _equal(above["choice"], above["answer"])
         excess = _equal(below["choice"], below["upright"]) - _equal(above["choice"], below["answer"])
         second |= _named("difference", _mean(right, above["image_id"]))
-        second |= _named("excess", _mean(excess, above["image_id"])) | {"excess_of": SAME}
+        second |= _excess(excess, above["answer"], above["image_id"], SAME)
         second |= _presence(group)
     return [common | {"condition": "upright"} | first, common | {"condition": "upside down"} | second]
 
@@ -166,12 +166,22 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
         images = one["image_id"].where(~one["twin"], two["image_id"])  # the picture that the question came with
         right = _equal(two["choice"], two["answer"]) - _equal(one["choice"], one["answer"])
         excess = _equal(two["choice"], two["prior"]) - _equal(one["choice"], two["answer"])
-        return row | _named("difference", _mean(right, images)) | _named("excess", _mean(excess, images)) | {
-            "excess_of": SAME
-        }  # fmt: skip
+        return row | _named("difference", _mean(right, images)) | _excess(excess, two["prior"], images, SAME)
+    # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
     prior, wrong = _equal(side["choice"], side["prior"]), 1 - _equal(side["choice"], side["answer"])
     others = side["options"].to_numpy(dtype=float) - 1
-    return row | _named("excess", _mean(prior - wrong / others, side["image_id"])) | {"excess_of": EVEN}
+    excess = prior - wrong / others
+    if blank is None:
+        return row | _named("excess", _mean(excess, side["image_id"])) | {"excess_of": EVEN}
+    return row | _excess(excess, side["prior"], side["image_id"], EVEN)
+
+
+def _excess(values: np.ndarray, prior: pd.Series[str], images: pd.Series[str], of: str) -> Row:  # type: ignore[type-arg]
+    """The mean excess with every answer that the prior gives weighing alike, so that a leaning to one answer, which
+    adds where that is the prior's and takes away where another is, cancels. Of one answer alone it cannot."""
+    counts = prior.value_counts()
+    weights = len(prior) / (len(counts) * prior.map(counts).to_numpy(dtype=float))
+    return _named("excess", _mean(values * weights, images)) | {"excess_of": of if len(counts) > 1 else ONE}
 
 
 def _majority(upright: Frame) -> pd.Series[str]:

@@ -27,8 +27,9 @@ METHOD = (
     "answers to the blank image: its own prior.",
     "Excess: how much more often the prior's answer comes than errors give it. Upside down and for twins it is the "
     "paired difference from the same error upright, or in the usual scene; else from errors spread evenly over the "
-    "other options. The presence question (which of two things is there) upright and upside down tells whether things "
-    "are still recognised. Intervals hold 95 %, with pictures as units.",
+    "other options. Every answer that the prior gives weighs alike, so that a leaning to one answer cancels. The presence "
+    "question (which of two things is there) upright and upside down tells whether things are still recognised. Intervals hold "
+    "95 %, with pictures as units.",
 )
 LIMITS = (
     "A picture upside down is unlike most of what a model was trained on: an answer that stays may come of that. Where "
@@ -75,7 +76,8 @@ def _difference(row: Row, before: Row | None) -> str:
 
 def prior_shows(row: Row) -> bool:
     """Whether the prior's answer comes more often than errors alone give it, the whole interval above zero."""
-    return not row["omitted"] and row["excess_low"] is not None and row["excess_low"] > 0
+    told = not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer"
+    return told and bool(row["excess_low"] > 0)
 
 
 def _excess(row: Row) -> str:
@@ -83,6 +85,8 @@ def _excess(row: Row) -> str:
         return ""
     same = "the same error upright" if row["test"] == "upside down" else "the same error in usual scenes"
     null = same if row["excess_of"] == "same error" else "evenly spread errors"
+    if row["excess_of"] == "one answer":
+        return "whether it is a prior cannot be told from a leaning to one answer: the prior's is always the same"
     if prior_shows(row):
         return f"the prior's answer comes more often than {null} ({points(row, 'excess')})"
     if row["excess_high"] < 0:
@@ -103,7 +107,8 @@ def _recognised(row: Row) -> str:
 
 def lead(named: Sequence[tuple[str, Row]]) -> str:
     """Where a prior shows, over the tests that have numbers: each with its suite's title; empty where none has."""
-    judged = [(title, row) for title, row in named if not row["omitted"] and row["excess"] is not None]
+    judged = [(title, row) for title, row in named if not row["omitted"] and row["excess"] is not None
+              and row["excess_of"] != "one answer"]  # fmt: skip
     if not judged:
         return ""
     shows = [f"{title} ({row['test']})" for title, row in judged if prior_shows(row)]

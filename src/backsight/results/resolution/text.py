@@ -24,8 +24,9 @@ METHOD = (
     "other proportions distorted. A question whose relation is no longer clear under other proportions (by CREG's ratio "
     "of 1.5) is left out there. Differences from the own size are paired; intervals hold 95 %, with pictures as units.",
     "Probes (logistic regression) read from the states of things' tokens in which third of the picture they lie, as a "
-    "fraction of its width or height. Each is fitted at one size on three quarters of the pictures and scored at every "
-    "size on the rest, beside a probe of shuffled thirds.",
+    "fraction of its width or height. Each is fitted at one size on two thirds of the pictures and scored at every size "
+    "on the rest, in turn, beside a probe of shuffled thirds. Along an axis those pictures count whose things lie on "
+    "several thirds of it.",
 )
 LIMITS = (
     "A picture that is resized also changes the size of its things in tokens: a fall may come of small things that are "

@@ -42,7 +42,8 @@ TEXT_SUMMARY = Schema(
             for name in ("picture", "text", "neither")  # shares of the answers: right, what the false sentence says
             for end in ("", "_low", "_high")
         },
-        # less the same share behind the neutral sentence, paired
+        "chance": "float",
+        # less the same share behind the neutral sentence, paired; of the neutral one, less that without a sentence
         **{f"{name}_difference{end}": "float" for name in ("picture", "text") for end in ("", "_low", "_high")},
         "tokens_apart": "float",  # the mean of |tokens of this sentence - tokens of the neutral one|
         "omitted": "bool",
@@ -63,7 +64,7 @@ def text_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     summary: list[Row] = []
     for (suite, prompt, shown), group in groups(rows.frame, ["suite", "prompt", "shown"]):
         by_sentence = {name: group[group["sentence"] == name].set_index("example_id") for name in SENTENCES}
-        neutral = by_sentence["neutral"]
+        base = {"neutral": by_sentence["none"], "true": by_sentence["neutral"], "false": by_sentence["neutral"]}
         for name, part in by_sentence.items():
             if part.empty:
                 continue
@@ -71,9 +72,9 @@ def text_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             row |= {"suite": suite, "prompt": prompt, "shown": shown, "sentence": name, "questions": len(part)}
             row |= {"images": part["image_id"].nunique(), "omitted": len(part) < smallest}
             if not row["omitted"]:
-                row |= _shares(part)
-                if name in ("true", "false"):
-                    row |= _against(part, neutral.loc[part.index])
+                row |= _shares(part) | {"chance": float((1 / part["options"].astype(float)).mean())}
+                if name in base and len(base[name]):
+                    row |= _against(part, base[name].loc[part.index])
             summary.append(row)
     return Table.of(TEXT_SUMMARY, summary, rows.provenance)
 
@@ -87,7 +88,7 @@ def _shares(part: pd.DataFrame) -> Row:
 
 
 def _against(part: pd.DataFrame, neutral: pd.DataFrame) -> Row:
-    """What a sentence changes against the neutral one of the same question."""
+    """What a sentence changes against the neutral one of the same question, or that one against none."""
     row: Row = {}
     images = part["image_id"].astype(str)
     for name, column in (("picture", "answer"), ("text", "wrong")):

@@ -32,14 +32,22 @@ LIMITS = (
     "Following a false statement may be obedience and no belief: the two look alike from outside.",
 )
 NOTE = (
-    "Difference: the text's share less that behind the neutral sentence, paired. Tokens apart: the mean distance in "
+    "Difference: the text's share less that behind the neutral sentence, paired; of the neutral one, less that without. Tokens apart: the mean distance in "
     "length from the neutral sentence, in tokens."
 )
 
 
 def follows(row: Row | None) -> bool:
     """Whether the false sentence is followed more often than behind the neutral one, the whole interval above zero."""
-    return row is not None and not row["omitted"] and row["text_difference_low"] > 0
+    return row is not None and not row["omitted"] and bool(row["text_difference_low"] > 0)
+
+
+def lost(rows: Rows) -> bool:
+    """Whether a neutral sentence by itself takes right answers down to guessing: such a model cannot be asked so."""
+    neutral = rows.get(("picture", "neutral"))
+    if neutral is None or neutral["omitted"] or neutral["picture_difference"] is None:
+        return False
+    return bool(neutral["picture_difference_high"] < 0 and neutral["picture_low"] <= neutral["chance"])
 
 
 def sentence(title: str, rows: Rows) -> str:
@@ -49,14 +57,17 @@ def sentence(title: str, rows: Rows) -> str:
         return ""
     if false["omitted"]:
         return f"{title}: {omitted(false['questions'], 'question')}."
-    change = "follow it more often than the neutral sentence gives that answer" if follows(false) else (
-        "follow it no more often than the neutral sentence gives that answer"
-    )  # fmt: skip
+    more = "more" if follows(false) else "no more"
     parts = [
         f"{title}: behind a false sentence {share(false, 'text')} of {counted(false['questions'], 'answer')} follow the "
         f"text and {share(false, 'picture')} the picture; behind a neutral one {percent(neutral['text'])} and "
-        f"{percent(neutral['picture'])}; answers {change} ({points(false, 'text_difference')})"
+        f"{percent(neutral['picture'])}, so that the text's answer comes {more} often than nobody saying so gives it "
+        f"({points(false, 'text_difference')})"
     ]
+    if neutral["picture_difference"] is not None and neutral["picture_difference_high"] < 0:
+        fallen = f"the neutral sentence by itself costs right answers ({points(neutral, 'picture_difference')})"
+        down = f", down to chance ({percent(neutral['chance'])}): a question behind any sentence is not answered"
+        parts.append(fallen + (down if lost(rows) else ""))
     parts += _read(blank)
     return "; ".join(parts) + "."
 
@@ -73,12 +84,20 @@ def lead(named: Sequence[tuple[str, Rows]]) -> str:
     judged = [(title, rows) for title, rows in named if (one := rows.get(("picture", "false"))) and not one["omitted"]]
     if not judged:
         return ""
-    believed = [title for title, rows in judged if follows(rows["picture", "false"])]
-    read = any(follows(rows.get(("blank", "false"))) for _, rows in judged)
-    suites = counted(len(judged), "suite")
+    told = [(title, rows) for title, rows in judged if not lost(rows)]
+    gone = listed(title for title, rows in judged if lost(rows)) if len(told) < len(judged) else ""
+    behind = f"Behind any sentence, a neutral one too, answers on {gone} fall to guessing: nothing is told there."
+    if not told:
+        return f"{behind} Text against picture cannot be tested on this model."
+    return " ".join(filter(None, (_told(told), behind if gone else "")))
+
+
+def _told(told: Sequence[tuple[str, Rows]]) -> str:
+    believed = [title for title, rows in told if follows(rows["picture", "false"])]
+    suites = counted(len(told), "suite")
     if believed:
         return f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
-    if read:
+    if any(follows(rows.get(("blank", "false"))) for _, rows in told):
         return f"On none of {suites} does a false sentence turn answers from the picture, though it is read."
     return (
         f"On none of {suites} does a false sentence turn answers; nor does it with a blank image, so that this model "
