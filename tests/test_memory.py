@@ -19,8 +19,11 @@ from backsight.measurements import (
     Interchange,
     Measurement,
     Pathways,
+    Priors,
     ProbeMaps,
     Probes,
+    Resolution,
+    Text,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -96,7 +99,7 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Priors(), Text(), Resolution(probe=False),
     ],
     ids=kind_of,
 )  # fmt: skip

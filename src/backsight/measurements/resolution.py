@@ -37,6 +37,7 @@ from backsight.stimuli.resized import resized
 Cells = tuple[int, int]  # columns and rows, in twelfths of those that a picture has at its own size
 Pixels = tuple[int, int]
 OWN: Cells = (12, 12)
+SIDE = 12  # cells a side of the picture size at which suites are drawn for a family of variable picture size
 AXES = ("columns", "rows")
 FOLDS = 3  # parts of the pictures, each scored by probes that are fitted on the others
 FITTED = 8  # pictures that a probe is fitted on, at least
@@ -120,7 +121,8 @@ class Resolution(Measurement):
         """The rows of all sizes, and those of the probes."""
         rows: list[Row] = []
         seen: dict[Cells, list[_Seen]] = {}
-        for size, shown in self._shown(samples, vlm.grid_of, vlm.grid, vlm.family.can(VARIABLE_SIZE)):
+        cell = vlm.grid.size[0] // SIDE if vlm.family.can(VARIABLE_SIZE) else None
+        for size, shown in self._shown(samples, vlm.grid_of, cell):
             with nullcontext() if size == OWN else any_size(vlm):
                 for indices in batches([version for _, version in shown], self.batch):
                     self._measured(vlm, [shown[i] for i in indices], size, rows, seen.setdefault(size, []))
@@ -156,19 +158,20 @@ class Resolution(Measurement):
         return (0, count // 2) if self.probe else (0,)
 
     def _shown(
-        self, samples: Iterable[Example | Pair], grid_of: Callable[..., TokenGrid], own: TokenGrid, variable: bool
+        self, samples: Iterable[Example | Pair], grid_of: Callable[..., TokenGrid], cell: int | None
     ) -> Iterator[tuple[Cells, list[tuple[Example, Example]]]]:
-        """At each size the samples that have a version there, with it."""
+        """At each size the samples that have a version there, with it; `cell` is a token's side in pixels, None where
+        a family takes pictures of one size only."""
         given = [e for e in samples if isinstance(e, Example)]
         yield OWN, [(e, e) for e in given]
         for size in self.sizes:
             versions = []
             for e in given:
                 pixels = _scaled(e.picture.size, size)
-                if variable:
+                if cell is not None:
                     grid = grid_of(e.picture)
                     columns, rows = _scaled((grid.columns, grid.rows), size)
-                    pixels = round(columns * own.cell[0]), round(rows * own.cell[1])
+                    pixels = columns * cell, rows * cell
                 versions.append((e, resized(e, pixels)))
             yield size, [(e, version) for e, version in versions if version is not None]
 
@@ -176,9 +179,9 @@ class Resolution(Measurement):
         self, facts: ModelFacts, samples: Samples
     ) -> Iterator[tuple[ModelFacts, list[tuple[Example, Example]]]]:
         """At each size the facts that hold there, and the questions."""
-        variable = VARIABLE_SIZE in facts.capabilities
-        for size, shown in self._shown(samples, facts.grid_of, facts.grid, variable):
-            yield _unbounded(facts, shown) if variable and size != OWN else facts, shown
+        cell = facts.native[0] // SIDE if VARIABLE_SIZE in facts.capabilities else None
+        for size, shown in self._shown(samples, facts.grid_of, cell):
+            yield _unbounded(facts, shown, cell) if cell is not None and size != OWN else facts, shown
 
 
 @dataclass(frozen=True)
@@ -193,8 +196,9 @@ class _Seen:
     def thirds(self, axis: str) -> NDArray[np.int64]:
         """Which third of the picture each token lies in, from left or from above."""
         side = 0 if axis == "columns" else 1
-        share = self.grid.centers[self.tokens, side] / self.grid.size[side]
-        return np.minimum((3 * share).astype(np.int64), 2)
+        share: NDArray[np.float64] = self.grid.centers[self.tokens, side] / self.grid.size[side]
+        thirds: NDArray[np.int64] = np.minimum((3 * share).astype(np.int64), 2)
+        return thirds
 
     @property
     def fold(self) -> int:
@@ -202,13 +206,13 @@ class _Seen:
         return zlib.crc32(f"resolution:{self.example.image_id}".encode()) % FOLDS
 
 
-def _unbounded(facts: ModelFacts, shown: Sequence[tuple[Example, Example]]) -> ModelFacts:
+def _unbounded(facts: ModelFacts, shown: Sequence[tuple[Example, Example]], cell: int) -> ModelFacts:
     """The facts for pictures of whole cells where a processor sets no bounds: a token a cell."""
     native, sizes = facts.shown[facts.native], {}
-    cell, count = native.grid.cell, len(native.grid)
+    count = len(native.grid)
     for _, version in shown:
         width, height = version.picture.size
-        grid = TokenGrid.rectangle(round(height / cell[1]), round(width / cell[0]), (width, height))
+        grid = TokenGrid.rectangle(height // cell, width // cell, (width, height))
         patches, pixels = (one * len(grid) // count for one in (native.patches, native.pixels))
         sizes[width, height] = Shown(grid, patches, pixels, native.extra - count + len(grid))
     return replace(facts, shown={**facts.shown, **sizes})

@@ -7,9 +7,9 @@ that is written in them to the answer. So with a blue thing in the middle the mo
 all evidence for that lies in the red thing's tokens. The block before adds the same constant to every token: without
 it the gradient times the state would be zero at every layer, since what is read of a token is its normalised state.
 
-`evidence` puts the evidence elsewhere: in a fixed corner, in a sentence of the text ("... left of the ..."), or nowhere. `order` scales the written directions and `prior`
-is what speaks for the answer "1" whatever the picture shows: with little order and some prior the model fails, for a
-known reason and by a known factor.
+`evidence` puts the evidence elsewhere: in a fixed corner, in a sentence of the text ("left of the ..."), or nowhere.
+`order` scales the written directions and `prior` is what speaks for the answer "1" whatever the picture shows: with
+little order and some prior the model fails, for a known reason and by a known factor.
 """
 
 from __future__ import annotations

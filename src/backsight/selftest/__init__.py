@@ -19,8 +19,8 @@ from backsight.selftest.base import SIZES, Bench, Control, Seen, Size
 
 LIBRARIES = ("torch", "transformers")
 BESIDE = ("compare",)  # results whose rows are no measurement's
-CONTROLS: list[Control] = [*evidence.CONTROLS[:1], *order.CONTROLS, *priors.CONTROLS, *evidence.CONTROLS[1:], *settings.CONTROLS,
-                           *repairs.CONTROLS]  # fmt: skip
+CONTROLS: list[Control] = [*evidence.CONTROLS[:1], *order.CONTROLS, *priors.CONTROLS, *evidence.CONTROLS[1:],
+                           *settings.CONTROLS, *repairs.CONTROLS]  # fmt: skip
 
 
 def register(control: Control) -> Control:

@@ -65,7 +65,7 @@ def believed(reading: pd.DataFrame, looking: pd.DataFrame) -> Seen:
 
 
 def resolution(bench: Bench) -> Seen:
-    """What probes of the language model's input read, of a model that writes position there and of one that does not."""
+    """What probes of the language model's input read, where position is written there and where it is not."""
     count = bench.count("rows")
     read = []
     for name in ("vision", "language"):
@@ -105,8 +105,9 @@ def _line(frame: pd.DataFrame, condition: str) -> pd.Series[float]:
 
 
 CONTROLS: tuple[Control, ...] = (
-    Control("priors", "the blank image's answer, and upside down", "by hand, evidence nowhere: the blank image's answer "
-            "in every scene", "by hand, evidence in the subject: none follows a prior, reversed or upside down", prior),
+    Control("priors", "the blank image's answer, and upside down",
+            "by hand, evidence nowhere: the blank image's answer in every scene",
+            "by hand, evidence in the subject: none follows a prior, reversed or upside down", prior),
     Control("text", "a false sentence", "by hand, reads a sentence and no picture: all answers follow the text",
             "by hand, reads the picture and no text: none follows, and nothing changes", text),
     Control("resolution", "thirds of the picture, read by probes", "vision: readable at the language model's input",

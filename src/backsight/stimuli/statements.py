@@ -15,8 +15,10 @@ from backsight.stimuli.questions import NUMBER, OPPOSITE, PREPOSITION, WHATSUP_O
 from backsight.stimuli.row_scenes import Row
 
 WORDS: Mapping[str, str] = {
-    **PREPOSITION, "on": "on", "under": "under", "front": "in front of", "behind": "behind",
+    **{str(direction): words for direction, words in PREPOSITION.items()},
+    "on": "on", "under": "under", "front": "in front of", "behind": "behind",
 }  # fmt: skip
+OPPOSED: Mapping[str, str] = {str(one): str(two) for one, two in (*OPPOSITE.items(), *WHATSUP_OPPOSITE.items())}
 NEUTRAL: Mapping[int, tuple[str, ...]] = {  # by the number of words
     1: ("with",),
     3: ("in relation to", "one object with"),
@@ -54,11 +56,11 @@ def stated(example: Example) -> Stated | None:
     """A question with its sentences; None where it names no two things, or no two opposite answers."""
     two, names = alternatives(example), _names(example)
     direction = example.direction
-    if two is None or names is None or direction not in WORDS:
+    if two is None or names is None or direction is None or direction not in WORDS:
         return None
     wrong = two[1] if example.answer == two[0] else two[0]
-    (right_one, false_one), reference, opposite = names, _reference(example), _opposite(direction)
-    if opposite is None or (right_one == false_one and OPPOSITES.get(example.answer) != wrong):
+    (right_one, false_one), reference, opposite = names, _reference(example), OPPOSED[direction]
+    if right_one == false_one and OPPOSITES.get(example.answer) != wrong:
         return None
     of_row = right_one != false_one  # then the question's own direction is true of one thing and false of the other
     if not of_row and example.answer not in (direction, NUMBER.get(direction)):  # type: ignore[call-overload]
@@ -100,8 +102,3 @@ def _reference(example: Example) -> str:
 
 def _noun(example: Example) -> str:
     return NOUN[example.source.suite] if isinstance(example.source, Row) else "{name}"
-
-
-def _opposite(direction: str) -> str | None:
-    by_name: dict[str, str] = {**OPPOSITE, **WHATSUP_OPPOSITE}
-    return by_name.get(direction)

@@ -19,10 +19,9 @@ from backsight.stimuli.questions import WHATSUP_OPPOSITE, Relation
 from backsight.stimuli.tabletop_drawing import TabletopPicture
 from backsight.stimuli.tabletop_world import TableScene
 
+ON_TABLES = ("cup", "book", "bottle", "bowl", "lamp", "orange", "apple", "pot", "rose")
 USUAL: Mapping[tuple[str, str], Relation] = {
-    **dict.fromkeys(
-        ((thing, "table") for thing in ("cup", "book", "bottle", "bowl", "lamp", "orange", "apple", "pot", "rose")), "on"
-    ),
+    **{(thing, "table"): "on" for thing in ON_TABLES},
     ("ball", "table"): "under",
     ("ball", "chair"): "under",
     ("hat", "chair"): "on",

@@ -53,9 +53,9 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     ImageInterchange(max_samples=40),
     Backup(max_samples=40),
     Amplify(every=3),
-    Priors(max_samples=64),
-    Text(max_samples=64),
-    Resolution(max_samples=96),
+    Priors(max_samples=40),
+    Text(max_samples=24),
+    Resolution(max_samples=32),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
     Knockout(max_samples=12),
@@ -77,6 +77,8 @@ QUICK = Quick(
         **dict.fromkeys(("imageinterchange", "backup"), 40),
         **dict.fromkeys(("probes", "probemaps"), 112),
         **dict.fromkeys(("creg", "occlusion", "flip", "moved"), 16),
+        **dict.fromkeys(("priors/pairs_a", "text", "resolution"), 20),
+        "priors": 40,  # whole sets of four, of which three in five have a usual relation
         "knockout": 12,
     },
     without={
@@ -99,10 +101,10 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "squares": (*ROWS, "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": ("pathways", "priors", "text", "resolution", "creg", "occlusion", "flip", "moved"),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    "tabletop_a": ("behaviour", "pathways", "creg"),
+    "tabletop_a": ("behaviour", "pathways", "priors", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
     "hard": ("amplify",),
 }

@@ -1,4 +1,4 @@
-"""Shares that add up to one, as stacked bars: whom answers follow. Beside each share of interest stands its interval."""
+"""Shares that add up to one, as stacked bars: whom answers follow, each share of interest with its interval."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 COLORS = (style.BLUE, style.ORANGE, style.FAINT)
 BAR = 0.52  # of the distance between two bars
-LINE = 0.42  # inches, of a bar
+LINE = 0.46  # inches, of a bar
+NUMBERED = 0.07  # the least share that has room for its number in percent
 
 
 class Bar(NamedTuple):
@@ -29,9 +30,11 @@ def bar(label: str, row: Row, names: Sequence[str], *, null: str = "") -> Bar:
     """The bar of a summary row with the columns NAME, NAME_low and NAME_high; of its null NAME + `null`."""
     if row["omitted"]:
         return Bar(label, (), f"omitted (n={row['questions']})")
-    shares = tuple((row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names if row[name] is not None)
-    nulls = tuple(row[name + null] for name in names if null and row.get(name + null) is not None)
-    return Bar(label, shares, null=nulls)
+    shares = tuple(
+        (0.0, 0.0, 0.0) if row[name] is None else (row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names
+    )
+    nulls = tuple(value for name in names if null and (value := row.get(name + null)) is not None)
+    return Bar(label, shares, null=nulls if len(nulls) == len(names) else ())
 
 
 def draw(axis: Axes, bars: Sequence[Bar], *, colors: Sequence[str] = COLORS, xlabel: str = "share of answers") -> None:
@@ -43,10 +46,14 @@ def draw(axis: Axes, bars: Sequence[Bar], *, colors: Sequence[str] = COLORS, xla
         left = 0.0
         for number, (value, low, high) in enumerate(one.shares):
             axis.barh(place, value, BAR, left=left, color=colors[number], linewidth=0)
-            if number < 2:
-                y = place + (number - 0.5) * 0.2
+            if number < 2 and high > 0:
+                y = place + (number - 0.5) * 0.36
                 # The second share is counted from the right end of the first one.
                 axis.plot([left + low, min(1.0, left + high)], [y, y], color=style.INK, linewidth=0.9, zorder=3)
+            if value >= NUMBERED:
+                ink = "white" if number < 2 else style.SOFT
+                middle: dict[str, Any] = {"color": ink, "fontsize": 7, "ha": "center", "va": "center"}
+                axis.text(left + value / 2, place, f"{100 * value:.0f}", **middle)
             left += value
         left = 0.0
         for number, value in enumerate(one.null):

@@ -28,7 +28,10 @@ SOURCES = {"stated": "stated", "majority": "by majority", "blank image": "by bla
 def draw(
     table: Table, *, direction: str = "all", columns: int | None = None, titles: Mapping[str, str] | None = None
 ) -> Figure:
-    """Shares of answers that follow pixels, prior and neither, a panel a suite and prompt, of one `direction`."""
+    """Shares of answers that follow pixels, prior and neither, a panel a suite and prompt, of one `direction`.
+
+    Scenes with too few questions are left out of a panel that has others.
+    """
     rows = [row for row in table.rows() if row["direction"] == direction]
     if not rows:
         raise DataError("The table has no rows to draw", where=table.schema.name, got=f"direction {direction!r}")
@@ -38,7 +41,8 @@ def draw(
     shown = []
     for (suite, prompt), group in by_suite.items():
         title = style.suite_title(suite, titles) + (f", prompt {prompt}" if prompt and _several(rows, suite) else "")
-        bars = [stacked.bar(_label(row), row, NAMES, null="_blank") for row in group]
+        given = [row for row in group if not row["omitted"]] or group
+        bars = [stacked.bar(_label(row), row, NAMES, null="_blank") for row in given]
         pictures = style.counted(max(row["images"] for row in group), "picture")
         below = f"{style.counted(max(row['questions'] for row in group), 'question')}, {pictures}"
         shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
@@ -47,7 +51,8 @@ def draw(
             (panels.patch(facecolor=color, linewidth=0), words)
             for color, words in zip(stacked.COLORS, WORDS, strict=True)
         ]
-        entries.append((panels.line(color=style.INK, linewidth=0.9), "95 % interval; thin bar: blank image"))
+        interval = panels.line(color=style.INK, linewidth=0.9)
+        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
         return panels.draw(shown, entries, columns)
 
 

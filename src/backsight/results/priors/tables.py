@@ -219,7 +219,8 @@ def _shares(
 
 
 def _equal(one: pd.Series[str], other: pd.Series[str]) -> np.ndarray:  # type: ignore[type-arg]
-    return (one.to_numpy(dtype=object) == other.to_numpy(dtype=object)).astype(float)
+    same: np.ndarray = one.to_numpy(dtype=object) == other.to_numpy(dtype=object)  # type: ignore[type-arg]
+    return same.astype(float)
 
 
 def _mean(values: np.ndarray, images: pd.Series[str]) -> Interval:  # type: ignore[type-arg]

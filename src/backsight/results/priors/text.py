@@ -19,27 +19,27 @@ CAPTION = (
 )
 METHOD = (
     "Upside down: the picture is turned by half a turn and the same question asked, so that the right answer is the "
-    "opposite one. An answer that stays follows the prior. Only questions whose answer turns are asked: on, under, in "
-    "front of and behind have no turned answer that geometry gives.",
+    "opposite one. An answer that stays follows the prior. Only questions whose answer turns are asked: on, under, "
+    "in front of and behind have no turned answer that geometry gives.",
     "Usual relation reversed: of Tabletop's things it is stated what is usual (a lamp on a table, a ball under a "
-    "chair), and each scene has a twin in the same room with the opposite relation. Of other sets the usual relation of "
-    "two things is the answer of at least 80 % of at least 5 other pictures of the same two, and else what the model "
-    "answers to the blank image: its own prior.",
+    "chair), and each scene has a twin in the same room with the opposite relation. Of other sets the usual "
+    "relation of two things is the answer of at least 80 % of at least 5 other pictures of the same two, and else "
+    "what the model answers to the blank image: its own prior.",
     "Excess: how much more often the prior's answer comes than errors give it. Upside down and for twins it is the "
     "paired difference from the same error upright, or in the usual scene; else from errors spread evenly over the "
-    "other options. Every answer that the prior gives weighs alike, so that a leaning to one answer cancels. The presence "
-    "question (which of two things is there) upright and upside down tells whether things are still recognised. Intervals hold "
-    "95 %, with pictures as units.",
+    "other options. Every answer that the prior gives weighs alike, so that a leaning to one answer cancels. The "
+    "presence question (which of two things is there) upright and upside down tells whether things are still "
+    "recognised. Intervals hold 95 %, with pictures as units.",
 )
 LIMITS = (
-    "A picture upside down is unlike most of what a model was trained on: an answer that stays may come of that. Where "
-    "the presence question falls as well, a stay is no evidence of a prior.",
+    "A picture upside down is unlike most of what a model was trained on: an answer that stays may come of that. "
+    "Where the presence question falls as well, a stay is no evidence of a prior.",
     "Where the usual relation is taken from the blank image, the prior is the answer that the model gives unseeing, "
     "which may be a habit of format and no belief about the world.",
 )
 NOTE = (
-    "Blank: the share of the blank image's answers that are the pixels' and the prior's. Difference: right upside down "
-    "less right upright, right in reversed scenes less right in usual ones. Excess: see the method."
+    "Blank: the share of the blank image's answers that are the pixels' and the prior's. Difference: right upside "
+    "down less right upright, right in reversed scenes less right in usual ones. Excess: see the method."
 )
 SOURCES = {
     "upright picture": "the answer that was right upright",

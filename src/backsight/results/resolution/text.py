@@ -14,23 +14,24 @@ Rows = Sequence[Row]
 
 QUESTION = "Does it hold at other sizes than its own?"
 CAPTION = (
-    "Accuracy on the same scenes at other sizes and proportions, with 95 % intervals; the dashed line is chance. Sizes "
-    "are columns x rows of image tokens where the model's grid follows the picture."
+    "Accuracy on the same scenes at other sizes and proportions, with 95 % intervals; the dashed line is chance. "
+    "Sizes are columns x rows of image tokens where the model's grid follows the picture."
 )
 METHOD = (
-    "The picture is resized (Lanczos) to so many twelfths of its own columns and rows, and the same question asked. A "
-    "family of variable picture size lays a grid of so many more or fewer tokens over it: the bounds that its processor "
-    "sets on pixels are lifted. Others resize it back to their own size, so that a small picture is blurred and one of "
-    "other proportions distorted. A question whose relation is no longer clear under other proportions (by CREG's ratio "
-    "of 1.5) is left out there. Differences from the own size are paired; intervals hold 95 %, with pictures as units.",
-    "Probes (logistic regression) read from the states of things' tokens in which third of the picture they lie, as a "
-    "fraction of its width or height. Each is fitted at one size on two thirds of the pictures and scored at every size "
-    "on the rest, in turn, beside a probe of shuffled thirds. Along an axis those pictures count whose things lie on "
-    "several thirds of it.",
+    "The picture is resized (Lanczos) to so many twelfths of its own columns and rows, and the same question asked. "
+    "A family of variable picture size lays a grid of so many more or fewer tokens over it: the bounds that its "
+    "processor sets on pixels are lifted. Others resize it back to their own size, so that a small picture is "
+    "blurred and one of other proportions distorted. A question whose relation is no longer clear under other "
+    "proportions (by CREG's ratio of 1.5) is left out there. Differences from the own size are paired; intervals "
+    "hold 95 %, with pictures as units.",
+    "Probes (logistic regression) read from the states of things' tokens in which third of the picture they lie, as "
+    "a fraction of its width or height. Each is fitted at one size on two thirds of the pictures and scored at "
+    "every size on the rest, in turn, beside a probe of shuffled thirds. Along an axis those pictures count whose "
+    "things lie on several thirds of it.",
 )
 LIMITS = (
-    "A picture that is resized also changes the size of its things in tokens: a fall may come of small things that are "
-    "no longer recognised as well as of positions that the model never saw.",
+    "A picture that is resized also changes the size of its things in tokens: a fall may come of small things that "
+    "are no longer recognised as well as of positions that the model never saw.",
     "That a probe reads the thirds at another size does not say that the model does.",
 )
 NOTE = "Difference: less the accuracy at the picture's own size on the same questions. Grid: columns x rows of tokens."

@@ -48,7 +48,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
             (panels.patch(facecolor=color, linewidth=0), words)
             for color, words in zip(stacked.COLORS, WORDS, strict=True)
         ]
-        entries.append((panels.line(color=style.INK, linewidth=0.9), "95 % interval; thin bar: blank image"))
+        interval = panels.line(color=style.INK, linewidth=0.9)
+        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
         return panels.draw(shown, entries, columns)
 
 

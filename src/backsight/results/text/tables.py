@@ -99,7 +99,8 @@ def _against(part: pd.DataFrame, neutral: pd.DataFrame) -> Row:
 
 
 def _equal(part: pd.DataFrame, column: str) -> np.ndarray:  # type: ignore[type-arg]
-    return (part["choice"].to_numpy(dtype=object) == part[column].to_numpy(dtype=object)).astype(float)
+    same: np.ndarray = part["choice"].to_numpy(dtype=object) == part[column].to_numpy(dtype=object)  # type: ignore[type-arg]
+    return same.astype(float)
 
 
 def _named(name: str, interval: Interval) -> Row:

@@ -14,26 +14,26 @@ Rows = Mapping[tuple[str, str], Row]  # of a suite, by image and sentence
 
 QUESTION = "Text against picture: which one is believed?"
 CAPTION = (
-    "Whom answers follow behind each sentence: the picture, the false sentence, or neither; lines are 95 % intervals. "
-    "Behind the neutral sentence the text's share is the null: that answer without anybody saying so. The thin bar "
-    "under each is the blank image's answers behind the same sentence."
+    "Whom answers follow behind each sentence: the picture, the false sentence, or neither; lines are 95 % "
+    "intervals. Behind the neutral sentence the text's share is the null: that answer without anybody saying so. "
+    "The thin bar under each is the blank image's answers behind the same sentence."
 )
 METHOD = (
-    'Before the question stands a sentence such as "The apple is to the left of the pot.": a false one that states the '
-    "opposite of the truth, a true one, and a neutral one that names the same two things with as many words and says "
-    "nothing of where. An answer follows the text where it is what the false sentence says. Of rows of three the false "
-    "sentence puts the thing at the other end where the question asks. With a blank image the sentence is all there is: "
-    "a model that does not follow it there does not take such sentences in at all. Differences from the neutral "
-    "sentence are paired; intervals hold 95 %, with pictures as units.",
+    'Before the question stands a sentence such as "The apple is to the left of the pot.": a false one that states '
+    "the opposite of the truth, a true one, and a neutral one that names the same two things with as many words and "
+    "says nothing of where. An answer follows the text where it is what the false sentence says. Of rows of three "
+    "the false sentence puts the thing at the other end where the question asks. With a blank image the sentence is "
+    "all there is: a model that does not follow it there does not take such sentences in at all. Differences from "
+    "the neutral sentence are paired; intervals hold 95 %, with pictures as units.",
 )
 LIMITS = (
-    "A model that was never trained on statements before a question may not read them: that it follows the picture then "
-    "says nothing of trust. The blank image's share tells.",
+    "A model that was never trained on statements before a question may not read them: that it follows the picture "
+    "then says nothing of trust. The blank image's share tells.",
     "Following a false statement may be obedience and no belief: the two look alike from outside.",
 )
 NOTE = (
-    "Difference: the text's share less that behind the neutral sentence, paired; of the neutral one, less that without. Tokens apart: the mean distance in "
-    "length from the neutral sentence, in tokens."
+    "Difference: the text's share less that behind the neutral sentence, paired; of the neutral one, less that "
+    "without. Tokens apart: the mean distance in length from the neutral sentence, in tokens."
 )
 
 
@@ -52,21 +52,23 @@ def lost(rows: Rows) -> bool:
 
 def sentence(title: str, rows: Rows) -> str:
     """What the false sentence does on a suite: `rows` by image and sentence."""
-    false, neutral, blank = (rows.get(key) for key in (("picture", "false"), ("picture", "neutral"), ("blank", "false")))
+    false, neutral, blank = (
+        rows.get(key) for key in (("picture", "false"), ("picture", "neutral"), ("blank", "false"))
+    )
     if false is None or neutral is None:
         return ""
     if false["omitted"]:
         return f"{title}: {omitted(false['questions'], 'question')}."
     more = "more" if follows(false) else "no more"
     parts = [
-        f"{title}: behind a false sentence {share(false, 'text')} of {counted(false['questions'], 'answer')} follow the "
-        f"text and {share(false, 'picture')} the picture; behind a neutral one {percent(neutral['text'])} and "
+        f"{title}: behind a false sentence {share(false, 'text')} of {counted(false['questions'], 'answer')} follow "
+        f"the text and {share(false, 'picture')} the picture; behind a neutral one {percent(neutral['text'])} and "
         f"{percent(neutral['picture'])}, so that the text's answer comes {more} often than nobody saying so gives it "
         f"({points(false, 'text_difference')})"
     ]
     if neutral["picture_difference"] is not None and neutral["picture_difference_high"] < 0:
         fallen = f"the neutral sentence by itself costs right answers ({points(neutral, 'picture_difference')})"
-        down = f", down to chance ({percent(neutral['chance'])}): a question behind any sentence is not answered"
+        down = f", to chance or below ({percent(neutral['chance'])}): behind any sentence questions are not answered"
         parts.append(fallen + (down if lost(rows) else ""))
     parts += _read(blank)
     return "; ".join(parts) + "."
@@ -96,7 +98,9 @@ def _told(told: Sequence[tuple[str, Rows]]) -> str:
     believed = [title for title, rows in told if follows(rows["picture", "false"])]
     suites = counted(len(told), "suite")
     if believed:
-        return f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
+        return (
+            f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
+        )
     if any(follows(rows.get(("blank", "false"))) for _, rows in told):
         return f"On none of {suites} does a false sentence turn answers from the picture, though it is read."
     return (
