@@ -221,13 +221,31 @@ def test_axes_stand_apart_where_both_are_asked() -> None:
     assert set(directions) == {"all", "horizontal", "vertical"}
 
 
+def test_a_leaning_to_one_answer_is_no_usual_relation() -> None:
+    """ "1" is always answered, and usual of three things in four: both answers weigh alike, so that it cancels."""
+    rows = []
+    for row in answered(32, twins="pixels"):
+        number = int(row["example_id"][1:])
+        usual = "2" if number % 4 == 1 else "1"
+        upright = usual if row["condition"] != "twin" else TURNED[usual]
+        changed = {"usual": usual, "upright": usual, "answer": upright, "choice": "1"}
+        rows += [row | changed] if row["asked"] == "where" and row["condition"] != "upside down" else []
+    row = lines(rows, "reversed")
+    assert row["prior"] == 0.75 and row["excess"] == row["difference"] == 0 and not prior_shows(row)
+
+
+def test_reversed_is_the_opposite_and_nothing_else() -> None:
+    beside = [row | {"usual": "3"} for row in answered()]  # of left and right none is the opposite of above
+    assert {r["test"] for r in priors_summary(Table.of(PRIORS, beside)).rows()} == {"upside down"}
+
+
 # The sentences
 
 
 def test_sentences_are_of_their_numbers() -> None:
     follows = sentence("Pairs", lines(answered(), "upside down"), lines(answered(), "upright"))
     assert "100.0 % [" in plain(follows) and "no prior is shown" in follows
-    assert "the presence question does not fall" in follows and "upright 100.0 % are right" in plain(follows)
+    assert "the presence question is not shown to fall" in follows and "upright 100.0 % are right" in plain(follows)
     stays = answered(turned="prior", presence="wrong")
     kept = sentence("Pairs", lines(stays, "upside down"), None)
     assert "comes more often than the same error upright (+100.0 points" in plain(kept)
@@ -238,7 +256,7 @@ def test_sentences_are_of_their_numbers() -> None:
 
 def test_the_lead_names_where_a_prior_shows() -> None:
     quiet, loud = lines(answered(), "upside down"), lines(answered(turned="prior"), "upside down")
-    assert lead([("A", quiet)]).startswith("In none of 1 test does the answer that a prior would give")
+    assert lead([("A", quiet)]).startswith("In none of 1 test is the answer that a prior would give shown")
     assert lead([("A", quiet), ("B", loud)]) == "A prior shows in 1 of 2 tests: B (upside down)."
     assert lead([("A", lines(answered(8), "upside down"))]) == lead([]) == ""
 

@@ -164,17 +164,17 @@ def test_what_a_false_sentence_changes() -> None:
     assert row["chance"] == 0.25 and row["tokens_apart"] == 0
     assert rows["picture", "neutral"]["picture_difference"] == 0 and rows["picture", "none"]["text_difference"] is None
     assert plain(sentence("Pairs", rows)).startswith("Pairs: behind a false sentence 100.0 % [")
-    assert "comes more often" in sentence("Pairs", rows) and "no sign" not in sentence("Pairs", rows)
+    assert "answer comes more often" in sentence("Pairs", rows) and "no sign" not in sentence("Pairs", rows)
     assert lead([("Pairs", rows)]) == "A false sentence before the question turns answers on Pairs (1 of 1 suite)."
 
 
 def test_what_the_null_gives_already_is_no_trust_in_text() -> None:
     rows = by_sentence(answered(false="text", neutral="text", none="text"))
     assert rows["picture", "false"]["text"] == 1 and rows["picture", "false"]["text_difference"] == 0
-    assert "comes no more often" in sentence("Pairs", rows)
+    assert "is not shown to come more often" in sentence("Pairs", rows)
     assert "shows no sign of reading" in lead([("Pairs", rows)])
     read = by_sentence(answered(blank="text"))
-    assert lead([("Pairs", read)]).endswith("turn answers from the picture, though it is read.")
+    assert lead([("Pairs", read)]).endswith("shown to turn answers from the picture, though it is read.")
 
 
 def test_a_model_that_no_sentence_may_precede_is_not_tested() -> None:

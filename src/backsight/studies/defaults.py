@@ -55,7 +55,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Amplify(every=3),
     Priors(max_samples=40),
     Text(max_samples=24),
-    Resolution(max_samples=32),
+    Resolution(max_samples=48),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
     Knockout(max_samples=12),

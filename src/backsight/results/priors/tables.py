@@ -10,6 +10,7 @@ import pandas as pd
 
 from backsight.maths.grouping import AXES, SMALLEST, expect, groups
 from backsight.maths.intervals import Interval, mean_over_images
+from backsight.stimuli.isolated import OPPOSITES
 from backsight.tables import Schema, Table
 
 PRIORS = Schema(
@@ -48,7 +49,8 @@ PRIORS_SUMMARY = Schema(
             for name in ("pixels", "prior", "neither")  # shares of the answers
             for end in ("", "_low", "_high", "_blank")  # _blank: of the answers to a blank image
         },
-        # pixels here less pixels in the line before it, over questions that are asked both ways
+        # pixels here less pixels in the line before it, over questions that are asked both ways; of twins every usual
+        # relation weighs alike
         **{f"difference{end}": "float" for end in ("", "_low", "_high")},
         # prior here less what errors alone would give: `excess_of` says what that is
         **{f"excess{end}": "float" for end in ("", "_low", "_high")},
@@ -128,7 +130,10 @@ def _presence(group: Frame) -> Row:
 
 
 def _usual(group: Frame, smallest: int) -> list[Row]:
-    """Scenes in which the usual relation holds, and scenes in which it does not, by where the prior is from."""
+    """Scenes in which the usual relation holds, and those in which it is reversed, by where the prior is from.
+
+    Reversed is the opposite relation; of the blank image's answer, which may be no relation, any other answer.
+    """
     shown = pd.concat([_of(group, "upright").assign(twin=False), _of(group, "twin").assign(twin=True)])
     blank = _of(group, "blank")["choice"]
     shown = shown.assign(blank=blank.reindex(shown.index))
@@ -142,10 +147,11 @@ def _usual(group: Frame, smallest: int) -> list[Row]:
     for source in ("stated", "majority", "blank image"):
         mine = shown[(shown["source"] == source) & shown["prior"].notna()]
         holds = mine["answer"] == mine["prior"]
-        if mine.empty or (~holds).sum() == 0:
+        reverse = ~holds if source == "blank image" else mine["prior"].map(OPPOSITES) == mine["answer"]
+        if not reverse.any():
             continue
         common: Row = {"test": "usual relation", "source": source}
-        usual, against = mine[holds], mine[~holds]
+        usual, against = mine[holds], mine[reverse]
         if len(usual):
             lines.append(common | {"condition": "usual"} | _side(usual, None, smallest))
         lines.append(common | {"condition": "reversed"} | _side(against, usual, smallest))
@@ -166,7 +172,8 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
         images = one["image_id"].where(~one["twin"], two["image_id"])  # the picture that the question came with
         right = _equal(two["choice"], two["answer"]) - _equal(one["choice"], one["answer"])
         excess = _equal(two["choice"], two["prior"]) - _equal(one["choice"], two["answer"])
-        return row | _named("difference", _mean(right, images)) | _excess(excess, two["prior"], images, SAME)
+        difference = _named("difference", _mean(right * _weights(two["prior"]), images))
+        return row | difference | _excess(excess, two["prior"], images, SAME)
     # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
     prior, wrong = _equal(side["choice"], side["prior"]), 1 - _equal(side["choice"], side["answer"])
     others = side["options"].to_numpy(dtype=float) - 1
@@ -179,9 +186,15 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
 def _excess(values: np.ndarray, prior: pd.Series[str], images: pd.Series[str], of: str) -> Row:  # type: ignore[type-arg]
     """The mean excess with every answer that the prior gives weighing alike, so that a leaning to one answer, which
     adds where that is the prior's and takes away where another is, cancels. Of one answer alone it cannot."""
+    interval = _mean(values * _weights(prior), images)
+    return _named("excess", interval) | {"excess_of": of if prior.nunique() > 1 else ONE}
+
+
+def _weights(prior: pd.Series[str]) -> np.ndarray:  # type: ignore[type-arg]
+    """A weight a question with which all answers of the prior have the same share; their mean is one."""
     counts = prior.value_counts()
-    weights = len(prior) / (len(counts) * prior.map(counts).to_numpy(dtype=float))
-    return _named("excess", _mean(values * weights, images)) | {"excess_of": of if len(counts) > 1 else ONE}
+    weights: np.ndarray = len(prior) / (len(counts) * prior.map(counts).to_numpy(dtype=float))  # type: ignore[type-arg]
+    return weights
 
 
 def _majority(upright: Frame) -> pd.Series[str]:

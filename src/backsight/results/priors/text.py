@@ -24,7 +24,7 @@ METHOD = (
     "Usual relation reversed: of Tabletop's things it is stated what is usual (a lamp on a table, a ball under a "
     "chair), and each scene has a twin in the same room with the opposite relation. Of other sets the usual "
     "relation of two things is the answer of at least 80 % of at least 5 other pictures of the same two, and else "
-    "what the model answers to the blank image: its own prior.",
+    "what the model answers to the blank image, its own prior; reversed is then any other answer.",
     "Excess: how much more often the prior's answer comes than errors give it. Upside down and for twins it is the "
     "paired difference from the same error upright, or in the usual scene; else from errors spread evenly over the "
     "other options. Every answer that the prior gives weighs alike, so that a leaning to one answer cancels. The "
@@ -91,7 +91,7 @@ def _excess(row: Row) -> str:
         return f"the prior's answer comes more often than {null} ({points(row, 'excess')})"
     if row["excess_high"] < 0:
         return f"the prior's answer comes less often than {null} ({points(row, 'excess')})"
-    return f"no prior is shown: its answer comes no more often than {null} ({points(row, 'excess')})"
+    return f"no prior is shown (its answer less {null}: {points(row, 'excess')})"
 
 
 def _recognised(row: Row) -> str:
@@ -102,7 +102,7 @@ def _recognised(row: Row) -> str:
     both = f"{percent(row['presence_upright'])} upright, {percent(row['presence'])} upside down"
     if row["presence_difference_high"] < 0:
         return f"the presence question falls as well ({both}), so that part of it is recognition and no prior"
-    return f"the presence question does not fall ({both})"
+    return f"the presence question is not shown to fall ({both})"
 
 
 def lead(named: Sequence[tuple[str, Row]]) -> str:
@@ -115,7 +115,7 @@ def lead(named: Sequence[tuple[str, Row]]) -> str:
     tests = counted(len(judged), "test")
     if not shows:
         return (
-            f"In none of {tests} does the answer that a prior would give come more often than errors alone give it: no "
-            "language prior is shown against the pixels."
+            f"In none of {tests} is the answer that a prior would give shown to come more often than errors alone give "
+            "it: no language prior is shown against the pixels."
         )
     return f"A prior shows in {len(shows)} of {tests}: {listed(shows)}."

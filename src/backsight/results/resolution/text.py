@@ -80,7 +80,7 @@ def lead(named: Sequence[tuple[str, Rows]]) -> str:
     fallen = [(title, row) for title, row in other if row["difference_high"] < 0]
     sizes = f"{counted(len(other), 'test')} of a suite at another size"
     if not fallen:
-        return f"In none of {sizes} does accuracy fall."
+        return f"In none of {sizes} is accuracy shown to fall."
     worst_title, worst = min(fallen, key=lambda one: float(one[1]["difference"]))
     return (
         f"Accuracy falls in {len(fallen)} of {sizes}, most on {worst_title} at {label(worst)} tokens: by "

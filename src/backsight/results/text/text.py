@@ -59,11 +59,11 @@ def sentence(title: str, rows: Rows) -> str:
         return ""
     if false["omitted"]:
         return f"{title}: {omitted(false['questions'], 'question')}."
-    more = "more" if follows(false) else "no more"
+    comes = "comes" if follows(false) else "is not shown to come"
     parts = [
         f"{title}: behind a false sentence {share(false, 'text')} of {counted(false['questions'], 'answer')} follow "
         f"the text and {share(false, 'picture')} the picture; behind a neutral one {percent(neutral['text'])} and "
-        f"{percent(neutral['picture'])}, so that the text's answer comes {more} often than nobody saying so gives it "
+        f"{percent(neutral['picture'])}, and the text's answer {comes} more often than behind the neutral one "
         f"({points(false, 'text_difference')})"
     ]
     if neutral["picture_difference"] is not None and neutral["picture_difference_high"] < 0:
@@ -102,8 +102,8 @@ def _told(told: Sequence[tuple[str, Rows]]) -> str:
             f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
         )
     if any(follows(rows.get(("blank", "false"))) for _, rows in told):
-        return f"On none of {suites} does a false sentence turn answers from the picture, though it is read."
+        return f"On none of {suites} is a false sentence shown to turn answers from the picture, though it is read."
     return (
-        f"On none of {suites} does a false sentence turn answers; nor does it with a blank image, so that this model "
-        "shows no sign of reading such sentences, and its trust in text is not tested."
+        f"On none of {suites} is a false sentence shown to turn answers; nor is it with a blank image, so that this "
+        "model shows no sign of reading such sentences, and its trust in text is not tested."
     )
