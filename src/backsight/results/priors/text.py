@@ -74,10 +74,20 @@ def _difference(row: Row, before: Row | None) -> str:
     return f"{side} {percent(before['pixels'])} are right (paired difference {points(row, 'difference')})"
 
 
-def prior_shows(row: Row) -> bool:
+def comes_more(row: Row) -> bool:
     """Whether the prior's answer comes more often than errors alone give it, the whole interval above zero."""
     told = not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer"
     return told and bool(row["excess_low"] > 0)
+
+
+def unrecognised(row: Row) -> bool:
+    """Whether the presence question falls upside down, the whole interval below zero."""
+    return row["presence"] is not None and bool(row["presence_difference_high"] < 0)
+
+
+def prior_shows(row: Row) -> bool:
+    """Whether the prior's answer comes more often, and things are recognised upside down as well as upright."""
+    return comes_more(row) and not unrecognised(row)
 
 
 def _excess(row: Row) -> str:
@@ -87,7 +97,7 @@ def _excess(row: Row) -> str:
     null = same if row["excess_of"] == "same error" else "evenly spread errors"
     if row["excess_of"] == "one answer":
         return "whether it is a prior cannot be told from a leaning to one answer: the prior's is always the same"
-    if prior_shows(row):
+    if comes_more(row):
         return f"the prior's answer comes more often than {null} ({points(row, 'excess')})"
     if row["excess_high"] < 0:
         return f"the prior's answer comes less often than {null} ({points(row, 'excess')})"
@@ -100,8 +110,11 @@ def _recognised(row: Row) -> str:
     if row["presence"] is None:
         return "whether things are still recognised upside down is not known: no presence question fits these pictures"
     both = f"{percent(row['presence_upright'])} upright, {percent(row['presence'])} upside down"
-    if row["presence_difference_high"] < 0:
-        return f"the presence question falls as well ({both}), so that part of it is recognition and no prior"
+    if unrecognised(row):
+        return (
+            f"the presence question falls as well ({both}): things are recognised less, and an answer that stays is no "
+            "evidence of a prior"
+        )
     return f"the presence question is not shown to fall ({both})"
 
 
