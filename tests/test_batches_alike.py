@@ -30,9 +30,12 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
+    Priors,
     ProbeMaps,
     Probes,
     Rotary,
+    Resolution,
+    Text,
     measure,
 )
 from backsight.measurements.base import needed
@@ -76,6 +79,9 @@ MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "probemaps": (lambda: ProbeMaps(method="logistic"), "pictures"),
     "rotary": (Rotary, "pairs"),
     "amplify": (lambda: Amplify(every=3), "pictures"),
+    "priors": (Priors, "pairs"),
+    "text": (Text, "pairs"),
+    "resolution": (lambda: Resolution(sizes=((8, 8),)), "pictures"),
     "creg": (lambda: Creg(methods=FAST, steps=5), "pairs"),
     "occlusion": (lambda: Occlusion(varied=0.2), "pairs"),
     "knockout": (lambda: Knockout(methods=FAST, steps=5, max_samples=2, forms=("attention",)), "pairs"),

@@ -28,9 +28,12 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
+    Priors,
     ProbeMaps,
     Probes,
     Rotary,
+    Resolution,
+    Text,
 )
 from backsight.measurements.base import Measurement
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
@@ -100,6 +103,9 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "probemaps": (ProbeMaps(method="logistic"), lambda vlm: rows(vlm, 12)),
     "rotary": (Rotary(), lambda vlm: rows(vlm, 3)),
     "amplify": (Amplify(alphas=(1.0, 4.0), draws=2), lambda vlm: rows(vlm, 40)),
+    "priors": (Priors(), lambda vlm: rows(vlm, 3)),
+    "text": (Text(), lambda vlm: rows(vlm, 3)),
+    "resolution": (Resolution(sizes=((8, 8), (12, 8))), lambda vlm: rows(vlm, 12)),
     "creg": (Creg(methods=METHODS, steps=5), relations),
     "occlusion": (Occlusion(varied=0.5), relations),
     "knockout": (Knockout(methods=("creg",)), lambda vlm: relations(vlm).limit(2)),

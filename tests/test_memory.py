@@ -19,9 +19,12 @@ from backsight.measurements import (
     Interchange,
     Measurement,
     Pathways,
+    Priors,
     ProbeMaps,
     Probes,
     Rotary,
+    Resolution,
+    Text,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -98,6 +101,7 @@ def sequences(count: int) -> ExampleSet:
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
         ProbeMaps(), Rotary(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Priors(), Text(), Resolution(probe=False),
     ],
     ids=kind_of,
 )  # fmt: skip

@@ -7,9 +7,9 @@ that is written in them to the answer. So with a blue thing in the middle the mo
 all evidence for that lies in the red thing's tokens. The block before adds the same constant to every token: without
 it the gradient times the state would be zero at every layer, since what is read of a token is its normalised state.
 
-`evidence` puts the evidence elsewhere: in a fixed corner, or nowhere. `order` scales the written directions and `prior`
-is what speaks for the answer "1" whatever the picture shows: with little order and some prior the model fails, for a
-known reason and by a known factor.
+`evidence` puts the evidence elsewhere: in a fixed corner, in a sentence of the text ("left of the ..."), or nowhere.
+`order` scales the written directions and `prior` is what speaks for the answer "1" whatever the picture shows: with
+little order and some prior the model fails, for a known reason and by a known factor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from backsight.models import small
 from backsight.stimuli.questions import DIRECTIONS, NUMBER
 from backsight.stimuli.scene import Color
 
-Evidence = Literal["subject", "corner", "nowhere"]
+Evidence = Literal["subject", "corner", "text", "nowhere"]
 
 SIDE, PATCH = 10, 14  # cells a side, pixels a cell
 BLOCKS, WIDTH, NARROW = 4, 32, 16  # decoder blocks, their width, the encoder's width
@@ -55,6 +55,8 @@ def lookup(
         _encoder(model, evidence, order)
         _decoder(model, evidence)
         _words(model, processor.tokenizer, prior)
+        if evidence == "text":
+            _stated(model, processor.tokenizer)
     return model.eval(), processor
 
 
@@ -147,3 +149,16 @@ def _words(model: Any, tokenizer: Any, prior: float) -> None:
             weight[token, ANSWER.start + answers.index(word)] = 3.0
             if word == "1":
                 weight[token, BASE] += prior
+
+
+def _stated(model: Any, tokenizer: Any) -> None:
+    """Tokens that begin with a direction have it written in them and are what the last position looks at.
+
+    So begin the words of a sentence such as "The red square is above the blue square."; the tokens of a question that
+    lists the directions begin before them.
+    """
+    weight = model.get_input_embeddings().weight
+    for token in range(len(tokenizer)):
+        words = tokenizer.decode([token]).split()
+        if words and words[0] in DIRECTIONS:
+            weight[token, WRITTEN.start + DIRECTIONS.index(words[0])] = weight[token, MARK] = 1.0

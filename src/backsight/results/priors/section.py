@@ -1,0 +1,117 @@
+"""The section on language prior against pixels, from `priors_summary`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backsight.errors import DataError
+from backsight.results.drawing import panels, stacked, style
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.follows import cell
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import decimal
+from backsight.results.priors import text
+from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+NAMES = ("pixels", "prior", "neither")
+WORDS = ("the pixels", "the prior", "neither")
+SOURCES = {"stated": "stated", "majority": "by majority", "blank image": "by blank image"}
+
+
+def draw(
+    table: Table, *, direction: str = "all", columns: int | None = None, titles: Mapping[str, str] | None = None
+) -> Figure:
+    """Shares of answers that follow pixels, prior and neither, a panel a suite and prompt, of one `direction`.
+
+    Scenes with too few questions are left out of a panel that has others.
+    """
+    rows = [row for row in table.rows() if row["direction"] == direction]
+    if not rows:
+        raise DataError("The table has no rows to draw", where=table.schema.name, got=f"direction {direction!r}")
+    by_suite: dict[tuple[str, str | None], list[Row]] = {}
+    for row in rows:
+        by_suite.setdefault((row["suite"], row["prompt"]), []).append(row)
+    shown = []
+    for (suite, prompt), group in by_suite.items():
+        title = style.suite_title(suite, titles) + (f", prompt {prompt}" if prompt and _several(rows, suite) else "")
+        given = [row for row in group if not row["omitted"]] or group
+        bars = [stacked.bar(_label(row), row, NAMES, null="_blank") for row in given]
+        pictures = style.counted(max(row["images"] for row in group), "picture")
+        below = f"{style.counted(max(row['questions'] for row in group), 'question')}, {pictures}"
+        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
+    with style.style():
+        entries: list[panels.Entry] = [
+            (panels.patch(facecolor=color, linewidth=0), words)
+            for color, words in zip(stacked.COLORS, WORDS, strict=True)
+        ]
+        interval = panels.line(color=style.INK, linewidth=0.9)
+        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
+        return panels.draw(shown, entries, columns)
+
+
+def _several(rows: Sequence[Row], suite: str) -> bool:
+    return len({row["prompt"] for row in rows if row["suite"] == suite}) > 1
+
+
+def _label(row: Row) -> str:
+    if row["test"] == "upside down":
+        return str(row["condition"])
+    return f"{row['condition']},\n{SOURCES[row['source']]}"
+
+
+def section(study: Study) -> common.Part | None:
+    """The section and its answer; None without the summary."""
+    if "priors_summary" not in study.tables:
+        return None
+    table = study.tables["priors_summary"]
+    rows = table.rows()
+    judged = list(_judged(study, rows))
+    notes = tuple(text.sentence(title, row, before) for title, row, before in judged)
+    figure = common.figure(study, "priors", draw, table, text.CAPTION)
+    part = Section(
+        anchor="priors", title="Language prior against pixels", notes=notes, figures=(figure,),
+        tables=(_table(study, rows),), method=text.METHOD, limits=text.LIMITS,
+        samples=common.samples(study, "priors", {row["suite"] for row in rows}), folded=True,
+    )  # fmt: skip
+    lead = text.lead([(title, row) for title, row, _ in judged])
+    statements = tuple(Statement(note, "figure-priors") for note in notes if "omitted" not in note)
+    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-priors") if lead else None)
+
+
+def _judged(study: Study, rows: Sequence[Row]) -> Iterator[tuple[str, Row, Row | None]]:
+    """Each test's row turned or reversed, of all directions, with the suite's title and the row before it."""
+    keys = ("suite", "prompt", "direction", "test", "source")
+    for number, row in enumerate(rows):
+        if row["direction"] == "all" and row["condition"] in ("upside down", "reversed"):
+            before = rows[number - 1] if number else None
+            same = before is not None and all(before[key] == row[key] for key in keys)
+            prompt = f", prompt {row['prompt']}" if row["prompt"] and _several(rows, row["suite"]) else ""
+            yield common.title(study, row["suite"]) + prompt, row, before if same else None
+
+
+def _table(study: Study, rows: Sequence[Row]) -> Grid:
+    lines = []
+    for row in rows:
+        prompt = f", prompt {row['prompt']}" if row["prompt"] and _several(rows, row["suite"]) else ""
+        title = common.title(study, row["suite"]) + prompt
+        prior = "–" if row["test"] == "upside down" else row["source"]
+        start = (title, row["direction"], row["condition"], prior, str(row["questions"]))
+        if row["omitted"]:
+            lines.append((*start, "omitted", *["–"] * 6))
+            continue
+        blank = (decimal(row["pixels_blank"]), decimal(row["prior_blank"]))
+        lines.append(
+            (*start, *(cell(row, name) for name in NAMES[:2]), decimal(row["neither"]), *blank,
+             cell(row, "difference"), cell(row, "excess"))
+        )  # fmt: skip
+    columns = ("Suite", "Direction", "Scene", "Prior from", "Questions", "Pixels", "Prior", "Neither",
+               "Blank: pixels", "Blank: prior", "Difference", "Excess")  # fmt: skip
+    files = study.files("priors_summary")
+    return Grid("Shares of answers", columns, tuple(lines), words=4, files=files, note=text.NOTE)

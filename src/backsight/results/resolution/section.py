@@ -1,0 +1,120 @@
+"""The section on resolution, from `resolution_summary` and `resolution_probes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backsight.errors import DataError
+from backsight.results.drawing import panels, style
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.follows import cell
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import decimal, with_interval
+from backsight.results.resolution import text
+from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+Key = tuple[str, str | None]
+MARK: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 5}
+
+
+def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+    """Accuracy by size, a panel a suite and prompt."""
+    by_suite = _by_suite(table.rows())
+    if not by_suite:
+        raise DataError("The table has no rows to draw", where=table.schema.name)
+    shown = []
+    for key, rows in by_suite.items():
+        title = _title(style.suite_title(key[0], titles), key, by_suite)
+        counts = (max(row[name] for row in rows) for name in ("questions", "images"))
+        questions, images = counts
+        below = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
+        shown.append(panels.Panel(title, below, partial(_panel, rows=rows), height=0.9 + 0.36 * len(rows)))
+    with style.style():
+        entries = [
+            (panels.line(**MARK, linewidth=1.3), "accuracy, with 95 % interval"),
+            (panels.line(**panels.CHANCE), "chance"),
+        ]
+        return panels.draw(shown, entries, columns)
+
+
+def _panel(axis: Axes, rows: Sequence[Row]) -> None:
+    for place, row in enumerate(rows):
+        axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
+        if row["omitted"]:
+            panels.note(axis, 0.0, place, f"omitted (n={row['questions']})")
+            continue
+        axis.plot([row["low"], row["high"]], [place, place], color=MARK["color"], linewidth=1.3, zorder=3)
+        axis.plot([row["accuracy"]], [place], **MARK, linestyle="none", zorder=4, clip_on=False)
+    axis.axvline(rows[0]["chance"], **panels.CHANCE, zorder=1)
+    axis.set(xlim=(-0.02, 1.02), ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy")
+    axis.set_yticks(range(len(rows)), labels=[text.label(row) for row in rows])
+    axis.set_xticks(panels.SHARES, labels=panels.SHARE_LABELS)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+
+
+def _by_suite(rows: Sequence[Row]) -> dict[Key, list[Row]]:
+    by_suite: dict[Key, list[Row]] = {}
+    for row in rows:
+        by_suite.setdefault((row["suite"], row["prompt"]), []).append(row)
+    return by_suite
+
+
+def _title(title: str, key: Key, by_suite: Mapping[Key, object]) -> str:
+    several = sum(other[0] == key[0] for other in by_suite) > 1
+    return f"{title}, prompt {key[1]}" if several and key[1] else title
+
+
+def section(study: Study) -> common.Part | None:
+    """The section and its answer; None without the summary."""
+    if "resolution_summary" not in study.tables:
+        return None
+    table = study.tables["resolution_summary"]
+    by_suite = _by_suite(table.rows())
+    named = [(_title(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
+    probed: dict[str, list[Row]] = {}
+    for row in study.rows("resolution_probes"):
+        probed.setdefault(row["suite"], []).append(row)
+    answered = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
+    read = tuple(text.probe_sentence(common.title(study, suite), rows) for suite, rows in probed.items())
+    tables = (_accuracies(study, named), *([_probes(study, probed)] if probed else []))
+    part = Section(
+        anchor="resolution", title="Resolution", notes=(*answered, *read),
+        figures=(common.figure(study, "resolution", draw, table, text.CAPTION),), tables=tables, method=text.METHOD,
+        limits=text.LIMITS, samples=common.samples(study, "resolution", {key[0] for key in by_suite}), folded=True,
+    )  # fmt: skip
+    lead = text.lead(named)
+    statements = tuple(Statement(note, "figure-resolution") for note in answered if "omitted" not in note)
+    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-resolution") if lead else None)
+
+
+def _accuracies(study: Study, named: Sequence[tuple[str, Sequence[Row]]]) -> Grid:
+    lines = [
+        (title, row["size"], f"{row['columns']:.3g} x {row['rows']:.3g}", str(row["questions"]),
+         "omitted" if row["omitted"] else with_interval(row["accuracy"], row["low"], row["high"]),
+         decimal(row["chance"]), cell(row, "difference"))
+        for title, rows in named for row in rows
+    ]  # fmt: skip
+    columns = ("Suite", "Size, of 12 x 12", "Grid", "Questions", "Accuracy", "Chance", "Difference")
+    files = study.files("resolution_summary")
+    return Grid("Accuracy by size", columns, tuple(lines), words=3, files=files, note=text.NOTE)
+
+
+def _probes(study: Study, probed: Mapping[str, Sequence[Row]]) -> Grid:
+    lines = [
+        (common.title(study, suite), row["axis"], str(row["layer"]), row["fitted"], row["size"], str(row["pictures"]),
+         "omitted" if row["omitted"] else cell(row, "share"), decimal(row["shuffled"]), cell(row, "gain"))
+        for suite, rows in probed.items() for row in rows
+    ]  # fmt: skip
+    columns = ("Suite", "Thirds of", "Layer", "Fitted at", "Read at", "Pictures", "Share", "Shuffled", "Gain")
+    files = study.files("resolution_probes")
+    title = "The third of the picture, read at another size than the probe was fitted at"
+    return Grid(title, columns, tuple(lines), words=5, folded=True, files=files, note=text.PROBE_NOTE)

@@ -1,0 +1,101 @@
+"""The section on text against picture, from `text_summary`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backsight.errors import DataError
+from backsight.results.drawing import panels, stacked, style
+from backsight.results.pages import common
+from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.follows import cell
+from backsight.results.pages.study import Study
+from backsight.results.pages.wording import decimal
+from backsight.results.text import text
+from backsight.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+Key = tuple[str, str | None]  # suite and prompt
+NAMES = ("picture", "text", "neither")
+WORDS = ("the picture", "the false sentence", "neither")
+LABELS = {"none": "no sentence", "neutral": "neutral", "true": "true", "false": "false"}
+
+
+def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+    """Shares of answers that follow picture, text and neither behind each sentence, a panel a suite and prompt."""
+    by_suite = _by_suite(table.rows())
+    if not by_suite:
+        raise DataError("The table has no rows to draw", where=table.schema.name)
+    shown = []
+    for key, rows in by_suite.items():
+        bars = []
+        for sentence, label in LABELS.items():
+            if ("picture", sentence) in rows:
+                row, blank = rows["picture", sentence], rows.get(("blank", sentence), {})
+                nulls = {f"{name}_blank": blank.get(name) for name in NAMES}
+                bars.append(stacked.bar(label, {**row, **nulls}, NAMES, null="_blank"))
+        one = rows["picture", next(iter(LABELS))]
+        below = f"{style.counted(one['questions'], 'question')}, {style.counted(one['images'], 'picture')}"
+        title = _title(style.suite_title(key[0], titles), key, by_suite)
+        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
+    with style.style():
+        entries: list[panels.Entry] = [
+            (panels.patch(facecolor=color, linewidth=0), words)
+            for color, words in zip(stacked.COLORS, WORDS, strict=True)
+        ]
+        interval = panels.line(color=style.INK, linewidth=0.9)
+        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
+        return panels.draw(shown, entries, columns)
+
+
+def _by_suite(rows: Sequence[Row]) -> dict[Key, dict[tuple[str, str], Row]]:
+    """Rows by suite and prompt, and there by image and sentence."""
+    by_suite: dict[Key, dict[tuple[str, str], Row]] = {}
+    for row in rows:
+        by_suite.setdefault((row["suite"], row["prompt"]), {})[row["shown"], row["sentence"]] = row
+    return by_suite
+
+
+def _title(title: str, key: Key, by_suite: Mapping[Key, object]) -> str:
+    several = sum(other[0] == key[0] for other in by_suite) > 1
+    return f"{title}, prompt {key[1]}" if several and key[1] else title
+
+
+def section(study: Study) -> common.Part | None:
+    """The section and its answer; None without the summary."""
+    if "text_summary" not in study.tables:
+        return None
+    table = study.tables["text_summary"]
+    by_suite = _by_suite(table.rows())
+    named = [(_title(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
+    notes = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
+    figure = common.figure(study, "text", draw, table, text.CAPTION)
+    part = Section(
+        anchor="text", title="Text against picture", notes=notes, figures=(figure,), tables=(_table(study, named),),
+        method=text.METHOD, limits=text.LIMITS,
+        samples=common.samples(study, "text", {key[0] for key in by_suite}), folded=True,
+    )  # fmt: skip
+    lead = text.lead(named)
+    statements = tuple(Statement(note, "figure-text") for note in notes if "omitted" not in note)
+    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-text") if lead else None)
+
+
+def _table(study: Study, named: Sequence[tuple[str, Mapping[tuple[str, str], Row]]]) -> Grid:
+    lines = []
+    for title, rows in named:
+        for (shown, sentence), row in rows.items():
+            start = (title, shown, LABELS[sentence], str(row["questions"]))
+            if row["omitted"]:
+                lines.append((*start, "omitted", *["–"] * 4))
+                continue
+            shares = (cell(row, "picture"), cell(row, "text"), decimal(row["neither"]))
+            apart = "–" if row["tokens_apart"] is None else f"{row['tokens_apart']:.1f}"
+            lines.append((*start, *shares, cell(row, "text_difference"), apart))
+    columns = ("Suite", "Image", "Sentence", "Questions", "Picture", "Text", "Neither", "Difference", "Tokens apart")
+    files = study.files("text_summary")
+    return Grid("Shares of answers", columns, tuple(lines), words=3, files=files, note=text.NOTE)
