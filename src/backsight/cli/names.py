@@ -4,7 +4,10 @@ from __future__ import annotations
 
 MEASUREMENT_NAMES = (
     "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "amplify", "creg",
-    "occlusion", "knockout", "flip", "moved",
+    "occlusion", "knockout", "flip", "moved", "tournament",
+)  # fmt: skip
+REPAIR_NAMES = (
+    "amplification", "amplification_printed", "adaptvis", "scalingvis", "norm_rescale", "both_sides", "box_attention",
 )  # fmt: skip
 SET_NAMES = (
     "squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard", "degraded_squares", "tabletop_a",

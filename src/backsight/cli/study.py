@@ -80,7 +80,7 @@ def study(
     room = None if memory is None else size_of(memory)
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
     refuse_busy(out)
-    extra = _own_sets(data, photos, whatsup, vsr, vsr_split)
+    extra = own_sets(data, photos, whatsup, vsr, vsr_split)
     if cutouts is not None:
         existing(cutouts, "a folder in COCO's form")
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples, budget)
@@ -100,7 +100,7 @@ def study(
         with terminal.study_progress(console, one) as progress:
             one.run(progress)
         terminal.step(console, "writing the report")
-        page = _report(out)
+        page = write_page(out)
     except KeyboardInterrupt:
         raise Interrupted("Stopped. What is finished is kept; the same command goes on from here.") from None
     typer.echo(str(page.resolve()))
@@ -110,7 +110,7 @@ def study(
 def report(folder: Annotated[Path, typer.Argument(help="The folder of a study.")]) -> None:
     """Write a study's report again from its tables; exit 3 where some are missing or damaged."""
     existing(folder, "the folder of a study")
-    typer.echo(str(_report(folder).resolve()))
+    typer.echo(str(write_page(folder).resolve()))
 
 
 @app.command()
@@ -137,8 +137,7 @@ def doctor(
         raise typer.Exit(WORSE)
 
 
-def _report(folder: Path) -> Path:
-    from backsight.report import write_report
+def write_page(folder: Path) -> Path:
 
     if (folder / "jobs").is_dir() and not (folder / "study.json").exists():
         raise StudyError(
@@ -155,7 +154,7 @@ def _report(folder: Path) -> Path:
         ) from error
 
 
-def _own_sets(
+def own_sets(
     data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None, split: str
 ) -> list[Any]:  # fmt: skip
     from backsight.datasets import coco_pairs, folder

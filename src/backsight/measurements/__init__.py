@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
     from backsight.measurements.probes import ProbeMaps, Probes
+    from backsight.measurements.tournament import Tournament
 
     MEASUREMENTS: dict[str, type[Measurement]]
 
@@ -40,6 +41,7 @@ _KINDS = {
     "Knockout": "knockout",
     "Flip": "mirror",
     "Moved": "mirror",
+    "Tournament": "tournament",
 }
 _WHERE = _KINDS | {"Measurement": "base", "measure": "base", "batches": "batching", "Needs": "needs"}
 
@@ -61,6 +63,7 @@ __all__ = [
     "ProbeMaps",
     "Probes",
     "Roads",
+    "Tournament",
     "batches",
     "measure",
 ]

@@ -25,6 +25,7 @@ from backsight.results import (
     position_budget,
     probe_maps,
     probes,
+    tournament,
 )
 from backsight.results.base import Derived, Metric, Result
 from backsight.tables import Table
@@ -48,6 +49,7 @@ RESULTS: dict[str, Result] = {
         flip.RESULT,
         position_budget.RESULT,
         amplification.RESULT,
+        tournament.RESULT,
         comparison.RESULT,
     )
 }
