@@ -8,7 +8,7 @@ in a global.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask
 
+from backsight.errors import CannotAnswer
 from backsight.models import blocks
 
 NAME = "backsight"
@@ -58,6 +59,34 @@ def attend(
 
 AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, eager_mask)
+
+
+def refuse(model: Any, layers: Sequence[nn.Module], name: str) -> None:
+    """CannotAnswer where what `name` stands for would change attention scores that cannot be reached.
+
+    That is where a layer has no attention, or the model takes no attention function but its own.
+    """
+    without = [(number, type(layer).__name__) for number, layer in enumerate(layers) if not blocks.attends(layer)]
+    if without:
+        number, kind = without[0]
+        raise CannotAnswer(
+            "This repair changes attention scores, and a layer has none",
+            where=f"layer {number} ({kind}), {len(without)} of {len(layers)} layers in all", got=name,
+            do="take a repair of the image embeddings: amplification, norm_rescale",
+        )  # fmt: skip
+    before = blocks.implementation(model.config.get_text_config())
+    try:
+        blocks.set_implementation(model, NAME)
+        taken = blocks.implementation(model.config.get_text_config()) == NAME
+        blocks.set_implementation(model, before)
+    except (AttributeError, TypeError, ValueError):
+        taken = False
+    if not taken:
+        raise CannotAnswer(
+            "This repair changes attention scores, and this model's attention cannot be replaced",
+            where=type(model).__name__, got=name,
+            do="take a repair of the image embeddings: amplification, norm_rescale",
+        )  # fmt: skip
 
 
 @contextmanager

@@ -140,6 +140,11 @@ def padding_mask(kwargs: dict[str, Any]) -> Tensor | None:
     return mask if isinstance(mask, Tensor) and mask.ndim == 2 else None
 
 
+def without_encoded(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """A model's keyword arguments without pictures that were encoded before it was called."""
+    return {k: v for k, v in kwargs.items() if k != "mm_encoder_outputs"}
+
+
 def is_encoded(kwargs: dict[str, Any]) -> bool:
     """Whether a call of the model brings its pictures encoded already, as `generate` does from 5.23 on."""
     return kwargs.get("mm_encoder_outputs") is not None
@@ -149,6 +154,11 @@ def attending(block: nn.Module) -> nn.Module:
     """The attention module of a decoder block."""
     module: nn.Module = block.self_attn  # type: ignore[assignment]
     return module
+
+
+def attends(block: nn.Module) -> bool:
+    """Whether a decoder block has an attention whose scores can be reached, with an output projection of its own."""
+    return hasattr(block, "self_attn") and hasattr(attending(block), "o_proj")
 
 
 def projections(block: nn.Module) -> tuple[int, int]:

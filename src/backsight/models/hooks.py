@@ -21,6 +21,8 @@ from backsight.models.families.common import capped
 from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
 
 GradFrom = int | Literal["vision"] | None
+# Of a call's positional and keyword arguments: what becomes of its logits (batch, position, vocabulary), or None.
+Around = Callable[[tuple[Any, ...], dict[str, Any]], Callable[[Tensor], Tensor] | None]
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Hooks:
         self.calls = 0
         self._call: Call | None = None
         self._watching = 0
+        self._around: list[Around] = []
+        self._aside = False
+        self._behind = 0
         self._handles: list[Any] = []
 
     @property
@@ -122,7 +127,7 @@ class Hooks:
 
         def watcher(layer: int) -> attention.WeightWatcher:
             def seen(weights: Tensor) -> None:
-                if self._call is not None and self._call.past == 0:
+                if self._call is not None and self._call.past == 0 and not self._aside:
                     watch(layer, weights)
 
             return seen
@@ -131,6 +136,69 @@ class Hooks:
         watchers = {blocks.attending(self.parts.layers[layer]): watcher(layer) for layer in chosen}
         with self._installed_for(watchers):
             yield
+
+    @contextmanager
+    def around(self, act: Around) -> Iterator[None]:
+        """Call `act` before each call of the whole model for a prompt; what it gives makes new logits of the call's.
+
+        A call that `act` makes itself runs `aside`. Where two are open, the inner one's logits go to the outer one.
+        """
+        self._around.append(act)
+        finish: list[Callable[[Tensor], Tensor] | None] = []
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if not self._aside:
+                finish.append(act(args, kwargs) if blocks.decoded_before(kwargs) == 0 else None)
+
+        def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            new = None if self._aside or not finish else finish.pop()
+            if new is not None:
+                output.logits = new(output.logits)
+
+        handles = [
+            self.model.register_forward_pre_hook(before, with_kwargs=True),
+            self.model.register_forward_hook(after),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._around.remove(act)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What runs inside the context is edited, but neither recorded, watched nor counted as a call."""
+        recordings, calls, aside = self.recordings, self.calls, self._aside
+        self.recordings, self._aside = [], True
+        try:
+            yield
+        finally:
+            self.recordings, self.calls, self._aside = recordings, calls, aside
+
+    @contextmanager
+    def behind(self, count: int) -> Iterator[None]:
+        """In calls inside the context `count` tokens stand behind each prompt, as if they were decoded already."""
+        before, self._behind = self._behind, count
+        try:
+            yield
+        finally:
+            self._behind = before
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether a call in progress runs beside another one."""
+        return self._aside
+
+    @property
+    def combined(self) -> bool:
+        """Whether a call's logits are made of several calls, so that no replay of one gives them."""
+        return bool(self._around)
+
+    @property
+    def passes(self) -> int:
+        """How many forward passes of the model a call takes."""
+        return (2 if self.gated else 1) * (1 + len(self._around))
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -207,7 +275,7 @@ class Hooks:
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         past = blocks.decoded_before(kwargs)
-        call = Call(blocks.input_ids(args, kwargs), blocks.padding_mask(kwargs), past)
+        call = Call(blocks.input_ids(args, kwargs), blocks.padding_mask(kwargs), past, behind=self._behind)
         if past == 0 and self.gated:
             call = replace(call, logits=self._plain_logits(call, args, kwargs))
         self._call = call
@@ -224,13 +292,13 @@ class Hooks:
 
     def _plain_logits(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """Next-token logits (batch, vocabulary) of the call in progress without its gated edits."""
-        edits, recordings, calls = self.edits, self.recordings, self.calls
-        self.edits, self.recordings = [edit for edit in edits if edit.gate is None], []
+        edits = self.edits
+        self.edits = [edit for edit in edits if edit.gate is None]
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self.aside():
                 output = self.parts.base(*args, **{**blocks.without_cache(kwargs), **blocks.WHOLE_PROMPT})
         finally:
-            self.edits, self.recordings, self.calls = edits, recordings, calls
+            self.edits = edits
         hidden: Tensor = output.last_hidden_state
         mask = call.mask("last", hidden.shape[1], self.image_token_id)
         assert mask is not None
@@ -293,15 +361,15 @@ class Hooks:
             if not seen.any():
                 return value
             by_key = value.transpose(2, 3)  # (batch, query, key, head)
-            changed = edit.apply(by_key[seen], _by_row(edit, call, seen))
+            changed = edit.apply(by_key[seen], *_by_row(edit, call, seen))
             new = by_key.masked_scatter(_like(seen, by_key), changed).transpose(2, 3)
         elif mask is None:
             every = torch.ones(value.shape[:2], dtype=torch.bool, device=value.device)
-            new = edit.apply(value.flatten(0, 1), _by_row(edit, call, every)).view_as(value)
+            new = edit.apply(value.flatten(0, 1), *_by_row(edit, call, every)).view_as(value)
         elif not mask.any():
             return value
         else:
-            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask], _by_row(edit, call, mask)))
+            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask], *_by_row(edit, call, mask)))
         self.applied[id(edit)] += 1
         return new
 
@@ -347,9 +415,13 @@ def _like(mask: Tensor, value: Tensor) -> Tensor:
     return mask.view(*mask.shape, *[1] * (value.ndim - mask.ndim)).expand_as(value)
 
 
-def _by_row(edit: Edit, call: Call, chosen: Tensor) -> Tensor | None:
-    """What an edit's gate gives for the prompt of each chosen row, (row,); None where it has none."""
+def _by_row(edit: Edit, call: Call, chosen: Tensor) -> list[Tensor]:
+    """What an edit's function takes beside the rows: what its gate gives for each row's prompt, and which that is."""
+    if edit.gate is None and not edit.by_prompt:
+        return []
+    prompts = chosen.nonzero()[:, 0]
+    more = [prompts] if edit.by_prompt else []
     if edit.gate is None:
-        return None
+        return more
     assert call.logits is not None
-    return edit.gate(call.logits).to(chosen.device)[chosen.nonzero()[:, 0]]
+    return [edit.gate(call.logits).to(chosen.device)[prompts], *more]

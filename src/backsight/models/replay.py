@@ -218,6 +218,8 @@ class Trace:
 
 def record(vlm: Seam, batch: Batch) -> Trace:
     """One forward of a batch with everything that a replay needs; edits of an open context are in it."""
+    if vlm.hooks.combined:
+        raise EditError("A replay would give the logits of one side of a vote", do="record outside of its context")
     calls = [BlockCall() for _ in vlm.parts.layers]
     final: list[Tensor] = []
     handles = []
@@ -236,10 +238,11 @@ def record(vlm: Seam, batch: Batch) -> Trace:
                 "A decoder block was not called as a replay needs it",
                 where=f"block {index}; {releases.stated()}", got=missing, do=releases.advice(),
             )  # fmt: skip
-    added = [_added(call, calls[i + 1].before if i + 1 < len(calls) else final[0]) for i, call in enumerate(calls)]
+    last = final[-1]  # a gate's plain pass comes before
+    added = [_added(call, calls[i + 1].before if i + 1 < len(calls) else last) for i, call in enumerate(calls)]
     for call in calls:
         call.after = None  # needed no more
-    return Trace(vlm, batch, logits, calls, final[0], added)
+    return Trace(vlm, batch, logits, calls, last, added)
 
 
 def _before(call: BlockCall, cache_name: str) -> Any:

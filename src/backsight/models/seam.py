@@ -121,7 +121,7 @@ class Seam:
     def forward(self, batch: Batch) -> Tensor:
         """Next-token logits behind each prompt, (batch, vocabulary)."""
         call = self.call(batch)
-        self.charge(call, call.forward() * (2 if self.hooks.gated else 1))
+        self.charge(call, call.forward() * self.hooks.passes)
         with torch.set_grad_enabled(self.hooks.wants_gradients):
             output = self.model(**batch.inputs, **blocks.WHOLE_PROMPT, logits_to_keep=1)
         logits: Tensor = output.logits[:, -1]
@@ -176,8 +176,8 @@ class Seam:
         start, columns, call = batch.input_ids.shape[1], [], self.call(batch)
         for ids in answers.sequences(self.tokenizer, options):
             longer = self.extended(batch, [ids] * len(batch))
-            self.charge(call, call.forward(longer=len(ids), logits=call.tokens + len(ids)))
-            with torch.no_grad():
+            self.charge(call, call.forward(longer=len(ids), logits=call.tokens + len(ids)) * self.hooks.passes)
+            with torch.no_grad(), self.hooks.behind(len(ids)):
                 logits = self.model(**longer.inputs, **blocks.WHOLE_PROMPT).logits[:, start - 1 : -1].float()
             picked = torch.log_softmax(logits, -1).gather(2, longer.input_ids[:, start:, None])
             columns.append(picked.sum((1, 2)))

@@ -8,10 +8,12 @@ norm. `resid_post(l)` is block l's raw output; the two differ where a family add
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +40,17 @@ class ImageTokens:
         return self.indices  # type: ignore[return-value]
 
 
-Positions = Literal["all", "image", "last"] | ImageTokens | Tensor
+@dataclass(frozen=True)
+class AnyTokens:
+    """As many positions of each prompt as it has image tokens, sampled from all of its tokens, text and image alike.
+
+    Which ones follows from `seed` and the prompt's token ids, whatever else is in the batch.
+    """
+
+    seed: int
+
+
+Positions = Literal["all", "image", "last"] | ImageTokens | AnyTokens | Tensor
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,8 @@ class Edit:
     At `scores`, `keys` are the positions that are looked at: then a row is (head,), one a query and key of those.
     `gate` makes of a prompt's plain next-token logits (batch, vocabulary) one number a prompt (batch,), and the
     function takes that number of each row's prompt (row,) as its second argument. The plain logits come from a forward
-    pass of their own, in which edits without a gate apply.
+    pass of their own, in which edits without a gate apply. With `by_prompt` the function takes, as its last argument,
+    which prompt of the batch each row belongs to (row,).
     """
 
     site: SiteName
@@ -63,6 +76,7 @@ class Edit:
     decoded: bool = False
     keys: Positions | None = None
     gate: Callable[[Tensor], Tensor] | None = None
+    by_prompt: bool = False
 
     def __post_init__(self) -> None:
         if self.site not in SITES:
@@ -73,20 +87,20 @@ class Edit:
             raise UsageError(
                 "Only scores of a prompt have keys", got=f"{self.site}, decoded={self.decoded}", do="leave out keys"
             )
-        if self.gate is not None and (self.site == "vision" or self.decoded):
+        if (self.gate is not None or self.by_prompt) and (self.site == "vision" or self.decoded):
             raise UsageError(
-                "A gate needs a site of the prompt in the language model",
-                got=f"{self.site}, decoded={self.decoded}", do="leave out the gate",
+                "A gate needs a site of the prompt in the language model, and so does an edit by prompt",
+                got=f"{self.site}, decoded={self.decoded}", do="leave out `gate` and `by_prompt`",
             )  # fmt: skip
 
     def at(self, site: SiteName, layer: int) -> bool:
         """Whether the edit speaks to this site and layer."""
         return site == self.site and (self.layers is None or layer in self.layers)
 
-    def apply(self, rows: Tensor, gated: Tensor | None = None) -> Tensor:
-        """The function's result, of the rows and what its gate gave for each; EditError where it changed shape, dtype
-        or device."""
-        new = self.function(rows) if self.gate is None else self.function(rows, gated)
+    def apply(self, rows: Tensor, *more: Tensor) -> Tensor:
+        """The function's result, of the rows and what its gate gave for each or whose they are; EditError where it
+        changed shape, dtype or device."""
+        new = self.function(rows, *more)
         got = (tuple(new.shape), new.dtype, new.device)
         if got != (tuple(rows.shape), rows.dtype, rows.device):
             raise EditError(
@@ -100,12 +114,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Call:
-    """What is known of the model call in progress, from its own arguments."""
+    """What is known of the model call in progress, from its own arguments.
+
+    `behind` tokens stand behind each prompt, as if they were decoded already: the prompt's last position is before
+    them.
+    """
 
     input_ids: Tensor | None
     attention_mask: Tensor | None
     past: int
     logits: Tensor | None = None  # (batch, vocabulary), plain ones, where an edit has a gate
+    behind: int = 0
 
     def mask(self, positions: Positions, length: int, image_token_id: int) -> Tensor | None:
         """(batch, position), true at the selected positions; None for all. EditError where they cannot be found."""
@@ -119,10 +138,24 @@ class Call:
             return self._last(length)
         image = self.input_ids == image_token_id
         if isinstance(positions, ImageTokens):
-            image = _choose(image, positions)
-        return image
+            return _choose(image, positions)
+        return self._sampled(image, positions) if isinstance(positions, AnyTokens) else image
+
+    def _sampled(self, image: Tensor, positions: AnyTokens) -> Tensor:
+        assert self.input_ids is not None
+        chosen = torch.zeros_like(image)
+        for row, ids in enumerate(self.input_ids[:, : image.shape[1] - self.behind].cpu()):
+            places = torch.arange(len(ids))
+            if self.attention_mask is not None and self.attention_mask.shape == self.input_ids.shape:
+                places = self.attention_mask[row, : len(ids)].cpu().nonzero().flatten()
+            entropy = positions.seed, zlib.crc32(ids[places].numpy().tobytes())
+            order = np.random.default_rng(entropy).permutation(len(places))[: int(image[row].sum())]
+            chosen[row, places[order].to(chosen.device)] = True
+        return chosen
 
     def _given(self, positions: Tensor, length: int) -> Tensor:
+        if self.behind and self.input_ids is not None and positions.shape[1] + self.behind == self.input_ids.shape[1]:
+            positions = torch.cat([positions, positions.new_zeros(len(positions), self.behind)], 1)
         if self.input_ids is not None and positions.shape != self.input_ids.shape:
             raise EditError(
                 "A mask of positions must have the shape of the input ids",
@@ -134,10 +167,10 @@ class Call:
     def _last(self, length: int) -> Tensor:
         assert self.input_ids is not None
         rows = self.input_ids.shape[0]
-        last = torch.full((rows,), length - 1, device=self.input_ids.device)
+        last = torch.full((rows,), length - 1 - self.behind, device=self.input_ids.device)
         if self.attention_mask is not None and self.attention_mask.shape == self.input_ids.shape:
             indices = torch.arange(length, device=last.device)
-            last = (self.attention_mask.bool() * indices).argmax(-1)
+            last = (self.attention_mask.bool() * indices).argmax(-1) - self.behind
         mask = torch.zeros(rows, length, dtype=torch.bool, device=last.device)
         mask[torch.arange(rows, device=last.device), last] = True
         return mask

@@ -28,7 +28,7 @@ class Amplified(Fitted):
     """A fitted amplification: `directions` (direction, d_model), added to every image token on its way in."""
 
     name: ClassVar[str] = "amplification"
-    sites: ClassVar[tuple[SiteName, ...]] = ("image_embeds",)
+    sites: ClassVar[tuple[SiteName | Literal["logits"], ...]] = ("image_embeds",)
 
     directions: Tensor
     alpha: float

@@ -11,10 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor, nn
 
 from backsight.errors import UsageError
@@ -61,18 +60,27 @@ def _near(one: Tensor, two: Tensor) -> bool:
 class Fitted(ABC):
     """A repair with everything chosen. Frozen: the same object gives the same answers.
 
-    `name` is the repair's, as in `REPAIRS`. `sites` are where it acts, `scales` says that it multiplies there by
-    numbers that do not depend on what stands there, so that it commutes with others that do. `requires` names the
-    capabilities of an architecture without which it cannot be applied, `passes` how many forward passes of the model a
-    question takes with it. `needs_boxes` says that it is told where things are, and so is an upper bound.
+    `name` is the repair's, as in `REPAIRS`. `sites` are where it acts: sites of a model, or `logits`, what a call
+    gives. `group` names the kind of change: where two act on one site, those of one group may come in any order.
+    `requires` names the capabilities of an architecture without which it cannot be applied, `passes` how many forward
+    passes of the model a question takes with it. `needs_boxes` says that it is told where things are, and so is an
+    upper bound.
     """
 
     name: ClassVar[str]
-    sites: ClassVar[tuple[SiteName, ...]] = ()
-    scales: ClassVar[bool] = False
+    sites: ClassVar[tuple[SiteName | Literal["logits"], ...]] = ()
     requires: ClassVar[frozenset[str]] = frozenset()
     passes: ClassVar[float] = 1.0
     needs_boxes: ClassVar[bool] = False
+
+    @property
+    def group(self) -> str | None:
+        """The kind of change that may come before or behind another one of its kind; None where order matters."""
+        return None
+
+    def check(self, vlm: VLM) -> None:
+        """CannotAnswer where a model cannot take it."""
+        demand(vlm.family, self.requires)
 
     @abstractmethod
     def edits(self, vlm: VLM, batch: Batch | None) -> tuple[Edit, ...]:
@@ -127,7 +135,7 @@ _OPEN: WeakKeyDictionary[nn.Module, list[Fitted]] = WeakKeyDictionary()
 
 @contextmanager
 def _applied(fitted: Fitted, vlm: VLM, batch: Batch | None) -> Iterator[None]:
-    demand(vlm.family, fitted.requires)
+    fitted.check(vlm)
     if fitted.needs_boxes and batch is None:
         raise UsageError(
             "This repair is told where things are, and needs the questions", got=f"{fitted.name} without a batch",
@@ -144,9 +152,16 @@ def _applied(fitted: Fitted, vlm: VLM, batch: Batch | None) -> Iterator[None]:
 
 
 def refuse(one: Fitted, other: Fitted, width: int) -> None:
-    """UsageError where two repairs act on one site and the order of both matters."""
+    """UsageError where two repairs act on one site and the order of both matters, or where one is told the boxes of
+    pictures that the other one turns."""
+    voted, told = ("logits" in fitted.sites for fitted in (one, other)), (one.needs_boxes, other.needs_boxes)
+    if any(voted) and any(told):
+        raise UsageError(
+            "One repair is told where things are, and the other one asks about another picture",
+            got=f"{one.name}, then {other.name}", do="apply one of them",
+        )  # fmt: skip
     shared = sorted(set(one.sites) & set(other.sites))
-    if not shared or (one.scales and other.scales):
+    if not shared or (one.group is not None and one.group == other.group):
         return
     maps = one.affine(width), other.affine(width)
     if maps[0] is not None and maps[1] is not None and maps[0].commutes(maps[1]):
@@ -155,11 +170,6 @@ def refuse(one: Fitted, other: Fitted, width: int) -> None:
         "Two repairs act on one site, and their order matters",
         where=", ".join(shared), got=f"{one.name}, then {other.name}", do="apply one of them, or one after the other",
     )  # fmt: skip
-
-
-def eye(width: int) -> Tensor:
-    """The map that changes nothing, (width, width)."""
-    return torch.eye(width)
 
 
 __all__ = ["Affine", "Fitted", "Repair", "refuse"]

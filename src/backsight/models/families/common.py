@@ -20,12 +20,14 @@ from backsight.models import releases
 
 Size = tuple[int, int]  # width, height in pixels
 Processed = Mapping[str, Tensor]  # what an image processor makes of some pictures
+Redraw = Callable[[Tensor], Tensor]  # of rasters (..., height, width), new ones of that size
 
 CHAT = "chat"  # prompts go through a chat template; without it a prompt is the question behind the picture
 VARIABLE_SIZE = "variable_size"  # pictures of any size, each with a grid of its own
 ONE_GRID = "one_grid"  # the image tokens of a picture are the cells of one rectangle
 ENTERS_ONCE = "enters_once"  # vision features enter the language model at its embeddings and nowhere else
 SINGLE_CELLS = "single_cells"  # the vision encoder can take a cell by itself
+MIRRORS = "mirrors"  # pixels behind the processor can be redrawn, such as in a mirror
 PATCH_ORDER = "patch_order"  # which patches of the vision encoder belong to a token is known
 
 LACKING: dict[str, str] = {
@@ -34,6 +36,7 @@ LACKING: dict[str, str] = {
     ONE_GRID: "The image tokens of this architecture are not one rectangle of cells",
     ENTERS_ONCE: "Vision features enter between the decoder's blocks too",
     SINGLE_CELLS: "The vision encoder of this architecture cannot take a cell by itself",
+    MIRRORS: "How this architecture's pixels make a picture, which could be mirrored, is not known",
     PATCH_ORDER: "The order of this vision encoder's patches is not known",
 }
 USUAL = frozenset({CHAT, ONE_GRID, ENTERS_ONCE})
@@ -72,6 +75,11 @@ def square_grid(config: Any, size: Size, processed: Processed, index: int) -> To
 def patches_a_side(config: Any) -> int:
     """Patches along one side of a picture of the one size that a vision encoder takes."""
     return int(config.vision_config.image_size) // int(config.vision_config.patch_size)
+
+
+def redrawn(config: Any, inputs: Mapping[str, Tensor], act: Redraw) -> dict[str, Tensor]:
+    """A model's inputs with the pictures in them redrawn, where those are rasters."""
+    return {**inputs, "pixel_values": act(inputs["pixel_values"])}
 
 
 def image_features(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -126,6 +134,7 @@ class Family:
 
     `grid(config, size, processed, index)` is the token grid of picture `index` of what the image processor gave, whose
     original size is (width, height): one token a row, in the order of the prompt, views one after another.
+    `redrawn(config, inputs, act)` gives a model's inputs with each picture in them, as a raster, redrawn by `act`.
     `features(model, inputs)` gives the image embeddings (image_token, d_model), `parts(model, vision_blocks)` the
     modules that sites live on.
     """
@@ -141,6 +150,7 @@ class Family:
     patches: Literal["merged", "raster"] | None = None
     rotary: Rotary = Rotary()
     grid: Callable[[Any, Size, Processed, int], TokenGrid] = square_grid
+    redrawn: Callable[[Any, Mapping[str, Tensor], Redraw], dict[str, Tensor]] = redrawn
     features: Callable[[Any, Mapping[str, Tensor]], Tensor] = image_features
     parts: Callable[[Any, Iterable[str]], Modules] = modules
 
