@@ -1,4 +1,4 @@
-"""The tournament's numbers and sentences, on answers that are made for them: which repair is named, and which is not."""
+"""The tournament's numbers and sentences, on answers made for them: which repair is named, and which is not."""
 
 from __future__ import annotations
 
@@ -191,11 +191,9 @@ def test_a_repair_that_turns_every_right_into_left_is_seen() -> None:
     assert (frame["left"]["before"], frame["left"]["after"], frame["left"]["lost"]) == (0.25, 1.0, False)
     assert (frame["right"]["before"], frame["right"]["after"], frame["right"]["lost"]) == (1.0, 0.0, True)
     assert (frame["left"]["given_before"], frame["left"]["given_after"]) == (0.125, 1.0)
-    better = left | (
-        np.arange(80) < 40
-    )  # and now half of the other class stays: more right than before, one class lost
-    rows = (entered("adaptvis", better, before, kind="one weight"),)
-    assert verdicts(*rows, before=np.where(left, False, True) & (np.arange(80) < 78)) == {"adaptvis": PRICE}
+    few = ~left & (np.arange(80) < 78)  # 39 of the other class alone; then all of this one, and half of the other
+    rows = (entered("adaptvis", left | (few & (np.arange(80) < 40)), few, kind="one weight"),)
+    assert verdicts(*rows, before=few) == {"adaptvis": PRICE}
 
 
 def test_classes_of_few_questions_have_no_accuracy() -> None:

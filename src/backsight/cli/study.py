@@ -138,6 +138,7 @@ def doctor(
 
 
 def write_page(folder: Path) -> Path:
+    from backsight.report import write_report
 
     if (folder / "jobs").is_dir() and not (folder / "study.json").exists():
         raise StudyError(

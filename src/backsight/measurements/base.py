@@ -214,8 +214,8 @@ def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterato
         key = "example_id" if one.pair_kind is None else "pair_id"
         grouped: dict[int, list[Row]] = {index: [] for index in indices}
         for row in one.rows(vlm, batch) if recorded is None else one.rows_from(recorded):
-            at = names[row[key]] if key in row and not one.needs_all_samples else names.get(row.get(key), indices[0])
-            grouped[at].append(row)
+            added = key not in row or (one.needs_all_samples and row[key] not in names)
+            grouped[indices[0] if added else names[row[key]]].append(row)
         yield grouped
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 FEWEST = 8  # pictures of a kind that a probe is fitted on
 SHOWN = 240  # jittered Squares, where the development split shows no rows of three
 ALPHAS = (1.0, 2.0, 4.0, 8.0, 15.0)
+FitCost = Callable[[ModelFacts, ExampleSet, int], Iterator[costs.Spent]]
 Controls = Mapping[str, Sequence[Fitted]]  # by what stands in for what makes it a repair, each draw
 
 
@@ -59,7 +60,8 @@ class Entrant:
     """A repair in the tournament.
 
     `fit` chooses all that is to be chosen on the development split. `setting` says what was chosen, `controls` are its
-    controls in some draws. `cost` is what the fit and the choice of the controls run, `passes` how many passes of the
+    controls in some draws. `cost` is what the fit and the choice of the controls run, in
+    parts that others may share, `passes` how many passes of the
     model a question then takes, with the repair and with each control in some draws. `replayed` says that it changes
     the image embeddings alone, `on_rows` that its fit is shown three things in a row. `requires` names the capabilities
     of an architecture without which it has no part.
@@ -68,7 +70,7 @@ class Entrant:
     fit: Callable[[Development], Fitted]
     setting: Callable[[Any], str]
     controls: Callable[[Any, Development, int], Controls]
-    cost: Callable[[ModelFacts, ExampleSet, int], Iterator[costs.Spent]]
+    cost: tuple[FitCost, ...]
     passes: Callable[[int], Sequence[float]]
     replayed: bool = False
     on_rows: bool = False
@@ -158,7 +160,7 @@ def _amplification(form: Form) -> Entrant:
         fit=lambda development: development.amplified[form],
         setting=lambda fitted: f"alpha {fitted.alpha:g}",
         controls=lambda fitted, _, draws: {"random directions": [fitted.control(seed) for seed in range(draws)]},
-        cost=_amplification_cost,
+        cost=(_amplification_cost,),
         passes=lambda draws: [1.0] * (1 + draws),
         replayed=True,
         on_rows=True,
@@ -166,7 +168,7 @@ def _amplification(form: Form) -> Entrant:
     )
 
 
-def _forwards(times: int) -> Callable[[ModelFacts, ExampleSet, int], Iterator[costs.Spent]]:
+def _forwards(times: int) -> FitCost:
     """A fit that asks the development split so many times, in batches of its own."""
 
     def cost(facts: ModelFacts, examples: ExampleSet, batch: int) -> Iterator[costs.Spent]:
@@ -182,7 +184,7 @@ def _embeddings(facts: ModelFacts, examples: ExampleSet, batch: int) -> Iterator
     return costs.pictures(facts, examples, choosing.BATCH)
 
 
-WEIGHTS = len(adaptvis.LOW) + len(adaptvis.HIGH)
+_each_weight = _forwards(len(adaptvis.LOW) + len(adaptvis.HIGH))
 REPAIRS: dict[str, Entrant] = {
     "amplification": _amplification("projected"),
     "amplification_printed": _amplification("printed"),
@@ -193,21 +195,21 @@ REPAIRS: dict[str, Entrant] = {
             "one weight": [adaptvis.constant(fitted, of.vlm, of.examples)],
             "random positions": [fitted.control(seed) for seed in range(draws)],
         },
-        cost=_forwards(1 + WEIGHTS + 2),  # confidences, each weight, and both again for the constant one
+        cost=(_forwards(1), _each_weight),  # confidences, and what ScalingVis asks too
         passes=lambda draws: [2.0, 1.0, *[2.0] * draws],
     ),
     "scalingvis": Entrant(
         fit=lambda of: ScalingVis().fit(of.vlm, of.examples),
         setting=lambda fitted: f"weight {fitted.weight:g}",
         controls=lambda fitted, _, draws: {"random positions": [fitted.control(seed) for seed in range(draws)]},
-        cost=_forwards(WEIGHTS),
+        cost=(_each_weight,),
         passes=lambda draws: [1.0] * (1 + draws),
     ),
     "norm_rescale": Entrant(
         fit=lambda of: NormRescale().fit(of.vlm, of.examples),
         setting=lambda fitted: f"each token to length {fitted.text:.3g}",
         controls=lambda fitted, _, draws: {"lengths at random": [fitted.control(seed) for seed in range(draws)]},
-        cost=_embeddings,
+        cost=(_embeddings,),
         passes=lambda draws: [1.0] * (1 + draws),
         replayed=True,
     ),
@@ -215,7 +217,7 @@ REPAIRS: dict[str, Entrant] = {
         fit=lambda of: BothSides().fit(of.vlm, of.examples),
         setting=lambda fitted: "nothing to choose",
         controls=lambda fitted, _, draws: {"picture shifted": [fitted.control(seed) for seed in range(draws)]},
-        cost=_forwards(0),
+        cost=(),
         passes=lambda draws: [2.0] * (1 + draws),
         requires=Voted.requires,
     ),
@@ -223,7 +225,7 @@ REPAIRS: dict[str, Entrant] = {
         fit=lambda of: BoxAttention().fit(of.vlm, of.examples),
         setting=lambda fitted: f"strength {fitted.strength:g}",
         controls=lambda fitted, _, draws: {"as many tokens elsewhere": [fitted.control(seed) for seed in range(draws)]},
-        cost=_forwards(len(boxes.STRENGTHS)),
+        cost=(_forwards(len(boxes.STRENGTHS)),),
         passes=lambda draws: [1.0] * (1 + draws),
         needs_boxes=True,
     ),

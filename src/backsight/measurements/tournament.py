@@ -129,7 +129,7 @@ class Tournament(Measurement):
         development, scored = parted(samples, self.seed)
         entrants = [one for one in self.entrants.values() if lack(one, facts, facts.grid, samples) is None]
         spent: list[costs.Spent] = []
-        for fit in dict.fromkeys(one.cost for one in entrants):  # the forms of one repair share theirs
+        for fit in dict.fromkeys(part for one in entrants for part in one.cost):
             spent += fit(facts, development, self.batch)
         single = facts.call([scored[0]])
         runs = [passes for one in entrants for passes in one.passes(self.draws)]
@@ -190,7 +190,8 @@ class Tournament(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of the held-out questions, of the absent relation, and of what is left out."""
         development, scored = parted(ExampleSet("tournament", tuple(samples)), self.seed)
-        entered, left_out = self._entered(vlm, development, ExampleSet("tournament", tuple(samples)))
+        with choosing.remembered():
+            entered, left_out = self._entered(vlm, development, ExampleSet("tournament", tuple(samples)))
         plain = {"cost": _charged(vlm, scored[0], None)} | _NAMED
         about: list[tuple[Applied, Row]] = [
             (one, one.named() | {"cost": _charged(vlm, scored[0], one.fitted)}) for one in entered

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backsight.maths.comparison import sign_flips
-from backsight.maths.grouping import SMALLEST, expect
+from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import holm, mean_over_images
 from backsight.results.tournament import schema as of
 from backsight.results.tournament.classes import classes, lost_by
@@ -58,8 +58,8 @@ def _part(asked: pd.DataFrame, suite: str, part: str, lost: Mapping[str, str], s
     common |= {"questions": len(values.images), "failures": int((~values.right).sum())}
     common |= {"failed_images": len(np.unique(values.images[~values.right]))}
     found: list[Row] = []
-    for (repair, control), group in asked.groupby(["repair", "control"], sort=False, dropna=False):
-        named = None if pd.isna(control) else str(control)
+    for (repair, control), group in groups(asked, ["repair", "control"]):
+        named = control and str(control)
         about = {"repair": repair, "control": named, "setting": _first(group, "setting"), "cost": _cost(group)}
         about |= {"upper_bound": bool(group["upper_bound"].iloc[0])}
         found.append(common | about | values.numbers(str(repair), named, smallest))

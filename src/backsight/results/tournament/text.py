@@ -20,7 +20,8 @@ def sentence(rows: Sequence[Row]) -> str:
     before = plain(rows)
     about = f"of {before['questions']} held-out questions {before['failures']} fail"
     winners = sorted((row for row in tried if row["verdict"] == of.WINS), key=lambda row: -row["gain"])
-    if not winners and all(row["verdict"] in (of.FEW, of.BOUND) for row in tried):
+    known = {row["verdict"] for row in tried} - {of.BOUND}
+    if known == {of.FEW}:
         enough = f"{before['failures']} fail in {counted(before['failed_images'], 'picture')}"
         return (
             f"Whether a repair is worth having cannot be told: of {before['questions']} held-out questions {enough}, "
@@ -54,7 +55,7 @@ def _no_winner(tried: Sequence[Row]) -> str:
         names = [of.called(row["repair"]) for row in tried if row["verdict"] == verdict]
         if names:
             parts.append(f"; {words} with {listed(names)}")
-    return "".join(parts)
+    return "".join(parts) or "; nothing but an upper bound could be tried"
 
 
 def each(rows: Sequence[Row]) -> tuple[str, ...]:
