@@ -27,6 +27,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Tournament,
 )
 from backsight.measurements.base import Measurement
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
@@ -97,6 +98,7 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "knockout": (Knockout(methods=("creg",)), lambda vlm: relations(vlm).limit(2)),
     "flip": (Flip(methods=("gradient_norm",)), relations),
     "moved": (Moved(methods=("rollout",)), relations),  # the moved are answered right: one target
+    "tournament": (Tournament(draws=1, absent=4), lambda vlm: rows(vlm, 24)),
 }
 
 

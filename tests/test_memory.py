@@ -21,6 +21,7 @@ from backsight.measurements import (
     Pathways,
     ProbeMaps,
     Probes,
+    Tournament,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -44,7 +45,9 @@ def pictures(vlm: VLM, count: int) -> ExampleSet:
 
 def samples_for(vlm: VLM, measurement: Measurement, count: int) -> Any:
     """Samples of the form that a measurement takes, each with a picture of its own."""
-    examples = pictures(vlm, 40 if isinstance(measurement, Amplify) else 16 if measurement.needs_all_samples else count)
+    examples = pictures(
+        vlm, 40 if isinstance(measurement, Amplify | Tournament) else 16 if measurement.needs_all_samples else count
+    )
     return examples if measurement.pair_kind is None else examples.pairs(measurement.pair_kind).limit(count)
 
 
@@ -96,7 +99,7 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Tournament(draws=1, absent=4, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip
