@@ -19,7 +19,11 @@ from torch import Tensor
 from backsight.errors import CannotAnswer
 
 PAIRS = (("left", "right"), ("leftmost", "rightmost"))
-WORD = re.compile(r"(?<![a-z])(?:left|right)(?:most)?(?=ward|hand|[^a-z]|$)", re.IGNORECASE)
+WORD = re.compile(  # but not in "the right answer"
+    r"(?<![a-z])(?:left|right)(?=most|ward|hand|[^a-z]|$)(?!\s+(?:answer|option|choice|response|word)\b)",
+    re.IGNORECASE,
+)
+SIDE = re.compile("left|right", re.IGNORECASE)
 LIST = re.compile(
     r"(?<![a-z])(left|right)(?![a-z])[^a-z?!]*(?:(?:or|to the|on the|the|[a-h])(?![a-z])[^a-z?!]*)*"
     r"(?<![a-z])(left|right)(?![a-z])",
@@ -52,11 +56,6 @@ class Sides:
         """The exchanges of words: each spelling by itself, with capitals and with a space before it."""
         return tuple(dict.fromkeys(one for pair in PAIRS for one in _exchanges(self.tokenizer, *pair)))
 
-    @cached_property
-    def other(self) -> dict[int, int]:
-        """The counterpart of each word's token id."""
-        return {one: two for pair in self.words for one, two in (pair, pair[::-1])}
-
     def exchanged(self, ids: Tensor) -> tuple[Tensor, list[tuple[Exchange, ...]]]:
         """Token ids (batch, position) of the mirrored questions, and by prompt the labels whose answers change places.
 
@@ -74,12 +73,15 @@ class Sides:
         return new, labels
 
     def _counterpart(self, token: int, word: str) -> int:
-        if token not in self.other or self._piece(token).strip().lower() != word.lower():
+        """The token that is spelled as another one with left and right exchanged."""
+        piece = str(self.tokenizer.convert_ids_to_tokens(token))
+        other = self.tokenizer.convert_tokens_to_ids(SIDE.sub(_other_side, piece))
+        if word not in piece or other is None or other == self.tokenizer.unk_token_id:
             raise CannotAnswer(
                 "A word of the prompt has no counterpart of one token", got=f"{word!r} in {self._piece(token)!r}",
                 do="spell it as left or right, or leave it out",
             )  # fmt: skip
-        return self.other[token]
+        return int(other)
 
     def _text(self, ids: list[int]) -> tuple[str, list[int]]:
         """A prompt's text without its image, and where in it each token starts."""
@@ -102,6 +104,12 @@ class Sides:
             if one and two and one[1] != two[1]:
                 return _exchanges(self.tokenizer, one[1], two[1])
         return []
+
+
+def _other_side(word: re.Match[str]) -> str:
+    """The other word, with the capitals of this one."""
+    other = "right" if word[0].lower() == "left" else "left"
+    return other.upper() if word[0].isupper() else other.capitalize() if word[0][0].isupper() else other
 
 
 def _exchanges(tokenizer: Any, one: str, two: str) -> list[Exchange]:

@@ -208,7 +208,7 @@ class AdaptVis(Repair):
         choosing.demand_some(examples, self.name)
         lows = LOW if self.low is None else (self.low,)
         highs = HIGH if self.high is None else (self.high,)
-        ScaledAttention(lows[0], self.form).check(vlm)
+        AdaptedAttention(0.5, lows[0], highs[0], self.form).check(vlm)
         confidence = choosing.outcome(vlm, examples).confidence
         thresholds = _thresholds(confidence, self.threshold)
         if len(thresholds) == len(lows) == len(highs) == 1:

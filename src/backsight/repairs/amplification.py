@@ -16,6 +16,7 @@ from backsight.models import embeds
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit, SiteName
 from backsight.models.vlm import VLM
+from backsight.repairs import choosing
 from backsight.repairs.base import Affine, Fitted, Repair
 from backsight.stimuli.arrangements import by_arrangement, labelled, split
 
@@ -77,7 +78,11 @@ class Amplification(Repair):
             raise UsageError("There is no such form of amplification", got=self.form, do="give projected or printed")
 
     def fit(self, vlm: VLM, examples: ExampleSet) -> Amplified:
-        """Fit position probes on rows of three (each axis by itself) and take their columns as directions."""
+        """Fit position probes on rows of three (each axis by itself) and take their columns as directions.
+
+        UsageError where there are none.
+        """
+        choosing.demand_some(examples, self.name)
         return Amplified(directions(vlm, examples, self.seed, method=self.method).columns, self.alpha, self.form)
 
 

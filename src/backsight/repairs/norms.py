@@ -105,13 +105,15 @@ class NormRescale(Repair):
 
 def lengths(vlm: VLM, examples: ExampleSet) -> tuple[Tensor, Tensor]:
     """Norms of the text embeddings (text_token,) of prompts and of the image embeddings (image_token,) of their
-    pictures, as they stand side by side at the language model's input; equal pictures count once a batch."""
-    text, image = [], []
+    pictures, as they stand side by side at the language model's input; equal pictures count once."""
+    text, image, shown = [], [], set[str]()
     for part in choosing.batches(examples):
         batch = vlm.prepare(part)
         ids = batch.input_ids[batch.attention_mask.bool() & ~batch.image_mask]
         with torch.no_grad():
             text.append(vlm.model.get_input_embeddings()(ids).float().norm(dim=-1))
-        distinct = list({e.image_id: e.picture for e in part}.values())
-        image += [e.float().norm(dim=-1) for e in embeds.of_pictures(vlm, distinct, vlm.call(batch))]
+        new = {e.image_id: e.picture for e in part if e.image_id not in shown}
+        shown |= new.keys()
+        if new:
+            image += [e.float().norm(dim=-1) for e in embeds.of_pictures(vlm, list(new.values()), vlm.call(batch))]
     return torch.cat(text).cpu(), torch.cat(image).cpu()
