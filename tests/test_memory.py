@@ -45,9 +45,7 @@ def pictures(vlm: VLM, count: int) -> ExampleSet:
 
 def samples_for(vlm: VLM, measurement: Measurement, count: int) -> Any:
     """Samples of the form that a measurement takes, each with a picture of its own."""
-    examples = pictures(
-        vlm, 40 if isinstance(measurement, Amplify | Tournament) else 16 if measurement.needs_all_samples else count
-    )
+    examples = pictures(vlm, 40 if isinstance(measurement, Amplify) else 16 if measurement.needs_all_samples else count)
     return examples if measurement.pair_kind is None else examples.pairs(measurement.pair_kind).limit(count)
 
 
@@ -99,7 +97,7 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Tournament(draws=1, absent=4, method="adamw"),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Tournament(repairs=("amplification", "scalingvis"), draws=1, absent=2, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip
