@@ -33,9 +33,10 @@ from backsight.measurements import (
     Priors,
     ProbeMaps,
     Probes,
-    Rotary,
     Resolution,
+    Rotary,
     Text,
+    Tournament,
     measure,
 )
 from backsight.measurements.base import needed
@@ -87,6 +88,7 @@ MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "knockout": (lambda: Knockout(methods=FAST, steps=5, max_samples=2, forms=("attention",)), "pairs"),
     "flip": (lambda: Flip(methods=FAST, steps=5), "pairs"),
     "moved": (lambda: Moved(methods=FAST, steps=5), "pairs"),
+    "tournament": (lambda: Tournament(draws=1, absent=6), "pictures"),
 }
 
 

@@ -18,7 +18,7 @@ from backsight.errors import CannotAnswer, DataError, UsageError
 from backsight.examples import Example, ExampleSet, FilePicture
 from backsight.grid import Box
 from backsight.measurements import Amplify
-from backsight.measurements.amplify import CHOOSING, _parts
+from backsight.measurements.amplify import CHOOSING, parted
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.stimuli.arrangements import by_arrangement, split
@@ -249,11 +249,11 @@ def test_no_photograph_is_both_fitted_on_and_scored(five: ExampleSet) -> None:
 
 def test_alpha_is_chosen_and_scored_on_composites_without_a_common_photograph(five: ExampleSet) -> None:
     for seed in range(4):
-        first, second = _parts(five, seed)
+        first, second = parted(five, seed)
         names = [{name for e in part for name in e.picture.sources} for part in (first, second)]
         assert len(first) and len(second) and not names[0] & names[1]
     rows = stimuli.squares()
-    assert [p.items for p in _parts(rows, 0)] == [p.items for p in rows.split(CHOOSING, seed=0)]
+    assert [p.items for p in parted(rows, 0)] == [p.items for p in rows.split(CHOOSING, seed=0)]
 
 
 def test_composites_of_one_photograph_are_too_few_to_choose_alpha_on_and_to_score(five: ExampleSet) -> None:

@@ -31,9 +31,10 @@ from backsight.measurements import (
     Priors,
     ProbeMaps,
     Probes,
-    Rotary,
     Resolution,
+    Rotary,
     Text,
+    Tournament,
 )
 from backsight.measurements.base import Measurement
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
@@ -111,6 +112,7 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "knockout": (Knockout(methods=("creg",)), lambda vlm: relations(vlm).limit(2)),
     "flip": (Flip(methods=("gradient_norm",)), relations),
     "moved": (Moved(methods=("rollout",)), relations),  # the moved are answered right: one target
+    "tournament": (Tournament(draws=1, absent=4), lambda vlm: rows(vlm, 24)),
 }
 
 

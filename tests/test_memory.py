@@ -22,9 +22,10 @@ from backsight.measurements import (
     Priors,
     ProbeMaps,
     Probes,
-    Rotary,
     Resolution,
+    Rotary,
     Text,
+    Tournament,
 )
 from backsight.measurements.base import needed, within
 from backsight.models.facts import ModelFacts
@@ -100,8 +101,9 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Rotary(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Priors(), Text(), Resolution(probe=False),
+        ProbeMaps(), Rotary(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Priors(), Text(),
+        Resolution(probe=False),
+        Tournament(repairs=("amplification", "scalingvis"), draws=1, absent=2, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip

@@ -515,7 +515,8 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     assert kinds["pairs_a"] == {"pathways", "creg", "occlusion", "flip", "moved", "priors", "text", "resolution"}
     assert kinds["pairs_textured_a"] == {"creg"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
-    assert kinds["tabletop_a"] == {"behaviour", "pathways", "priors", "creg"} and kinds["hard"] == {"amplify"}
+    assert kinds["tabletop_a"] == {"behaviour", "gap", "pathways", "priors", "creg"}
+    assert kinds["hard"] == {"amplify", "tournament"}
     assert kinds["degraded_squares"] == kinds["tabletop_b"] == {"behaviour"}
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 MEASUREMENT_NAMES = (
-    "behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup", "rotary", "amplify",
-    "creg", "occlusion", "knockout", "flip", "moved",
+    "behaviour", "gap", "pathways", "permutation", "captions", "embeddingnorms", "interchange", "imageinterchange",
+    "backup", "probes", "probemaps", "modalities", "looking", "heads", "rotary", "priors", "text", "resolution",
+    "amplify", "tournament", "creg", "occlusion", "knockout", "flip", "moved",
 )  # fmt: skip
 SET_NAMES = (
     "squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard", "degraded_squares", "tabletop_a",
     "tabletop_b", "pairs_textured", "pairs_a", "pairs_textured_a", "jittered_squares", "jittered_shapes",
     "jittered_objects",
+)  # fmt: skip
+REPAIR_NAMES = (
+    "amplification", "amplification_printed", "adaptvis", "scalingvis", "norm_rescale", "both_sides", "box_attention",
 )  # fmt: skip
 VSR_SPLITS = ("random/test", "random/dev", "random/train", "zeroshot/test", "zeroshot/dev", "zeroshot/train")

@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from backsight.measurements.captions import Captions
     from backsight.measurements.creg import Creg
     from backsight.measurements.gap import Gap
+    from backsight.measurements.heads import Heads
     from backsight.measurements.image_interchange import Backup, ImageInterchange
     from backsight.measurements.interchange import Interchange
     from backsight.measurements.knockout import Knockout
+    from backsight.measurements.looking import Looking
     from backsight.measurements.mirror import Flip, Moved
+    from backsight.measurements.modalities import Modalities
     from backsight.measurements.needs import Needs
     from backsight.measurements.norms import EmbeddingNorms
     from backsight.measurements.occlusion import Occlusion
     from backsight.measurements.pathways import Pathways
     from backsight.measurements.pathways import Pathways as Roads
     from backsight.measurements.permutation import Permutation
+    from backsight.measurements.priors import Priors
     from backsight.measurements.probes import ProbeMaps, Probes
+    from backsight.measurements.resolution import Resolution
     from backsight.measurements.rotary import Rotary
+    from backsight.measurements.text import Text
+    from backsight.measurements.tournament import Tournament
 
     MEASUREMENTS: dict[str, type[Measurement]]
 
@@ -43,8 +50,15 @@ _KINDS = {
     "Backup": "image_interchange",
     "Probes": "probes",
     "ProbeMaps": "probes",
+    "Modalities": "modalities",
+    "Looking": "looking",
+    "Heads": "heads",
     "Rotary": "rotary",
+    "Priors": "priors",
+    "Text": "text",
+    "Resolution": "resolution",
     "Amplify": "amplify",
+    "Tournament": "tournament",
     "Creg": "creg",
     "Occlusion": "occlusion",
     "Knockout": "knockout",
@@ -63,19 +77,26 @@ __all__ = [
     "EmbeddingNorms",
     "Flip",
     "Gap",
+    "Heads",
     "ImageInterchange",
     "Interchange",
     "Knockout",
+    "Looking",
     "Measurement",
+    "Modalities",
     "Moved",
     "Needs",
     "Occlusion",
     "Pathways",
     "Permutation",
+    "Priors",
     "ProbeMaps",
     "Probes",
+    "Resolution",
     "Roads",
     "Rotary",
+    "Text",
+    "Tournament",
     "batches",
     "measure",
 ]

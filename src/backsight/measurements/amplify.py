@@ -78,7 +78,7 @@ class Amplify(Measurement):
         if not isinstance(samples, ExampleSet):
             return samples
         try:
-            return [*samples, *self._shown(grid, _parts(samples, self.seed)[0])]
+            return [*samples, *self._shown(grid, parted(samples, self.seed)[0])]
         except CannotAnswer:  # no room for rows: `check` says so
             return samples
 
@@ -89,7 +89,7 @@ class Amplify(Measurement):
         facts.check_options(replace(samples, scoring="token"))
         if len({e.image_id for e in samples}) < 4:
             raise CannotAnswer("Too few pictures to choose alpha on some and score the others", got=len(samples))
-        if not all(_parts(samples, self.seed)):
+        if not all(parted(samples, self.seed)):
             raise CannotAnswer("Too few photographs to choose alpha on some and score the others", got=len(samples))
         layout_for(facts.grid)  # CannotAnswer where the grid has no room for the rows that probes are fitted on
 
@@ -97,7 +97,7 @@ class Amplify(Measurement):
         """A forward a question, the language model again for each form and alpha and each random draw, and the vision
         encoder over the pictures that the directions are fitted on."""
         assert isinstance(samples, ExampleSet)
-        first, second = _parts(samples, self.seed)
+        first, second = parted(samples, self.seed)
         shown = [e for one in by_arrangement(self._shown(facts.grid, first)).values() for e in one]
         spent = list(costs.pictures(facts, shown, self.batch))
         parts = [
@@ -121,7 +121,7 @@ class Amplify(Measurement):
         """The fit of the directions: the states of object tokens four times over, and its batch in the vision encoder
         where that is more than one sample of the rest."""
         assert isinstance(samples, ExampleSet)
-        shown = self._shown(facts.grid, _parts(samples, self.seed)[0])
+        shown = self._shown(facts.grid, parted(samples, self.seed)[0])
         sizes = facts.sizes(shown)
         kinds = by_arrangement(shown).values()
         most = max(memory.marked(facts, split(pictures, self.seed)[0]) for pictures in kinds)
@@ -131,7 +131,7 @@ class Amplify(Measurement):
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """Rows of both parts; `part` says which, `chosen` marks the alpha that the first part chose."""
-        first, second = _parts(ExampleSet("amplify", tuple(samples)), self.seed)
+        first, second = parted(ExampleSet("amplify", tuple(samples)), self.seed)
         fitted, probe = directions(vlm, self._shown(vlm.grid, first), self.seed, self.batch, method=self.method)
         tried: Tried = {form: [(Amplified(fitted, a, form), "probe", 0, a) for a in self.alphas] for form in FORMS}
         rows = self._answers(vlm, first, "choose", tried)
@@ -180,7 +180,7 @@ class Amplify(Measurement):
             yield list(examples.items[start : start + self.batch])
 
 
-def _parts(samples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
+def parted(samples: ExampleSet, seed: int) -> tuple[ExampleSet, ExampleSet]:
     """What alpha is chosen on, and what is scored: all questions of a picture in one part.
 
     Pictures that are joined of two are dealt out by photograph, so that none is in both parts; a picture whose halves

@@ -44,8 +44,8 @@ class Measurement(ABC):
     `requires` names the capabilities of an architecture (`models.families.common`) without which it cannot be made.
     `pair_kind` names the counterfactual pairs that it is made of; None where it takes examples. `needs_all_samples`
     says that it learns from all samples at once, so that `rows` gets them all and does its own batching. One that is
-    `opt_in` is made of the sets that name it, and of others only where a study is asked for it by name. At most
-    `max_samples` samples of a set are taken.
+    `opt_in` is made of the sets that name it, with `own_too` of a user's own, and of others only where a study is asked
+    for it by name. At most `max_samples` samples of a set are taken.
     """
 
     result: ClassVar[Result]
@@ -53,6 +53,7 @@ class Measurement(ABC):
     requires: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[int] = 1
     opt_in: ClassVar[bool] = False
+    own_too: ClassVar[bool] = False
     pair_kind: ClassVar[str | None] = None
     needs_all_samples: ClassVar[bool] = False
 
@@ -203,7 +204,7 @@ def look_counts(measurement: Measurement, samples: Samples) -> tuple[int, ...]:
 def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterator[dict[int, list[Row]]]:
     """The rows of one batch by sample, of each of some companions; its samples are recorded once.
 
-    A row of no one sample stands under the first.
+    A row of no one sample stands under the first; so do those of questions that a measurement of all samples adds.
     """
     samples = takers[0][1]
     batch = [samples[i] for i in indices]
@@ -213,7 +214,8 @@ def rows_of(vlm: VLM, takers: Sequence[Part], indices: Sequence[int]) -> Iterato
         key = "example_id" if one.pair_kind is None else "pair_id"
         grouped: dict[int, list[Row]] = {index: [] for index in indices}
         for row in one.rows(vlm, batch) if recorded is None else one.rows_from(recorded):
-            grouped[names[row[key]] if key in row else indices[0]].append(row)
+            added = key not in row or (one.needs_all_samples and row[key] not in names)
+            grouped[indices[0] if added else names[row[key]]].append(row)
         yield grouped
 
 

@@ -7,7 +7,8 @@ a repair may win by nothing but a change of the answer's format.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,8 +52,31 @@ def demand_some(examples: Sequence[Example], name: str) -> None:
         )  # fmt: skip
 
 
+_REMEMBERED: ContextVar[dict[tuple[int, int, Fitted | None], Outcome] | None] = ContextVar("remembered", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Inside the context no outcome is asked twice: of the same model and examples, as objects, and an equal repair."""
+    token = _REMEMBERED.set({})
+    try:
+        yield
+    finally:
+        _REMEMBERED.reset(token)
+
+
 def outcome(vlm: VLM, examples: Sequence[Example], fitted: Fitted | None = None) -> Outcome:
     """What a model answers on a development split, with a repair or without."""
+    known = _REMEMBERED.get()
+    key = id(vlm), id(examples), fitted
+    if known is None:
+        return _outcome(vlm, examples, fitted)
+    if key not in known:
+        known[key] = _outcome(vlm, examples, fitted)
+    return known[key]
+
+
+def _outcome(vlm: VLM, examples: Sequence[Example], fitted: Fitted | None) -> Outcome:
     right: list[bool] = []
     confidence: list[float] = []
     for part in batches(examples):

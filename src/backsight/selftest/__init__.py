@@ -14,13 +14,28 @@ from backsight.errors import UsageError
 from backsight.models.opening import locate
 from backsight.results import RESULTS
 from backsight.results.selftest import Checked, Outcome
-from backsight.selftest import evidence, order, repairs, rotary, settings
+from backsight.selftest import (
+    attention,
+    axes,
+    evidence,
+    gap,
+    norms,
+    order,
+    priors,
+    repairs,
+    rotary,
+    settings,
+    tournament,
+)
 from backsight.selftest.base import SIZES, Bench, Control, Seen, Size
 
 LIBRARIES = ("torch", "transformers")
 BESIDE = ("compare",)  # results whose rows are no measurement's
-CONTROLS: list[Control] = [*evidence.CONTROLS[:1], *order.CONTROLS, *evidence.CONTROLS[1:], *rotary.CONTROLS,
-                           *settings.CONTROLS, *repairs.CONTROLS]  # fmt: skip
+CONTROLS: list[Control] = [
+    *evidence.CONTROLS[:1], *axes.CONTROLS, *gap.CONTROLS, *order.CONTROLS, *norms.CONTROLS, *attention.CONTROLS,
+    *rotary.CONTROLS, *priors.CONTROLS, *evidence.CONTROLS[1:], *settings.CONTROLS, *repairs.CONTROLS,
+    *tournament.CONTROLS,
+]  # fmt: skip
 
 
 def register(control: Control) -> Control:

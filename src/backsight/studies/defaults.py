@@ -14,18 +14,29 @@ from backsight.measurements import (
     Amplify,
     Backup,
     Behaviour,
+    Captions,
     Creg,
+    EmbeddingNorms,
     Flip,
+    Gap,
+    Heads,
     ImageInterchange,
     Interchange,
     Knockout,
+    Looking,
     Measurement,
+    Modalities,
     Moved,
     Occlusion,
     Pathways,
+    Permutation,
+    Priors,
     ProbeMaps,
     Probes,
+    Resolution,
     Rotary,
+    Text,
+    Tournament,
 )
 from backsight.measurements.relevance import METHODS as RELEVANCE
 from backsight.models.facts import ModelFacts
@@ -43,15 +54,26 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
+    Gap(max_samples=36),
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
+    Permutation(max_samples=24),
+    Captions(max_samples=24),
+    EmbeddingNorms(max_samples=48),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
     Probes(max_samples=112, method="logistic"),
     ProbeMaps(max_samples=112, method="logistic"),
     ImageInterchange(max_samples=40),
     Backup(max_samples=40),
+    Modalities(max_samples=24),  # as Looking has, so that both are made on one pass
+    Looking(max_samples=24),
+    Heads(max_samples=60, draws=2),
     Rotary(max_samples=24),
+    Priors(max_samples=40),
+    Text(max_samples=24),
+    Resolution(max_samples=48),
     Amplify(every=3),
+    Tournament(max_samples=128),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
     Knockout(max_samples=12),
@@ -71,13 +93,17 @@ QUICK = Quick(
         "pathways": 44,
         "interchange": 48,
         **dict.fromkeys(("imageinterchange", "backup"), 40),
-        "rotary": 24,
         **dict.fromkeys(("probes", "probemaps"), 112),
-        **dict.fromkeys(("creg", "occlusion", "flip", "moved"), 16),
+        **dict.fromkeys(("creg", "occlusion", "flip", "moved", "permutation", "modalities", "looking"), 16),
+        **dict.fromkeys(("priors/pairs_a", "text", "resolution"), 20),
+        **dict.fromkeys(("gap", "embeddingnorms", "rotary"), 24),
+        "heads": 32,
+        "priors": 40,  # whole sets of four, of which three in five have a usual relation
         "knockout": 12,
     },
     without={
         "amplify": "the quick study has too few failures to repair: it takes some 400 questions",
+        "tournament": "the quick study has too few failures to compare repairs on: it takes some 130 questions",
         "creg/pairs": "the quick study has too few questions of each of three prompts; pairs_a asks with prompt A",
         **{
             f"{kind}/{name}": _ONE_SUITE
@@ -91,18 +117,23 @@ QUICK = Quick(
     },
 )
 ROWS = ("behaviour", "pathways", "interchange", "probes", "probemaps", "imageinterchange", "backup")
+ATTENTION = ("modalities", "looking", "heads")
 ONLY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "objects"), ROWS),
-    "squares": (*ROWS, "creg", "knockout", "rotary"),
+    "squares": (*ROWS, "gap", "permutation", *ATTENTION, "rotary", "creg", "knockout"),
     "pairs": ("behaviour", "creg"),
     "pairs_textured": ("behaviour",),
-    "pairs_a": ("pathways", "rotary", "creg", "occlusion", "flip", "moved"),
+    "pairs_a": (
+        "gap", "pathways", "permutation", "embeddingnorms", *ATTENTION, "rotary", "priors", "text", "resolution",
+        "creg", "occlusion", "flip", "moved",
+    ),
     "pairs_textured_a": ("creg",),
     **dict.fromkeys(tuple(f"jittered_{s}" for s in SUITES), ("behaviour",)),
-    "tabletop_a": ("behaviour", "pathways", "creg"),
+    "jittered_squares": ("behaviour", "embeddingnorms"),
+    "tabletop_a": ("behaviour", "gap", "pathways", "priors", "creg"),
     **dict.fromkeys(("degraded_squares", "tabletop_b"), ("behaviour",)),
-    "hard": ("amplify",),
-}
+    "hard": ("amplify", "tournament"),
+}  # fmt: skip
 
 
 def default_sets(

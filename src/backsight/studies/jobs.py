@@ -212,7 +212,8 @@ def _samples(
     kind = kind_of(measurement)
     if examples.only and kind not in map(today, examples.only):
         return None
-    if measurement.opt_in and not examples.only and not any(name.split("/")[0] == kind for name in asked):
+    named = bool(examples.only) or (examples.own and measurement.own_too)
+    if measurement.opt_in and not named and not any(name.split("/")[0] == kind for name in asked):
         return None
     count = min((n for n in (*limits, measurement.max_samples) if n is not None), default=None)
     if measurement.pair_kind is None:

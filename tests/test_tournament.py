@@ -1,0 +1,338 @@
+"""The tournament's numbers and sentences, on answers made for them: which repair is named, and which is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from backsight.errors import DataError
+from backsight.results import plot
+from backsight.results.drawing.style import to_svg
+from backsight.results.tournament import TOURNAMENT, classes, each, sentence, summary
+from backsight.results.tournament.schema import BOUND, CONTROL, FEW, FORMAT, HARMS, NOTHING, PRICE, WINS
+from backsight.results.tournament.tables import verdict
+from backsight.tables import Table
+
+from .test_report import page_of, study_record, words, write_study
+
+Row = dict[str, Any]
+BEFORE = np.arange(80) < 40  # the first 40 of 80 are right
+
+
+def fixed(count: int, broken: int = 0, *, first: int = 0) -> np.ndarray:
+    """Right or wrong, with `count` of the failures corrected, from one on, and the first of the others broken."""
+    after = BEFORE.copy()
+    after[40 + first : 40 + first + count] = True
+    after[:broken] = False
+    return after
+
+
+def asked(
+    about: Mapping[str, Any], right: ArrayLike, *, free: ArrayLike | None = None, answers: list[str] | None = None,
+    directions: list[str] | None = None, images: list[str] | None = None, part: str = "score", suite: str = "pairs",
+) -> list[Row]:  # fmt: skip
+    """Rows of one thing that is asked; answers are left or right, and a wrong choice is the other one."""
+    correct = np.asarray(right, dtype=bool)
+    freely = correct if free is None else np.asarray(free, dtype=bool)
+    rows: list[Row] = []
+    for n, (mine, open_) in enumerate(zip(correct, freely, strict=True)):
+        answer = answers[n] if answers else ("left", "right")[n % 2]
+        other = {"left": "right", "right": "left"}.get(answer, "none")
+        row = dict.fromkeys(TOURNAMENT.columns) | {
+            "example_id": f"{part}-{n:03d}", "image_id": images[n] if images else f"picture-{n:03d}", "suite": suite,
+            "part": part, "draw": 0, "upper_bound": False, "cost": 1.0, "answer": answer,
+            "choice": answer if mine else other, "correct": bool(mine), "top_token": "", "free_correct": bool(open_),
+            "direction": directions[n] if directions else answer, "p_answer": 0.5,
+        }  # fmt: skip
+        rows.append(row | dict(about))
+    return rows
+
+
+def entered(
+    name: str, right: ArrayLike, control: ArrayLike | None = None, *, kind: str = "random directions", **more: Any
+) -> list[Row]:
+    """Rows of a repair, and of its control in one draw; without one it answers as no repair does."""
+    about = {"repair": name, "setting": "alpha 4", "upper_bound": name == "box_attention"}
+    other = BEFORE if control is None else control
+    return asked(about, right, **more) + asked(
+        about | {"control": kind, "setting": None},
+        other,
+        **{key: value for key, value in more.items() if key != "free"},
+    )
+
+
+def table(*of: list[Row], before: ArrayLike = BEFORE, free: ArrayLike | None = None) -> Table:
+    """The rows of a tournament: without a repair, the blank image, and what is given."""
+    rows = asked({"repair": "none"}, before, free=free) + asked(
+        {"repair": "blank"}, np.arange(len(np.asarray(before))) % 4 == 0
+    )
+    return Table.of(TOURNAMENT, [*rows, *(row for one in of for row in one)], {"samples": "hard", "model": "m"})
+
+
+def verdicts(*of: list[Row], **more: Any) -> dict[str, str]:
+    return {row["repair"]: row["verdict"] for row in summary(table(*of, **more)).rows() if row["verdict"]}
+
+
+def told(*of: list[Row], **more: Any) -> str:
+    rows = summary(table(*of, **more)).rows()
+    return sentence(rows).replace("\u00a0", " ")
+
+
+def test_a_repair_that_beats_nothing_and_its_control_is_named() -> None:
+    rows = (entered("amplification", fixed(20, 2), fixed(2)), entered("adaptvis", fixed(1, 1), fixed(1)))
+    assert verdicts(*rows) == {"amplification": WINS, "adaptvis": NOTHING}
+    assert told(*rows) == (
+        "Worth having on this model: amplification. Of 80 held-out questions 40 fail; it corrects 50.0 % of them and "
+        "breaks 5.0 % of the right answers: accuracy 50.0 % before, 72.5 % after, 52.5 % with its control (random "
+        "directions), at 1.0 forward equivalents a question."
+    )
+
+
+def test_of_two_the_one_that_gains_more_is_named_first() -> None:
+    text = told(entered("adaptvis", fixed(14)), entered("both_sides", fixed(25), kind="picture shifted"))
+    assert text.startswith("Worth having on this model: both-sides vote.")
+    assert text.endswith("So is AdaptVis, which gains less.")
+
+
+def test_where_its_control_is_as_good_it_is_not_named() -> None:
+    rows = (entered("adaptvis", fixed(20), fixed(19), kind="one weight"),)
+    assert verdicts(*rows) == {"adaptvis": CONTROL}
+    assert told(*rows) == (
+        "No repair is worth having on this model: of 80 held-out questions 40 fail; more right than without, but no "
+        "more than its control, with AdaptVis."
+    )
+    (more,) = each(summary(table(*rows)).rows())
+    assert more.replace("\u00a0", " ") == (
+        "AdaptVis does not beat its control: accuracy 50.0 % without, 75.0 % with it, 73.8 % with its control (one "
+        "weight)."
+    )
+
+
+def test_a_draw_of_its_control_that_is_better_stops_it() -> None:
+    """The mean of two draws is beaten, one of them is not: chance brings as much."""
+    good, other = (
+        asked({"repair": "amplification", "control": "random directions", "draw": d}, fixed(n))
+        for d, n in enumerate((21, 0))
+    )  # fmt: skip
+    repair = asked({"repair": "amplification", "setting": "alpha 4"}, fixed(20))
+    assert verdicts(repair, good, other) == {"amplification": CONTROL}
+    worse = asked({"repair": "amplification", "control": "random directions", "draw": 0}, fixed(5))
+    assert verdicts(repair, worse, other) == {"amplification": WINS}
+
+
+def test_the_control_that_counts_is_the_one_hardest_to_tell_from() -> None:
+    repair = entered("adaptvis", fixed(20), fixed(0), kind="random positions")
+    strong = asked({"repair": "adaptvis", "control": "one weight"}, fixed(20))
+    (row,) = [r for r in summary(table(repair, strong)).rows() if r["verdict"]]
+    assert (row["nearest"], row["lead"], row["verdict"]) == ("one weight", 0.0, CONTROL)
+
+
+def test_no_repair() -> None:
+    rows = (entered("amplification", fixed(2, 1)), entered("norm_rescale", fixed(0, 20), kind="lengths at random"))
+    assert verdicts(*rows) == {"amplification": NOTHING, "norm_rescale": HARMS}
+    assert told(*rows) == (
+        "No repair is worth having on this model: of 80 held-out questions 40 fail; no gain shown with amplification; "
+        "fewer right than without with norm rescaling."
+    )
+
+
+def test_an_upper_bound_is_never_named() -> None:
+    rows = (entered("box_attention", fixed(40), kind="as many tokens elsewhere"),)
+    assert verdicts(*rows) == {"box_attention": BOUND}
+    assert "Worth" not in told(*rows) and "No repair is worth having" in told(*rows)
+    (more,) = each(summary(table(*rows)).rows())
+    assert "100.0\u00a0% beside 50.0\u00a0% is an upper bound" in more
+
+
+def test_too_few_failures_tell_nothing() -> None:
+    before = np.arange(80) >= 9
+    rows = (entered("amplification", np.ones(80, dtype=bool), before),)
+    assert verdicts(*rows, before=before) == {"amplification": FEW}
+    assert told(*rows, before=before) == (
+        "Whether a repair is worth having cannot be told: of 80 held-out questions 9 fail in 9 pictures, too few for a "
+        "comparison after correction."
+    )
+
+
+def test_failures_of_few_pictures_are_too_few() -> None:
+    """The picture is the unit: 40 failures of two pictures are two."""
+    images = [f"picture-{n:03d}" if n < 40 else f"failed-{n % 2}" for n in range(80)]
+    rows = asked({"repair": "none"}, BEFORE, images=images) + entered("adaptvis", fixed(40), images=images)
+    (row,) = [r for r in summary(Table.of(TOURNAMENT, rows)).rows() if r["verdict"]]
+    assert (row["verdict"], row["failed_images"]) == (FEW, 2)
+
+
+def test_a_gain_of_the_free_read_out_alone_is_called_a_change_of_format() -> None:
+    """As published AdaptVis: free text .25 -> .75, and among the options nothing."""
+    free = np.arange(80) < 20
+    rows = entered("adaptvis", fixed(1), fixed(1), free=np.arange(80) < 60)
+    assert verdicts(rows, free=free) == {"adaptvis": FORMAT}
+    assert "a gain of the free read-out only with AdaptVis" in told(rows, free=free)
+    more = " ".join(each(summary(table(rows, free=free)).rows())).replace("\u00a0", " ")
+    assert (
+        "AdaptVis: the free read-out gains 50.0 points, the options gain 1.2 points: 48.8 points are a change of the "
+        "answers' format."
+    ) in more
+    same = entered("adaptvis", fixed(20), free=np.arange(80) < 40)
+    assert "format" not in " ".join(each(summary(table(same, free=free)).rows()))
+
+
+def test_a_repair_that_turns_every_right_into_left_is_seen() -> None:
+    """It corrects the failures of one class with what it takes from the other."""
+    left = np.arange(80) % 2 == 0
+    before = np.where(left, np.arange(80) % 8 == 0, True)  # left: a quarter right; right: all
+    rows = (entered("adaptvis", left, before, kind="one weight"),)
+    frame = {row["class"]: row for row in classes(table(*rows, before=before)).rows()}
+    assert (frame["left"]["before"], frame["left"]["after"], frame["left"]["lost"]) == (0.25, 1.0, False)
+    assert (frame["right"]["before"], frame["right"]["after"], frame["right"]["lost"]) == (1.0, 0.0, True)
+    assert (frame["left"]["given_before"], frame["left"]["given_after"]) == (0.125, 1.0)
+    few = ~left & (np.arange(80) < 78)  # 39 of the other class alone; then all of this one, and half of the other
+    rows = (entered("adaptvis", left | (few & (np.arange(80) < 40)), few, kind="one weight"),)
+    assert verdicts(*rows, before=few) == {"adaptvis": PRICE}
+
+
+def test_classes_of_few_questions_have_no_accuracy() -> None:
+    answers = ["left"] * 74 + ["right"] * 6
+    rows = asked({"repair": "none"}, BEFORE, answers=answers) + entered("adaptvis", fixed(4), answers=answers)
+    frame = {row["class"]: row for row in classes(Table.of(TOURNAMENT, rows)).rows()}
+    assert frame["right"]["questions"] == 6 and frame["right"]["before"] is None and not frame["right"]["lost"]
+
+
+def test_without_one_answer_a_class_nothing_is_said_of_what_is_given() -> None:
+    """The questions about rows: a direction is answered by any colour."""
+    directions = ["left", "above"] * 40
+    answers = [("red", "blue", "green")[n % 3] for n in range(80)]
+    more = {"answers": answers, "directions": directions}
+    rows = asked({"repair": "none"}, BEFORE, **more) + entered("adaptvis", fixed(4), **more)
+    assert {row["given_before"] for row in classes(Table.of(TOURNAMENT, rows)).rows()} == {None}
+
+
+BASE: Row = {
+    "upper_bound": False, "gain": 0.2, "p_nothing_holm": 0.001, "failures": 40, "failed_images": 40, "free_gain": 0.2,
+    "p_free_holm": 0.001, "p_holm": 0.002, "lead": 0.1, "above_draws": True, "lost": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, WINS),
+        ({"upper_bound": True}, BOUND),
+        ({"failures": 9}, FEW),
+        ({"failed_images": 9}, FEW),
+        ({"p_nothing_holm": 0.05, "p_free_holm": 0.5}, NOTHING),
+        ({"p_nothing_holm": 0.05}, FORMAT),
+        ({"p_nothing_holm": 0.05, "free_gain": None, "p_free_holm": None}, NOTHING),
+        ({"p_holm": 0.05}, CONTROL),
+        ({"lead": -0.1}, CONTROL),
+        ({"above_draws": False}, CONTROL),
+        ({"lost": "right (80 to 10 %)"}, PRICE),
+        ({"gain": -0.2}, HARMS),
+        ({"gain": -0.2, "failures": 3}, HARMS),
+    ],
+)
+def test_each_number_can_change_the_verdict(changes: Row, expected: str) -> None:
+    assert verdict(BASE | changes) == expected
+
+
+def test_holm_counts_all_repairs() -> None:
+    """Eight corrected and none broken is p = 1/128: enough for one repair, not for seven."""
+    one = entered("amplification", fixed(8))
+    assert verdicts(one) == {"amplification": WINS}
+    others = [entered(f"other_{n}", fixed(0)) for n in range(6)]
+    assert verdicts(one, *others)["amplification"] == NOTHING
+
+
+def absent(name: str, right: int, trained: str = "no") -> list[Row]:
+    about = {"repair": name, "trained": trained, "setting": "alpha 4"}
+    return asked(about, np.arange(40) < right, part="absent", suite="nearer")
+
+
+@pytest.mark.parametrize(
+    ("after", "trained", "words_"),
+    [
+        (23, "no", "On a relation that this model was not trained on (which of two is nearer, 40 questions, chance 50 "
+         "%) it answers 50.0 % right, and at most 57.5 % with a repair (amplification): a change is shown of none."),
+        (34, "no", "it answers 50.0 % right, and 85.0 % with amplification."),
+        (5, "no", "it answers 50.0 % right, and 12.5 % with amplification."),
+        (20, "unknown", "On a relation of which it is not known whether this model was trained on it"),
+    ],
+)  # fmt: skip
+def test_the_absent_relation(after: int, trained: str, words_: str) -> None:
+    rows = (entered("amplification", fixed(0)), absent("none", 20, trained), absent("amplification", after, trained))
+    *_, last = each(summary(table(*rows)).rows())
+    assert words_ in last.replace("\u00a0", " ")
+
+
+def test_where_no_repair_can_be_tried_that_is_said() -> None:
+    assert told() == "No repair could be tried on this model."
+    with pytest.raises(DataError, match="no repair to draw"):
+        plot(summary(table()))
+
+
+@pytest.mark.slow
+def test_repairs_that_do_nothing_are_named_in_few_studies() -> None:
+    """Six repairs and their controls flip one answer in ten of 80 at random; 200 studies."""
+    rng = np.random.default_rng(0)
+
+    def flipped() -> np.ndarray:
+        return BEFORE ^ (rng.random(80) < 0.1)
+
+    names = ("amplification", "adaptvis", "scalingvis", "norm_rescale", "both_sides", "other")
+    named = sum(WINS in verdicts(*(entered(name, flipped(), flipped()) for name in names)).values() for _ in range(200))
+    assert named <= 0.05 * 200
+
+
+def study(folder: Path, rows: Table) -> None:
+    write_study(folder, study_record("pairs"))
+    summary(rows).write(folder / "tables", "tournament_summary")
+    classes(rows).write(folder / "tables", "tournament_classes")
+
+
+def test_the_report_says_it(tmp_path: Path) -> None:
+    left_out = dict.fromkeys(TOURNAMENT.columns) | {
+        "example_id": "score-000", "image_id": "picture-000", "suite": "pairs", "part": "left out",
+        "repair": "both_sides", "setting": "no single tokens for left and right", "upper_bound": False,
+    }  # fmt: skip
+    rows = table(
+        entered("amplification", fixed(20, 2), fixed(2)), absent("none", 20), absent("amplification", 21), [left_out]
+    )
+    study(tmp_path, rows)
+    said = words(page_of(tmp_path))
+    assert "Pairs: Worth having on this model: amplification." in said
+    assert "both-sides vote was left out: no single tokens for left and right." in said
+    assert "On a relation that this model was not trained on" in said
+    assert "amplification alpha 4 worth having 80" in said
+    assert (tmp_path / "figures" / "tournament.svg").is_file()
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+def test_the_figure_names_every_repair(columns: int | None) -> None:
+    rows = table(
+        entered("amplification", fixed(20, 2), fixed(2)), entered("box_attention", fixed(30)), absent("none", 20),
+        absent("amplification", 21),
+    )  # fmt: skip
+    drawn = to_svg(plot(summary(rows), columns=columns))
+    for text in (
+        "amplification",
+        "(worth having)",
+        "attention to the boxes",
+        "(upper bound)",
+        "which of two is nearer",
+    ):
+        assert text in drawn
+    assert to_svg(plot(rows, columns=columns)) == drawn  # of the rows the same
+
+
+def test_metrics_of_two_studies() -> None:
+    from backsight.results.tournament import RESULT
+
+    frame = table(entered("amplification", fixed(20, 2), fixed(2))).frame
+    corrected, broken = ((metric, metric.rows(frame)) for metric in RESULT.metrics)
+    assert corrected[1][corrected[0].value].mean() == 0.5 and len(corrected[1]) == 40
+    assert broken[1][broken[0].value].mean() == 0.05 and len(broken[1]) == 40
