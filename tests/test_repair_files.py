@@ -254,6 +254,8 @@ def test_wrong_use_of_fit(
 def test_an_earlier_file_is_not_overwritten_by_the_command(command: Command, path: Path) -> None:
     code, _, err = command("repair", "fit", "builtin:plain", "--repair", "amplification", "--out", path)
     assert code == 2 and "is there already" in err
+    code, _, err = command("repair", "fit", "builtin:plain", "--repair", "amplification", "--out", path / "inside")
+    assert code == 2 and "a file, not a folder" in err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -62,8 +63,7 @@ def fit(
     typer.echo(f"backsight: fitting {repair} on {model}", err=True)  # at once: the imports take seconds
     from backsight import repairs
 
-    if out.exists():
-        raise UsageError("The file for the repair is there already", where=out, do="give another, or remove it")
+    _refuse(out)
     chosen = _chosen(repair, setting or [], seed)
     given = own_sets(data, photos, whatsup, vsr, vsr_split)
     vlm = open_model(model, dtype, device, max_pixels)
@@ -107,6 +107,16 @@ def bake(
     split = stored.development
     folder = baking.bake(vlm, stored.fitted, out, fitted_on=f"{split['questions']} questions of {split['name']}")
     typer.echo(str(folder))
+
+
+def _refuse(out: Path) -> None:
+    """UsageError where a repair cannot be written to `out`: before it is fitted, which may take long."""
+    if out.exists():
+        raise UsageError("The file for the repair is there already", where=out, do="give another, or remove it")
+    above = next(path for path in out.absolute().parents if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        got = "a file, not a folder" if not above.is_dir() else "a folder that cannot be written to"
+        raise UsageError("The file for the repair cannot be made here", where=above, got=got, do="give another --out")
 
 
 def _chosen(name: str, settings: list[str], seed: int) -> Repair:
