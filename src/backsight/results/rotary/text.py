@@ -27,7 +27,7 @@ METHOD = (
     "likewise); every other input is as it was. Where ids count tokens in raster order they are exchanged within the "
     "row, and causal order stays. A question whose answer lies along the mirrored coordinate must then have the "
     "opposite answer if it is read from rotary positions, and the plain one if not; one that lies along the other "
-    "coordinate must stay. Asked of questions that are answered right before.",
+    "coordinate must stay. Asked of questions that are answered right before; on and under count as above and below.",
     "Sensitivity: the keys of the image tokens are turned by the angles of a step along columns, rows or both, in "
     "every layer, the queries are not (Beyond Semantics, arXiv 2503.17349, whose index is the change of the image's "
     "share of attention). A turn behind the rotary positions is exact: R(p + d) k = R(d) R(p) k. As a null every pair "
