@@ -42,7 +42,6 @@ LIMITS = (
     "A step moves all image keys together: what is near stays near, so a small effect says that the answer does not "
     "depend on exact distances, not that it does not depend on positions. The mirror asks that.",
 )
-Verdict = tuple[str, str]
 
 
 def first_step(rows: Sequence[Row]) -> int:
