@@ -311,7 +311,7 @@ def test_the_figure_and_the_section_say_what_is_omitted(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("squares"))
     rotary_summary(table).write(tmp_path / "tables", "rotary_summary")
     shown = words(page_of(tmp_path))
-    assert "How much of the answer hangs on the rotary coordinates" in shown
+    assert "How much of the answer depends on the rotary coordinates" in shown
     assert "Squares, above and below: omitted (4 right answers, 10 needed)" in shown
     assert "fewer than 100.0 % with keys turned as far to no position" in shown
     assert (tmp_path / "figures" / "rotary.svg").is_file()

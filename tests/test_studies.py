@@ -28,7 +28,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.studies import Job, Options, Skipped, Store, Study, default_sets
 from backsight.studies import executors as running
-from backsight.studies.defaults import MEASUREMENTS, QUICK, ROWS
+from backsight.studies.defaults import ATTENTION, MEASUREMENTS, QUICK, ROWS
 from backsight.studies.jobs import choices, file_stem, planned, questions
 from backsight.studies.lock import LOCK, refuse_busy
 from backsight.studies.store import Chunk
@@ -510,9 +510,12 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     sets, _ = default_sets(tiny_vlm)
     jobs, _ = plan(tiny_vlm, [s for s in sets if s.name != "objects"], MEASUREMENTS, limit=24)
     kinds = {name: {j.kind for j in jobs if j.set_name == name} for name in {j.set_name for j in jobs}}
-    assert kinds["squares"] == {*ROWS, "creg", "knockout"}
+    assert kinds["squares"] == {*ROWS, "gap", "permutation", *ATTENTION, "rotary", "creg", "knockout"}
     assert kinds["pairs"] == {"behaviour", "creg"} and kinds["jittered_shapes"] == {"behaviour"}
-    assert kinds["pairs_a"] == {"pathways", "creg", "occlusion", "flip", "moved", "priors", "text", "resolution"}
+    assert kinds["pairs_a"] == {
+        "gap", "pathways", "permutation", "embeddingnorms", *ATTENTION, "rotary", "priors", "text", "resolution",
+        "creg", "occlusion", "flip", "moved",
+    }  # fmt: skip
     assert kinds["pairs_textured_a"] == {"creg"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
     assert kinds["tabletop_a"] == {"behaviour", "gap", "pathways", "priors", "creg"}
@@ -521,7 +524,7 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
-        "behaviour", "pathways", "probes", "probemaps", "amplify", "creg", "occlusion",
+        "behaviour", "pathways", "probes", "probemaps", "rotary", "amplify", "creg", "occlusion",
     }  # fmt: skip
 
 

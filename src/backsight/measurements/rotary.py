@@ -1,4 +1,4 @@
-"""How much of an answer hangs on the rotary coordinates that the language model is given.
+"""How much of an answer depends on the rotary coordinates that the language model is given.
 
 Two interventions, in both of which pixels, tokens and their order stay. The counterfactual mirrors the column (or row)
 coordinate in the position ids of the image tokens: a model that reads left and right from them must answer as if the

@@ -167,13 +167,13 @@ def rotary_kinds(decoder: nn.Module) -> list[str | None]:
 def turns(decoder: nn.Module, ids: Tensor, kind: str | None = None) -> tuple[Tensor, Tensor]:
     """Cosine and sine (batch, position, features) of the turns by position ids, which are given as to the model.
 
-    What a model scales both by is taken out. CannotAnswer where the angles of an id hang on how long a prompt is.
+    What a model scales both by is taken out. CannotAnswer where the angles of an id depend on how long a prompt is.
     """
     module: Any = rotary(decoder)
     named = getattr(module, "rope_type", "")
     stated = named.get(kind, "") if isinstance(named, dict) else named
     if any(word in str(stated) for word in ("dynamic", "longrope")):
-        raise CannotAnswer("The rotary angles of this model hang on the length of the prompt", got=str(stated))
+        raise CannotAnswer("The rotary angles of this model depend on the length of the prompt", got=str(stated))
     like = torch.empty(0, device=ids.device)
     cosine, sine = module(like, ids, **({} if kind is None else {"layer_type": kind}))
     if cosine.ndim == 4:  # an axis of ids each, which some releases share out in the attention itself

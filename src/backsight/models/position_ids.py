@@ -171,7 +171,7 @@ def rotated(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def confirm(vlm: Seam, keys: Tensor, others: Tensor, step: Tensor) -> None:
     """CannotAnswer unless keys that are turned by a step are those that position ids moved by it gave.
 
-    `keys` and `others` (row, key_value_head, head_dim) are of the first decoder block, whose keys hang on embeddings
+    `keys` and `others` (row, key_value_head, head_dim) are of the first decoder block, whose keys depend on embeddings
     and ids only; `step` is (axis, row) or (row,), the difference of the ids.
     """
     ids = step[..., None, :]

@@ -18,7 +18,7 @@ ANCHOR = "figure-rotary"
 
 
 def rotary(study: Study) -> common.Part | None:
-    """The section, and how much of the answer hangs on the rotary coordinates; None without the summary."""
+    """The section, and how much of the answer depends on the rotary coordinates; None without the summary."""
     rows = study.rows("rotary_summary")
     if not rows:
         return None

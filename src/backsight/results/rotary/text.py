@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 QUESTIONS = {"column": "left and right", "row": "above and below"}
 OTHER = {"column": "row", "row": "column"}
 MAJORITY = 0.5
-TITLE = "How much of the answer hangs on the rotary coordinates"
+TITLE = "How much of the answer depends on the rotary coordinates"
 LEAD = "Coordinates of the image tokens mirrored in the language model, while pixels and the order of tokens stay:"
 CAPTION = (
     "Left: questions answered right, asked again with one coordinate of the image tokens mirrored in the language "
@@ -27,7 +27,7 @@ METHOD = (
     "likewise); every other input is as it was. Where ids count tokens in raster order they are exchanged within the "
     "row, and causal order stays. A question whose answer lies along the mirrored coordinate must then have the "
     "opposite answer if it is read from rotary positions, and the plain one if not; one that lies along the other "
-    "coordinate must stay. Asked of questions that are answered right before.",
+    "coordinate must stay. Asked of questions that are answered right before; on and under count as above and below.",
     "Sensitivity: the keys of the image tokens are turned by the angles of a step along columns, rows or both, in "
     "every layer, the queries are not (Beyond Semantics, arXiv 2503.17349, whose index is the change of the image's "
     "share of attention). A turn behind the rotary positions is exact: R(p + d) k = R(d) R(p) k. As a null every pair "
@@ -40,9 +40,8 @@ LIMITS = (
     "An answer that stays need not come from the vision encoder: causal order, which the mirror leaves, tells "
     "positions too.",
     "A step moves all image keys together: what is near stays near, so a small effect says that the answer does not "
-    "hang on exact distances, not that it does not hang on positions. The mirror asks that.",
+    "depend on exact distances, not that it does not depend on positions. The mirror asks that.",
 )
-Verdict = tuple[str, str]
 
 
 def first_step(rows: Sequence[Row]) -> int:
@@ -70,9 +69,9 @@ def verdict(mirrored: Row, stays: Row) -> str:
 WORDS = {
     "follows": "they are read from the rotary coordinates",
     "in part": "they are read from the rotary coordinates in part",
-    "stays": "they do not hang on the rotary coordinates",
-    "disturbed": "they hang on the rotary coordinates and are lost with them, without a mirror image",
-    "cannot tell": "the questions do not tell whether they hang on the rotary coordinates",
+    "stays": "they do not depend on the rotary coordinates",
+    "disturbed": "they depend on the rotary coordinates and are lost with them, without a mirror image",
+    "cannot tell": "the questions do not tell whether they depend on the rotary coordinates",
 }
 
 
@@ -106,15 +105,17 @@ def budget_sentence(ranges: Mapping[str, float], rows: Mapping[tuple[str, str, s
     wide = max(QUESTIONS, key=lambda along: ranges[along])
     near, far = (column, row) if wide == "column" else (row, column)
     if near["low"] > far["high"]:
-        told = "The axis with the larger range follows its coordinates more"
+        relation = "The axis with the larger range follows its coordinates more"
     elif far["low"] > near["high"]:
-        told = "The axis with the smaller range follows its coordinates more: the range bounds what rotation can tell"
+        relation = (
+            "The axis with the smaller range follows its coordinates more: the range bounds what rotation can tell"
+        )
     else:
-        told = "By their intervals the two axes do not follow differently"
+        relation = "By their intervals the two axes do not follow differently"
     return (
         f"Rotary phase range of the language model, at most: {ranges['column']:.3g} radians over the columns and "
         f"{ranges['row']:.3g} over the rows; mirrored are {percent(column['value'])} of the answers of left and right "
-        f"and {percent(row['value'])} of above and below. {told}"
+        f"and {percent(row['value'])} of above and below. {relation}"
     )
 
 
