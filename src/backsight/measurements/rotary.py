@@ -28,9 +28,9 @@ from backsight.measurements.base import Measurement, Row, Samples
 from backsight.models import position_ids
 from backsight.models.facts import ModelFacts
 from backsight.models.families.common import ONE_GRID, ROTARY
-from backsight.models.hooks import Recording
 from backsight.models.position_ids import Axis
 from backsight.models.prompts import Batch
+from backsight.models.recording import Recording
 from backsight.models.vlm import VLM
 from backsight.results import Result, rotary
 from backsight.stimuli.isolated import alternatives

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,36 +18,12 @@ from torch import Tensor, nn
 from backsight.errors import EditError, UsageError
 from backsight.models import attention, blocks
 from backsight.models.families.common import capped
+from backsight.models.recording import GradFrom, Recording
+from backsight.models.selection import edited, selected
 from backsight.models.sites import SITES, Call, Edit, Parts, Positions, SiteName
 
-GradFrom = int | Literal["vision"] | None
 # Of a call's positional and keyword arguments: what becomes of its logits (batch, position, vocabulary), or None.
 Around = Callable[[tuple[Any, ...], dict[str, Any]], Callable[[Tensor], Tensor] | None]
-
-
-@dataclass
-class Recording:
-    """What was seen at some sites in the latest call of the model: `recording["resid_pre", 3]`.
-
-    Values are (batch, position, d_model) for "all" positions, else the selected rows (row, d_model) in batch-major
-    order. With `grad_from`, the residual stream before that layer is a leaf, or with "vision" what the last block of
-    the vision encoder gives: gradients stop there.
-    """
-
-    sites: tuple[SiteName, ...]
-    layers: frozenset[int] | None
-    positions: Positions
-    grad_from: GradFrom
-    values: dict[tuple[SiteName, int], Tensor] = field(default_factory=dict)
-
-    def __getitem__(self, key: tuple[SiteName, int]) -> Tensor:
-        if key not in self.values:
-            raise EditError("Nothing was recorded there", where=key, got=f"{len(self.values)} other sites and layers")
-        return self.values[key]
-
-    def wants(self, site: SiteName, layer: int) -> bool:
-        """Whether this site and layer is recorded."""
-        return site in self.sites and (self.layers is None or layer in self.layers)
 
 
 class Hooks:
@@ -358,58 +334,21 @@ class Hooks:
             return value
         for edit in self.edits:
             if edit.at(site, layer) and (call.past == 0 or edit.decoded):
-                value = self._edited(edit, value, call)
+                new = edited(edit, value, call, self.image_token_id)
+                if new is not None:
+                    value = new
+                    self.applied[id(edit)] += 1
         ends = site == "vision" and layer == len(self.parts.vision_blocks) - 1
         leaf: GradFrom = layer if site == "resid_pre" else "vision" if ends else None
         if leaf is not None and call.past == 0 and any(r.grad_from == leaf for r in self.recordings):
             value = value.detach().requires_grad_(True)
         for recording in self.recordings:
             if recording.wants(site, layer) and call.past == 0:
-                mask = None if site == "vision" else self._mask(recording.positions, site, value, call)
+                mask = None
+                if site != "vision":
+                    mask = selected(recording.positions, site, value, call, self.image_token_id)
                 recording.values[site, layer] = value if mask is None else value[mask]
         return value
-
-    def _edited(self, edit: Edit, value: Tensor, call: Call) -> Tensor:
-        mask = None if edit.site == "vision" else self._mask(edit.positions, edit.site, value, call)
-        if edit.site == "vision":
-            new = edit.apply(value)
-        elif edit.keys is not None:
-            seen = self._pairs(edit, mask, value, call)
-            if not seen.any():
-                return value
-            by_key = value.transpose(2, 3)  # (batch, query, key, head)
-            changed = edit.apply(by_key[seen], *_by_row(edit, call, seen))
-            new = by_key.masked_scatter(_like(seen, by_key), changed).transpose(2, 3)
-        elif mask is None:
-            every = torch.ones(value.shape[:2], dtype=torch.bool, device=value.device)
-            new = edit.apply(value.flatten(0, 1), *_by_row(edit, call, every)).view_as(value)
-        elif not mask.any():
-            return value
-        else:
-            new = value.masked_scatter(_like(mask, value), edit.apply(value[mask], *_by_row(edit, call, mask)))
-        self.applied[id(edit)] += 1
-        return new
-
-    def _pairs(self, edit: Edit, queries: Tensor | None, scores: Tensor, call: Call) -> Tensor:
-        """(batch, query, key), true where an edit of scores (batch, query, head, key) with `keys` acts."""
-        batch, length, _, width = scores.shape
-        assert edit.keys is not None
-        keys = call.mask(edit.keys, length, self.image_token_id)
-        every = torch.ones(batch, length, dtype=torch.bool, device=scores.device)
-        seen = every if keys is None else keys.to(scores.device)
-        if width > length:  # a cache of fixed length: what stands behind the prompt is no key of it
-            seen = torch.cat([seen, seen.new_zeros(batch, width - length)], 1)
-        return (every if queries is None else queries)[:, :, None] & seen[:, None, :]
-
-    def _mask(self, positions: Positions, site: SiteName, value: Tensor, call: Call) -> Tensor | None:
-        if site == "image_embeds" and isinstance(positions, str) and positions == "all":
-            positions = "image"
-        if call.past > 0:  # a decoded token: the last position is the only one there is
-            if isinstance(positions, str) and positions in ("all", "last"):
-                return None
-            return torch.zeros(value.shape[:2], dtype=torch.bool, device=value.device)
-        mask = call.mask(positions, value.shape[1], self.image_token_id)
-        return mask if mask is None else mask.to(value.device)
 
 
 @contextmanager
@@ -426,19 +365,3 @@ def at_block(model: Any, layer: int, act: Callable[[Tensor], Tensor | None]) -> 
         yield
     finally:
         handle.remove()
-
-
-def _like(mask: Tensor, value: Tensor) -> Tensor:
-    return mask.view(*mask.shape, *[1] * (value.ndim - mask.ndim)).expand_as(value)
-
-
-def _by_row(edit: Edit, call: Call, chosen: Tensor) -> list[Tensor]:
-    """What an edit's function takes beside the rows: what its gate gives for each row's prompt, and which that is."""
-    if edit.gate is None and not edit.by_prompt:
-        return []
-    prompts = chosen.nonzero()[:, 0]
-    more = [prompts] if edit.by_prompt else []
-    if edit.gate is None:
-        return more
-    assert call.logits is not None
-    return [edit.gate(call.logits).to(chosen.device)[prompts], *more]

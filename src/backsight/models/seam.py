@@ -24,8 +24,9 @@ from backsight.models.families import Family, family_of
 from backsight.models.families.common import capped
 from backsight.models.findings import Tried
 from backsight.models.flops import Call, Flops, Ledger, Seen, Work
-from backsight.models.hooks import GradFrom, Hooks, Recording
+from backsight.models.hooks import Hooks
 from backsight.models.prompts import Batch, Prompter
+from backsight.models.recording import GradFrom, Recording
 from backsight.models.sites import Edit, Parts, Positions, SiteName
 
 
