@@ -94,7 +94,8 @@ METHOD = (
     "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
     "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
     "prompt (or, as an option, to their mean over positions and questions of the first half). The control are as many "
-    "heads drawn from the same layers, of others where a layer has no more; answers are the mean over the draws.",
+    "others drawn from the same layers, of which no more than half of the heads are chosen; answers are the mean over "
+    "the draws.",
     "Differences of accuracy are paired, with intervals and a randomisation test over pictures; all comparisons of a "
     "suite are corrected together (Holm).",
 )
