@@ -222,12 +222,10 @@ def section(study: Study) -> common.Part | None:
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "heads", {row["suite"] for row in rows}),
     )  # fmt: skip
-    of = groups(study.tables[SUMMARY.name].frame, ["suite", "prompt"])
-    statements = []
-    for (suite, prompt), _ in of:
-        mine = [row for row in rows if (row["suite"], row["prompt"]) == (suite, prompt)]
-        statements.append(Statement(sentence(suite_words(mine[0], study.titles), mine), "figure-heads"))
-    return common.Part(made, Answer("Do answers depend on the heads that look", LEAD, tuple(statements)))
+    of = [[row for row in rows if (row["suite"], row["prompt"]) == key]
+          for key in dict.fromkeys((row["suite"], row["prompt"]) for row in rows)]  # fmt: skip
+    statements = tuple(Statement(sentence(suite_words(g[0], study.titles), g), "figure-heads") for g in of)
+    return common.Part(made, Answer("Do answers depend on the heads that look", LEAD, statements))
 
 
 def sentence(title: str, rows: Sequence[Row]) -> str:
