@@ -289,6 +289,12 @@ def test_random_heads_are_of_the_same_layers() -> None:
     assert len(set(both)) == 2 and {layer for layer, _ in both} <= {1, 2}
 
 
+def test_no_layer_gives_more_than_half_of_its_heads() -> None:
+    ranked = [(0, 0), (0, 3), (0, 1), (2, 1), (1, 0)]
+    assert of_heads._spread(ranked, 3, of_heads.most_of(4)) == [(0, 0), (0, 3), (2, 1)]
+    assert of_heads._spread(ranked, 2, of_heads.most_of(1)) == [(0, 0), (2, 1)]
+
+
 def test_halves_share_no_picture_and_means_are_means(tiny_vlm: VLM) -> None:
     items = stimuli.pairs(scenes=8).where(lambda e: e.tags["prompt"] in "AB")
     first, second = of_heads._halves(list(items), 0)

@@ -47,7 +47,8 @@ By = dict[Head, dict[str, Scores]]  # by head and target
 
 @dataclass(frozen=True)
 class Heads(OfAttention):
-    """Answers with the `top` heads ablated that find the boxes best, and with `draws` times as many others.
+    """Answers with the `top` heads ablated that find the boxes best, at most half of a layer's, and with `draws` times
+    as many others of the same layers.
 
     One row a question of the second half, and condition: plain, chosen, random. `ablations` are zero, and mean: the
     mean of a head's output over positions and questions of the first half.
@@ -85,7 +86,8 @@ class Heads(OfAttention):
         facts.check_options(replace(samples, items=tuple(boxed), scoring="token"))
         if len({e.image_id for e in boxed}) < FEWEST or not all(_halves(boxed, self.seed)):
             raise CannotAnswer("Too few pictures to choose heads on some and ablate them on others", got=len(boxed))
-        if (there := facts.n_layers * facts.text.heads) < 2 * self.top:
+        there = facts.n_layers * facts.text.heads
+        if there < 2 * self.top or facts.n_layers * most_of(facts.text.heads) < self.top:
             raise CannotAnswer("The model has too few heads for as many random ones beside", got=there)
 
     def cost(self, facts: ModelFacts, samples: Samples) -> float:
@@ -122,10 +124,10 @@ class Heads(OfAttention):
         by_question = [by for batch in self._batches(first) for _, by in self._looked(vlm, batch)]
         on_first = _mean(by_question)
         ranked = sorted(on_first, key=lambda head: (-_gain(on_first[head]), head))
-        chosen = ranked[: self.top]
+        count = 1 + max(head for _, head in on_first)
+        chosen = _spread(ranked, self.top, most_of(count))
         sets = [("chosen", 0, chosen)]
         sets += [("random", draw, self._others(chosen, ranked, draw)) for draw in range(self.draws)]
-        count = 1 + max(head for _, head in on_first)
         means = self._means(vlm, first, {layer for _, _, some in sets for layer, _ in some})
         rows: list[Row] = []
         for batch in self._batches(second):
@@ -160,7 +162,7 @@ class Heads(OfAttention):
         return list(zip(recorded.logits, of.values(), strict=True))
 
     def _others(self, chosen: Sequence[Head], every: Sequence[Head], draw: int) -> list[Head]:
-        """As many other heads, each of a chosen one's layer; of any where that layer has no more."""
+        """As many other heads, each of a chosen one's layer; of any where that layer has a single head."""
         rng = np.random.default_rng([self.seed, draw])
         left = sorted(set(every) - set(chosen))
         taken: list[Head] = []
@@ -188,6 +190,20 @@ class Heads(OfAttention):
 
 
 PLAIN: Row = dict.fromkeys(("ablation", "draw", "heads", "auroc", "gray", "auroc_first")) | {"condition": "plain"}
+
+
+def most_of(heads_: int) -> int:
+    """How many of a layer's heads are chosen at most: half of them, so that as many others are left beside."""
+    return max(1, heads_ // 2)
+
+
+def _spread(ranked: Sequence[Head], count: int, most: int) -> list[Head]:
+    """The first `count` heads of which no layer has more than `most`."""
+    chosen: list[Head] = []
+    for head in ranked:
+        if len(chosen) < count and sum(layer == head[0] for layer, _ in chosen) < most:
+            chosen.append(head)
+    return chosen
 
 
 def _boxed(samples: Samples | Sequence[Example]) -> list[Example]:

@@ -94,7 +94,8 @@ METHOD = (
     "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
     "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
     "prompt (or, as an option, to their mean over positions and questions of the first half). The control are as many "
-    "heads drawn from the same layers, of others where a layer has no more; answers are the mean over the draws.",
+    "others drawn from the same layers, of which no more than half of the heads are chosen; answers are the mean over "
+    "the draws.",
     "Differences of accuracy are paired, with intervals and a randomisation test over pictures; all comparisons of a "
     "suite are corrected together (Holm).",
 )
@@ -221,12 +222,10 @@ def section(study: Study) -> common.Part | None:
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "heads", {row["suite"] for row in rows}),
     )  # fmt: skip
-    of = groups(study.tables[SUMMARY.name].frame, ["suite", "prompt"])
-    statements = []
-    for (suite, prompt), _ in of:
-        mine = [row for row in rows if (row["suite"], row["prompt"]) == (suite, prompt)]
-        statements.append(Statement(sentence(suite_words(mine[0], study.titles), mine), "figure-heads"))
-    return common.Part(made, Answer("Do answers depend on the heads that look", LEAD, tuple(statements)))
+    of = [[row for row in rows if (row["suite"], row["prompt"]) == key]
+          for key in dict.fromkeys((row["suite"], row["prompt"]) for row in rows)]  # fmt: skip
+    statements = tuple(Statement(sentence(suite_words(g[0], study.titles), g), "figure-heads") for g in of)
+    return common.Part(made, Answer("Do answers depend on the heads that look", LEAD, statements))
 
 
 def sentence(title: str, rows: Sequence[Row]) -> str:

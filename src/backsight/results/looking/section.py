@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from backsight.maths.comparison import DRAWS
 from backsight.maths.grouping import spans
 from backsight.results import by_head
 from backsight.results.drawing.style import counted
@@ -38,6 +39,8 @@ METHOD = (
 LIMITS = (
     "Attention that finds a box is no evidence that the answer uses it: what the heads contribute is told by ablating "
     "them.",
+    f"The randomisation test knows no p-value below 1 / {DRAWS + 1:,}, so that of some thousand heads none can pass it "
+    "after correction; the mean over a layer's heads can.",
     "Wrong answers are wrong for many reasons; that attention found the box in them speaks for none.",
 )
 
