@@ -97,7 +97,8 @@ def sequences(count: int) -> ExampleSet:
     "measurement",
     [
         Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"), Tournament(repairs=("amplification", "scalingvis"), draws=1, absent=2, method="adamw"),
+        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        Tournament(repairs=("amplification", "scalingvis"), draws=1, absent=2, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip
