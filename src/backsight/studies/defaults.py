@@ -57,7 +57,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     # Without integrated gradients, which cost more than all the rest.
     Flip(max_samples=24, methods=CHEAP),
     Moved(max_samples=24, methods=CHEAP),
-    Tournament(max_samples=128),
+    Tournament(max_samples=100),
 )
 # The quick study: a figure wants ten samples (`maths/grouping.py`), most measurements have one for each of four
 # directions, and probes are scored on a quarter of the pictures. Squares stands for the suites of rows.
@@ -74,11 +74,11 @@ QUICK = Quick(
         **dict.fromkeys(("probes", "probemaps"), 112),
         **dict.fromkeys(("creg", "occlusion", "flip", "moved"), 16),
         "knockout": 12,
-        "tournament": 128,
+        "tournament": 100,
     },
     without={
         "amplify": "the quick study has too few failures to repair: it takes some 400 questions",
-        "tournament": "the quick study has too few failures to compare repairs on: it takes some 130 questions",
+        "tournament": "the quick study has too few failures to compare repairs on: it takes some 100 questions",
         "creg/pairs": "the quick study has too few questions of each of three prompts; pairs_a asks with prompt A",
         **{
             f"{kind}/{name}": _ONE_SUITE
