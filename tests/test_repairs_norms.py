@@ -76,3 +76,7 @@ def test_a_fit_takes_its_lengths_from_the_development_split() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(UsageError, match="token, fixed"):
         repairs.NormRescale("layer")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="token, fixed"):
+        Rescaled(1.0, 1.0, "layer")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="image 0, clip -1"):
+        Rescaled(1.0, 0.0, "fixed", -1.0)

@@ -151,13 +151,13 @@ def test_options_of_several_tokens_see_the_repair_of_the_prompt(qwen: VLM, quest
         torch.testing.assert_close(scored, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_random_target_has_as_many_columns_and_depends_on_the_prompt_alone() -> None:
+def test_a_random_target_has_as_many_columns_and_depends_on_nothing_but_the_prompt() -> None:
     ids = torch.tensor([[0, 0, 9, 9, 9, 1, 2, 3], [9, 9, 1, 4, 5, 6, 7, 8]])
     seen = torch.tensor([[0, 0, 1, 1, 1, 1, 1, 1], [1] * 8])
     chosen = Call(ids, seen, 0).mask(AnyTokens(5), 8, 9)
     assert chosen is not None and chosen.sum(1).tolist() == [3, 2] and not chosen[0, :2].any()
-    alone = Call(ids[:1, 2:], seen[:1, 2:], 0).mask(AnyTokens(5), 6, 9)
-    assert alone is not None and torch.equal(alone[0], chosen[0, 2:])  # whatever the padding
+    unpadded = Call(ids[:1, 2:], seen[:1, 2:], 0).mask(AnyTokens(5), 6, 9)
+    assert unpadded is not None and torch.equal(unpadded[0], chosen[0, 2:])  # whatever the padding
     tail = torch.ones_like(ids)
     longer = Call(torch.cat([ids, tail], 1), torch.cat([seen, tail], 1), 0, behind=8)
     behind = longer.mask(AnyTokens(5), 16, 9)
@@ -261,6 +261,7 @@ def test_a_fit_is_that_of_running_the_gate(qwen: VLM) -> None:
         (lambda: repairs.BoxAttention(0.0), "strength"),
         (lambda: repairs.BoxAttention(21.0), "at most 20"),
         (lambda: ScaledAttention(20.0), "outside of its range"),
+        (lambda: AttendedBoxes(-1.0), "strength"),
         (lambda: AdaptedAttention(2.0, 0.5, 1.5), "a probability"),
     ],
 )

@@ -171,6 +171,7 @@ def plain_model() -> VLM:
     return bs.load("builtin:plain")
 
 
+@pytest.mark.slow
 def test_a_vote_keeps_the_answers_of_a_model_that_is_right(plain_model: VLM) -> None:
     """Rows whose answer is a colour or a thing, and pairs in the three forms of numbered options."""
     for examples in (stimuli.squares().limit(16), stimuli.objects().limit(16), stimuli.pairs().limit(24)):

@@ -202,13 +202,14 @@ class Hooks:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """No edit and no recording sees what runs inside the context."""
-        edits, recordings = self.edits, self.recordings
-        self.edits, self.recordings = [], []
+        """No edit, no recording and no vote sees what runs inside the context."""
+        edits = self.edits
+        self.edits = []
         try:
-            yield
+            with self.aside():
+                yield
         finally:
-            self.edits, self.recordings = edits, recordings
+            self.edits = edits
 
     def observe(self, module: nn.Module, *, before: Any, after: Any = None) -> list[Any]:
         """Handles of plain observers of a module, for `replay`; the caller removes them.

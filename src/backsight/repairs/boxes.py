@@ -40,6 +40,9 @@ class AttendedBoxes(OfScores):
     strength: float
     elsewhere: int | None = None
 
+    def __post_init__(self) -> None:
+        _demand_strength(self.strength)
+
     @property
     def group(self) -> str:
         """Constants on top of scores commute."""
@@ -86,11 +89,8 @@ class BoxAttention(Repair):
     strength: float | None = None
 
     def __post_init__(self) -> None:
-        if self.strength is not None and not 0 < self.strength <= LARGEST:
-            raise UsageError(
-                "The strength of attention is outside of its range", got=self.strength,
-                do=f"give more than 0 and at most {LARGEST:g}",
-            )  # fmt: skip
+        if self.strength is not None:
+            _demand_strength(self.strength)
 
     def fit(self, vlm: VLM, examples: ExampleSet) -> AttendedBoxes:
         """The strength that answers most of the development split right; UsageError where that is empty, CannotAnswer
@@ -104,6 +104,14 @@ class BoxAttention(Repair):
             return tried[0]
         right = [float(choosing.outcome(vlm, examples, one).right.mean()) for one in tried]
         return choosing.best((one, share, one.strength) for one, share in zip(tried, right, strict=True))
+
+
+def _demand_strength(strength: float) -> None:
+    if not 0 < strength <= LARGEST:
+        raise UsageError(
+            "The strength of attention is outside of its range", got=strength,
+            do=f"give more than 0 and at most {LARGEST:g}",
+        )  # fmt: skip
 
 
 def named(example: Example) -> tuple[str, ...]:

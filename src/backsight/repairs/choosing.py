@@ -1,7 +1,7 @@
 """Choosing a repair's numbers on a development split: what is right there, and how ties are broken.
 
 Answers are read off the options (tokens, or whole sequences where tokens do not tell them apart). By the free read-out
-a repair may win by a change of the answer's format alone.
+a repair may win by nothing but a change of the answer's format.
 """
 
 from __future__ import annotations

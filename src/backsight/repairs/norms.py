@@ -6,6 +6,7 @@ trained: a rescale of a model that was not trained with it is another interventi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -42,6 +43,13 @@ class Rescaled(Fitted):
     mode: Mode = "token"
     clip: float | None = None
     dealt: int | None = None
+
+    def __post_init__(self) -> None:
+        _demand_mode(self.mode)
+        lengths = {"text": self.text, "image": self.image, "clip": 1.0 if self.clip is None else self.clip}
+        wrong = [f"{name} {value:g}" for name, value in lengths.items() if not 0 < value < math.inf]
+        if wrong:
+            raise UsageError("A length of embeddings is positive", got=", ".join(wrong), do="fit it to a model")
 
     def __call__(self, states: Tensor, prompts: Tensor | None = None) -> Tensor:
         """The image embeddings (image_token, d_model) rescaled; `prompts` says whose they are, None of one picture."""
@@ -93,8 +101,7 @@ class NormRescale(Repair):
     clip: bool = True
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError("There is no such mode of rescaling", got=self.mode, do=f"choose from: {', '.join(MODES)}")
+        _demand_mode(self.mode)
 
     def fit(self, vlm: VLM, examples: ExampleSet) -> Rescaled:
         """The lengths on the development split, of which no answer is asked; UsageError where it is empty."""
@@ -117,3 +124,8 @@ def lengths(vlm: VLM, examples: ExampleSet) -> tuple[Tensor, Tensor]:
         if new:
             image += [e.float().norm(dim=-1) for e in embeds.of_pictures(vlm, list(new.values()), vlm.call(batch))]
     return torch.cat(text).cpu(), torch.cat(image).cpu()
+
+
+def _demand_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise UsageError("There is no such mode of rescaling", got=mode, do=f"choose from: {', '.join(MODES)}")

@@ -1,7 +1,7 @@
 """What a family is, and what most families share: the common Hugging Face way, as defaults of its fields.
 
-A family is data, at most three small functions (the token grid of a picture, image features, where the parts are) and
-a set of capabilities. Measurements declare the capabilities that they need, and ask for no family by name.
+A family is data, at most four small functions (the token grid of a picture, image features, where the parts are, pixels
+redrawn) and a set of capabilities. Measurements declare the capabilities that they need, and ask for no family by name.
 """
 
 from __future__ import annotations
