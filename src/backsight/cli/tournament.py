@@ -107,6 +107,7 @@ def _summaries(folder: Path) -> Table:
 def _print(summary: Table, *, as_json: bool) -> None:
     """The sentence of each set, then a line a repair; as JSON the rows and the sentences."""
     from backsight.results.tournament import each, sentence
+    from backsight.results.tournament.schema import LEFT_OUT, called
 
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in summary.rows():
@@ -117,26 +118,33 @@ def _print(summary: Table, *, as_json: bool) -> None:
         return
     for suite, of in rows.items():
         open_console(stderr=False).print(_table(suite, of))
-        typer.echo("\n".join((sentence(of), *each(of))))
+        left = (f"{called(row['repair'])} was left out: {row['setting']}." for row in of if row["part"] == LEFT_OUT)
+        typer.echo("\n".join((sentence(of), *each(of), *left)))
+
+
+NUMBERS = {
+    "right": "accuracy", "free": "free", "corrected": "corrected", "broken": "broken", "p (none)": "p_nothing_holm",
+    "p (control)": "p_control_holm", "cost": "cost",
+}  # fmt: skip
 
 
 def _table(suite: str, rows: list[dict[str, Any]]) -> Any:
+    """What fits 80 columns; what was chosen, intervals and verdicts stand in report and JSON."""
     from rich.table import Table
 
     from backsight.results.tournament.schema import LEFT_OUT, SCORE, called
 
-    right = ("questions", "accuracy", "free", "corrected", "broken", "p, nothing", "p, control", "cost")
-    table = Table(title=f"{suite}: held-out questions")
-    for name in ("repair", "chosen", "verdict"):
-        table.add_column(name)
-    for name in right:
-        table.add_column(name, justify="right")
+    asked = [row for row in rows if row["part"] == SCORE]
+    title = f"{suite}: {asked[0]['questions']} held-out questions, {asked[0]['failures']} failures"
+    table = Table(title=title, box=None, title_justify="left", padding=(0, 1))
+    table.add_column("repair", no_wrap=True)
+    for name in NUMBERS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in asked:
+        name = called(row["repair"]) if row["control"] is None else f"- {row['control']}"
+        cells = ("" if row[n] is None else f"{row[n]:.2f}" for n in NUMBERS.values())
+        table.add_row(name, *cells)
     for row in rows:
-        if row["part"] == SCORE:
-            name = called(row["repair"]) if row["control"] is None else f"  {row['control']}"
-            numbers = (row[n] for n in ("accuracy", "free", "corrected", "broken", "p_nothing_holm", "p_control_holm"))
-            cells = ("–" if n is None else f"{n:.3f}" for n in (*numbers, row["cost"]))
-            table.add_row(name, row["setting"] or "", row["verdict"] or "", str(row["questions"]), *cells)
-        elif row["part"] == LEFT_OUT:
-            table.add_row(called(row["repair"]), row["setting"], LEFT_OUT, *["–"] * len(right))
+        if row["part"] == LEFT_OUT:
+            table.add_row(f"{called(row['repair'])}: {LEFT_OUT}")
     return table

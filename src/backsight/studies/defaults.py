@@ -73,7 +73,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Text(max_samples=24),
     Resolution(max_samples=48),
     Amplify(every=3),
-    Tournament(max_samples=128),
+    Tournament(max_samples=100),
     Creg(max_samples=42),
     Occlusion(max_samples=20, varied=0.5, batch=8),  # as CREG has, so that the quick study records once for both
     Knockout(max_samples=12),

@@ -87,7 +87,7 @@ def _table(study: Study, rows: list[Row]) -> Grid:
         tried = row["verdict"] is not None
         shares = (
             with_interval(row[one], row[f"{one}_low"], row[f"{one}_high"])
-            for one in ("corrected", "broken", "gain", "lead")
+            for one in ("corrected", "broken", "gain", "free_gain", "lead")
         )
         tests = (p_value(row[one]) if tried else "–" for one in ("p_nothing_holm", "p_control_holm"))
         lines.append(
@@ -99,8 +99,8 @@ def _table(study: Study, rows: list[Row]) -> Grid:
         )  # fmt: skip
     columns = (
         "Questions of", "Repair or – control", "As chosen", "Verdict", "Questions", "Accuracy", "Free read-out",
-        "Failures corrected", "Right answers broken", "Gain over nothing", "Lead over its control", "p, nothing",
-        "p, control", "Cost",
+        "Failures corrected", "Right answers broken", "Gain over nothing", "Gain, read freely", "Lead over its control",
+        "p, nothing", "p, control", "Cost",
     )  # fmt: skip
     note = (
         "p: after Holm's correction over the repairs of a set. The lead is over the control that is hardest to tell "

@@ -67,7 +67,7 @@ def _part(asked: pd.DataFrame, suite: str, part: str, lost: Mapping[str, str], s
     for row in tried:
         row |= values.beside(row["repair"], [r for r in found if r["repair"] == row["repair"] and r["control"]])
         row["lost"] = lost.get(row["repair"])
-    _corrected(tried)
+    corrected(tried)
     for row in tried:
         row["verdict"] = verdict(row, smallest) if part == of.SCORE else _supplied(row, smallest)
     return found
@@ -149,7 +149,7 @@ class Answers:
         return float(rows.assign(value=rows["correct"].astype(float)).groupby("draw")["value"].mean().max())
 
 
-def _corrected(tried: list[Row]) -> None:
+def corrected(tried: list[Row]) -> None:
     """Holm's correction over the repairs of a part; an upper bound is no candidate, but is tried, and counts."""
     for name, p_values in (
         ("p_nothing_holm", [row["p_nothing"] for row in tried]),
