@@ -183,7 +183,12 @@ def test_a_model_that_no_sentence_may_precede_is_not_tested() -> None:
     assert lead([("Pairs", rows)]).endswith("Text against picture cannot be tested on this model.")
     fine = by_sentence(answered())
     assert not lost(fine) and "costs right answers" not in sentence("Pairs", fine)
-    assert "answers on A fall to guessing" in lead([("A", rows), ("B", fine)])
+    assert "answers on A are no better than guesses" in lead([("A", rows), ("B", fine)])
+    never = by_sentence(answered(false="neither", neutral="neither", none="neither"))
+    assert "answers are no better than guesses (25.0 %)" in plain(sentence("A", never))
+    # A model that follows the sentence is told of, whatever it does behind a neutral one.
+    reads = by_sentence(answered(false="text", neutral="neither"))
+    assert lead([("A", reads)]).startswith("A false sentence before the question turns answers on A")
 
 
 def test_few_questions_are_omitted() -> None:

@@ -154,7 +154,9 @@ def test_sentences_are_of_their_numbers() -> None:
     same = resolution_summary(rows_of({"own": 20, "8x8": 20})).rows()
     assert "not shown to differ" in sentence("Pairs", same) and "lower" not in sentence("Pairs", same)
     assert lead([("Pairs", same)]) == "In none of 1 test of a suite at another size is accuracy shown to fall."
-    assert "higher" in sentence("Pairs", resolution_summary(rows_of({"own": 5, "8x8": 20})).rows())
+    assert "higher" in sentence("Pairs", resolution_summary(rows_of({"own": 12, "8x8": 20})).rows())
+    guessed = resolution_summary(rows_of({"own": 5, "8x8": 0})).rows()
+    assert "nothing can fall" in sentence("Pairs", guessed) and lead([("Pairs", guessed)]) == ""
     few = resolution_summary(rows_of({"own": 5, "8x8": 5}, count=6)).rows()
     assert sentence("Pairs", few) == "Pairs: omitted (6 questions, 10 needed)." and lead([("Pairs", few)]) == ""
 
