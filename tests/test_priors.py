@@ -253,6 +253,8 @@ def test_sentences_are_of_their_numbers() -> None:
     kept = sentence("Pairs", lines(stays, "upside down"), None)
     assert "comes more often than the same error upright (+100.0 points" in plain(kept)
     assert "the presence question falls as well" in kept and "no prior is shown" not in kept
+    blind = [row | ({"choice": "key"} if row["asked"] == "presence" else {}) for row in answered()]
+    assert "guessed upright too (0.0 % of two)" in plain(sentence("Pairs", lines(blind, "upside down"), None))
     unknown = [row for row in answered() if row["asked"] == "where"]
     assert "no presence question fits" in sentence("Pairs", lines(unknown, "upside down"), None)
 

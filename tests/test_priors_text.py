@@ -172,7 +172,7 @@ def test_what_the_null_gives_already_is_no_trust_in_text() -> None:
     rows = by_sentence(answered(false="text", neutral="text", none="text"))
     assert rows["picture", "false"]["text"] == 1 and rows["picture", "false"]["text_difference"] == 0
     assert "is not shown to come more often" in sentence("Pairs", rows)
-    assert "shows no sign of reading" in lead([("Pairs", rows)])
+    assert "shows no sign of reading" in lead([("Pairs", by_sentence(answered()))])
     read = by_sentence(answered(blank="text"))
     assert lead([("Pairs", read)]).endswith("shown to turn answers from the picture, though it is read.")
 

@@ -59,6 +59,7 @@ PRIORS_SUMMARY = Schema(
         # the presence question upside down, upright, and the paired difference
         "presence": "float",
         "presence_upright": "float",
+        "presence_upright_low": "float",  # of its interval; chance is one half
         **{f"presence_difference{end}": "float" for end in ("", "_low", "_high")},
         "omitted": "bool",
     },
@@ -129,7 +130,9 @@ def _presence(group: Frame) -> Row:
     above, below = above.loc[both], below.loc[both]
     one, two = (_equal(side["choice"], side["answer"]) for side in (above, below))
     difference = _named("presence_difference", _mean(two - one, above["image_id"]))
-    return {"presence": float(two.mean()), "presence_upright": float(one.mean())} | difference
+    upright = mean_over_images(one, above["image_id"].astype(str))
+    row: Row = {"presence": float(two.mean()), "presence_upright": upright.mean, "presence_upright_low": upright.low}
+    return row | difference
 
 
 def _usual(group: Frame, smallest: int) -> list[Row]:

@@ -41,6 +41,7 @@ NOTE = (
     "Blank: the share of the blank image's answers that are the pixels' and the prior's. Difference: right upside "
     "down less right upright, right in reversed scenes less right in usual ones. Excess: see the method."
 )
+CHANCE = 0.5  # of the presence question, between two
 GUESSING = "upright it answers no better than by guessing, so that neither pixels nor prior can be told"
 SOURCES = {
     "upright picture": "the answer that was right upright",
@@ -116,6 +117,9 @@ def _recognised(row: Row) -> str:
         return ""
     if row["presence"] is None:
         return "whether things are still recognised upside down is not known: no presence question fits these pictures"
+    if row["presence_upright_low"] <= CHANCE:
+        guessed = f"the presence question is guessed upright too ({percent(row['presence_upright'])} of two)"
+        return f"whether things are recognised upside down is not known: {guessed}"
     both = f"{percent(row['presence_upright'])} upright, {percent(row['presence'])} upside down"
     if unrecognised(row):
         return (

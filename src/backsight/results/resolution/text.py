@@ -101,6 +101,9 @@ def probe_sentence(title: str, rows: Rows) -> str:
             of = {row["size"]: row for row in given if (row["axis"], row["layer"]) == (axis, layer)}
             if "own" not in of:
                 continue
+            if not any(_above_shuffled(row) for row in of.values()):
+                parts.append(f"{axis} at layer {layer}: at no size above shuffled thirds")
+                continue
             others = [f"{percent(row['share'])} at {size}{_reads(row)}" for size, row in of.items() if size != "own"]
             own = f"{percent(of['own']['share'])} at the own size{_reads(of['own'])}"
             parts.append(f"{axis} at layer {layer}: {listed([own, *others])}")
@@ -110,5 +113,9 @@ def probe_sentence(title: str, rows: Rows) -> str:
     )
 
 
+def _above_shuffled(row: Row) -> bool:
+    return bool(row["gain_low"] > 0)
+
+
 def _reads(row: Row) -> str:
-    return "" if row["gain_low"] > 0 else ", not above shuffled"
+    return "" if _above_shuffled(row) else " (not above shuffled)"
