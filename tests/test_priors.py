@@ -16,7 +16,7 @@ from backsight.examples import Example, ExampleSet, MemoryPicture, PairSet
 from backsight.measurements import Priors
 from backsight.models.vlm import VLM
 from backsight.results.priors import PRIORS, followed, priors_summary
-from backsight.results.priors.text import lead, prior_shows, sentence
+from backsight.results.priors.text import guesses, lead, prior_shows, sentence
 from backsight.selftest import priors as controls
 from backsight.stimuli import tabletop
 from backsight.stimuli.tabletop_world import relation_of
@@ -253,15 +253,30 @@ def test_sentences_are_of_their_numbers() -> None:
     kept = sentence("Pairs", lines(stays, "upside down"), None)
     assert "comes more often than the same error upright (+100.0 points" in plain(kept)
     assert "the presence question falls as well" in kept and "no prior is shown" not in kept
+    blind = [row | ({"choice": "key"} if row["asked"] == "presence" else {}) for row in answered()]
+    assert "guessed upright too (0.0 % of two)" in plain(sentence("Pairs", lines(blind, "upside down"), None))
     unknown = [row for row in answered() if row["asked"] == "where"]
     assert "no presence question fits" in sentence("Pairs", lines(unknown, "upside down"), None)
 
 
 def test_the_lead_names_where_a_prior_shows() -> None:
     quiet, loud = lines(answered(), "upside down"), lines(answered(turned="prior"), "upside down")
-    assert lead([("A", quiet)]).startswith("In none of 1 test is the answer that a prior would give shown")
-    assert lead([("A", quiet), ("B", loud)]) == "A prior shows in 1 of 2 tests: B (upside down)."
-    assert lead([("A", lines(answered(8), "upside down"))]) == lead([]) == ""
+    assert lead([("A", quiet, None)]).startswith("In none of 1 test is the answer that a prior would give shown")
+    assert lead([("A", quiet, None), ("B", loud, None)]) == "A prior shows in 1 of 2 tests: B (upside down)."
+    assert lead([("A", lines(answered(8), "upside down"), None)]) == lead([]) == ""
+
+
+def test_guessing_upright_tells_nothing() -> None:
+    """Two of sixteen right upright among four answers: what is said upside down is no evidence of anything."""
+    rows = [
+        row | ({"choice": "3"} if row["condition"] == "upright" and int(row["example_id"][1:]) > 1 else {})
+        for row in answered(turned="prior")
+    ]
+    before, row = lines(rows, "upright"), lines(rows, "upside down")
+    assert guesses(before) and "no better than by guessing" in sentence("A", row, before)
+    assert "prior's answer comes" not in sentence("A", row, before) and lead([("A", row, before)]) == ""
+    sure = lines(answered(turned="prior"), "upright")
+    assert not guesses(sure) and "guessing" not in sentence("A", row, sure)
 
 
 def test_two_studies_are_compared_by_what_follows() -> None:

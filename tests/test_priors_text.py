@@ -172,7 +172,7 @@ def test_what_the_null_gives_already_is_no_trust_in_text() -> None:
     rows = by_sentence(answered(false="text", neutral="text", none="text"))
     assert rows["picture", "false"]["text"] == 1 and rows["picture", "false"]["text_difference"] == 0
     assert "is not shown to come more often" in sentence("Pairs", rows)
-    assert "shows no sign of reading" in lead([("Pairs", rows)])
+    assert "shows no sign of reading" in lead([("Pairs", by_sentence(answered()))])
     read = by_sentence(answered(blank="text"))
     assert lead([("Pairs", read)]).endswith("shown to turn answers from the picture, though it is read.")
 
@@ -183,7 +183,12 @@ def test_a_model_that_no_sentence_may_precede_is_not_tested() -> None:
     assert lead([("Pairs", rows)]).endswith("Text against picture cannot be tested on this model.")
     fine = by_sentence(answered())
     assert not lost(fine) and "costs right answers" not in sentence("Pairs", fine)
-    assert "answers on A fall to guessing" in lead([("A", rows), ("B", fine)])
+    assert "answers on A are no better than guesses" in lead([("A", rows), ("B", fine)])
+    never = by_sentence(answered(false="neither", neutral="neither", none="neither"))
+    assert "answers are no better than guesses (25.0 %)" in plain(sentence("A", never))
+    # A model that follows the sentence is told of, whatever it does behind a neutral one.
+    reads = by_sentence(answered(false="text", neutral="neither"))
+    assert lead([("A", reads)]).startswith("A false sentence before the question turns answers on A")
 
 
 def test_few_questions_are_omitted() -> None:

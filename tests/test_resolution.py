@@ -154,7 +154,9 @@ def test_sentences_are_of_their_numbers() -> None:
     same = resolution_summary(rows_of({"own": 20, "8x8": 20})).rows()
     assert "not shown to differ" in sentence("Pairs", same) and "lower" not in sentence("Pairs", same)
     assert lead([("Pairs", same)]) == "In none of 1 test of a suite at another size is accuracy shown to fall."
-    assert "higher" in sentence("Pairs", resolution_summary(rows_of({"own": 5, "8x8": 20})).rows())
+    assert "higher" in sentence("Pairs", resolution_summary(rows_of({"own": 12, "8x8": 20})).rows())
+    guessed = resolution_summary(rows_of({"own": 5, "8x8": 0})).rows()
+    assert "nothing can fall" in sentence("Pairs", guessed) and lead([("Pairs", guessed)]) == ""
     few = resolution_summary(rows_of({"own": 5, "8x8": 5}, count=6)).rows()
     assert sentence("Pairs", few) == "Pairs: omitted (6 questions, 10 needed)." and lead([("Pairs", few)]) == ""
 
@@ -173,9 +175,11 @@ def test_what_a_probe_reads_across_sizes() -> None:
     lines = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.33})).rows()
     assert [round(row["gain"], 2) for row in lines] == [0.57, 0.0] and lines[0]["shuffled"] == pytest.approx(0.33)
     said = plain(probe_sentence("Pairs", lines))
-    assert "columns at layer 3: 90.0 % at the own size and 33.0 % at 8x8, not above shuffled" in said
+    assert "columns at layer 3: 90.0 % at the own size and 33.0 % at 8x8 (not above shuffled)" in said
     both = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.8})).rows()
     assert "not above" not in probe_sentence("Pairs", both)
+    none = resolution_probes(probed({("own", "own"): 0.33, ("own", "8x8"): 0.3})).rows()
+    assert "columns at layer 3: at no size above shuffled thirds" in probe_sentence("Pairs", none)
     few = resolution_probes(probed({("own", "own"): 0.9}, count=3)).rows()
     assert probe_sentence("Pairs", few) == "Pairs: no probe was scored on enough pictures."
 

@@ -80,7 +80,7 @@ def section(study: Study) -> common.Part | None:
         tables=(_table(study, rows),), method=text.METHOD, limits=text.LIMITS,
         samples=common.samples(study, "priors", {row["suite"] for row in rows}), folded=True,
     )  # fmt: skip
-    lead = text.lead([(title, row) for title, row, _ in judged])
+    lead = text.lead(judged)
     statements = tuple(Statement(note, "figure-priors") for note in notes if "omitted" not in note)
     return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-priors") if lead else None)
 

@@ -44,6 +44,7 @@ PRIORS_SUMMARY = Schema(
         "condition": "str",  # upright and upside down; usual and reversed
         "questions": "int",
         "images": "int",
+        "chance": "float",
         **{
             f"{name}{end}": "float"
             for name in ("pixels", "prior", "neither")  # shares of the answers
@@ -58,6 +59,7 @@ PRIORS_SUMMARY = Schema(
         # the presence question upside down, upright, and the paired difference
         "presence": "float",
         "presence_upright": "float",
+        "presence_upright_low": "float",  # of its interval; chance is one half
         **{f"presence_difference{end}": "float" for end in ("", "_low", "_high")},
         "omitted": "bool",
     },
@@ -106,8 +108,10 @@ def _upside_down(group: Frame, smallest: int) -> list[Row]:
     blank = _of(group, "blank").reindex(below.index)
     common: Row = {"test": "upside down", "source": "upright picture"}
     # Upright the other slot holds the answer that would be right upside down: the same error without a reason.
-    first = _shares(above["choice"], above["answer"], below["answer"], blank["choice"], above["image_id"], smallest)
-    second = _shares(below["choice"], below["answer"], below["upright"], blank["choice"], above["image_id"], smallest)
+    first, second = (
+        _shares(side.assign(prior=other, blank=blank["choice"]), smallest)
+        for side, other in ((above, below["answer"]), (below.assign(image_id=above["image_id"]), below["upright"]))
+    )
     if not second["omitted"]:
         right = _equal(below["choice"], below["answer"]) - _equal(above["choice"], above["answer"])
         excess = _equal(below["choice"], below["upright"]) - _equal(above["choice"], below["answer"])
@@ -126,7 +130,9 @@ def _presence(group: Frame) -> Row:
     above, below = above.loc[both], below.loc[both]
     one, two = (_equal(side["choice"], side["answer"]) for side in (above, below))
     difference = _named("presence_difference", _mean(two - one, above["image_id"]))
-    return {"presence": float(two.mean()), "presence_upright": float(one.mean())} | difference
+    upright = mean_over_images(one, above["image_id"].astype(str))
+    row: Row = {"presence": float(two.mean()), "presence_upright": upright.mean, "presence_upright_low": upright.low}
+    return row | difference
 
 
 def _usual(group: Frame, smallest: int) -> list[Row]:
@@ -160,8 +166,8 @@ def _usual(group: Frame, smallest: int) -> list[Row]:
 
 def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
     """One side of the test; `usual` is given where the side is the reversed one."""
-    blank = side["blank"] if (side["source"] != "blank image").all() else None  # there the prior is the blank answer
-    row = _shares(side["choice"], side["answer"], side["prior"], blank, side["image_id"], smallest)
+    by_itself = bool((side["source"] == "blank image").all())  # there the prior is the blank image's answer
+    row = _shares(side.assign(blank=None) if by_itself else side, smallest)
     if usual is None:  # where the usual relation holds pixels and prior say the same
         return row | {name: None for name in row if name.startswith("prior")}
     if row["omitted"]:
@@ -178,7 +184,7 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
     prior, wrong = _equal(side["choice"], side["prior"]), 1 - _equal(side["choice"], side["answer"])
     others = side["options"].to_numpy(dtype=float) - 1
     excess = prior - wrong / others
-    if blank is None:
+    if by_itself:
         return row | _named("excess", _mean(excess, side["image_id"])) | {"excess_of": EVEN}
     return row | _excess(excess, side["prior"], side["image_id"], EVEN)
 
@@ -212,19 +218,18 @@ def _majority(upright: Frame) -> pd.Series[str]:
     return pd.Series(usual, dtype="object")
 
 
-def _shares(
-    choice: pd.Series[str], pixels: pd.Series[str], prior: pd.Series[str], blank: pd.Series[str] | None,
-    images: pd.Series[str], smallest: int,
-) -> Row:  # fmt: skip
-    """The shares of choices that are what the pixels say, what the prior says, and neither; and of the blank image."""
-    row: Row = {"questions": len(choice), "images": images.nunique(), "omitted": len(choice) < smallest}
+def _shares(side: Frame, smallest: int) -> Row:
+    """The shares of choices that are what the pixels say, what the prior says, and neither; and the blank image's."""
+    row: Row = {"questions": len(side), "images": side["image_id"].nunique(), "omitted": len(side) < smallest}
+    row["chance"] = float((1 / side["options"].astype(float)).mean())
     if row["omitted"]:
         return row
+    choice, pixels, prior, blank = (side[name] for name in ("choice", "answer", "prior", "blank"))
     by_name = {"pixels": _equal(choice, pixels), "prior": _equal(choice, prior)}
     by_name["neither"] = (1 - by_name["pixels"] - by_name["prior"]).clip(0, 1)
     for name, values in by_name.items():
-        row |= _named(name, mean_over_images(values, images.astype(str)))
-    if blank is not None and blank.notna().all():
+        row |= _named(name, mean_over_images(values, side["image_id"].astype(str)))
+    if blank.notna().all():
         of_pixels, of_prior = float(_equal(blank, pixels).mean()), float(_equal(blank, prior).mean())
         row |= {"pixels_blank": of_pixels, "prior_blank": of_prior}
         row["neither_blank"] = max(0.0, 1 - of_pixels - of_prior)

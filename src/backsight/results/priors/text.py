@@ -41,6 +41,8 @@ NOTE = (
     "Blank: the share of the blank image's answers that are the pixels' and the prior's. Difference: right upside "
     "down less right upright, right in reversed scenes less right in usual ones. Excess: see the method."
 )
+CHANCE = 0.5  # of the presence question, between two
+GUESSING = "upright it answers no better than by guessing, so that neither pixels nor prior can be told"
 SOURCES = {
     "upright picture": "the answer that was right upright",
     "stated": "the usual relation, as stated for these things",
@@ -61,7 +63,7 @@ def sentence(title: str, row: Row, before: Row | None) -> str:
         f"{title}, {where}: {share(row, 'pixels')} of {counted(row['questions'], 'answer')} follow the pixels, "
         f"{share(row, 'prior')} {SOURCES[row['source']]}{blank}, {percent(row['neither'])} neither",
         _difference(row, before),
-        _excess(row),
+        GUESSING if guesses(before) else _excess(row),
         _recognised(row),
     ]
     return "; ".join(part for part in parts if part) + "."
@@ -72,6 +74,12 @@ def _difference(row: Row, before: Row | None) -> str:
         return ""
     side = "upright" if row["test"] == "upside down" else "in usual scenes"
     return f"{side} {percent(before['pixels'])} are right (paired difference {points(row, 'difference')})"
+
+
+def guesses(before: Row | None) -> bool:
+    """Whether what stands before a test, the picture upright, is answered no better than by guessing."""
+    told = before is not None and not before["omitted"] and before["test"] == "upside down"
+    return told and before is not None and bool(before["pixels_low"] <= before["chance"])
 
 
 def comes_more(row: Row) -> bool:
@@ -109,6 +117,9 @@ def _recognised(row: Row) -> str:
         return ""
     if row["presence"] is None:
         return "whether things are still recognised upside down is not known: no presence question fits these pictures"
+    if row["presence_upright_low"] <= CHANCE:
+        guessed = f"the presence question is guessed upright too ({percent(row['presence_upright'])} of two)"
+        return f"whether things are recognised upside down is not known: {guessed}"
     both = f"{percent(row['presence_upright'])} upright, {percent(row['presence'])} upside down"
     if unrecognised(row):
         return (
@@ -118,10 +129,16 @@ def _recognised(row: Row) -> str:
     return f"the presence question is not shown to fall ({both})"
 
 
-def lead(named: Sequence[tuple[str, Row]]) -> str:
-    """Where a prior shows, over the tests that have numbers: each with its suite's title; empty where none has."""
-    judged = [(title, row) for title, row in named if not row["omitted"] and row["excess"] is not None
-              and row["excess_of"] != "one answer"]  # fmt: skip
+def lead(named: Sequence[tuple[str, Row, Row | None]]) -> str:
+    """Where a prior shows, over the tests that can tell: each with its suite's title, and the row before it.
+
+    Empty where none can.
+    """
+    judged = [
+        (title, row)
+        for title, row, before in named
+        if not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer" and not guesses(before)
+    ]
     if not judged:
         return ""
     shows = [f"{title} ({row['test']})" for title, row in judged if prior_shows(row)]

@@ -58,6 +58,8 @@ def sentence(title: str, rows: Rows) -> str:
             parts.append(f"at {at} {percent(row['accuracy'])} ({points(row, 'difference')}, {_verdict(row)})")
     start = f"{title}: {percent(own['accuracy'])} right at the own size, {label(own).removesuffix(' (own)')} tokens"
     chance = f"chance {percent(own['chance'])}, {counted(own['questions'], 'question')}"
+    if not _above_chance(own):
+        return f"{start} ({chance}): no better than by guessing, so that nothing can fall."
     return f"{start} ({chance}); {', '.join(parts)}." if parts else f"{start} ({chance})."
 
 
@@ -67,14 +69,14 @@ def _verdict(row: Row) -> str:
     return "higher" if row["difference_low"] > 0 else "not shown to differ"
 
 
-def falls(rows: Rows) -> list[Row]:
-    """The sizes at which accuracy falls, the whole interval below zero."""
-    return [r for r in rows if r["size"] != "own" and not r["omitted"] and r["difference_high"] < 0]
+def _above_chance(row: Row) -> bool:
+    return not row["omitted"] and bool(row["low"] > row["chance"])
 
 
 def lead(named: Sequence[tuple[str, Rows]]) -> str:
-    """At which sizes accuracy falls; empty where no suite has numbers at another size."""
-    other = [(t, r) for t, rows in named for r in rows if r["size"] != "own" and not r["omitted"]]
+    """At which sizes accuracy falls, over suites answered above chance at the own size; empty where there is none."""
+    able = [(t, rows) for t, rows in named if any(r["size"] == "own" and _above_chance(r) for r in rows)]
+    other = [(t, r) for t, rows in able for r in rows if r["size"] != "own" and not r["omitted"]]
     if not other:
         return ""
     fallen = [(title, row) for title, row in other if row["difference_high"] < 0]
@@ -99,6 +101,9 @@ def probe_sentence(title: str, rows: Rows) -> str:
             of = {row["size"]: row for row in given if (row["axis"], row["layer"]) == (axis, layer)}
             if "own" not in of:
                 continue
+            if not any(_above_shuffled(row) for row in of.values()):
+                parts.append(f"{axis} at layer {layer}: at no size above shuffled thirds")
+                continue
             others = [f"{percent(row['share'])} at {size}{_reads(row)}" for size, row in of.items() if size != "own"]
             own = f"{percent(of['own']['share'])} at the own size{_reads(of['own'])}"
             parts.append(f"{axis} at layer {layer}: {listed([own, *others])}")
@@ -108,5 +113,9 @@ def probe_sentence(title: str, rows: Rows) -> str:
     )
 
 
+def _above_shuffled(row: Row) -> bool:
+    return bool(row["gain_low"] > 0)
+
+
 def _reads(row: Row) -> str:
-    return "" if row["gain_low"] > 0 else ", not above shuffled"
+    return "" if _above_shuffled(row) else " (not above shuffled)"

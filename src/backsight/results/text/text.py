@@ -43,11 +43,9 @@ def follows(row: Row | None) -> bool:
 
 
 def lost(rows: Rows) -> bool:
-    """Whether a neutral sentence by itself takes right answers down to guessing: such a model cannot be asked so."""
+    """Whether answers behind a neutral sentence are no better than guesses: such a model cannot be asked so."""
     neutral = rows.get(("picture", "neutral"))
-    if neutral is None or neutral["omitted"] or neutral["picture_difference"] is None:
-        return False
-    return bool(neutral["picture_difference_high"] < 0 and neutral["picture_low"] <= neutral["chance"])
+    return neutral is not None and not neutral["omitted"] and bool(neutral["picture_low"] <= neutral["chance"])
 
 
 def sentence(title: str, rows: Rows) -> str:
@@ -70,6 +68,8 @@ def sentence(title: str, rows: Rows) -> str:
         fallen = f"the neutral sentence by itself costs right answers ({points(neutral, 'picture_difference')})"
         down = f", to chance or below ({percent(neutral['chance'])}): behind any sentence questions are not answered"
         parts.append(fallen + (down if lost(rows) else ""))
+    elif lost(rows):
+        parts.append(f"behind the neutral sentence answers are no better than guesses ({percent(neutral['chance'])})")
     parts += _read(blank)
     return "; ".join(parts) + "."
 
@@ -86,9 +86,10 @@ def lead(named: Sequence[tuple[str, Rows]]) -> str:
     judged = [(title, rows) for title, rows in named if (one := rows.get(("picture", "false"))) and not one["omitted"]]
     if not judged:
         return ""
-    told = [(title, rows) for title, rows in judged if not lost(rows)]
-    gone = listed(title for title, rows in judged if lost(rows)) if len(told) < len(judged) else ""
-    behind = f"Behind any sentence, a neutral one too, answers on {gone} fall to guessing: nothing is told there."
+    told = [(title, rows) for title, rows in judged if follows(rows["picture", "false"]) or not lost(rows)]
+    names = [title for title, _ in told]
+    gone = listed(title for title, _ in judged if title not in names) if len(told) < len(judged) else ""
+    behind = f"Behind a neutral sentence answers on {gone} are no better than guesses: nothing is told there."
     if not told:
         return f"{behind} Text against picture cannot be tested on this model."
     return " ".join(filter(None, (_told(told), behind if gone else "")))
