@@ -15,10 +15,12 @@ from backsight.measurements import (
     Amplify,
     Backup,
     Behaviour,
+    EmbeddingNorms,
     ImageInterchange,
     Interchange,
     Measurement,
     Pathways,
+    Permutation,
     ProbeMaps,
     Probes,
 )
@@ -95,8 +97,8 @@ def sequences(count: int) -> ExampleSet:
 @pytest.mark.parametrize(
     "measurement",
     [
-        Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
-        ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
+        Behaviour(), Pathways(), Permutation(), EmbeddingNorms(), Interchange(), ImageInterchange(), Backup(),
+        Probes(method="logistic"), ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
     ],
     ids=kind_of,
 )  # fmt: skip
