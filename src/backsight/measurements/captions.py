@@ -39,8 +39,8 @@ OTHERS = 3  # pictures whose captions a caption is compared with
 class Captions(Measurement):
     """How alike a greedy caption is before and after a shuffle, a row a picture and shuffle; positions are kept.
 
-    `words` is the most tokens of a caption, `prompt` what is asked. `embedder` is the folder of a text encoder (transformers) by which captions
-    are compared too; nothing is downloaded.
+    `words` is the most tokens of a caption, `prompt` what is asked. `embedder` is the folder of a text encoder
+    (transformers) by which captions are compared too; nothing is downloaded.
     """
 
     result: ClassVar[Result] = captions.RESULT
