@@ -15,7 +15,8 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, PlainPicture
 from backsight.grid import Box, TokenGrid
 from backsight.maths import position_signal
-from backsight.maths.position_signal import NONE, RIDGE, Levels, Sums, centred, design, left, share
+from backsight.maths.position_signal import NONE, RIDGE, Levels, Sums, centred, design, left
+from backsight.maths.ratios import share
 from backsight.measurements import EmbeddingNorms
 from backsight.measurements.norms import content
 from backsight.models.small import tiny

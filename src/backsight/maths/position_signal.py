@@ -18,10 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
-
-from backsight.maths.intervals import LEVEL
 
 RIDGE = 4.0  # tokens: as many as a small thing covers
 NONE = 1e-6  # of content: enough for a kind that one half does not show at all
@@ -91,29 +89,3 @@ def left(shown: Tensor, states: Tensor, effects: Tensor) -> float:
     """The sum of squares of centred states (token, d_model) that the effects (level, d_model) leave."""
     fitted = (shown[:, : len(effects)] @ effects).to(states.device)
     return float((states - fitted).square().sum())
-
-
-class Share(NamedTuple):
-    """A ratio of two sums over pictures with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def share(part: ArrayLike, whole: ArrayLike) -> Share:
-    """sum(part) / sum(whole) of pictures (picture,), with Student's interval of a ratio over pictures.
-
-    The error is that of the ratio estimator, linearised (Cochran, Sampling Techniques, 1977, section 6.2): the wholes
-    are sums of squares and far from zero.
-    """
-    from scipy import stats  # a second of imports that nothing else before a summary needs
-
-    x, y = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
-    value = float(x.sum() / y.sum())
-    count = len(x)
-    if count < 2:
-        return Share(value, float("nan"), float("nan"))
-    error = np.sqrt(count / (count - 1) * ((x - value * y) ** 2).sum()) / y.sum()
-    reach = float(stats.t.isf((1 - LEVEL) / 2, count - 1) * error)
-    return Share(value, value - reach, value + reach)

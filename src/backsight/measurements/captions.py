@@ -39,8 +39,8 @@ OTHERS = 3  # pictures whose captions a caption is compared with
 class Captions(Measurement):
     """How alike a greedy caption is before and after a shuffle, a row a picture and shuffle; positions are kept.
 
-    `words` is the most tokens of a caption. `embedder` is the folder of a text encoder (transformers) by which captions
-    are compared too; nothing is downloaded.
+    `words` is the most tokens of a caption, `prompt` what is asked. `embedder` is the folder of a text encoder
+    (transformers) by which captions are compared too; nothing is downloaded.
     """
 
     result: ClassVar[Result] = captions.RESULT
@@ -50,6 +50,7 @@ class Captions(Measurement):
 
     shuffles: int = 2
     words: int = 40
+    prompt: str = PROMPT
     embedder: str | None = None
 
     def __post_init__(self) -> None:
@@ -64,14 +65,14 @@ class Captions(Measurement):
 
     def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
         """The samples, and a caption of each picture."""
-        return [*samples, *_asked([e for e in samples if isinstance(e, Example)])]
+        return [*samples, *_asked([e for e in samples if isinstance(e, Example)], self.prompt)]
 
     def check(self, facts: ModelFacts, samples: Samples) -> None:
         """CannotAnswer where the tokenizer does not know the prompt's words, or there are too few pictures."""
         if not isinstance(samples, ExampleSet):
             raise UsageError("Captions takes an example set, not pairs", got=samples.name)
-        ids, count = facts.tokens[PROMPT], len(PROMPT.split())
-        if len(ids) > 2 * count or len(set(ids)) < count:
+        ids, count = facts.tokens[self.prompt], len(set(self.prompt.split()))
+        if len(ids) > 2 * len(self.prompt.split()) or len(set(ids)) < count:
             raise CannotAnswer(
                 "The tokenizer does not know the words of the caption's prompt: the model was not taught to write",
                 got=f"{len(ids)} tokens, {len(set(ids))} of them different, for {count} words",
@@ -87,19 +88,19 @@ class Captions(Measurement):
             call = facts.call(batch)
             yield call, call.written(self.words) * (1 + self.shuffles) + call.shown(call.patches)
 
-        pictures = _asked(list(samples))  # type: ignore[arg-type]
+        pictures = _asked(list(samples), self.prompt)  # type: ignore[arg-type]
         plan = [range(i, min(i + self.batch, len(pictures))) for i in range(0, len(pictures), self.batch)]
         return costs.total(facts, ExampleSet("captions", tuple(pictures)), plan, run)
 
     def bytes_each(self, facts: ModelFacts, samples: Samples) -> int:
         """A forward with a cache of keys and values as long as prompt and caption, and the embeddings twice."""
-        sizes = facts.sizes(_asked(list(samples))).longer(self.words)  # type: ignore[arg-type]
+        sizes = facts.sizes(_asked(list(samples), self.prompt)).longer(self.words)  # type: ignore[arg-type]
         keys = 2 * sizes.text.layers * sizes.tokens * sizes.text.kv_heads * sizes.text.head * sizes.item
         return memory.forward(sizes) + 2 * keys + 3 * memory.states(sizes, deep=False) + memory.pictures(sizes, 1)
 
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """A row a picture and shuffle."""
-        asked = _asked(samples)
+        asked = _asked(samples, self.prompt)
         plain, mixed = self._written(vlm, asked)
         sentences = Sentences(self.embedder) if self.embedder is not None else None
         states = None if sentences is None else sentences([*plain, *(text for of in mixed for text in of)])
@@ -140,11 +141,11 @@ def _given(values: Tensor):  # type: ignore[no-untyped-def]
     return lambda rows: values.to(rows)
 
 
-def _asked(samples: Sequence[Example]) -> list[Example]:
+def _asked(samples: Sequence[Example], prompt: str) -> list[Example]:
     """A caption asked of each picture; its prompt stands among the options, so that facts know its tokens."""
     pictures = {e.image_id: e for e in reversed(samples)}
     return [
-        Example(f"{e.id}-caption", e.picture, PROMPT, (PROMPT,), PROMPT, suite=e.suite)
+        Example(f"{e.id}-caption", e.picture, prompt, (prompt,), prompt, suite=e.suite)
         for e in reversed(pictures.values())
     ]
 

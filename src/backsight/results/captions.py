@@ -11,7 +11,7 @@ import pandas as pd
 from backsight.errors import DataError
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import mean_over_images
-from backsight.maths.position_signal import share
+from backsight.maths.ratios import share
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common

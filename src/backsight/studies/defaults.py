@@ -103,7 +103,7 @@ QUICK = Quick(
     },
     without={
         "amplify": "the quick study has too few failures to repair: it takes some 400 questions",
-        "tournament": "the quick study has too few failures to compare repairs on: it takes some 130 questions",
+        "tournament": "the quick study has too few failures to compare repairs on: it takes some 100 questions",
         "creg/pairs": "the quick study has too few questions of each of three prompts; pairs_a asks with prompt A",
         **{
             f"{kind}/{name}": _ONE_SUITE

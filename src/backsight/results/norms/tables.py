@@ -11,7 +11,7 @@ import pandas as pd
 from backsight.maths.comparison import sign_flips_of
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import holm
-from backsight.maths.position_signal import share
+from backsight.maths.ratios import share
 from backsight.tables import Schema, Table
 
 GROUPS = ("objects", "rest")
