@@ -20,6 +20,7 @@ from backsight.measurements import (
     Behaviour,
     Creg,
     Flip,
+    Gap,
     ImageInterchange,
     Interchange,
     Knockout,
@@ -61,6 +62,7 @@ def sets(vlm: VLM) -> dict[str, Any]:
 
 MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "behaviour": (Behaviour, "rows"),
+    "gap": (Gap, "rows"),
     "pathways": (Pathways, "rows"),
     "interchange": (Interchange, "last_token"),
     "imageinterchange": (ImageInterchange, "reversed"),

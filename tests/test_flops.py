@@ -19,6 +19,7 @@ from backsight.measurements import (
     Behaviour,
     Creg,
     Flip,
+    Gap,
     ImageInterchange,
     Interchange,
     Knockout,
@@ -85,6 +86,7 @@ def relations(vlm: VLM) -> ExampleSet:
 METHODS = ("creg", "single_layer", "integrated_gradients", "chefer", "gradcam", "rollout")
 CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "behaviour": (Behaviour(), lambda vlm: rows(vlm, 3)),
+    "gap": (Gap(), lambda vlm: rows(vlm, 3)),
     "pathways": (Pathways(shuffles=2), lambda vlm: rows(vlm, 3)),
     "interchange": (Interchange(), lambda vlm: rows(vlm, 12).pairs("last_token").limit(2)),
     "imageinterchange": (ImageInterchange(), lambda vlm: rows(vlm, 12).pairs("reversed").limit(2)),

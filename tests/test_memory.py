@@ -15,6 +15,7 @@ from backsight.measurements import (
     Amplify,
     Backup,
     Behaviour,
+    Gap,
     ImageInterchange,
     Interchange,
     Measurement,
@@ -95,7 +96,7 @@ def sequences(count: int) -> ExampleSet:
 @pytest.mark.parametrize(
     "measurement",
     [
-        Behaviour(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
+        Behaviour(), Gap(), Pathways(), Interchange(), ImageInterchange(), Backup(), Probes(method="logistic"),
         ProbeMaps(), Amplify(alphas=(1.0, 2.0), draws=1, method="adamw"),
     ],
     ids=kind_of,

@@ -510,17 +510,17 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     sets, _ = default_sets(tiny_vlm)
     jobs, _ = plan(tiny_vlm, [s for s in sets if s.name != "objects"], MEASUREMENTS, limit=24)
     kinds = {name: {j.kind for j in jobs if j.set_name == name} for name in {j.set_name for j in jobs}}
-    assert kinds["squares"] == {*ROWS, "creg", "knockout"}
+    assert kinds["squares"] == {*ROWS, "gap", "creg", "knockout"}
     assert kinds["pairs"] == {"behaviour", "creg"} and kinds["jittered_shapes"] == {"behaviour"}
-    assert kinds["pairs_a"] == {"pathways", "creg", "occlusion", "flip", "moved"}
+    assert kinds["pairs_a"] == {"gap", "pathways", "creg", "occlusion", "flip", "moved"}
     assert kinds["pairs_textured_a"] == {"creg"}
     assert kinds["grid_2x2"] == {"probes", "probemaps"}
-    assert kinds["tabletop_a"] == {"behaviour", "pathways", "creg"} and kinds["hard"] == {"amplify"}
+    assert kinds["tabletop_a"] == {"behaviour", "gap", "pathways", "creg"} and kinds["hard"] == {"amplify"}
     assert kinds["degraded_squares"] == kinds["tabletop_b"] == {"behaviour"}
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
-        "behaviour", "pathways", "probes", "probemaps", "amplify", "creg", "occlusion",
+        "behaviour", "gap", "pathways", "probes", "probemaps", "amplify", "creg", "occlusion",
     }  # fmt: skip
 
 

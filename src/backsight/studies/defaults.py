@@ -43,7 +43,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
-    Gap(max_samples=36),
+    Gap(max_samples=48),
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
