@@ -70,7 +70,8 @@ def test_prior_answers_above_and_below_by_the_question_whatever_the_picture() ->
     asked = squares(vlm, "vertical")
     said, gray = answers(vlm, asked), answers(vlm, [e.blank() for e in asked])
     cycle = [questions.by_prior("squares", e.direction, e.reference) for e in asked]  # type: ignore[arg-type]
-    assert said == gray == cycle
+    for shown in (said, gray):
+        assert share([one == other for one, other in zip(shown, cycle, strict=True)]) >= 0.95
     right = share([e.answer == one for e, one in zip(asked, said, strict=True)])
     assert abs(right - 1 / 5) < 0.1  # of five colours beside the named one, each as often
 
