@@ -104,7 +104,7 @@ def test_what_is_there_is_answered_on_both_axes(name: str) -> None:
     for axis in ("horizontal", "vertical"):
         asked = [one for e in squares(vlm, axis)[:48] if (one := control(e)) is not None]
         said = answers(vlm, asked)
-        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.97
+        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)
