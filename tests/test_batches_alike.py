@@ -22,6 +22,7 @@ from backsight.measurements import (
     Creg,
     EmbeddingNorms,
     Flip,
+    Gap,
     Heads,
     ImageInterchange,
     Interchange,
@@ -32,8 +33,8 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
-    Priors,
     Permutation,
+    Priors,
     ProbeMaps,
     Probes,
     Resolution,
@@ -72,6 +73,7 @@ def sets(vlm: VLM) -> dict[str, Any]:
 
 MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "behaviour": (Behaviour, "rows"),
+    "gap": (Gap, "rows"),
     "pathways": (Pathways, "rows"),
     "permutation": (lambda: Permutation(shuffles=2), "rows"),
     "captions": (lambda: Captions(words=2, prompt="The color to the left of red is"), "rows"),

@@ -21,6 +21,7 @@ from backsight.measurements import (
     Creg,
     EmbeddingNorms,
     Flip,
+    Gap,
     Heads,
     ImageInterchange,
     Interchange,
@@ -30,8 +31,8 @@ from backsight.measurements import (
     Moved,
     Occlusion,
     Pathways,
-    Priors,
     Permutation,
+    Priors,
     ProbeMaps,
     Probes,
     Resolution,
@@ -96,6 +97,7 @@ def relations(vlm: VLM) -> ExampleSet:
 METHODS = ("creg", "single_layer", "integrated_gradients", "chefer", "gradcam", "rollout")
 CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "behaviour": (Behaviour(), lambda vlm: rows(vlm, 3)),
+    "gap": (Gap(), lambda vlm: rows(vlm, 3)),
     "pathways": (Pathways(shuffles=2), lambda vlm: rows(vlm, 3)),
     "permutation": (Permutation(shuffles=2), lambda vlm: rows(vlm, 3)),
     "captions": (Captions(words=2, prompt="The color to the left of red is"), lambda vlm: rows(vlm, 3)),

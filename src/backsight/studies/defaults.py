@@ -54,7 +54,7 @@ KNOCKED = 150  # image tokens: of more a study takes none away, one by one, unle
 # --samples asks for more.
 MEASUREMENTS: tuple[Measurement, ...] = (
     Behaviour(max_samples=150),
-    Gap(max_samples=36),
+    Gap(max_samples=48),
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Permutation(max_samples=24),
     Captions(max_samples=24),

@@ -103,7 +103,7 @@ def _verdict(row: Row, title: str) -> str:
         return f"answers where things are in {title} as well as what they are, within {NO_GAP:g}"
     if max(row["what_low"], row["where_low"]) <= 0:
         return f"answers neither what is in {title} nor where it is better than by guessing"
-    return f"may answer what is in {title} and where it is equally well or not: the interval of the gap is too wide"
+    return f"leaves open whether it answers what is in {title} better than where it is: the interval is too wide"
 
 
 def _corrected(row: Row, name: str) -> str:
