@@ -135,7 +135,8 @@ def _table(suite: str, rows: list[dict[str, Any]]) -> Any:
     from backsight.results.tournament.schema import LEFT_OUT, SCORE, called
 
     asked = [row for row in rows if row["part"] == SCORE]
-    title = f"{suite}: {asked[0]['questions']} held-out questions, {asked[0]['failures']} failures; p after Holm's correction"
+    counts = f"{asked[0]['questions']} held-out questions, {asked[0]['failures']} failures"
+    title = f"{suite}: {counts}; p after Holm's correction"
     table = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("repair", no_wrap=True)
     for name in NUMBERS:
