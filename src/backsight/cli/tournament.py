@@ -123,8 +123,8 @@ def _print(summary: Table, *, as_json: bool) -> None:
 
 
 NUMBERS = {
-    "right": "accuracy", "free": "free", "corrected": "corrected", "broken": "broken", "p (none)": "p_nothing_holm",
-    "p (control)": "p_control_holm", "cost": "cost",
+    "right": "accuracy", "free": "free", "corrected": "corrected", "broken": "broken", "p": "p_nothing_holm",
+    "p control": "p_control_holm", "cost": "cost",
 }  # fmt: skip
 
 
@@ -135,8 +135,9 @@ def _table(suite: str, rows: list[dict[str, Any]]) -> Any:
     from backsight.results.tournament.schema import LEFT_OUT, SCORE, called
 
     asked = [row for row in rows if row["part"] == SCORE]
-    title = f"{suite}: {asked[0]['questions']} held-out questions, {asked[0]['failures']} failures"
-    table = Table(title=title, box=None, title_justify="left", padding=(0, 1))
+    counts = f"{asked[0]['questions']} held-out questions, {asked[0]['failures']} failures"
+    title = f"{suite}: {counts}; p after Holm's correction"
+    table = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("repair", no_wrap=True)
     for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
