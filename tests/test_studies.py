@@ -524,7 +524,8 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     assert all(len(j.samples) <= 24 for j in jobs)
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
-        "behaviour", "pathways", "probes", "probemaps", "rotary", "amplify", "creg", "occlusion",
+        "behaviour", "gap", "pathways", "permutation", "embeddingnorms", "probes", "probemaps", *ATTENTION, "rotary",
+        "priors", "text", "resolution", "amplify", "tournament", "creg", "occlusion",
     }  # fmt: skip
 
 
