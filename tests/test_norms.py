@@ -167,8 +167,11 @@ def test_where_nothing_varies_nothing_is_said_of_position() -> None:
 
 def test_sentences_follow_the_numbers() -> None:
     row = {"rest": 0.4, "rest_null": -0.01, "rest_above_low": 0.3, "rest_p": 0.001, "objects": None, "rest_above": 0.41}
-    assert words_of.signal(row).startswith("row and column explain 40.0") and "no more than" not in words_of.signal(row)
-    assert "no more than" in words_of.signal(row | {"rest_p": 0.2})
+    assert words_of.signal(row).startswith("row and column explain 40.0") and "no known share" not in words_of.signal(
+        row
+    )
+    assert "no known share" in words_of.signal(row | {"rest_p": 0.2})
+    assert "no known share" in words_of.signal(row | {"rest": -0.1})
     assert words_of.signal(row | {"rest": None}).startswith("beyond what they show, image tokens do not vary")
     layers = [row | {"site": "resid_pre", "layer": 2}, row | {"site": "resid_pre", "layer": 3, "rest_above_low": -1}]
     assert words_of.layers(layers).startswith("position is there in the other image tokens at layers 2, most at 2")

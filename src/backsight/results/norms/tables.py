@@ -104,8 +104,10 @@ def _adjust(lines: list[dict[str, Any]]) -> None:
 
 
 def shown(row: Mapping[str, Any], tokens: str) -> bool:
-    """Whether position explains more of a group's variance at a layer than shifted positions do."""
-    return bool(row[tokens] is not None and row[f"{tokens}_above_low"] > 0 and row[f"{tokens}_p"] < 0.05)
+    """Whether position explains some of a group's variance at a layer, and more than shifted positions do."""
+    return bool(
+        row[tokens] is not None and row[tokens] > 0 and row[f"{tokens}_above_low"] > 0 and row[f"{tokens}_p"] < 0.05
+    )
 
 
 def _mean(values: pd.Series[float]) -> float | None:

@@ -62,8 +62,10 @@ def signal(row: Mapping[str, Any]) -> str:
         if row[name] is None:
             continue
         share, null = percent(row[name]), percent(row[f"{name}_null"])
-        known = "" if shown(row, name) else ", no more than"
-        parts.append(f"{share} of the variance of {words}{known} (shifted positions {null})")
+        if shown(row, name):
+            parts.append(f"{share} of the variance of {words} (shifted positions {null})")
+        else:
+            parts.append(f"no known share of that of {words} ({share}, shifted positions {null})")
     if not parts:
         return "beyond what they show, image tokens do not vary: there is nothing for position to explain"
     return f"row and column explain {listed(parts)}"
@@ -77,7 +79,7 @@ def layers(rows: Sequence[Mapping[str, Any]]) -> str:
         if not of:
             continue
         there = [row["layer"] for row in of if shown(row, name)]
-        best = max(of, key=lambda row: float(row[f"{name}_above"]))
+        best = max(of, key=lambda row: float(row[name]) if shown(row, name) else 0.0)
         largest = f", most at {best['layer']} ({percent(best[name])})" if there else ""
         parts.append(f"in {words} at {f'layers {spans(there)}' if there else 'no layer'}{largest}")
     return f"position is there {'; '.join(parts)}" if parts else ""
