@@ -61,7 +61,7 @@ types: setup
 # What hangs on the releases of torch and transformers: the seam, every built-in model's verdict, every contract.
 test-releases:
 	$(BIN)/python -c 'import torch, transformers; print(f"transformers {transformers.__version__}, torch {torch.__version__}")'
-	$(PYTEST) tests/seam tests/test_known.py $(ARGS)
+	$(PYTEST) tests/seam tests/test_known.py tests/test_baking.py $(ARGS)
 	set -e; for name in $(BUILTIN); do $(BIN)/backsight doctor builtin:$$name; done
 
 # The oldest supported releases, from a lock of their own.
