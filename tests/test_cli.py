@@ -62,7 +62,7 @@ def test_a_study_leaves_report_tables_figures_and_record(whole: Path, tiny_check
     assert {p.name for p in whole.iterdir()} == {"figures", "jobs", "report.html", "samples", "study.json", "tables"}
     assert tables(whole).keys() == {
         f"{name}.{kind}"
-        for name in ("behaviour.squares", "behaviour_summary", "position_budget")
+        for name in ("behaviour.squares", "behaviour_summary", "behaviour_axes", "position_budget")
         for kind in ("csv", "parquet")
     }
     assert list((whole / "figures").glob("*.svg"))

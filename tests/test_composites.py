@@ -312,8 +312,9 @@ def test_the_boxes_of_tabletop_are_scaled_to_the_picture(drawn: Path) -> None:
 
 @pytest.mark.slow
 def test_a_whole_study_of_composites(tmp_path: Path) -> None:
-    """The paper's whole setting: behaviour, both interchanges, probes and amplification; and pathways."""
+    """The paper's whole setting: behaviour, both interchanges, probes and amplification; and all that takes rows."""
     from backsight.studies import Options, Study
+    from backsight.studies.defaults import ATTENTION
 
     vlm = VLM(*tiny("qwen2_vl", corpus()))
     folder = tabletop.write(tmp_path / "drawn", size=(112, 112), sets=("a",), scenes=1)
@@ -330,6 +331,14 @@ def test_a_whole_study_of_composites(tmp_path: Path) -> None:
         "creg",
         "occlusion",
         "pathways",
+        "gap",
+        "permutation",
+        "embeddingnorms",
+        *ATTENTION,
+        "rotary",
+        "priors",
+        "text",
+        "resolution",
     }
     assert {job.kind for job in study.jobs} == kinds
     study.run()

@@ -15,7 +15,7 @@ import pytest
 from backsight import stimuli
 from backsight.errors import UsageError
 from backsight.maths.pathways import LOOKS
-from backsight.measurements import Behaviour
+from backsight.measurements import Behaviour, Pathways
 from backsight.measurements.base import Samples, look_counts, measure
 from backsight.measurements.batching import in_looks
 from backsight.models.vlm import VLM
@@ -128,7 +128,8 @@ def test_one_that_is_never_decided_asks_for_all(tiny_vlm: VLM, tmp_path: Path) -
 def test_a_budget_is_the_most_of_what_asks_until_it_is_decided(tiny_vlm: VLM, tmp_path: Path) -> None:
     kinds = [one for one in MEASUREMENTS if one.looks_at()]
     assert [type(one).__name__ for one in kinds] == ["Pathways"] and kinds[0].looks_at() == LOOKS
-    one = Study(tiny_vlm, [stimuli.squares(tiny_vlm.grid)], tmp_path / "out", Options(budget=200), MEASUREMENTS[:2])
+    two = [one for one in MEASUREMENTS if isinstance(one, Behaviour | Pathways)]
+    one = Study(tiny_vlm, [stimuli.squares(tiny_vlm.grid)], tmp_path / "out", Options(budget=200), two)
     by_kind = {job.kind: job for job in one.jobs}
     assert len(by_kind["pathways"].samples) == 200 and len(by_kind["behaviour"].samples) == 150
     counts = look_counts(by_kind["pathways"].measurement, by_kind["pathways"].samples)

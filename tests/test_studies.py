@@ -75,7 +75,14 @@ def whole(tiny_vlm: VLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_study_leaves_tables_marks_samples_and_its_record(whole: Path) -> None:
-    names = {"behaviour.squares", "behaviour_summary", "interchange.squares", "interchange_summary", "order_layers"}
+    names = {
+        "behaviour.squares",
+        "behaviour_summary",
+        "behaviour_axes",
+        "interchange.squares",
+        "interchange_summary",
+        "order_layers",
+    }
     names.add("position_budget")
     assert tables(whole).keys() == {f"{name}.{kind}" for name in names for kind in ("csv", "parquet")}
     assert len(Table.read(whole / "tables" / "behaviour.squares.parquet")) == 10  # five questions, two conditions
@@ -525,7 +532,7 @@ def test_what_a_study_runs_when_it_is_asked_for_nothing_else(tiny_vlm: VLM) -> N
     own = ExampleSet("mine", stimuli.squares(tiny_vlm.grid).items[:24])
     assert {j.kind for j in plan(tiny_vlm, [own], MEASUREMENTS)[0]} == {
         "behaviour", "gap", "pathways", "permutation", "embeddingnorms", "probes", "probemaps", *ATTENTION, "rotary",
-        "priors", "text", "resolution", "amplify", "tournament", "creg", "occlusion",
+        "priors", "text", "resolution", "amplify", "creg", "occlusion",
     }  # fmt: skip
 
 

@@ -264,8 +264,10 @@ def test_a_model_that_does_not_fit_into_memory(tiny_checkpoint: Path, monkeypatc
 
 
 def test_a_checkpoint_is_saved_whole_or_not_at_all(tiny_vlm: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "kept.txt").write_text("mine")
     with pytest.raises(UsageError, match="The folder for the checkpoint is there already"):
         save(tiny_vlm.model, tiny_vlm.processor, tmp_path)
+    (tmp_path / "kept.txt").unlink()
     monkeypatch.setattr(type(tiny_vlm.processor), "save_pretrained", no_space)
     with pytest.raises(StudyError, match="The checkpoint cannot be written") as caught:
         save(tiny_vlm.model, tiny_vlm.processor, tmp_path / "new")

@@ -11,7 +11,7 @@ import torch
 
 from backsight.errors import ContractError, ModelError
 from backsight.grid import TokenGrid
-from backsight.models import blocks, contract_parts, contracts, releases, replay
+from backsight.models import blocks, contract_parts, contracts, hooks, releases, replay, selection
 from backsight.models.hooks import Hooks
 from backsight.models.prompts import Prompter
 from backsight.models.sites import Call
@@ -97,13 +97,12 @@ def test_a_hook_that_does_not_fire_is_found(site: str, monkeypatch: pytest.Monke
 
 def test_a_silently_lost_edit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The edit is counted as applied, but its value does not reach the model."""
-    original = Hooks._edited
+    original = hooks.edited
 
-    def lost(self: Hooks, edit: Any, value: torch.Tensor, call: Any) -> torch.Tensor:
-        original(self, edit, value, call)
-        return value
+    def lost(edit: Any, value: torch.Tensor, call: Any, image_token_id: int) -> torch.Tensor | None:
+        return None if original(edit, value, call, image_token_id) is None else value
 
-    monkeypatch.setattr(Hooks, "_edited", lost)
+    monkeypatch.setattr(hooks, "edited", lost)
     assert {"edits change the logits", "edits hold inside generate"} <= failed(unchecked())
 
 
@@ -153,20 +152,22 @@ def test_an_edit_that_runs_on_decoded_tokens_is_found(monkeypatch: pytest.Monkey
 
 def test_an_edit_that_leaks_into_the_values_of_later_steps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only edits of the last position leak: the counted edit of all positions does not, and the logits tell."""
-    original = Hooks._mask
+    original = selection.selected
 
-    def leaking(self: Hooks, positions: Any, site: Any, value: torch.Tensor, call: Call) -> Any:
-        return None if call.past > 0 and positions == "last" else original(self, positions, site, value, call)
+    def leaking(positions: Any, site: Any, value: torch.Tensor, call: Call, image_token_id: int) -> Any:
+        plain = call.past == 0 or positions != "last"
+        return original(positions, site, value, call, image_token_id) if plain else None
 
     def visit(self: Hooks, site: Any, layer: int, value: torch.Tensor) -> torch.Tensor:
         if self._call is not None and self._call.past > 0:
             for edit in self.edits:
                 if edit.at(site, layer) and edit.positions == "last":
-                    value = self._edited(edit, value, self._call)
+                    leaked = selection.edited(edit, value, self._call, self.image_token_id)
+                    value = value if leaked is None else leaked
         return original_visit(self, site, layer, value)
 
     original_visit = Hooks._visit
-    monkeypatch.setattr(Hooks, "_mask", leaking)
+    monkeypatch.setattr(selection, "selected", leaking)
     monkeypatch.setattr(Hooks, "_visit", visit)
     finding = contracts.generation(vlm := unchecked(), vlm.prepare(contract_parts.examples(vlm)))
     assert not finding.passed and finding.detail.startswith("step 1: largest difference in logits")

@@ -169,7 +169,8 @@ class Tournament(Measurement):
         where that is more than a batch of the rest."""
         assert isinstance(samples, ExampleSet)
         sizes = self._sizes(facts, samples)
-        fits = choosing.BATCH * (self._scored(sizes) + memory.logits(sizes))
+        asked = min(choosing.BATCH, len(parted(samples, self.seed)[0]))
+        fits = asked * (self._scored(sizes) + memory.logits(sizes))
         if any(e.replayed for e in self.entrants.values()) and facts.grid.is_rectangle:
             shown = rows_shown(facts.grid, parted(samples, self.seed)[0], self.seed)
             kinds = by_arrangement(shown).values()

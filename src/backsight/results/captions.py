@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from backsight.errors import DataError
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import mean_over_images
 from backsight.maths.ratios import share
@@ -95,12 +94,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
     shown = []
-    for suite in dict.fromkeys(row["suite"] for row in rows):
-        group = [row for row in rows if row["suite"] == suite]
+    for (suite,), group in panels.grouped(table.rows(), table.schema.name, "suite").items():
         below = style.counted(group[0]["pictures"], "picture")
         empty = f"omitted: {group[0]['reason']}" if all(row["reason"] for row in group) else ""
         title = style.suite_title(suite, titles)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from backsight.errors import DataError
 from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.intervals import holm, mean_over_images
@@ -170,14 +169,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
-    of: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        of.setdefault((row["suite"], row["prompt"]), []).append(row)
     shown = []
-    for group in of.values():
+    for group in panels.grouped(table.rows(), table.schema.name, "suite", "prompt").values():
         empty = omitted(group[0]["questions"], "question") if group[0]["omitted"] else ""
         below = f"{style.counted(group[0]['questions'], 'question')}, {style.counted(group[0]['images'], 'picture')}"
         height = 1.0 + 0.42 * len(group)

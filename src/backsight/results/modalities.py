@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from backsight.errors import DataError
 from backsight.maths.attention import PARTS, balance
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.results import by_head
@@ -153,10 +152,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
     rows = [row for row in table.rows() if row["head"] is None]
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
     shown = []
-    for group in _by_panel(rows):
+    for group in panels.grouped(rows, table.schema.name, *by_head.KEYS).values():
         below = f"{QUERY_WORDS[group[0]['queries']]}, {style.counted(group[0]['questions'], 'question')}"
         empty = omitted(group[0]["questions"], "question") if group[0]["omitted"] else ""
         shown.append(panels.Panel(_title(group[0], titles), below, partial(_panel, group=group), empty))
@@ -168,13 +165,6 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
                     (panels.patch(facecolor="white", edgecolor=style.SOFT, hatch="////", linewidth=0),
                      "first position of the prompt")]  # fmt: skip
         return panels.draw(shown, entries, columns, across=3)
-
-
-def _by_panel(rows: Sequence[Row]) -> list[list[Row]]:
-    of: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        of.setdefault(tuple(row[key] for key in by_head.KEYS), []).append(row)
-    return list(of.values())
 
 
 def _title(row: Row, titles: Mapping[str, str] | None) -> str:
@@ -213,7 +203,10 @@ def section(study: Study) -> common.Part | None:
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "modalities", {row["suite"] for row in rows}),
     )  # fmt: skip
-    statements = tuple(Statement(sentence(_title(g[0], study.titles), g), "figure-modalities") for g in _by_panel(rows))
+    statements = tuple(
+        Statement(sentence(_title(g[0], study.titles), g), "figure-modalities")
+        for g in panels.grouped(rows, "modalities_summary", *by_head.KEYS).values()
+    )
     return common.Part(made, Answer("How much attention goes to the picture", LEAD, statements))
 
 

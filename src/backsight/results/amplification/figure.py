@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.results.pages.wording import omitted
 from backsight.tables import Table
@@ -35,13 +34,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
     rows = [row for row in table.rows() if row["directions"] != "none"]
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row["suite"], []).append(row)
     shown = []
-    for suite, group in groups.items():
+    for (suite,), group in panels.grouped(rows, table.schema.name, "suite").items():
         below = f"{group[0]['failures']} of {style.counted(group[0]['questions'], 'question')} failed before"
         empty = omitted(group[0]["failures"], "failure") if all(row["omitted"] for row in group) else ""
         shown.append(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backsight.errors import DataError
 from backsight.results.drawing import style
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class Panel:
     draw: Callable[[Axes], None]
     empty: str = ""
     height: float = HEIGHT
+
+
+def grouped(rows: Sequence[Row], schema: str, *names: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by their values of some columns, in the order of the first of each; DataError where there are no rows."""
+    if not rows:
+        raise DataError("The table has no rows to draw", where=schema)
+    of: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        of.setdefault(tuple(row[name] for name in names), []).append(row)
+    return of
 
 
 def draw(

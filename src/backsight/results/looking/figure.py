@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backsight.errors import DataError, UsageError
+from backsight.errors import UsageError
 from backsight.results.drawing import panels, style
 from backsight.results.pages.wording import omitted
 from backsight.tables import Table
@@ -34,14 +34,10 @@ def draw(
     number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
     rows = [row for row in table.rows() if row["answered"] == "all"]
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
+    groups = panels.grouped(rows, table.schema.name, "suite", "prompt", "queries", "target")
     there = [name for name in NAMES if any(row["target"] == name for row in rows)]
     if target is not None and target not in there:
         raise UsageError("There is no such target", got=target, do=f"choose from: {', '.join(there)}")
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["suite"], row["prompt"], row["queries"], row["target"]), []).append(row)
     several = {key[:3] for key in groups if key[3] == "subject"}
     shown = []
     for key, group in groups.items():

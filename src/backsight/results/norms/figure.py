@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.results.pages.wording import omitted
 from backsight.tables import Table
@@ -33,12 +32,9 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
-    shown = []
-    for suite in dict.fromkeys(row["suite"] for row in rows):
-        group = sorted((r for r in rows if r["suite"] == suite), key=place)
+    rows, shown = table.rows(), []
+    for (suite,), group in panels.grouped(rows, table.schema.name, "suite").items():
+        group.sort(key=place)
         empty = omitted(group[0]["pictures"], "picture") if all(row["omitted"] for row in group) else ""
         title, below = style.suite_title(suite, titles), style.counted(group[0]["pictures"], "picture")
         shown.append(panels.Panel(f"{title}: norms", below, partial(_norms, group=group), empty))

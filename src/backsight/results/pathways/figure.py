@@ -49,12 +49,9 @@ def draw(
     present = list(dict.fromkeys(row["direction"] for row in rows))
     if direction not in present:
         raise UsageError("There is no such direction", got=direction, do=f"choose from: {', '.join(present)}")
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["direction"] == direction:
-            groups.setdefault(row["suite"], []).append(row)
     shown_panels = []
-    for suite, group in groups.items():
+    chosen = [row for row in rows if row["direction"] == direction]
+    for (suite,), group in panels.grouped(chosen, table.schema.name, "suite").items():
         title = style.suite_title(suite, titles) + (f", {direction}" if direction != "all" else "")
         shown_panels.append(panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT))
     with style.style():

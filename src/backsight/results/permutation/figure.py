@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
@@ -41,12 +40,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
-    shown = []
-    for suite in dict.fromkeys(row["suite"] for row in rows):
-        group = [row for row in rows if row["suite"] == suite]
+    rows, shown = table.rows(), []
+    for (suite,), group in panels.grouped(rows, table.schema.name, "suite").items():
         below = f"{style.counted(max(r['questions'] for r in group), 'question')}, " + style.counted(
             max(r["images"] for r in group), "picture"
         )

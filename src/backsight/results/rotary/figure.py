@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.results.rotary.text import QUESTIONS, cells, first_step
 from backsight.tables import Table
@@ -36,18 +35,12 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
     """
-    rows = table.rows()
-    if not rows:
-        raise DataError("The table has no rows to draw", where=table.schema.name)
     shown = []
-    for suite in dict.fromkeys(row["suite"] for row in rows):
+    for (suite,), rows in panels.grouped(table.rows(), table.schema.name, "suite").items():
         title = style.suite_title(suite, titles)
-        mirror = [r for r in rows if r["suite"] == suite and r["edit"] == "mirror" and r["along"] in QUESTIONS]
-        step = first_step([r for r in rows if r["suite"] == suite])
-        turn = [
-            r for r in rows
-            if (r["suite"], r["edit"], r["quantity"], r["steps"]) == (suite, "turn", "map_moved", step)
-        ]  # fmt: skip
+        mirror = [r for r in rows if r["edit"] == "mirror" and r["along"] in QUESTIONS]
+        step = first_step(rows)
+        turn = [r for r in rows if (r["edit"], r["quantity"], r["steps"]) == ("turn", "map_moved", step)]
         counts = sorted({r["questions"] for r in mirror})
         below = f"questions answered right: {', '.join(map(str, counts))}" if counts else ""
         empty = "" if any(not r["omitted"] for r in mirror) else "omitted: too few right answers to mirror"
