@@ -11,7 +11,7 @@ import pandas as pd
 
 from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import holm, mean_over_images
+from backsight.maths.intervals import difference_over_images, holm, mean_over_images
 from backsight.results import by_head
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
@@ -148,12 +148,12 @@ def _looked(part: pd.DataFrame) -> Row:
     there = part[part["auroc"].notna()]
     over = (there["auroc"] - there["gray"]).to_numpy(float)
     if len(over):
-        row |= by_head.named(mean_over_images(over, there["image_id"].astype(str), shares=False), "over", "over")
+        row |= by_head.named(difference_over_images(over, there["image_id"].astype(str)), "over", "over")
     return row
 
 
 def _paired(difference: pd.Series[float], images: pd.Series[str], name: str) -> Row:
-    interval = mean_over_images(difference, images, shares=False)
+    interval = difference_over_images(difference, images)
     return by_head.named(interval, name, name) | {f"{name}_p": sign_flips(difference, images)}
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import holm, mean_over_images
+from backsight.maths.intervals import difference_over_images, holm, mean_over_images
 from backsight.maths.psi import psi
 from backsight.tables import Schema, Table
 
@@ -104,8 +104,8 @@ def _line(here: pd.DataFrame, own: pd.DataFrame | None, order: str, smallest: in
     if own is not None and order in own:
         gain = here["plain"] - own["plain"]
         loss = (here["plain"] - here[order]) - (own["plain"] - own[order])
-        for name, values in (("gain", gain), ("loss_gain", loss)):
-            line |= _named(name, mean_over_images(values, images, shares=False))
+        for name, values, reach in (("gain", gain, 1.0), ("loss_gain", loss, 2.0)):
+            line |= _named(name, difference_over_images(values, images, reach=reach))
             line[f"{name}_p"] = sign_flips(values.to_numpy(dtype=float), images.to_numpy())
     return line
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backsight.maths.grouping import AXES, SMALLEST, expect, groups
-from backsight.maths.intervals import Interval, mean_over_images
+from backsight.maths.intervals import Interval, difference_over_images, mean_over_images
 from backsight.stimuli.isolated import OPPOSITES
 from backsight.tables import Schema, Table
 
@@ -178,7 +178,8 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
         images = one["image_id"].where(~one["twin"], two["image_id"])  # the picture that the question came with
         right = _equal(two["choice"], two["answer"]) - _equal(one["choice"], one["answer"])
         excess = _equal(two["choice"], two["prior"]) - _equal(one["choice"], two["answer"])
-        difference = _named("difference", _mean(right * _weights(two["prior"]), images))
+        weights = _weights(two["prior"])
+        difference = _named("difference", _mean(right * weights, images, float(weights.max())))
         return row | difference | _excess(excess, two["prior"], images, SAME)
     # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
     prior, wrong = _equal(side["choice"], side["prior"]), 1 - _equal(side["choice"], side["answer"])
@@ -192,7 +193,8 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
 def _excess(values: np.ndarray, prior: pd.Series[str], images: pd.Series[str], of: str) -> Row:  # type: ignore[type-arg]
     """The mean excess with every answer that the prior gives weighing alike, so that a leaning to one answer, which
     adds where that is the prior's and takes away where another is, cancels. Of one answer alone it cannot."""
-    interval = _mean(values * _weights(prior), images)
+    weights = _weights(prior)
+    interval = _mean(values * weights, images, float(weights.max()))
     return _named("excess", interval) | {"excess_of": of if prior.nunique() > 1 else ONE}
 
 
@@ -241,8 +243,8 @@ def _equal(one: pd.Series[str], other: pd.Series[str]) -> np.ndarray:  # type: i
     return same.astype(float)
 
 
-def _mean(values: np.ndarray, images: pd.Series[str]) -> Interval:  # type: ignore[type-arg]
-    return mean_over_images(values, images.astype(str), shares=False)
+def _mean(values: np.ndarray, images: pd.Series[str], reach: float = 1.0) -> Interval:  # type: ignore[type-arg]
+    return difference_over_images(values, images.astype(str), reach=reach)
 
 
 def _named(name: str, interval: Interval) -> Row:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import Interval, mean_over_images
+from backsight.maths.intervals import Interval, difference_over_images, mean_over_images
 from backsight.tables import Schema, Table
 
 RESOLUTION = Schema(
@@ -94,7 +94,7 @@ def resolution_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
                 row |= {"accuracy": interval.mean, "low": interval.low, "high": interval.high}
                 if size != OWN:
                     before = own.loc[part["example_id"]].to_numpy()
-                    row |= _named("difference", mean_over_images(right - before, images, shares=False))
+                    row |= _named("difference", difference_over_images(right - before, images))
             summary.append(row)
     return Table.of(RESOLUTION_SUMMARY, summary, rows.provenance)
 
@@ -112,7 +112,7 @@ def resolution_probes(rows: Table, *, smallest: int = SMALLEST) -> Table:
             share, null = (part[name].to_numpy(dtype=float) for name in ("share", "share_shuffled"))
             images = part["image_id"].astype(str)
             row |= _named("share", mean_over_images(share, images))
-            row |= _named("gain", mean_over_images(share - null, images, shares=False))
+            row |= _named("gain", difference_over_images(share - null, images))
             row["shuffled"] = float(np.mean(null))
         lines.append(row)
     return Table.of(RESOLUTION_PROBES, lines, rows.provenance)

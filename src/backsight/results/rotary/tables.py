@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import Interval, mean_over_images, means_over_images
+from backsight.maths.intervals import Interval, difference_over_images, mean_over_images, means_over_images
 from backsight.tables import Schema, Table
 
 ROTARY = Schema(
@@ -129,7 +129,9 @@ def _answers(
                 )
                 gap = (one - other.reindex(one.index)).dropna()
                 by_id = dict(zip(group["example_id"].astype(str), images, strict=True))
-                row |= _interval("difference", mean_over_images(gap, [by_id[i] for i in gap.index], shares=False))
+                of = [by_id[i] for i in gap.index]
+                paired = difference_over_images(gap, of) if shares else mean_over_images(gap, of, shares=False)
+                row |= _interval("difference", paired)
         rows.append(row)
     return rows
 

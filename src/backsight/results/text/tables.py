@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import Interval, mean_over_images
+from backsight.maths.intervals import Interval, difference_over_images, mean_over_images
 from backsight.tables import Schema, Table
 
 TEXT = Schema(
@@ -93,7 +93,7 @@ def _against(part: pd.DataFrame, neutral: pd.DataFrame) -> Row:
     images = part["image_id"].astype(str)
     for name, column in (("picture", "answer"), ("text", "wrong")):
         difference = _equal(part, column) - _equal(neutral, column)
-        row |= _named(f"{name}_difference", mean_over_images(difference, images, shares=False))
+        row |= _named(f"{name}_difference", difference_over_images(difference, images))
     apart = part["tokens"].to_numpy(dtype=float) - neutral["tokens"].to_numpy(dtype=float)
     return row | {"tokens_apart": float(np.abs(apart).mean())}
 

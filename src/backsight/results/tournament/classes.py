@@ -13,7 +13,7 @@ import pandas as pd
 
 from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect
-from backsight.maths.intervals import Interval, holm, mean_over_images
+from backsight.maths.intervals import Interval, difference_over_images, holm, mean_over_images
 from backsight.results.tournament import schema as of
 from backsight.tables import Table
 
@@ -56,7 +56,7 @@ def _numbers(before: pd.DataFrame, after: pd.DataFrame, name: str, smallest: int
     other = after.set_index("example_id")["correct"].astype(float).reindex(mine.index)
     images = mine["image_id"].astype(str)
     values = {"before": mean_over_images(one, images), "after": mean_over_images(other, images)}
-    values["difference"] = mean_over_images(other - one, images, shares=False)
+    values["difference"] = difference_over_images(other - one, images)
     number["p_holm"] = sign_flips(other - one, images)
     return number | {key: value for column, of_ in values.items() for key, value in _ends(column, of_).items()}
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from backsight.maths.comparison import sign_flips
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import holm, mean_over_images
+from backsight.maths.intervals import difference_over_images, holm, mean_over_images
 from backsight.results.tournament import schema as of
 from backsight.results.tournament.classes import classes, lost_by
 from backsight.tables import Table
@@ -139,7 +139,7 @@ class Answers:
         return row
 
     def _difference(self, name: str, p_name: str, values: NDArray[np.float64]) -> Row:
-        interval = mean_over_images(values, self.images, shares=False)
+        interval = difference_over_images(values, self.images)
         ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
         return {name: interval.mean, **ends, p_name: sign_flips(values, self.images)}
 
