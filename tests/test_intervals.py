@@ -216,22 +216,30 @@ def test_holm_by_hand() -> None:
 
 def test_a_paired_difference_always_has_width_and_never_says_more_than_its_questions() -> None:
     """Of 24 questions of which none changed the difference is known to about a fifth, of 240 to about a fiftieth."""
-    for count, reach in ((24, 0.2), (240, 0.025)):
+    for count, reach in ((24, 0.2), (240, 0.02)):
         same = difference_over_images(np.zeros(count), np.arange(count))
         assert same.mean == 0 and same.low == pytest.approx(-same.high)
         assert 0.5 * reach < same.high < reach
 
 
-def test_a_paired_difference_is_the_share_on_another_scale() -> None:
-    difference = np.array([1.0, 0, 0, -1, 1, 0, 1, 1])
-    images = np.array([0, 0, 1, 2, 3, 4, 5, 6])
-    share = mean_over_images((difference + 1) / 2, images)
-    of = difference_over_images(difference, images)
-    assert of == Interval(*(pytest.approx(2 * end - 1) for end in share[:3]), "agresti-coull")
-    doubled = difference_over_images(2 * difference, images, reach=2)
+def test_a_paired_difference_by_hand() -> None:
+    """6 of 48 lost: the centre is -6 / 50, the error sqrt(6 .88^2 + 42 .12^2 + .88^2 + 1.12^2 + 2 .12^2) / 50."""
+    of = difference_over_images([-1] * 6 + [0] * 42, range(48))
+    error = math.sqrt(6 * 0.88**2 + 42 * 0.12**2 + 0.88**2 + 1.12**2 + 2 * 0.12**2) / 50
+    reach = stats.t.isf(0.025, 48 + 4 - 1) * error
+    assert of == Interval(-0.125, pytest.approx(-0.12 - reach), pytest.approx(-0.12 + reach), "agresti-min")
+    assert of.high < 0  # as the exact test of McNemar, p = .031
+    doubled = difference_over_images([-2] * 6 + [0] * 42, range(48), reach=2)
     assert doubled[:3] == pytest.approx([2 * end for end in of[:3]])
-    with pytest.raises(UsageError, match="no shares"):
-        difference_over_images(2 * difference, images)
+    with pytest.raises(UsageError, match="beyond their reach"):
+        difference_over_images([-2.0, 0], [0, 1])
+
+
+def test_questions_of_one_image_count_as_one() -> None:
+    apart = difference_over_images([1, 0, 0, 0] * 12, range(48))
+    together = difference_over_images(sorted([1, 0, 0, 0] * 12), np.repeat(range(12), 4))
+    assert apart.mean == together.mean == 0.25
+    assert width(together) > 1.5 * width(apart)
 
 
 @pytest.mark.parametrize(("better", "worse"), [(0.1, 0.02), (0.3, 0.1), (0.5, 0.0), (0.2, 0.2)])

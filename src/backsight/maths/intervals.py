@@ -32,7 +32,8 @@ SLACK = 1e-6  # beyond 0 or 1, of sums of probabilities
 class Interval(NamedTuple):
     """A mean with the ends of its interval.
 
-    `kind` is agresti-coull (of shares), bootstrap, or none: no sample, or values of other units without any spread.
+    `kind` is agresti-coull (of shares), agresti-min (of their differences), bootstrap, or none: no sample, or values of
+    other units without any spread.
     """
 
     mean: float
@@ -67,13 +68,26 @@ def mean_over_images(
 def difference_over_images(values: ArrayLike, images: ArrayLike, *, reach: float = 1.0) -> Interval:
     """The mean of paired differences `values` (sample,) of shares, from -reach to reach, with a 95 % interval.
 
-    A difference d is the share (d + reach) / 2 reach on another scale, and has the interval of shares: never without
-    width, where a bootstrap of differences that are all zero says "0 [0, 0]" of however few. Simulated on answers that
-    are right or wrong (10 to 300 images) it covers .95 to 1.00. UsageError for a difference beyond reach.
+    Agresti and Min's way (Simple improved confidence intervals for comparing matched proportions, 2005) with pseudo-
+    images: two in the mean, half a one better, half a one worse, and four in its error, so that the interval never
+    lacks width, where a bootstrap of differences that are all zero says "0 [0, 0]" of however few. The given mean is
+    that of the values. Simulated on answers that are right or wrong (10 to 300 images) it covers .925 at worst, .976 on
+    average. UsageError for a difference beyond reach.
     """
-    of = mean_over_images((np.asarray(values, dtype=float) + reach) / (2 * reach), images)
-    mean, low, high = (2 * reach * end - reach for end in of[:3])
-    return Interval(mean, low, high, of.kind)
+    value = np.asarray(values, dtype=float) / reach
+    if value.size == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), "none")
+    if np.abs(value).max() > 1 + SLACK:
+        got = f"{reach * value.min():g} to {reach * value.max():g}"
+        raise UsageError("These differences are beyond their reach", got=got, do=f"give a reach above {reach:g}")
+    _, index = np.unique(np.asarray(images), return_inverse=True)
+    sums, counts = np.bincount(index, weights=value).astype(float), np.bincount(index).astype(float)
+    size, total = counts.mean(), counts.sum() + 2 * counts.mean()
+    centre = sums.sum() / total
+    pseudo = size**2 * ((1 - centre) ** 2 + (1 + centre) ** 2 + 2 * centre**2)
+    error = np.sqrt(((sums - counts * centre) ** 2).sum() + pseudo) / total
+    ends = np.clip(centre + student(len(counts)) * error * np.array([-1.0, 1.0]), -1, 1) * reach
+    return Interval(float(value.mean()) * reach, float(ends[0]), float(ends[1]), "agresti-min")
 
 
 def means_over_images(
