@@ -156,6 +156,21 @@ def looked(table: Table) -> str:
     return sentence("Squares", group, rows)
 
 
+def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() -> None:
+    """The mirrored box is found as well, but known of some questions only: of four it says nothing, of twelve it does."""
+
+    def known_of(count: int) -> Row:
+        table = found(0.9, mirrored=0.92)
+        frame = table.frame.copy()
+        kept = list(dict.fromkeys(frame["example_id"]))[:count]
+        frame.loc[~frame["example_id"].isin(kept), ["subject_mirrored", "boxes_mirrored"]] = pd.NA
+        rows = looking.looking_summary(Table(table.schema, frame, {})).rows()
+        return next(r for r in rows if r["layer"] == 1 and r["head"] == 1 and r["target"] == "subject")
+
+    assert known_of(4)["hardest"] != "mirrored" and known_of(4)["finds"]
+    assert known_of(12)["hardest"] == "mirrored" and not known_of(12)["finds"]
+
+
 def test_what_attention_finds_in_words() -> None:
     said = looked(found(0.9))
     assert said.startswith("Squares, subject: found at layer 1 of 2 layers (best: AUROC 0.900 [")
@@ -182,7 +197,7 @@ def test_what_attention_finds_in_words() -> None:
         (answers(0.3, 0.3), "that these heads look there is no evidence: random heads take as much with them"),
         (answers(0.4, 0.2), "that these heads look there is no evidence: random heads take as much with them"),
         (answers(0.2, 1.0, auroc=0.4), "no head finds the boxes on other pictures better than on a gray one"),
-        (answers(0.2, 0.3, 0.3), "nothing can be lost: the model answers at chance"),
+        (answers(0.2, 0.3, 0.3), "nothing can be lost: the model is not shown to answer above chance"),
     ],
 )
 def test_what_the_ablation_of_heads_says(table: Table, words: str) -> None:

@@ -93,6 +93,14 @@ def test_a_majority_that_is_right_by_prior_is_none_the_less_a_prior() -> None:
     assert word(varying) == "cannot tell"
 
 
+def test_few_changed_answers_that_all_follow_the_picture_are_no_prior() -> None:
+    """Of 400 questions 60 answers change, each from the constant "left" to the right one: no "without the picture"."""
+    table = rows(lambda answer, n: (answer if n % 20 in (1, 3, 5) else "left", "left"), count=400)
+    assert word(table) == "cannot tell"
+    (line,) = behaviour_axes(table).rows()
+    assert line["changed"] == pytest.approx(0.15) and line["low"] > 0 and "then with the picture" in line["reason"]
+
+
 def test_few_questions_tell_nothing_and_say_why() -> None:
     (row,) = behaviour_axes(rows(lambda answer, n: (answer, "left"), count=10)).rows()
     assert (row["verdict"], row["reason"]) == ("cannot tell", "5 questions of one direction, 8 needed")

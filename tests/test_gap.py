@@ -67,6 +67,17 @@ def test_guessing_is_the_gray_picture_where_it_is_right_more_often_and_never_bel
     assert other is not None and other.where.guessing == 0.25 and other.where.corrected.value == 0
 
 
+def test_a_constant_answer_is_guessing_where_answers_are_skewed() -> None:
+    """ "left" is right in 54 of 60 questions: who always says it knows nothing, whatever a gray picture gets."""
+    always = side(lambda n: n % 10 > 0, lambda n: n % 10 == 0, 60, 4)
+    known = side(lambda n: True, half, 60, 2)
+    skewed = maths.gap(known, always.assign(answer=["right" if n % 10 == 0 else "left" for n in range(60)]))
+    assert skewed is not None and skewed.where.chance == skewed.where.guessing == pytest.approx(0.9)
+    assert skewed.where.corrected.value == pytest.approx(0) and skewed.word == "what"
+    unaware = maths.gap(known, always)
+    assert unaware is not None and unaware.where.corrected.value > 0.8
+
+
 def test_nothing_is_left_to_correct_where_the_gray_picture_is_always_right() -> None:
     always = side(lambda n: True, lambda n: True, 96, 2)
     assert maths.gap(always, side(half, fourth, 96, 4)) is None

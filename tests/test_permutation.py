@@ -78,7 +78,7 @@ def test_the_summary_by_hand() -> None:
     assert (own["suite"], own["kind"], own["norm"], own["order"]) == ("squares", "relational", "own", "kept")
     assert own["accuracy"] == 1 and own["shuffled"] == 0.5 and own["chance"] == 0.5 and own["gain"] is None
     assert own["psi"] == pytest.approx(0.5) and own["corrected"] == pytest.approx(1) and own["reason"] is None
-    assert text["reason"] == "at chance" and text["psi"] is None
+    assert text["reason"] == "not above chance" and text["psi"] is None
     assert text["gain"] == -0.5 and text["gain_high"] < 0 and text["gain_p"] < 0.05 and text["loss_gain"] == -0.5
     few = permutation_summary(rows_of([1] * 9, [1] * 9, [1] * 9, [1] * 9)).rows()[0]
     assert few["reason"] == "few questions" and few["accuracy"] is None
@@ -94,7 +94,10 @@ def test_sentences_follow_the_numbers() -> None:
     wide = row | {"corrected": 0.3, "corrected_low": 0.05, "corrected_high": 0.6}
     assert words_of.claim(wide) == "whether it matters is open"
     assert words_of.loss(row | {"corrected_low": -0.4, "corrected_high": -0.1}).startswith("accuracy rises")
-    assert words_of.loss({"reason": "at chance"}) == "omitted (at chance)" and words_of.claim({"reason": "x"}) == ""
+    assert (
+        words_of.loss({"reason": "not above chance"}) == "omitted (not above chance)"
+        and words_of.claim({"reason": "x"}) == ""
+    )
     changed = {
         f"{name}{end}": v for name in ("gain", "loss_gain") for end, v in (("", 0.2), ("_low", 0.1), ("_high", 0.3))
     }
@@ -106,7 +109,7 @@ def test_sentences_follow_the_numbers() -> None:
 def test_the_figure_is_drawn_and_says_what_is_omitted() -> None:
     table = permutation_summary(rows_of([1] * 20, [1, 0] * 10, [1, 0] * 10, [1, 0] * 10))
     said = [text.get_text() for axis in draw(table).axes for text in axis.texts]
-    assert "omitted: at chance" in said
+    assert "omitted: not above chance" in said
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +193,7 @@ def test_rows_of_a_random_model_are_complete_and_give_no_index(qwen: VLM) -> Non
     assert counts["relational", "own", "moved"] == counts["relational", "text", "kept"] == 24
     assert asked > 0 and counts["semantic", "own", "kept"] == 2 * asked and ("semantic", "text", "kept") not in counts
     reasons = {row["reason"] for row in permutation_summary(table).rows()}
-    assert "at chance" in reasons
+    assert "not above chance" in reasons
 
 
 def test_what_cannot_be_asked_is_said(qwen: VLM) -> None:

@@ -96,7 +96,9 @@ def test_the_summary_and_its_sentences() -> None:
     assert row["pictures"] == 12 and row["same"] == pytest.approx(0.9) and row["above"] == pytest.approx(0.495)
     assert row["kept"] == pytest.approx(0.495 / 0.595) and row["kept_low"] < row["kept"] < row["kept_high"]
     assert "keep 83" in captions.sentence("S", row) and "nearly the same" not in captions.sentence("S", row)
-    (near,) = captions.captions_summary(made(0.99, 0.4)).rows()
+    (few,) = captions.captions_summary(made(0.99, 0.4)).rows()
+    assert "nearly the same" not in captions.sentence("S", few)  # of 12 pictures
+    (near,) = captions.captions_summary(made(0.99, 0.4, count=120)).rows()
     assert "nearly the same" in captions.sentence("S", near)
     (none,) = captions.captions_summary(made(0.4, 0.405)).rows()
     assert "no more alike" in captions.sentence("S", none)

@@ -200,7 +200,8 @@ def test_the_usual_relation_of_a_set_is_that_of_most_others() -> None:
 
 
 def test_the_blank_images_answer_is_measured_against_even_errors() -> None:
-    """Half of the errors are the blank answer "4", of three wrong ones: 1/2 - 1/3 over even errors."""
+    """Half of the errors are the blank answer "4", of two wrong ones that are not the opposite: 1/2 - 1/2 over even ones;
+    and where all are, 1 - 1/2."""
     rows = []
     for row in answered(24):
         if row["asked"] == "where" and row["condition"] == "upright":
@@ -208,7 +209,24 @@ def test_the_blank_images_answer_is_measured_against_even_errors() -> None:
         rows.append(row)
     row = lines(rows, "reversed", "blank image")
     assert row["prior"] == 0.5 and row["prior_blank"] is None and row["excess_of"] == "even errors"
-    assert row["excess"] == pytest.approx(1 / 2 - 1 / 3)
+    assert row["excess"] == pytest.approx(1 / 2 - 1 / 2)
+    always = [
+        row | ({"choice": "4"} if row["condition"] == "upright" and row["asked"] == "where" else {}) for row in rows
+    ]
+    assert lines(always, "reversed", "blank image")["excess"] == pytest.approx(1 - 1 / 2)
+
+
+def test_with_two_options_nothing_is_told_of_the_blank_images_answer() -> None:
+    """There the prior is the only error, whatever it comes from: "no prior is shown" would be said of one that is."""
+    rows = [
+        row | {"options": 2, "choice": "2" if row["answer"] == "1" else "1"}
+        | ({"choice": "1"} if row["condition"] == "blank" else {})
+        for row in answered(24)
+    ]  # fmt: skip
+    row = lines(rows, "reversed", "blank image")
+    assert row["prior"] == 1 and row["excess"] is None
+    said = sentence("Pairs", row, None)
+    assert "no prior is shown" not in said and "more often" not in said
 
 
 def test_few_questions_are_omitted() -> None:
@@ -262,7 +280,10 @@ def test_sentences_are_of_their_numbers() -> None:
 def test_the_lead_names_where_a_prior_shows() -> None:
     quiet, loud = lines(answered(), "upside down"), lines(answered(turned="prior"), "upside down")
     assert lead([("A", quiet, None)]).startswith("In none of 1 test is the answer that a prior would give shown")
-    assert lead([("A", quiet, None), ("B", loud, None)]) == "A prior shows in 1 of 2 tests: B (upside down)."
+    assert (
+        lead([("A", quiet, None), ("B", loud, None)])
+        == "A prior shows in 1 of 2 tests (by 95 % intervals, not corrected for 2 tests): B (upside down)."
+    )
     assert lead([("A", lines(answered(8), "upside down"), None)]) == lead([]) == ""
 
 

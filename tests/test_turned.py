@@ -49,6 +49,11 @@ def test_a_caption_that_is_true_or_false_has_no_known_turned_answer() -> None:
     assert turned(replace(caption, direction="above"), "upside down") is None
 
 
+def test_an_answer_that_names_a_direction_of_no_question_is_not_turned() -> None:
+    arrow = Example("a", PlainPicture((8, 8)), "Which way does it point?", ("left", "right"), "left")
+    assert turned(arrow) is None and turned(arrow, "upside down") is None
+
+
 def test_what_names_no_direction_keeps_its_answer() -> None:
     presence = Example("a", PlainPicture((8, 8)), "Which is there?", ("cup", "key"), "cup")
     other = turned(presence, "upside down")

@@ -64,9 +64,9 @@ class AxisVerdict:
 def axis_verdict(rows: pd.DataFrame) -> AxisVerdict:
     """The verdict on one axis, of its rows of `behaviour` (both conditions) with the column `opposite`.
 
-    prior: the answer changes in less than `UNCHANGED` of the questions. grounded: the score is above 0 and the gray
-    picture keeps less than `LEFT` of it. inverted: the same with a score below 0. Each is said where the 95 % interval
-    over images lies wholly there, in this order, else cannot tell.
+    prior: the answer changes in less than `UNCHANGED` of the questions, and not with the picture as below. grounded:
+    the score is above 0 and the gray picture keeps less than `LEFT` of it. inverted: the same with a score below 0.
+    Each is said where the 95 % interval over images lies wholly there, in this order, else cannot tell.
     """
     both, reason = _both(rows)
     questions, images = len(both), both["image_id"].nunique()
@@ -91,12 +91,13 @@ def judged(
 
 
 def _word(seen: Bounds, blind: Bounds, kept: Bounds, changed: Bounds) -> tuple[Word, str]:
+    up, down = seen.low > 0 and kept.high < 0, seen.high < 0 and kept.low > 0
     if changed.high < UNCHANGED:
+        if up or down:  # few answers go by the picture, and those do
+            return "cannot tell", f"the answer changes in only {changed} of the questions, and then with the picture"
         return "prior", f"the answer changes in {changed} of the questions"
-    if seen.low > 0 and kept.high < 0:
-        return "grounded", f"right less opposite answers {seen}, with a gray picture {blind}"
-    if seen.high < 0 and kept.low > 0:
-        return "inverted", f"right less opposite answers {seen}, with a gray picture {blind}"
+    if up or down:
+        return "grounded" if up else "inverted", f"right less opposite answers {seen}, with a gray picture {blind}"
     if seen.low <= 0 <= seen.high:
         return "cannot tell", f"right less opposite answers {seen} is not told from 0"
     return "cannot tell", f"a gray picture may keep half of the score: {blind} of {seen}"

@@ -1,10 +1,10 @@
 """The what/where gap: what is answered of things less what is answered of relations, both corrected for guessing.
 
-Guessing is chance or the gray picture, whichever is right more often: (accuracy - guessing) / (1 - guessing) is 0 for
-guessing, 1 for all right, and below 0 where the picture misleads. A gray picture below chance does not lower what
-counts as guessing: a model that guesses with the picture and answers a gray one wrongly would else seem to see. Where
-the truth of both lies at chance, the larger of two estimates lies a little above it, and the correction is so much
-too strict (some .03 of the gap at 48 pictures, shrinking with their number).
+Guessing is chance, the best constant answer or the gray picture, whichever is right most often: (accuracy - guessing) /
+(1 - guessing) is 0 for guessing, 1 for all right, and below 0 where the picture misleads. A gray picture below chance
+does not lower what counts as guessing: a model that guesses with the picture and answers a gray one wrongly would else
+seem to see. Where the truth of both lies at chance, the larger of two estimates lies a little above it, and the
+correction is so much too strict (some .03 of the gap at 48 pictures, shrinking with their number).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ WEIGHT = 4 / 16
 
 
 class Corrected(NamedTuple):
-    """Accuracy with the picture and with a gray one, chance, guessing, and the accuracy corrected for guessing."""
+    """Accuracy with the picture and with a gray one, chance (or what the best constant answer gets, where that is
+    more), guessing, and the accuracy corrected for guessing."""
 
     accuracy: float
     blank: float
@@ -76,7 +77,7 @@ def gap(what: pd.DataFrame, where: pd.DataFrame) -> Gap | None:
     if not common:
         return None
     sums, counts = _by_image(sides, common)
-    chances = [float((1 / side["options"].astype(float)).mean()) for side in sides]
+    chances = [max(float((1 / side["options"].astype(float)).mean()), _constant(side)) for side in sides]
     plain = _corrected(sums.sum(0) / counts.sum(0), chances)
     if plain is None:
         return None
@@ -105,6 +106,12 @@ def gap(what: pd.DataFrame, where: pd.DataFrame) -> Gap | None:
     ]
     difference = plain[0].value - plain[1].value
     return Gap(seen[0], seen[1], Bounds(difference, centre - gap_reach, centre + gap_reach), len(common))
+
+
+def _constant(side: pd.DataFrame) -> float:
+    """What the best constant answer gets right: more than one over the options where answers are skewed."""
+    shares = side["answer"].value_counts(normalize=True) if "answer" in side else pd.Series(dtype=float)
+    return float(shares.max()) if len(shares) else 0.0
 
 
 class _Point(NamedTuple):

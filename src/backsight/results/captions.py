@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from backsight.maths.grouping import SMALLEST, expect, groups
-from backsight.maths.intervals import mean_over_images
+from backsight.maths.intervals import difference_over_images, mean_over_images
 from backsight.maths.ratios import share
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
@@ -74,15 +74,20 @@ def captions_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
             line: Row = dict.fromkeys(CAPTIONS_SUMMARY.columns) | {"suite": suite, "measure": measure}
             line |= {"pictures": len(each), "words": float(each["words"].mean())}
             line["reason"] = FEW if len(each) < smallest else NO_SENTENCES if line["words"] < 2 else None
-            summary.append(line if line["reason"] else line | _numbers(each[measure], each[f"{measure}_other"]))
+            if not line["reason"]:
+                # A cosine may be negative, so that a difference of two reaches from -2 to 2.
+                reach = 1.0 if measure == "f1" else 2.0
+                line |= _numbers(each[measure], each[f"{measure}_other"], reach)
+            summary.append(line)
     return Table.of(CAPTIONS_SUMMARY, summary, rows.provenance)
 
 
-def _numbers(same: pd.Series[float], other: pd.Series[float]) -> Row:
-    named = {"same": same, "other": other, "above": same - other}
+def _numbers(same: pd.Series[float], other: pd.Series[float], reach: float) -> Row:
     numbers: Row = {}
-    for name, values in named.items():
-        interval = mean_over_images(values, values.index.astype(str), shares=False)
+    for name, values, most in (("same", same, 1.0), ("other", other, 1.0), ("above", same - other, reach)):
+        images = values.index.astype(str)
+        is_share = reach == 1.0 and name != "above"
+        interval = mean_over_images(values, images) if is_share else difference_over_images(values, images, reach=most)
         numbers |= dict(zip((f"{name}{end}" for end in _ENDS), interval[:3], strict=True))
     if (1 - other).sum() > 0:
         numbers |= dict(zip((f"kept{end}" for end in _ENDS), share(same - other, 1 - other), strict=True))
@@ -154,8 +159,8 @@ def sentence(title: str, row: Mapping[str, Any]) -> str:
     kept = whole_percent(row["kept"], row["kept_low"], row["kept_high"])
     alike = f"{MEASURES[row['measure']]} {row['same']:.2f}, of two pictures {row['other']:.2f}"
     if row["above_low"] <= 0:
-        return f"{title}: no more alike than those of two pictures ({alike})"
-    near = " and are nearly the same" if row["kept_low"] > 0.9 else ""
+        return f"{title}: not shown to be more alike than those of two pictures ({alike})"
+    near = " and are nearly the same" if row["kept_low"] > 0.9 and row["same_low"] > 0.9 else ""
     return f"{title}: they keep {kept} of what sets them apart from other pictures'{near} ({alike})"
 
 

@@ -239,7 +239,7 @@ def sentence(title: str, rows: Sequence[Row]) -> str:
 def verdict(plain: Row, chosen: Row) -> str:
     """What a summary's rows of a suite, plain and chosen, let one say."""
     if plain["low"] <= plain["chance"]:
-        return "nothing can be lost: the model answers at chance"
+        return "nothing can be lost: the model is not shown to answer above chance"
     if chosen["over_low"] is None or chosen["over_low"] <= 0:
         return "no head finds the boxes on other pictures better than on a gray one"
     if not _falls(chosen, "change"):

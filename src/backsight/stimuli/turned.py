@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from backsight.examples import Example
 from backsight.grid import Box
 from backsight.pictures import Picture
-from backsight.stimuli.isolated import NUMBERS, alternatives
+from backsight.stimuli.isolated import NUMBERS, OPPOSITES, alternatives
 from backsight.stimuli.questions import NUMBER, OPPOSITE
 
 Turn = Literal["mirrored", "upside down"]
@@ -48,6 +48,8 @@ def turned(example: Example, turn: Turn = "mirrored") -> Example | None:
     thing at the other end. None where an answer's direction is known and what the turned answer is is not, as of a
     caption that is true or false.
     """
+    if example.direction is None and example.answer in OPPOSITES:
+        return None
     exchanged = example.direction in EXCHANGED[turn]
     answer: str | None = example.answer
     if exchanged:

@@ -28,6 +28,9 @@ from backsight.results import today
 LIBRARIES = ("torch", "transformers", "numpy", "pillow", "scipy", "pandas")
 
 
+NOT_OF_ITS_FORM = "these questions are not of the form that it takes: it may need a direction, boxes, a subject or rows"
+
+
 @dataclass(frozen=True)
 class Quick:
     """A first look: `samples` by job or by measurement, as few as its figures need, and what is left out, with the
@@ -172,7 +175,11 @@ def choices(
             try:
                 most = quick.limit(kind, examples.name) if quick else None
                 samples = _samples(examples, measurement, (limit, most), only)
-                if samples is None or not len(samples) or not measurement.applies(samples):
+                if samples is None or not len(samples):
+                    continue
+                if not measurement.applies(samples):
+                    if examples.own:
+                        candidates.append(Skipped(examples.name, kind, NOT_OF_ITS_FORM))
                     continue
                 left_out = quick.reason(kind, examples.name, only) if quick else None
                 if left_out is not None:

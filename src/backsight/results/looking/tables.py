@@ -131,16 +131,18 @@ def _of(about: Row, frame: pd.DataFrame, smallest: int) -> list[Row]:
 def _over_nulls(
     of: dict[str, by_head.Matrix], images: Any
 ) -> tuple[list[Interval], list[str | None], list[float | None]]:
-    """By layer and head the least of the paired differences from the nulls, of which null, and its corrected p."""
+    """By layer and head the paired difference from the null that is hardest to tell from attention, which null that is,
+    and its corrected p. A null that fewer than `SMALLEST` questions have, as a mirrored box may be, is none."""
     differences = {name: of["auroc"] - of[name] for name in NULLS}
     intervals = {name: by_head.means(one, images, shares=False) for name, one in differences.items()}
     p = {name: by_head.p_values(one, images) for name, one in differences.items()}
+    known = {name: one.notna().sum().to_numpy() for name, one in differences.items()}
     places = by_head.places(of["auroc"])
     over, hardest, raw = [], [], []
     for number in range(len(places)):
-        there = [name for name in NULLS if intervals[name][number].mean == intervals[name][number].mean]
-        name = min(there, key=lambda one: intervals[one][number].mean) if there else None
+        there = [name for name in NULLS if known[name][number] >= SMALLEST and p[name][number] is not None]
+        name = min(there, key=lambda one: intervals[one][number].low) if there else None
         hardest.append(name)
         over.append(by_head.NOTHING if name is None else intervals[name][number])
-        raw.append(None if name is None else p[name][number])
+        raw.append(max((value for one in there if (value := p[one][number]) is not None), default=None))
     return over, hardest, by_head.corrected(raw, places)

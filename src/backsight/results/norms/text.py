@@ -95,8 +95,10 @@ def drowned(row: Mapping[str, Any], permuted: Mapping[str, Any] | None) -> str:
     helped = any(
         permuted[f"{name}_low"] > 0 and permuted[f"{name}_p"] < 0.05 for name in ("gain", "loss_gain")
     )  # fmt: skip
-    if row["ratio_low"] <= 1:
+    if row["ratio_high"] <= 1:
         verdict = "image tokens are not longer than text tokens here, so no position can be drowned that way"
+    elif row["ratio_low"] <= 1 and not helped:
+        verdict = "image tokens are not shown to be longer than text tokens here"
     elif helped:
         verdict = "as the claim has it that large norms drown positions"
     else:

@@ -97,3 +97,8 @@ def tenths(value: object) -> str:
     """A number with one decimal; a dash where there is none."""
     amount = number(value)
     return "–" if amount is None else f"{amount:,.1f}"
+
+
+def uncorrected(tests: int) -> str:
+    """What is to be said of counted tests that go by intervals each, where there are several."""
+    return f" (by 95 % intervals, not corrected for {tests} tests)" if tests > 1 else ""

@@ -51,11 +51,11 @@ PERMUTATION_SUMMARY = Schema(
         "gain_p": "float",  # sign flips over images, Holm's over a suite's comparisons
         **{f"loss_gain{end}": "float" for end in _SHARE},
         "loss_gain_p": "float",
-        "reason": "str",  # why there is no index: few questions, at chance
+        "reason": "str",  # why there is no index: few questions, not above chance
     },
     "The Position Sensitivity Index by kind of question, norm and order, with 95 % intervals",
 )
-FEW, AT_CHANCE = "few questions", "at chance"
+FEW, AT_CHANCE = "few questions", "not above chance"
 
 
 def permutation_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:

@@ -181,10 +181,18 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
         weights = _weights(two["prior"])
         difference = _named("difference", _mean(right * weights, images, float(weights.max())))
         return row | difference | _excess(excess, two["prior"], images, SAME)
-    # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
-    prior, wrong = _equal(side["choice"], side["prior"]), 1 - _equal(side["choice"], side["answer"])
-    others = side["options"].to_numpy(dtype=float) - 1
+    # The opposite of the answer is an error that pixels make too, by left taken for right. Among the other wrong
+    # answers the prior's must come more often than its share; where there is one at most, nothing can be told.
+    opposite = side["answer"].map(OPPOSITES)
+    side = side[(side["prior"] != opposite) & (side["options"] - opposite.notna() > 2)]
+    if len(side) < smallest:
+        return row
+    opposite = side["answer"].map(OPPOSITES)
+    prior = _equal(side["choice"], side["prior"])
+    wrong = 1 - _equal(side["choice"], side["answer"]) - _equal(side["choice"], opposite)
+    others = (side["options"] - 1 - opposite.notna()).to_numpy(dtype=float)
     excess = prior - wrong / others
+    # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
     if by_itself:
         return row | _named("excess", _mean(excess, side["image_id"])) | {"excess_of": EVEN}
     return row | _excess(excess, side["prior"], side["image_id"], EVEN)

@@ -7,7 +7,7 @@ from typing import Any
 
 from backsight.results.drawing.style import counted
 from backsight.results.pages.follows import points, share
-from backsight.results.pages.wording import listed, omitted, percent
+from backsight.results.pages.wording import listed, omitted, percent, uncorrected
 
 Row = Mapping[str, Any]
 
@@ -148,4 +148,4 @@ def lead(named: Sequence[tuple[str, Row, Row | None]]) -> str:
             f"In none of {tests} is the answer that a prior would give shown to come more often than errors alone give "
             "it: no language prior is shown against the pixels."
         )
-    return f"A prior shows in {len(shows)} of {tests}: {listed(shows)}."
+    return f"A prior shows in {len(shows)} of {tests}{uncorrected(len(judged))}: {listed(shows)}."

@@ -7,7 +7,7 @@ from typing import Any
 
 from backsight.results.drawing.style import counted
 from backsight.results.pages.follows import points
-from backsight.results.pages.wording import listed, omitted, percent
+from backsight.results.pages.wording import listed, omitted, percent, uncorrected
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -85,8 +85,8 @@ def lead(named: Sequence[tuple[str, Rows]]) -> str:
         return f"In none of {sizes} is accuracy shown to fall."
     worst_title, worst = min(fallen, key=lambda one: float(one[1]["difference"]))
     return (
-        f"Accuracy falls in {len(fallen)} of {sizes}, most on {worst_title} at {label(worst)} tokens: by "
-        f"{100 * -worst['difference']:.1f}\u00a0points to {percent(worst['accuracy'])}."
+        f"Accuracy falls in {len(fallen)} of {sizes}{uncorrected(len(other))}, most on {worst_title} at {label(worst)} "
+        f"tokens: by {100 * -worst['difference']:.1f}\u00a0points to {percent(worst['accuracy'])}."
     )
 
 

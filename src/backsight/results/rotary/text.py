@@ -69,7 +69,7 @@ def verdict(mirrored: Row, stays: Row) -> str:
 WORDS = {
     "follows": "they are read from the rotary coordinates",
     "in part": "they are read from the rotary coordinates in part",
-    "stays": "they do not depend on the rotary coordinates",
+    "stays": "more than half of them do not depend on the rotary coordinates",
     "disturbed": "they depend on the rotary coordinates and are lost with them, without a mirror image",
     "cannot tell": "the questions do not tell whether they depend on the rotary coordinates",
 }
