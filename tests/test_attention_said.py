@@ -157,7 +157,7 @@ def looked(table: Table) -> str:
 
 
 def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() -> None:
-    """The mirrored box is found as well, but known of some questions only: of four it says nothing, of twelve it does."""
+    """The mirrored box is found as well, but known of some questions only: four say nothing, twelve do."""
 
     def known_of(count: int) -> Row:
         table = found(0.9, mirrored=0.92)

@@ -179,10 +179,9 @@ def test_sentences_follow_the_numbers() -> None:
     ends = {"": 0.2, "_low": 0.1, "_high": 0.3}
     up = {f"{name}{end}": value for name in ("gain", "loss_gain") for end, value in ends.items()}
     up |= {"gain_p": 0.01, "loss_gain_p": 0.5}
-    assert words_of.drowned({"ratio_low": 4, "ratio_high": 5}, up).endswith(
-        "as the claim has it that large norms drown positions"
-    )
-    assert words_of.drowned({"ratio_low": 4, "ratio_high": 5}, up | {"gain_p": 0.5}).endswith("not confirmed here")
+    longer = {"ratio_low": 4, "ratio_high": 5}
+    assert words_of.drowned(longer, up).endswith("as the claim has it that large norms drown positions")
+    assert words_of.drowned(longer, up | {"gain_p": 0.5}).endswith("not confirmed here")
     assert "not longer than text" in words_of.drowned({"ratio_low": 0.8, "ratio_high": 0.9}, up)
     wide = {"ratio_low": 0.9, "ratio_high": 5.1}
     assert "not shown to be longer" in words_of.drowned(wide, up | {"gain_p": 0.5})

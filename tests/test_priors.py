@@ -200,8 +200,8 @@ def test_the_usual_relation_of_a_set_is_that_of_most_others() -> None:
 
 
 def test_the_blank_images_answer_is_measured_against_even_errors() -> None:
-    """Half of the errors are the blank answer "4", of two wrong ones that are not the opposite: 1/2 - 1/2 over even ones;
-    and where all are, 1 - 1/2."""
+    """Half of the errors are the blank answer "4", of two wrong ones that are not the opposite: 1/2 - 1/2 over even
+    ones; and where all are, 1 - 1/2."""
     rows = []
     for row in answered(24):
         if row["asked"] == "where" and row["condition"] == "upright":

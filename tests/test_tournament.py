@@ -97,20 +97,20 @@ def test_a_repair_that_beats_nothing_and_its_control_is_named() -> None:
 def test_of_two_the_one_that_gains_more_is_named_first() -> None:
     text = told(entered("adaptvis", fixed(14)), entered("both_sides", fixed(25), kind="picture shifted"))
     assert text.startswith("Worth having on this model: both-sides vote.")
-    assert text.endswith("So is AdaptVis, which gains less.")
+    assert text.endswith("So is AdaptVis, which gains no more.")
 
 
 def test_where_its_control_is_as_good_it_is_not_named() -> None:
     rows = (entered("adaptvis", fixed(20), fixed(19), kind="one weight"),)
     assert verdicts(*rows) == {"adaptvis": CONTROL}
     assert told(*rows) == (
-        "No repair is worth having on this model: of 80 held-out questions 40 fail; more right than without, but no "
-        "more than its control, with AdaptVis."
+        "No repair is worth having on this model: of 80 held-out questions 40 fail; more right than without, but not "
+        "shown to be more than with its control, with AdaptVis."
     )
     (more,) = each(summary(table(*rows)).rows())
     assert more.replace("\u00a0", " ") == (
-        "AdaptVis does not beat its control: accuracy 50.0 % without, 75.0 % with it, 73.8 % with its control (one "
-        "weight)."
+        "AdaptVis is not shown to beat its control: accuracy 50.0 % without, 75.0 % with it, 73.8 % with its control "
+        "(one weight); p 1 after correction."
     )
 
 
@@ -147,7 +147,17 @@ def test_an_upper_bound_is_never_named() -> None:
     assert verdicts(*rows) == {"box_attention": BOUND}
     assert "Worth" not in told(*rows) and "No repair is worth having" in told(*rows)
     (more,) = each(summary(table(*rows)).rows())
-    assert "100.0\u00a0% beside 50.0\u00a0% is an upper bound" in more
+    assert "100.0\u00a0% beside 50.0\u00a0% is what more attention" in more and "no repair" in more
+
+
+def test_a_repair_that_harms_does_not_make_too_few_failures_a_verdict() -> None:
+    """No question fails without a repair, so none can gain; that one breaks answers says nothing of the others."""
+    before = np.ones(80, dtype=bool)
+    rows = (entered("norm_rescale", [n >= 20 for n in range(80)]), entered("both_sides", [True] * 80))
+    assert verdicts(*rows, before=before) == {"norm_rescale": HARMS, "both_sides": FEW}
+    text = sentence(summary(table(*rows, before=before)).rows())
+    assert text.startswith("Whether a repair is worth having cannot be told")
+    assert text.endswith("too few for a comparison after correction; fewer right than without with norm rescaling.")
 
 
 def test_too_few_failures_tell_nothing() -> None:
@@ -259,8 +269,8 @@ def absent(name: str, right: int, trained: str = "no") -> list[Row]:
     [
         (23, "no", "On a relation that this model was not trained on (which of two is nearer, 40 questions, chance 50 "
          "%) it answers 50.0 % right, and at most 57.5 % with a repair (amplification): a change is shown of none."),
-        (34, "no", "it answers 50.0 % right, and 85.0 % with amplification."),
-        (5, "no", "it answers 50.0 % right, and 12.5 % with amplification."),
+        (34, "no", "it answers 50.0 % right, and 85.0 % with amplification (difference 35.0 points [17.0, 49.7])."),
+        (5, "no", "it answers 50.0 % right, and 12.5 % with amplification (difference -37.5 points [-52.3, -19.2])."),
         (20, "unknown", "On a relation of which it is not known whether this model was trained on it"),
     ],
 )  # fmt: skip

@@ -218,6 +218,7 @@ class Tournament(Measurement):
             try:
                 if why is None:
                     fitted = one.fit(shared)
+                    fitted.ready(vlm, [*samples, *self._absent(vlm.grid)])
                     setting = one.setting(fitted)
                     controls = one.controls(fitted, shared, self.draws)
                     entered.append(Applied(name, fitted, setting))

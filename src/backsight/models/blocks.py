@@ -135,14 +135,42 @@ def input_ids(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
 
 
 def padding_mask(kwargs: dict[str, Any]) -> Tensor | None:
-    """The mask (batch, position) that the model was called with, 0 at padding; None where it was another kind."""
+    """The mask (batch, position) that the model was called with, 0 at padding; None where it was called with none.
+
+    Of a laid-out one, or one for each kind of layer, it is what the last position sees where it sees most.
+    """
     mask = kwargs.get(MASK)
-    return mask if isinstance(mask, Tensor) and mask.ndim == 2 else None
+    every = [one for one in (mask.values() if isinstance(mask, dict) else [mask]) if isinstance(one, Tensor)]
+    if len(every) == 1 and every[0].ndim == 2:
+        return every[0]
+    ids = kwargs.get("input_ids")
+    seen = [_open(one)[..., : one.shape[-1] if ids is None else ids.shape[1]] for one in every if one.ndim == 4]
+    return max(seen, key=lambda one: int(one.sum())).long() if seen else None
+
+
+def _open(mask: Tensor) -> Tensor:
+    """Which keys the last query of a laid-out mask (batch, 1, query, key) sees, (batch, key)."""
+    last = mask[:, 0, -1]
+    return last if last.dtype == torch.bool else last > torch.finfo(last.dtype).min / 2
 
 
 def without_encoded(kwargs: dict[str, Any]) -> dict[str, Any]:
     """A model's keyword arguments without pictures that were encoded before it was called."""
     return {k: v for k, v in kwargs.items() if k != "mm_encoder_outputs"}
+
+
+def cut_mask(kwargs: dict[str, Any], length: int) -> dict[str, Any]:
+    """Arguments of the model whose laid-out masks (batch, 1, query, key) have as many keys as a prompt's positions.
+
+    `generate` with a cache of fixed length lays masks out over all of the cache; a pass without one has no such keys.
+    """
+
+    def cut(mask: Any) -> Any:
+        return mask[..., :length] if isinstance(mask, Tensor) and mask.ndim == 4 else mask
+
+    mask = kwargs.get(MASK)
+    new = {kind: cut(one) for kind, one in mask.items()} if isinstance(mask, dict) else cut(mask)
+    return kwargs if mask is None else {**kwargs, MASK: new}
 
 
 def is_encoded(kwargs: dict[str, Any]) -> bool:

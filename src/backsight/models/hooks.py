@@ -276,7 +276,10 @@ class Hooks:
         self.edits = [edit for edit in edits if edit.gate is None]
         try:
             with torch.no_grad(), self.aside():
-                output = self.parts.base(*args, **{**blocks.without_cache(kwargs), **blocks.WHOLE_PROMPT})
+                plain = {**blocks.without_cache(kwargs), **blocks.WHOLE_PROMPT}
+                if call.input_ids is not None:
+                    plain = blocks.cut_mask(plain, call.input_ids.shape[1])
+                output = self.parts.base(*args, **plain)
         finally:
             self.edits = edits
         hidden: Tensor = output.last_hidden_state

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from backsight.errors import UsageError
+from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.maths import edits, probes
 from backsight.models import embeds
@@ -39,6 +39,16 @@ class Amplified(Fitted):
         """The image embeddings (image_token, d_model) with order amplified."""
         change = edits.amplified if self.form == "projected" else edits.shifted
         return change(states, self.directions, self.alpha)
+
+    def check(self, vlm: VLM) -> None:
+        """UsageError where the model's embeddings have another width than the directions."""
+        super().check(vlm)
+        width = int(vlm.model.get_input_embeddings().weight.shape[1])
+        if self.directions.shape[1] != width:
+            raise UsageError(
+                "This amplification was made for embeddings of another width",
+                got=f"directions of {self.directions.shape[1]}, embeddings of {width}", do="fit it on this model",
+            )  # fmt: skip
 
     def edits(self, vlm: VLM, batch: Batch | None) -> tuple[Edit, ...]:
         """One edit of the image embeddings."""
@@ -74,6 +84,8 @@ class Amplification(Repair):
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= LARGEST:
             raise UsageError("alpha is outside of its range", got=self.alpha, do=f"give 0 to {LARGEST:g}")
+        if self.seed < 0:
+            raise UsageError("A seed is a number from 0 on", got=self.seed)
         if self.form not in ("projected", "printed"):
             raise UsageError("There is no such form of amplification", got=self.form, do="give projected or printed")
 
@@ -100,6 +112,9 @@ def directions(
     columns, right = [], []
     for number, pictures in enumerate(by_arrangement(examples).values()):
         train, test = split(pictures, seed)
+        if not train or not test:
+            raise CannotAnswer("Too few pictures to fit position probes on some and score them on others",
+                               got=len(pictures))  # fmt: skip
         states, labels = _object_tokens(vlm, train, batch)
         probe = probes.fit(states, labels, int(labels.max()) + 1, method=method, seed=seed + number)
         columns.append(probe.weight.T)

@@ -8,7 +8,7 @@ matters are refused, since which one a user means nobody knows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from backsight.errors import UsageError
-from backsight.examples import ExampleSet
+from backsight.examples import Example, ExampleSet
 from backsight.models.families.common import demand
 from backsight.models.prompts import Batch
 from backsight.models.sites import Edit, SiteName
@@ -81,6 +81,10 @@ class Fitted(ABC):
     def check(self, vlm: VLM) -> None:
         """CannotAnswer where a model cannot take it."""
         demand(vlm.family, self.requires)
+
+    def ready(self, vlm: VLM, examples: Sequence[Example]) -> None:
+        """CannotAnswer where some questions cannot be asked with it; nothing of the model runs."""
+        self.check(vlm)
 
     @abstractmethod
     def edits(self, vlm: VLM, batch: Batch | None) -> tuple[Edit, ...]:

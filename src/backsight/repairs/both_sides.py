@@ -6,7 +6,7 @@ No parameters, nothing fitted, twice the cost: what any other repair must beat.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from backsight.errors import EditError
-from backsight.examples import ExampleSet
+from backsight.examples import Example, ExampleSet
 from backsight.models import blocks
 from backsight.models.families.common import MIRRORS
 from backsight.models.prompts import Batch
@@ -44,6 +44,14 @@ class Voted(Fitted):
     passes: ClassVar[float] = 2.0
 
     shifted: int | None = None
+
+    def ready(self, vlm: VLM, examples: Sequence[Example]) -> None:
+        """CannotAnswer where a word of a question has no counterpart in the tokenizer."""
+        super().ready(vlm, examples)
+        sides = Sides(vlm.tokenizer, vlm.prompter.image_token_id)
+        if self.shifted is None:
+            for text in dict.fromkeys(vlm.prompter.text(e.question, e.system) for e in examples):
+                sides.exchanged(torch.tensor([vlm.tokenizer.encode(text)]))
 
     def edits(self, vlm: VLM, batch: Batch | None) -> tuple[Edit, ...]:
         """None: it acts on whole calls."""
@@ -98,7 +106,8 @@ class _Vote:
         asked, labels = self.sides.exchanged(ids) if self.fitted.shifted is None else (ids, [])
         pixels = self._pixels(kwargs, len(ids))
         shown = self.vlm.family.redrawn(self.vlm.model.config, pixels, self.fitted.redraw)
-        given = {**blocks.without_encoded(blocks.without_cache(kwargs)), **shown, "input_ids": asked}
+        kept = blocks.cut_mask(blocks.without_encoded(blocks.without_cache(kwargs)), ids.shape[1])
+        given = {**kept, **shown, "input_ids": asked}
         with self.vlm.hooks.aside(), torch.no_grad():
             logits: Tensor = self.vlm.model(**given, **blocks.WHOLE_PROMPT).logits
         return lambda plain: self.combined(plain, logits, labels)

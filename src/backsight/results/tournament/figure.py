@@ -94,7 +94,7 @@ def _panel(axis: Axes, group: Sequence[Row], tried: Sequence[Row]) -> None:
 
 
 def _label(row: Row) -> str:
-    words = row["verdict"] if row["part"] == of.SCORE else {of.WINS: "more right", of.HARMS: "fewer right"}.get(
-        row["verdict"], "no change shown"
-    )  # fmt: skip
+    words = row["verdict"]
+    if row["part"] != of.SCORE and words not in (of.MORE, of.FEWER):
+        words = "no change shown"
     return f"{of.called(row['repair'])}\n({words})"

@@ -105,13 +105,14 @@ SCORE, ABSENT, LEFT_OUT = "score", "absent", "left out"
 LEVEL = 0.05
 
 WINS = "worth having"
-CONTROL = "no better than its control"
+CONTROL = "not shown to beat its control"
 PRICE = "loses a class"
 FORMAT = "changes the format of answers"
 HARMS = "breaks more than it corrects"
 NOTHING = "no gain shown"
 BOUND = "upper bound"
 FEW = "cannot tell"
+MORE, FEWER = "more right", "fewer right"  # of the absent relation, where there is no control
 
 TITLES = {
     NONE: "no repair",

@@ -27,7 +27,7 @@ METHOD = (
     "controls, corrects more than it breaks, and loses no class of question. Both comparisons are Fisher's paired "
     "randomisation test with the picture as its unit, which is McNemar's exact test where each picture is asked about "
     "once. The larger of the two p-values is corrected by Holm over all repairs, so that with repairs that do nothing "
-    "one is named in at most 5 % of studies.",
+    "one is named in at most 5 % of such sets.",
     "Right and wrong are by the most probable option; the free read-out takes the top token of the vocabulary. What "
     "only the free read-out gains is a change of how the model answers, not of what it knows.",
     "The absent relation asks which of two squares is nearer to a third. No built-in model is trained on distances; a "
@@ -89,7 +89,7 @@ def _table(study: Study, rows: list[Row]) -> Grid:
             with_interval(row[one], row[f"{one}_low"], row[f"{one}_high"])
             for one in ("corrected", "broken", "gain", "free_gain", "lead")
         )
-        tests = (p_value(row[one]) if tried else "–" for one in ("p_nothing_holm", "p_control_holm"))
+        tests = (p_value(row[one]) if tried else "–" for one in ("p_nothing_holm", "p_control_holm", "p_holm"))
         lines.append(
             (
                 asked, unbroken(name), unbroken(row["setting"] or "–"), unbroken(row["verdict"] or "–"),
@@ -100,10 +100,10 @@ def _table(study: Study, rows: list[Row]) -> Grid:
     columns = (
         "Questions of", "Repair or – control", "As chosen", "Verdict", "Questions", "Accuracy", "Free read-out",
         "Failures corrected", "Right answers broken", "Gain over nothing", "Gain, read freely", "Lead over its control",
-        "p, nothing", "p, control", "Cost",
+        "p, nothing", "p, control", "p, both", "Cost",
     )  # fmt: skip
     note = (
-        "p: after Holm's correction over the repairs of a set. The lead is over the control that is hardest to tell "
+        "p: after Holm's correction over the repairs of a set; that of both, the larger of two, decides. The lead is over the control that is hardest to tell "
         "from the repair. Cost: forward equivalents a question, without the fit."
     )
     heading = "On questions that nothing was chosen on"

@@ -4,7 +4,7 @@ A repair is worth having where it answers more held-out questions right than not
 controls, and loses no class of question. Both comparisons are Fisher's paired randomisation test with the picture as
 its unit (`maths.comparison.sign_flips`; with one question a picture it is McNemar's exact test). The larger of the two
 p-values stands for both (Berger, Multiparameter hypothesis testing and acceptance sampling, 1982), and is corrected by
-Holm over the repairs of a set. So under no effect of any repair one is named in at most 5 % of studies.
+Holm over the repairs of a set. So under no effect of any repair one is named in at most 5 % of such sets.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _supplied(row: Row, smallest: int) -> str:
     """Of the absent relation: whether a repair changes its accuracy."""
     if row["p_nothing_holm"] >= of.LEVEL:
         return of.FEW if row["failures"] < smallest else of.NOTHING
-    return of.WINS if row["gain"] > 0 else of.HARMS
+    return of.MORE if row["gain"] > 0 else of.FEWER
 
 
 def _first(rows: pd.DataFrame, column: str) -> Any:

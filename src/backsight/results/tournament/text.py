@@ -21,11 +21,13 @@ def sentence(rows: Sequence[Row]) -> str:
     about = f"of {before['questions']} held-out questions {before['failures']} fail"
     winners = sorted((row for row in tried if row["verdict"] == of.WINS), key=lambda row: -row["gain"])
     known = {row["verdict"] for row in tried} - {of.BOUND}
-    if known == {of.FEW}:
+    if of.FEW in known and known <= {of.FEW, of.HARMS}:
+        harms = [of.called(row["repair"]) for row in tried if row["verdict"] == of.HARMS]
+        worse = f"; fewer right than without with {listed(harms)}" if harms else ""
         enough = f"{before['failures']} fail in {counted(before['failed_images'], 'picture')}"
         return (
             f"Whether a repair is worth having cannot be told: of {before['questions']} held-out questions {enough}, "
-            "too few for a comparison after correction."
+            f"too few for a comparison after correction{worse}."
         )
     if not winners:
         return f"No repair is worth having on this model: {about}{_no_winner(tried)}."
@@ -38,7 +40,7 @@ def sentence(rows: Sequence[Row]) -> str:
         f"({best['nearest']}), at {best['cost']:.1f} forward equivalents a question."
     )
     if others:
-        text += f" So is {listed([of.called(row['repair']) for row in others])}, which gains less."
+        text += f" So is {listed([of.called(row['repair']) for row in others])}, which gains no more."
     return text
 
 
@@ -46,7 +48,7 @@ def _no_winner(tried: Sequence[Row]) -> str:
     """Why none of them is, in the order of how near they come."""
     parts = []
     for verdict, words in (
-        (of.CONTROL, "more right than without, but no more than its control,"),
+        (of.CONTROL, "more right than without, but not shown to be more than with its control,"),
         (of.PRICE, "more right than without, but at the price of a whole class,"),
         (of.FORMAT, "a gain of the free read-out only"),
         (of.NOTHING, "no gain shown"),
@@ -74,8 +76,9 @@ def each(rows: Sequence[Row]) -> tuple[str, ...]:
             said.append(f"{name}: {words}.")
         if row["verdict"] == of.BOUND:
             said.append(
-                f"{name} is told where things are: {percent(row['accuracy'])} beside {percent(before['accuracy'])} is "
-                "an upper bound of what attention could bring, and no repair."
+                f"{name} is told where things are and is no repair: {percent(row['accuracy'])} beside "
+                f"{percent(before['accuracy'])} is what more attention of the last position to them brings"
+                + (f", as chosen on the development split ({row['setting']})." if row.get("setting") else ".")
             )
     absent = [row for row in rows if row["part"] == of.ABSENT]
     return (*said, *([supplied(absent)] if repairs(absent, of.ABSENT) else []))
@@ -88,7 +91,7 @@ def _beside(name: str, before: Row, row: Row) -> str:
         f"its control ({row['nearest']})"
     )
     if row["verdict"] == of.CONTROL:
-        return f"{name} does not beat its control: {accuracies}."
+        return f"{name} is not shown to beat its control: {accuracies}; p {row['p_holm']:.2g} after correction."
     claim = "answers fewer right than nothing does" if row["verdict"] == of.HARMS else "shows no gain"
     return f"{name} {claim}: {accuracies}."
 
@@ -117,9 +120,13 @@ def supplied(rows: Sequence[Row]) -> str:
         f"On a relation {known} (which of two is nearer, {before['questions']} questions, chance 50 %) it answers "
         f"{percent(before['accuracy'])} right"
     )
-    changed = [row for row in tried if row["verdict"] in (of.WINS, of.HARMS)]
+    changed = [row for row in tried if row["verdict"] in (of.MORE, of.FEWER)]
     if changed:
-        ends = [f"{percent(row['accuracy'])} with {of.called(row['repair'])}" for row in changed]
+        ends = [
+            f"{percent(row['accuracy'])} with {of.called(row['repair'])} (difference {points(row['gain'])} "
+            f"[{100 * row['gain_low']:.1f}, {100 * row['gain_high']:.1f}])"
+            for row in changed
+        ]
         return f"{start}, and {listed(ends)}."
     best = max(tried, key=lambda row: row["accuracy"])
     return (
