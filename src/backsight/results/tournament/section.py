@@ -103,8 +103,8 @@ def _table(study: Study, rows: list[Row]) -> Grid:
         "p, nothing", "p, control", "p, both", "Cost",
     )  # fmt: skip
     note = (
-        "p: after Holm's correction over the repairs of a set; that of both, the larger of two, decides. The lead is over the control that is hardest to tell "
-        "from the repair. Cost: forward equivalents a question, without the fit."
+        "p: after Holm's correction over the repairs of a set; that of both, the larger of two, decides. The lead is "
+        "over the control that is hardest to tell from the repair. Cost: forward equivalents a question, without fits."
     )
     heading = "On questions that nothing was chosen on"
     return Grid(heading, columns, tuple(lines), words=4, files=study.files("tournament_summary"), note=note)
