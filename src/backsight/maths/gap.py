@@ -1,10 +1,11 @@
 """The what/where gap: what is answered of things less what is answered of relations, both corrected for guessing.
 
-Guessing is chance, the best constant answer or the gray picture, whichever is right most often: (accuracy - guessing) /
-(1 - guessing) is 0 for guessing, 1 for all right, and below 0 where the picture misleads. A gray picture below chance
-does not lower what counts as guessing: a model that guesses with the picture and answers a gray one wrongly would else
-seem to see. Where the truth of both lies at chance, the larger of two estimates lies a little above it, and the
-correction is so much too strict (some .03 of the gap at 48 pictures, shrinking with their number).
+Guessing is chance, the best constant answer of a skewed suite or the gray picture, whichever is right most often:
+(accuracy - guessing) / (1 - guessing) is 0 for guessing, 1 for all right, and below 0 where the picture misleads. A
+gray picture below chance does not lower what counts as guessing: a model that guesses with the picture and answers a
+gray one wrongly would else seem to see. Where the truth of both lies at chance, the larger of two estimates lies a
+little above it, and the correction is so much too strict (some .03 of the gap at 48 pictures, shrinking with their
+number).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backsight.maths.axes import Bounds
-from backsight.maths.intervals import student
+from backsight.maths.intervals import mean_over_images, student
 
 Word = Literal["what", "none", "where", "cannot tell"]
 NO_GAP = 0.2  # a gap whose interval lies within this is none
@@ -77,7 +78,7 @@ def gap(what: pd.DataFrame, where: pd.DataFrame) -> Gap | None:
     if not common:
         return None
     sums, counts = _by_image(sides, common)
-    chances = [max(float((1 / side["options"].astype(float)).mean()), _constant(side)) for side in sides]
+    chances = [_chance(side) for side in sides]
     plain = _corrected(sums.sum(0) / counts.sum(0), chances)
     if plain is None:
         return None
@@ -108,10 +109,15 @@ def gap(what: pd.DataFrame, where: pd.DataFrame) -> Gap | None:
     return Gap(seen[0], seen[1], Bounds(difference, centre - gap_reach, centre + gap_reach), len(common))
 
 
-def _constant(side: pd.DataFrame) -> float:
-    """What the best constant answer gets right: more than one over the options where answers are skewed."""
-    shares = side["answer"].value_counts(normalize=True) if "answer" in side else pd.Series(dtype=float)
-    return float(shares.max()) if len(shares) else 0.0
+def _chance(side: pd.DataFrame) -> float:
+    """One over the options, or what the best constant answer gets where answers are skewed: where its 95 % interval
+    lies above one over the options."""
+    plain = float((1 / side["options"].astype(float)).mean())
+    counts = side["answer"].value_counts() if "answer" in side else pd.Series(dtype=float)
+    if not len(counts):
+        return plain
+    constant = mean_over_images((side["answer"] == counts.index[0]).astype(float), side["image_id"].astype(str))
+    return constant.mean if constant.low > plain else plain
 
 
 class _Point(NamedTuple):
