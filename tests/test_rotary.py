@@ -260,8 +260,9 @@ def test_the_mirror_sentence_says_its_numbers() -> None:
     rows = mirror_rows(["right"] * 18 + ["left"] * 2, ["right"] * 5 + ["left"] * 15)
     rows += mirror_rows(["left"] * 19 + ["right"], ["left"] * 20, given="row")
     assert plain(text.mirror_sentence("column", summed(rows))) == (
-        "left and right, columns mirrored: of 20 right answers 90.0 % become their mirror image (gray picture: 25.0 %; "
-        "rows mirrored: 5.0 %), 10.0 % stay and 0.0 % become another one: they are read from the rotary coordinates"
+        "left and right, columns mirrored: of 20 right answers 90.0 % [67.6, 99.1] become their mirror image (gray "
+        "picture: 25.0 %; rows mirrored: 5.0 %), 10.0 % [0.9, 32.4] stay and 0.0 % [0.0, 20.0] become another one: they "
+        "are read from the rotary coordinates"
     )
     assert text.mirror_sentence("row", summed(rows)) == ""
 
@@ -295,8 +296,8 @@ def test_the_phase_range_stands_beside_what_follows(
 def test_the_turn_stands_beside_keys_that_go_nowhere(step: int, null: int, expected: str) -> None:
     rows = turn_rows([True] * step + [False] * (12 - step), [False] * (12 - null) + [True] * null, (0.4, 0.1))
     sentence = plain(text.turn_sentence(rotary_summary(Table.of(ROTARY, rows)).rows()))
-    assert sentence.startswith(f"image keys turned by one cell: along columns {100 * step / 12:.1f} % of the answers")
-    assert expected in sentence and "at most 40.0 % moves (layer 1; 10.0 % there)" in sentence
+    assert sentence.startswith(f"image keys turned by one cell: along columns {100 * step / 12:.1f} % [")
+    assert expected in sentence and "at most 40.0 % [40.0, 40.0] moves (layer 1; 10.0 % there)" in sentence
     assert text.turn_sentence([]) == "" and text.cells(-2) == "2 cells backwards"
 
 

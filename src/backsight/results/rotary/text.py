@@ -89,8 +89,8 @@ def mirror_sentence(along: str, rows: Mapping[tuple[str, str, str], Row]) -> str
         beside.append(f"{OTHER[along]}s mirrored: {percent(control['value'])}")
     shown = f" ({'; '.join(beside)})" if beside else ""
     return (
-        f"{QUESTIONS[along]}, {along}s mirrored: of {asked} {percent(mirrored['value'])} become their mirror "
-        f"image{shown}, {percent(stays['value'])} stay and {percent(other['value'])} become another one: "
+        f"{QUESTIONS[along]}, {along}s mirrored: of {asked} {_share(mirrored)} become their mirror "
+        f"image{shown}, {_share(stays)} stay and {_share(other)} become another one: "
         f"{WORDS[verdict(mirrored, stays)]}"
     )
 
@@ -114,8 +114,8 @@ def budget_sentence(ranges: Mapping[str, float], rows: Mapping[tuple[str, str, s
         relation = "By their intervals the two axes do not follow differently"
     return (
         f"Rotary phase range of the language model, at most: {ranges['column']:.3g} radians over the columns and "
-        f"{ranges['row']:.3g} over the rows; mirrored are {percent(column['value'])} of the answers of left and right "
-        f"and {percent(row['value'])} of above and below. {relation}"
+        f"{ranges['row']:.3g} over the rows; mirrored are {_share(column)} of the answers of left and right "
+        f"and {_share(row)} of above and below. {relation}"
     )
 
 
@@ -132,9 +132,9 @@ def turn_sentence(rows: Sequence[Row]) -> str:
             continue
         most = max(moved, key=lambda r: float(r["value"]))
         parts.append(
-            f"along {given}s {percent(changed['value'])} of the answers change ({_against(changed)} "
+            f"along {given}s {_share(changed)} of the answers change ({_against(changed)} "
             f"{percent(changed['null'])} with keys turned as far to no position), and of the attention within the "
-            f"image at most {percent(most['value'])} moves (layer {most['layer']}; {percent(most['null'])} there)"
+            f"image at most {_share(most)} moves (layer {most['layer']}; {percent(most['null'])} there)"
         )
     return f"image keys turned by {cells(step)}: {'; '.join(parts)}" if parts else ""
 
@@ -142,6 +142,11 @@ def turn_sentence(rows: Sequence[Row]) -> str:
 def cells(step: int) -> str:
     """A step in words."""
     return f"{'one cell' if abs(step) == 1 else f'{abs(step)} cells'}{' backwards' if step < 0 else ''}"
+
+
+def _share(row: Row) -> str:
+    """A row's value with its 95 % interval."""
+    return f"{percent(row['value'])} [{100 * row['low']:.1f},\u00a0{100 * row['high']:.1f}]"
 
 
 def _against(row: Row) -> str:
