@@ -261,8 +261,8 @@ def test_the_mirror_sentence_says_its_numbers() -> None:
     rows += mirror_rows(["left"] * 19 + ["right"], ["left"] * 20, given="row")
     assert plain(text.mirror_sentence("column", summed(rows))) == (
         "left and right, columns mirrored: of 20 right answers 90.0 % [67.6, 99.1] become their mirror image (gray "
-        "picture: 25.0 %; rows mirrored: 5.0 %), 10.0 % [0.9, 32.4] stay and 0.0 % [0.0, 20.0] become another one: they "
-        "are read from the rotary coordinates"
+        "picture: 25.0 %; rows mirrored: 5.0 %), 10.0 % [0.9, 32.4] stay and 0.0 % [0.0, 20.0] become another one: "
+        "they are read from the rotary coordinates"
     )
     assert text.mirror_sentence("row", summed(rows)) == ""
 
