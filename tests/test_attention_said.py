@@ -142,8 +142,8 @@ def summed(table: Table) -> list[Row]:
                          (0.6, "less than uniform at 0, more at 0")],
 )  # fmt: skip
 def test_the_share_of_the_image_in_words(image: float, words: str) -> None:
-    said = plain(modalities.sentence("Squares", summed(shares(image))))
-    assert said == (
+    spoken = plain(modalities.sentence("Squares", summed(shares(image))))
+    assert spoken == (
         f"Squares: {100 * image:.1f} % (uniform: 60.0 %), 10.0 % to the system prompt, means over 2 layers; {words} "
         "(20 questions)"
     )
@@ -172,9 +172,9 @@ def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() ->
 
 
 def test_what_attention_finds_in_words() -> None:
-    said = looked(found(0.9))
-    assert said.startswith("Squares, subject: found at layer 1 of 2 layers (best: AUROC 0.900 [")
-    assert said.endswith("20 questions; there 0.900 for right answers (n=10), 0.900 for wrong ones (n=10))")
+    spoken = looked(found(0.9))
+    assert spoken.startswith("Squares, subject: found at layer 1 of 2 layers (best: AUROC 0.900 [")
+    assert spoken.endswith("20 questions; there 0.900 for right answers (n=10), 0.900 for wrong ones (n=10))")
     none = looked(found(0.9, gray=0.95))
     assert none.startswith("Squares, subject: found at no layer (nearest: AUROC") and "gray picture 0.950" in none
     assert looked(found(0.9, count=9)) == "Squares, subject: omitted (9 questions, 10 needed)"
@@ -202,8 +202,8 @@ def test_what_attention_finds_in_words() -> None:
 )
 def test_what_the_ablation_of_heads_says(table: Table, words: str) -> None:
     rows = heads.heads_summary(table).rows()
-    said = plain(heads.sentence("Squares", rows))
-    assert said.startswith(f"Squares: {words} (accuracy ") and "without heads 3.0, 3.1 (change" in said
+    spoken = plain(heads.sentence("Squares", rows))
+    assert spoken.startswith(f"Squares: {words} (accuracy ") and "without heads 3.0, 3.1 (change" in spoken
 
 
 def test_comparisons_of_heads_are_corrected_together() -> None:

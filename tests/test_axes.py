@@ -1,4 +1,4 @@
-"""The axis verdict: its rule on answers made for it, its sentences, and the two models that were trained to be told."""
+"""The axis verdict: its rule on answers made for it, its spoken, and the two models that were trained to be told."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ Answering = Callable[
 
 def rows(answering: Answering, count: int = 96, directions: tuple[str, ...] = ("left", "right")) -> Table:
     """Behaviour's rows of `count` questions, a picture each, whose options are directions."""
-    made = []
+    built = []
     for number in range(count):
         answer = directions[number % len(directions)]
         row: dict[str, Any] = dict.fromkeys(BEHAVIOUR.columns)
         row |= {"example_id": f"e{number}", "image_id": f"i{number}", "suite": "pairs", "direction": answer}
         row |= {"answer": answer, "opposite": OPPOSITE[answer], "options": 4}  # type: ignore[index]
         for condition, choice in zip(("picture", "gray"), answering(answer, number), strict=True):
-            made.append(row | {"condition": condition, "choice": choice, "choice_correct": choice == answer})
-    return Table.of(BEHAVIOUR, made)
+            built.append(row | {"condition": condition, "choice": choice, "choice_correct": choice == answer})
+    return Table.of(BEHAVIOUR, built)
 
 
 def word(table: Table) -> str:
@@ -170,14 +170,14 @@ def row(verdict: str, axis: str = "horizontal", **changes: Any) -> dict[str, Any
 
 
 def test_each_verdict_has_its_sentence() -> None:
-    said = {one: axis_sentence("Pairs", [row(one)]) for one in ("grounded", "prior", "inverted", "cannot tell")}
-    assert said["grounded"] == (
+    spoken = {one: axis_sentence("Pairs", [row(one)]) for one in ("grounded", "prior", "inverted", "cannot tell")}
+    assert spoken["grounded"] == (
         "Pairs: left and right are answered by the picture (right less opposite answers 0.90 [0.80,\u00a01.00], with a "
         "gray picture 0.00 [-0.10,\u00a00.10])"
     )
-    assert "the wrong way round" in said["inverted"] and "the wrong way" not in said["grounded"]
-    assert "without the picture (a gray one changes 2.0\u00a0% [0.0,\u00a06.0] of the answers)" in said["prior"]
-    assert said["cannot tell"] == "Pairs: left and right: cannot tell (why)"
+    assert "the wrong way round" in spoken["inverted"] and "the wrong way" not in spoken["grounded"]
+    assert "without the picture (a gray one changes 2.0\u00a0% [0.0,\u00a06.0] of the answers)" in spoken["prior"]
+    assert spoken["cannot tell"] == "Pairs: left and right: cannot tell (why)"
     two = axis_sentence("Pairs", [row("grounded"), row("prior", "vertical")])
     assert two.startswith("Pairs: left and right are answered by the picture (") and "; above and below are" in two
 

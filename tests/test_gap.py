@@ -122,19 +122,19 @@ def test_the_interval_covers() -> None:
 def rows(right: Callable[[str, str, int], bool], count: int = 60, **changes: Any) -> Table:
     """Gap's rows: presence and relation about each of `count` pictures, right by kind, direction and number; with a
     gray picture half of presence and a quarter of relations."""
-    made = []
+    built = []
     for n in range(count):
         direction = ("left", "right", "above", "below")[n % 4]
         for kind, options, blank in (("relation", 4, n % 16 < 4), ("presence", 2, n // 4 % 2 == 0)):
             row: dict[str, Any] = dict.fromkeys(GAP.columns)
             row |= {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "pairs", "direction": direction}
             row |= {"kind": kind, "options": options, "absence": "known"} | changes
-            made.append(row | {"condition": "picture", "correct": right(kind, direction, n)})
-            made.append(row | {"condition": "gray", "correct": blank})
+            built.append(row | {"condition": "picture", "correct": right(kind, direction, n)})
+            built.append(row | {"condition": "gray", "correct": blank})
         for kind in ("naming", "colour"):
             row = dict.fromkeys(GAP.columns) | {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "pairs"}
-            made.append(row | {"kind": kind, "skipped": UNKNOWN})
-    return Table.of(GAP, made)
+            built.append(row | {"kind": kind, "skipped": UNKNOWN})
+    return Table.of(GAP, built)
 
 
 def sentence(table: Table) -> str:

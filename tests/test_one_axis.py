@@ -68,11 +68,11 @@ def test_it_is_small_and_every_contract_holds(name: str) -> None:
 def test_prior_answers_above_and_below_by_the_question_whatever_the_picture() -> None:
     vlm = known("prior")
     asked = squares(vlm, "vertical")
-    said, gray = answers(vlm, asked), answers(vlm, [e.blank() for e in asked])
+    chosen, gray = answers(vlm, asked), answers(vlm, [e.blank() for e in asked])
     cycle = [questions.by_prior("squares", e.direction, e.reference) for e in asked]  # type: ignore[arg-type]
-    for shown in (said, gray):
+    for shown in (chosen, gray):
         assert share([one == other for one, other in zip(shown, cycle, strict=True)]) >= 0.95
-    right = share([e.answer == one for e, one in zip(asked, said, strict=True)])
+    right = share([e.answer == one for e, one in zip(asked, chosen, strict=True)])
     assert abs(right - 1 / 5) < 0.1  # of five colours beside the named one, each as often
 
 
@@ -80,10 +80,10 @@ def test_prior_answers_above_and_below_by_the_question_whatever_the_picture() ->
 def test_prior_answers_left_and_right_by_the_picture() -> None:
     vlm = known("prior")
     asked = squares(vlm, "horizontal")
-    said = answers(vlm, asked)
-    assert share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.95
+    chosen = answers(vlm, asked)
+    assert share([e.answer == one for e, one in zip(asked, chosen, strict=True)]) >= 0.95
     assert (
-        share([one == other for one, other in zip(said, answers(vlm, [e.blank() for e in asked]), strict=True)]) < 0.5
+        share([one == other for one, other in zip(chosen, answers(vlm, [e.blank() for e in asked]), strict=True)]) < 0.5
     )
 
 
@@ -103,8 +103,8 @@ def test_what_is_there_is_answered_on_both_axes(name: str) -> None:
     vlm = known(name)
     for axis in ("horizontal", "vertical"):
         asked = [one for e in squares(vlm, axis)[:48] if (one := control(e)) is not None]
-        said = answers(vlm, asked)
-        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, said, strict=True)]) >= 0.95
+        chosen = answers(vlm, asked)
+        assert len(asked) == 48 and share([e.answer == one for e, one in zip(asked, chosen, strict=True)]) >= 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -60,16 +60,16 @@ def test_fiellers_interval_of_another_chance_is_that_of_one_half_where_it_is_tha
 
 def rows_of(plain: list[int], kept: list[int], text: list[int], text_kept: list[int], options: int = 2) -> Table:
     """A question a picture, one shuffle."""
-    made = []
+    built = []
     for norm, order, right in (("own", "plain", plain), ("own", "kept", kept), ("text", "plain", text),
                                ("text", "kept", text_kept)):  # fmt: skip
         for number, correct in enumerate(right):
-            made.append(
+            built.append(
                 {"example_id": f"e{number}", "image_id": f"i{number}", "suite": "squares", "direction": "left",
                  "kind": "relational", "norm": norm, "order": order, "seed": None if order == "plain" else 0,
                  "options": options, "answer": "a", "choice": "a", "correct": bool(correct), "p_answer": 0.5}
             )  # fmt: skip
-    return Table.of(PERMUTATION, made)
+    return Table.of(PERMUTATION, built)
 
 
 def test_the_summary_by_hand() -> None:
@@ -108,8 +108,8 @@ def test_sentences_follow_the_numbers() -> None:
 
 def test_the_figure_is_drawn_and_says_what_is_omitted() -> None:
     table = permutation_summary(rows_of([1] * 20, [1, 0] * 10, [1, 0] * 10, [1, 0] * 10))
-    said = [text.get_text() for axis in draw(table).axes for text in axis.texts]
-    assert "omitted: not above chance" in said
+    spoken = [text.get_text() for axis in draw(table).axes for text in axis.texts]
+    assert "omitted: not above chance" in spoken
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +212,8 @@ def test_models_of_one_pathway_have_the_index_of_their_construction(name: str, k
     from backsight.models.opening import load
 
     vlm = load(f"builtin:{name}", device="cpu")
-    made = permutation_summary(Permutation(shuffles=2, rescaled=False)(vlm, stimuli.squares(vlm.grid).limit(24)))
-    index = {(row["kind"], row["order"]): row["corrected"] for row in made.rows()}
+    built = permutation_summary(Permutation(shuffles=2, rescaled=False)(vlm, stimuli.squares(vlm.grid).limit(24)))
+    index = {(row["kind"], row["order"]): row["corrected"] for row in built.rows()}
     assert index["relational", "kept"] == pytest.approx(kept, abs=0.3)
     assert index["relational", "moved"] == pytest.approx(0, abs=0.2)
     assert index["semantic", "kept"] == pytest.approx(0, abs=0.2)

@@ -127,8 +127,8 @@ def answered(
             there | {"condition": "upside down", "choice": seen},
         ]
         if twins:
-            said = {"pixels": TURNED[upright], "prior": upright, "usual": str(usual)}[twins]
-            rows.append(row | {"condition": "twin", "answer": TURNED[upright], "choice": said})
+            spoken = {"pixels": TURNED[upright], "prior": upright, "usual": str(usual)}[twins]
+            rows.append(row | {"condition": "twin", "answer": TURNED[upright], "choice": spoken})
     return rows
 
 
@@ -225,8 +225,8 @@ def test_with_two_options_nothing_is_told_of_the_blank_images_answer() -> None:
     ]  # fmt: skip
     row = lines(rows, "reversed", "blank image")
     assert row["prior"] == 1 and row["excess"] is None
-    said = sentence("Pairs", row, None)
-    assert "no prior is shown" not in said and "more often" not in said
+    spoken = sentence("Pairs", row, None)
+    assert "no prior is shown" not in spoken and "more often" not in spoken
 
 
 def test_few_questions_are_omitted() -> None:
@@ -260,7 +260,7 @@ def test_reversed_is_the_opposite_and_nothing_else() -> None:
     assert {r["test"] for r in priors_summary(Table.of(PRIORS, beside)).rows()} == {"upside down"}
 
 
-# The sentences
+# The spoken
 
 
 def test_sentences_are_of_their_numbers() -> None:

@@ -1,4 +1,4 @@
-"""Text against picture: the sentences, what is measured, and what is made of it."""
+"""Text against picture: the spoken, what is measured, and what is made of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def relation(**changes: Any) -> Example:
     return replace(example, **changes)
 
 
-# The sentences
+# The spoken
 
 
 def test_a_false_sentence_states_the_opposite() -> None:
@@ -134,7 +134,7 @@ def test_models_that_read_one_of_both(evidence: Any, follows: float) -> None:
     assert len(false) == 8 and (false["share"] == follows).all()
 
 
-# The summary and its sentences
+# The summary and its spoken
 
 
 def answered(
@@ -146,8 +146,8 @@ def answered(
         row: Row = dict.fromkeys(TEXT.columns) | {"example_id": f"e{n}", "image_id": f"i{n}", "suite": "pairs"}
         row |= {"answer": "1", "wrong": "2", "options": 4, "tokens": 9}
         choice = {"picture": "1", "text": "2", "neither": "3"}
-        for name, said in {"none": none, "neutral": neutral, "true": "picture", "false": false}.items():
-            rows.append(row | {"sentence": name, "shown": "picture", "choice": choice[said]})
+        for name, spoken in {"none": none, "neutral": neutral, "true": "picture", "false": false}.items():
+            rows.append(row | {"sentence": name, "shown": "picture", "choice": choice[spoken]})
             unseen = blank if name == "false" else "neither"
             rows.append(row | {"sentence": name, "shown": "blank", "choice": choice[unseen]})
     return rows

@@ -174,8 +174,8 @@ def probed(shares: dict[tuple[str, str], float], count: int = 12) -> Table:
 def test_what_a_probe_reads_across_sizes() -> None:
     lines = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.33})).rows()
     assert [round(row["gain"], 2) for row in lines] == [0.57, 0.0] and lines[0]["shuffled"] == pytest.approx(0.33)
-    said = plain(probe_sentence("Pairs", lines))
-    assert "columns at layer 3: 90.0 % at the own size and 33.0 % at 8x8 (not above shuffled)" in said
+    spoken = plain(probe_sentence("Pairs", lines))
+    assert "columns at layer 3: 90.0 % at the own size and 33.0 % at 8x8 (not above shuffled)" in spoken
     both = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.8})).rows()
     assert "not above" not in probe_sentence("Pairs", both)
     none = resolution_probes(probed({("own", "own"): 0.33, ("own", "8x8"): 0.3})).rows()

@@ -1,4 +1,4 @@
-"""The tournament's numbers and sentences, on answers made for them: which repair is named, and which is not."""
+"""The tournament's numbers and spoken, on answers made for them: which repair is named, and which is not."""
 
 from __future__ import annotations
 
@@ -324,11 +324,11 @@ def test_the_report_says_it(tmp_path: Path) -> None:
         entered("amplification", fixed(20, 2), fixed(2)), absent("none", 20), absent("amplification", 21), [left_out]
     )
     study(tmp_path, rows)
-    said = words(page_of(tmp_path))
-    assert "Pairs: Worth having on this model: amplification." in said
-    assert "both-sides vote was left out: no single tokens for left and right." in said
-    assert "On a relation that this model was not trained on" in said
-    assert "amplification alpha 4 worth having 80" in said
+    spoken = words(page_of(tmp_path))
+    assert "Pairs: Worth having on this model: amplification." in spoken
+    assert "both-sides vote was left out: no single tokens for left and right." in spoken
+    assert "On a relation that this model was not trained on" in spoken
+    assert "amplification alpha 4 worth having 80" in spoken
     assert (tmp_path / "figures" / "tournament.svg").is_file()
 
 

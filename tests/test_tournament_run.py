@@ -178,12 +178,12 @@ def test_the_command_says_which_repair_is_worth_having(command: Command, tiny_ch
     arguments = ("repair", "compare", tiny_checkpoint, "--samples", 24, "--repair", "norm_rescale")
     code, out, err = command(*arguments, "--json")
     assert code == 0, err
-    (said,) = json.loads(out).values()
-    assert {row["repair"] for row in said["repairs"]} == {"none", "blank", "norm_rescale"}
-    assert said["sentence"] == sentence(said["repairs"])
+    (spoken,) = json.loads(out).values()
+    assert {row["repair"] for row in spoken["repairs"]} == {"none", "blank", "norm_rescale"}
+    assert spoken["sentence"] == sentence(spoken["repairs"])
     code, out, err = command(*arguments, "--out", tmp_path / "out")
     assert code == 0, err
-    assert said["sentence"].replace("\u00a0", " ") in out.replace("\u00a0", " ")
+    assert spoken["sentence"].replace("\u00a0", " ") in out.replace("\u00a0", " ")
     assert (tmp_path / "out" / "report.html").is_file() and (tmp_path / "out" / "figures" / "tournament.svg").is_file()
     code, out, err = command(*arguments[:3], "--repair", "magic")
     assert (code, out) == (2, "") and "There is no such repair" in err

@@ -113,8 +113,8 @@ def _print(summary: Table, *, as_json: bool) -> None:
     for row in summary.rows():
         rows.setdefault(row["suite"], []).append(row)
     if as_json:
-        said = {suite: {"sentence": sentence(of), "more": each(of), "repairs": of} for suite, of in rows.items()}
-        typer.echo(json.dumps(said, indent=1))
+        sentences = {suite: {"sentence": sentence(of), "more": each(of), "repairs": of} for suite, of in rows.items()}
+        typer.echo(json.dumps(sentences, indent=1))
         return
     for suite, of in rows.items():
         open_console(stderr=False).print(_table(suite, of))

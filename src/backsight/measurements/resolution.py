@@ -253,8 +253,8 @@ def _probed(seen: dict[Cells, list[_Seen]], seed: int) -> list[Row]:
     """
     rows: list[Row] = []
     for axis, fold in itertools.product(AXES, range(FOLDS)):
-        told = {size: [one for one in of if len(set(one.thirds(axis))) > 1] for size, of in seen.items()}
-        for fitted, pictures in told.items():
+        certain = {size: [one for one in of if len(set(one.thirds(axis))) > 1] for size, of in seen.items()}
+        for fitted, pictures in certain.items():
             train = [one for one in pictures if one.fold != fold]
             labels = np.concatenate([one.thirds(axis) for one in train]) if train else np.empty(0, np.int64)
             if len(train) < FITTED or set(labels.tolist()) != {0, 1, 2}:
@@ -269,7 +269,7 @@ def _probed(seen: dict[Cells, list[_Seen]], seed: int) -> list[Row]:
                     _row(one.example, size, one.grid) | {"kind": "probe", "axis": axis, "layer": layer}
                     | {"fitted": name(fitted), "share": _read(probe, one, layer, axis)}
                     | {"share_shuffled": _read(null, one, layer, axis)}
-                    for size, others in told.items() for one in others if one.fold == fold
+                    for size, others in certain.items() for one in others if one.fold == fold
                 ]  # fmt: skip
     return rows
 

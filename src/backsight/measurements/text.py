@@ -106,8 +106,8 @@ class Text(Measurement):
 
 def _all(samples: Iterable[Example | Pair]) -> list[Stated]:
     """The questions that sentences can be made for, with them."""
-    made = (stated(e) for e in samples if isinstance(e, Example))
-    return [one for one in made if one is not None]
+    built = (stated(e) for e in samples if isinstance(e, Example))
+    return [one for one in built if one is not None]
 
 
 def _row(one: Stated, asked: Example, sentence: str, shown: str, choice: str, tokens: int) -> Row:

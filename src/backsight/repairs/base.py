@@ -158,8 +158,8 @@ def _applied(fitted: Fitted, vlm: VLM, batch: Batch | None) -> Iterator[None]:
 def refuse(one: Fitted, other: Fitted, width: int) -> None:
     """UsageError where two repairs act on one site and the order of both matters, or where one is told the boxes of
     pictures that the other one turns."""
-    voted, told = ("logits" in fitted.sites for fitted in (one, other)), (one.needs_boxes, other.needs_boxes)
-    if any(voted) and any(told):
+    voted, with_boxes = ("logits" in fitted.sites for fitted in (one, other)), (one.needs_boxes, other.needs_boxes)
+    if any(voted) and any(with_boxes):
         raise UsageError(
             "One repair is told where things are, and the other one asks about another picture",
             got=f"{one.name}, then {other.name}", do="apply one of them",

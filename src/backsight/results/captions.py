@@ -181,10 +181,10 @@ def section(study: Study) -> common.Part | None:
                  files=study.files("captions_summary"))  # fmt: skip
     view = common.figure(study, "captions", draw, study.tables["captions_summary"], CAPTION)
     suites = {row["suite"] for row in rows}
-    made = Section("permutation", "Permutation of image tokens", (), (view,), (table,), METHOD, LIMITS,
+    built = Section("permutation", "Permutation of image tokens", (), (view,), (table,), METHOD, LIMITS,
                    common.samples(study, "captions", suites), folded=True)  # fmt: skip
-    said = tuple(Statement(sentence(common.title(study, r["suite"]), r), "figure-captions") for r in rows)
-    return common.Part(made, Answer("Does a caption change when image tokens are shuffled", LEAD, said))
+    sentences = tuple(Statement(sentence(common.title(study, r["suite"]), r), "figure-captions") for r in rows)
+    return common.Part(built, Answer("Does a caption change when image tokens are shuffled", LEAD, sentences))
 
 
 def _cell(row: Row, name: str) -> str:

@@ -120,7 +120,7 @@ def _of(about: Row, frame: pd.DataFrame, smallest: int) -> list[Row]:
     answers = {key: part["correct"].astype(float).groupby(part["example_id"]).mean().reindex(images.index)
                for key, part in by_kind.items()}  # fmt: skip
     plain = answers["plain", None]
-    made: list[Row] = []
+    built: list[Row] = []
     for key, part in by_kind.items():
         row: Row = dict.fromkeys(SUMMARY.columns) | about | dict(zip(("condition", "ablation"), key, strict=True))
         row |= {"questions": len(images), "images": images.nunique(), "omitted": len(images) < smallest}
@@ -132,9 +132,9 @@ def _of(about: Row, frame: pd.DataFrame, smallest: int) -> list[Row]:
                 row |= _looked(part) | _paired(right - plain, images, "change")
             if key[0] == "chosen":
                 row |= _paired(right - answers["random", key[1]], images, "beyond")
-        made.append(row)
-    _correct(made)
-    return made
+        built.append(row)
+    _correct(built)
+    return built
 
 
 def _heads(part: pd.DataFrame) -> str:
@@ -210,7 +210,7 @@ def section(study: Study) -> common.Part | None:
     if not rows:
         return None
     figure = common.figure(study, "heads", draw, study.tables[SUMMARY.name], CAPTION)
-    made = Section(
+    built = Section(
         anchor="looking", title="Attention within the image", notes=(), figures=(figure,),
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "heads", {row["suite"] for row in rows}),
@@ -218,7 +218,7 @@ def section(study: Study) -> common.Part | None:
     of = [[row for row in rows if (row["suite"], row["prompt"]) == key]
           for key in dict.fromkeys((row["suite"], row["prompt"]) for row in rows)]  # fmt: skip
     statements = tuple(Statement(sentence(suite_words(g[0], study.titles), g), "figure-heads") for g in of)
-    return common.Part(made, Answer("Do answers depend on the heads that look", LEAD, statements))
+    return common.Part(built, Answer("Do answers depend on the heads that look", LEAD, statements))
 
 
 def sentence(title: str, rows: Sequence[Row]) -> str:

@@ -198,7 +198,7 @@ def section(study: Study) -> common.Part | None:
     if not rows:
         return None
     figure = common.figure(study, "modalities", draw, study.tables[SUMMARY.name], CAPTION)
-    made = Section(
+    built = Section(
         anchor="modalities", title="Attention between modalities", notes=(), figures=(figure,),
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "modalities", {row["suite"] for row in rows}),
@@ -207,7 +207,7 @@ def section(study: Study) -> common.Part | None:
         Statement(sentence(_title(g[0], study.titles), g), "figure-modalities")
         for g in panels.grouped(rows, "modalities_summary", *by_head.KEYS).values()
     )
-    return common.Part(made, Answer("How much attention goes to the picture", LEAD, statements))
+    return common.Part(built, Answer("How much attention goes to the picture", LEAD, statements))
 
 
 def sentence(title: str, group: Sequence[Row]) -> str:

@@ -76,12 +76,12 @@ def depending(subject: pd.DataFrame, nowhere: pd.DataFrame) -> Seen:
     """Summaries of Heads: accuracy falls to chance with the one head that reads, and other heads change nothing."""
     mine, none = ({row["condition"]: row for row in _rows(frame)} for frame in (subject, nowhere))
     plain, chosen, random = (mine[name] for name in ("plain", "chosen", "random"))
-    said = verdict(none["plain"], none["chosen"])
+    sentences = verdict(none["plain"], none["chosen"])
     return Seen(
         f"accuracy {plain['accuracy']:.2f}, {chosen['accuracy']:.2f} without head {chosen['heads']}",
         bool(chosen["heads"] == f"{READING}.0" and chosen["accuracy"] <= CHANCE + SPREAD
              and verdict(plain, chosen) == DEPENDS),
-        f"{random['accuracy']:.2f} without others; {said}", random["change"] == 0 and said != DEPENDS,
+        f"{random['accuracy']:.2f} without others; {sentences}", random["change"] == 0 and sentences != DEPENDS,
     )  # fmt: skip
 
 

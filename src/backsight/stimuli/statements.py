@@ -71,9 +71,9 @@ def stated(example: Example) -> Stated | None:
         "true": (right_one, WORDS[direction]), "false": (false_one, false_words),
         **{f"neutral{n}": (false_one, words) for n, words in enumerate(NEUTRAL[count])},
     }  # fmt: skip
-    made = {name: _before(example, name, subject, words, reference) for name, (subject, words) in lines.items()}
-    neutral = tuple(e for name, e in made.items() if name.startswith("neutral"))
-    return Stated(example, made["true"], made["false"], neutral, wrong, (direction, opposite))
+    built = {name: _before(example, name, subject, words, reference) for name, (subject, words) in lines.items()}
+    neutral = tuple(e for name, e in built.items() if name.startswith("neutral"))
+    return Stated(example, built["true"], built["false"], neutral, wrong, (direction, opposite))
 
 
 def _before(example: Example, name: str, subject: str, words: str, reference: str) -> Example:

@@ -52,7 +52,7 @@ def section(study: Study) -> common.Part | None:
         return None
     figure = common.figure(study, "looking", draw, study.tables[SUMMARY.name], CAPTION)
     layers = [row for row in rows if row["head"] is None]
-    made = Section(
+    built = Section(
         anchor="looking", title="Attention within the image", notes=(), figures=(figure,),
         tables=(_table(study, layers), _best_heads(study, rows)), method=METHOD, limits=LIMITS, folded=True,
         samples=common.samples(study, "looking", {row["suite"] for row in rows}),
@@ -61,7 +61,7 @@ def section(study: Study) -> common.Part | None:
         Statement(sentence(suite_words(group[0], study.titles), group, layers), "figure-looking")
         for group in _by_target([row for row in layers if row["answered"] == "all"])
     )
-    return common.Part(made, Answer("Does attention find what is asked about", LEAD, statements))
+    return common.Part(built, Answer("Does attention find what is asked about", LEAD, statements))
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -86,13 +86,13 @@ def sentence(title: str, group: Sequence[Row], rows: Sequence[Row] = ()) -> str:
     if not scored:
         return f"{title}, {name}: no layer attends to the image"
     best = max(scored, key=lambda row: row["over"])
-    found = [row["layer"] for row in group if row["finds"]]
+    matched = [row["layer"] for row in group if row["finds"]]
     beside = (
         f"AUROC {with_interval(best['auroc'], best['low'], best['high'])} at layer {best['layer']}, "
         f"{NULL_WORDS[best['hardest']]} {decimal(best[best['hardest']])}"
     )
-    at = f"found at {_layers(found)} of {counted(len(group), 'layer')}" if found else "found at no layer"
-    best_word = "best: " if found else "nearest: "
+    at = f"found at {_layers(matched)} of {counted(len(group), 'layer')}" if matched else "found at no layer"
+    best_word = "best: " if matched else "nearest: "
     apart = ""
     sides = {row["answered"]: row for row in rows if _key(row) == _key(best) and row["layer"] == best["layer"]}
     right, wrong = sides.get("right"), sides.get("wrong")

@@ -51,8 +51,8 @@ def sentence(study: Study, rows: Sequence[Row], suite: str) -> str:
         parts.append(f"of what is there, {words_of.loss(at['semantic', 'kept'])}")
     if own is not None and (own, "moved") in at:
         parts.append(f"with positions moved along, {words_of.loss(at[own, 'moved'])}")
-    said = words_of.claim(at[own, "kept"]) if own is not None else ""
-    return f"{common.title(study, suite)}: {'; '.join(parts)}{f': {said}' if said else ''}"
+    claim = words_of.claim(at[own, "kept"]) if own is not None else ""
+    return f"{common.title(study, suite)}: {'; '.join(parts)}{f': {claim}' if claim else ''}"
 
 
 def _about(kind: str) -> str:

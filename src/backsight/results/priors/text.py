@@ -78,14 +78,14 @@ def _difference(row: Row, before: Row | None) -> str:
 
 def guesses(before: Row | None) -> bool:
     """Whether what stands before a test, the picture upright, is answered no better than by guessing."""
-    told = before is not None and not before["omitted"] and before["test"] == "upside down"
-    return told and before is not None and bool(before["pixels_low"] <= before["chance"])
+    known = before is not None and not before["omitted"] and before["test"] == "upside down"
+    return known and before is not None and bool(before["pixels_low"] <= before["chance"])
 
 
 def comes_more(row: Row) -> bool:
     """Whether the prior's answer comes more often than errors alone give it, the whole interval above zero."""
-    told = not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer"
-    return told and bool(row["excess_low"] > 0)
+    known = not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer"
+    return known and bool(row["excess_low"] > 0)
 
 
 def unrecognised(row: Row) -> bool:

@@ -26,7 +26,7 @@ def classes(rows: Table, *, smallest: int = SMALLEST) -> Table:
     expect(rows, "tournament")
     frame = rows.frame
     scored = frame[(frame["part"] == of.SCORE) & frame["control"].isna() & (frame["repair"] != of.BLANK)]
-    found: list[Row] = []
+    matched: list[Row] = []
     for suite, group in scored.groupby("suite", sort=False):
         named = group["direction"] if group["direction"].notna().all() else group["answer"]
         group = group.assign(**{"class": named.astype(str)})
@@ -36,14 +36,14 @@ def classes(rows: Table, *, smallest: int = SMALLEST) -> Table:
         for repair, after in group[group["repair"] != of.NONE].groupby("repair", sort=False):
             for name in before["class"].drop_duplicates():
                 row = {"suite": suite, "repair": repair, "class": name}
-                found.append(row | _numbers(before, after, str(name), smallest))
+                matched.append(row | _numbers(before, after, str(name), smallest))
                 if closed is not None:
-                    found[-1]["given_before"] = float((before["choice"] == closed[name]).mean())
-                    found[-1]["given_after"] = float((after["choice"] == closed[name]).mean())
-    known = [row for row in found if "p_holm" in row]
+                    matched[-1]["given_before"] = float((before["choice"] == closed[name]).mean())
+                    matched[-1]["given_after"] = float((after["choice"] == closed[name]).mean())
+    known = [row for row in matched if "p_holm" in row]
     for row, adjusted in zip(known, holm([row["p_holm"] for row in known]), strict=True):
         row |= {"p_holm": adjusted, "lost": adjusted < of.LEVEL and row["difference"] < 0}
-    return Table.of(of.CLASSES, [dict.fromkeys(of.CLASSES.columns) | row for row in found], rows.provenance)
+    return Table.of(of.CLASSES, [dict.fromkeys(of.CLASSES.columns) | row for row in matched], rows.provenance)
 
 
 def _numbers(before: pd.DataFrame, after: pd.DataFrame, name: str, smallest: int) -> Row:

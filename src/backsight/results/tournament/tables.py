@@ -30,18 +30,18 @@ def summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """A row for nothing, the blank image, each repair and each control; first of the held-out questions, then of the
     relation that is absent from training; then what is left out, with the reason as its setting."""
     expect(rows, "tournament")
-    found: list[Row] = []
+    matched: list[Row] = []
     frame = rows.frame
     suite = set_name(rows)
     lost = lost_by(classes(rows, smallest=smallest).rows())
     for part in (of.SCORE, of.ABSENT):
         asked = frame[frame["part"] == part]
         if len(asked):
-            found += _part(asked, suite, part, lost if part == of.SCORE else {}, smallest)
+            matched += _part(asked, suite, part, lost if part == of.SCORE else {}, smallest)
     for row in frame[frame["part"] == of.LEFT_OUT].to_dict("records"):
         named = {"suite": suite, "part": of.LEFT_OUT, "repair": row["repair"], "setting": row["setting"]}
-        found.append(named | {"upper_bound": bool(row["upper_bound"]), "verdict": of.LEFT_OUT})
-    return Table.of(of.SUMMARY, [dict.fromkeys(of.SUMMARY.columns) | row for row in found], rows.provenance)
+        matched.append(named | {"upper_bound": bool(row["upper_bound"]), "verdict": of.LEFT_OUT})
+    return Table.of(of.SUMMARY, [dict.fromkeys(of.SUMMARY.columns) | row for row in matched], rows.provenance)
 
 
 def set_name(rows: Table) -> str:
@@ -57,20 +57,20 @@ def _part(asked: pd.DataFrame, suite: str, part: str, lost: Mapping[str, str], s
     common = {"suite": suite, "part": part, "trained": _first(asked, "trained")}
     common |= {"questions": len(values.images), "failures": int((~values.right).sum())}
     common |= {"failed_images": len(np.unique(values.images[~values.right]))}
-    found: list[Row] = []
+    matched: list[Row] = []
     for (repair, control), group in groups(asked, ["repair", "control"]):
         named = control and str(control)
         about = {"repair": repair, "control": named, "setting": _first(group, "setting"), "cost": _cost(group)}
         about |= {"upper_bound": bool(group["upper_bound"].iloc[0])}
-        found.append(common | about | values.numbers(str(repair), named, smallest))
-    tried = [row for row in found if row["control"] is None and row["repair"] not in (of.NONE, of.BLANK)]
+        matched.append(common | about | values.numbers(str(repair), named, smallest))
+    tried = [row for row in matched if row["control"] is None and row["repair"] not in (of.NONE, of.BLANK)]
     for row in tried:
-        row |= values.beside(row["repair"], [r for r in found if r["repair"] == row["repair"] and r["control"]])
+        row |= values.beside(row["repair"], [r for r in matched if r["repair"] == row["repair"] and r["control"]])
         row["lost"] = lost.get(row["repair"])
     corrected(tried)
     for row in tried:
         row["verdict"] = verdict(row, smallest) if part == of.SCORE else _supplied(row, smallest)
-    return found
+    return matched
 
 
 class Answers:

@@ -64,24 +64,24 @@ def each(rows: Sequence[Row]) -> tuple[str, ...]:
     """What the sentence leaves open: controls that are not beaten, classes that are lost, gains of format alone, the
     upper bound, and the relation that is absent from training."""
     before = plain(rows)
-    said: list[str] = []
+    sentences: list[str] = []
     for row in repairs(rows):
         name = of.called(row["repair"])
         name = name[:1].upper() + name[1:]
         if row["verdict"] in (of.CONTROL, of.NOTHING, of.HARMS) and row["nearest"]:
-            said.append(_beside(name, before, row))
+            sentences.append(_beside(name, before, row))
         if row["lost"]:
-            said.append(f"{name} loses {row['lost']}.")
+            sentences.append(f"{name} loses {row['lost']}.")
         if (words := formats(row)) is not None:
-            said.append(f"{name}: {words}.")
+            sentences.append(f"{name}: {words}.")
         if row["verdict"] == of.BOUND:
-            said.append(
+            sentences.append(
                 f"{name} is told where things are and is no repair: {percent(row['accuracy'])} beside "
                 f"{percent(before['accuracy'])} is what more attention of the last position to them brings"
                 + (f", as chosen on the development split ({row['setting']})." if row.get("setting") else ".")
             )
     absent = [row for row in rows if row["part"] == of.ABSENT]
-    return (*said, *([supplied(absent)] if repairs(absent, of.ABSENT) else []))
+    return (*sentences, *([supplied(absent)] if repairs(absent, of.ABSENT) else []))
 
 
 def _beside(name: str, before: Row, row: Row) -> str:
