@@ -1,4 +1,4 @@
-"""The axis verdict: its rule on answers made for it, its spoken, and the two models that were trained to be told."""
+"""The axis verdict: its rule on answers made for it, its sentences, and the two models that were trained to be told."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def test_reversed_is_the_opposite_and_nothing_else() -> None:
     assert {r["test"] for r in priors_summary(Table.of(PRIORS, beside)).rows()} == {"upside down"}
 
 
-# The spoken
+# The sentences
 
 
 def test_sentences_are_of_their_numbers() -> None:

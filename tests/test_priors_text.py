@@ -1,4 +1,4 @@
-"""Text against picture: the spoken, what is measured, and what is made of it."""
+"""Text against picture: the sentences, what is measured, and what is made of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def relation(**changes: Any) -> Example:
     return replace(example, **changes)
 
 
-# The spoken
+# The sentences
 
 
 def test_a_false_sentence_states_the_opposite() -> None:
@@ -134,7 +134,7 @@ def test_models_that_read_one_of_both(evidence: Any, follows: float) -> None:
     assert len(false) == 8 and (false["share"] == follows).all()
 
 
-# The summary and its spoken
+# The summary and its sentences
 
 
 def answered(

@@ -1,4 +1,4 @@
-"""The tournament's numbers and spoken, on answers made for them: which repair is named, and which is not."""
+"""The tournament's numbers and sentences, on answers made for them: which repair is named, and which is not."""
 
 from __future__ import annotations
 
