@@ -37,17 +37,17 @@ def pictures(seed: int, count: int, row: float, kind: float, noise: float) -> li
     of_row, of_kind = fixed.normal(size=(4, 6)), fixed.normal(size=(3, 6))
     of_row = (of_row - of_row.mean(0)) / of_row.std(0)
     rng = np.random.default_rng(seed)
-    made = []
+    drawings = []
     for _ in range(count):
         shows = rng.integers(0, 3, 20)
         states = row * of_row[GRID.row] + kind * of_kind[shows] + noise * rng.normal(size=(20, 6))
-        made.append((shows, torch.from_numpy(states).float()))
-    return made
+        drawings.append((shows, torch.from_numpy(states).float()))
+    return drawings
 
 
-def fitted(made: list[tuple[np.ndarray, torch.Tensor]]) -> Sums:
+def fitted(drawings: list[tuple[np.ndarray, torch.Tensor]]) -> Sums:
     sums = Sums.none(LEVELS, 6)
-    for shows, states in made:
+    for shows, states in drawings:
         sums.add(design(shows, GRID.row, GRID.column, LEVELS), centred(states))
     return sums
 
@@ -94,11 +94,11 @@ def test_content_that_goes_with_position_is_not_positions() -> None:
     """Every token of the first row shows one thing: what that thing's state adds is content's."""
     rng = np.random.default_rng(0)
     shows = np.where(GRID.row == 0, 1, 0)
-    made = [(shows, torch.from_numpy(5.0 * shows[:, None] + rng.normal(size=(20, 6))).float()) for _ in range(40)]
-    sums = fitted(made[:20])
+    drawings = [(shows, torch.from_numpy(5.0 * shows[:, None] + rng.normal(size=(20, 6))).float()) for _ in range(40)]
+    sums = fitted(drawings[:20])
     shape = design(shows, GRID.row, GRID.column, LEVELS)
-    whole = sum(left(shape, centred(states), sums.effects(3)) for _, states in made[20:])
-    after = sum(left(shape, centred(states), sums.effects()) for _, states in made[20:])
+    whole = sum(left(shape, centred(states), sums.effects(3)) for _, states in drawings[20:])
+    after = sum(left(shape, centred(states), sums.effects()) for _, states in drawings[20:])
     assert abs(1 - after / whole) < 0.03
 
 
@@ -155,13 +155,13 @@ def test_the_summary_and_the_figure(table: Table) -> None:
 
 
 def test_where_nothing_varies_nothing_is_said_of_position() -> None:
-    made = []
+    drawings = []
     for number in range(12):
         row: dict[str, Any] = dict.fromkeys(EMBEDDING_NORMS.columns)
         row |= {"example_id": f"e{number}", "image_id": f"i{number}", "suite": "s", "site": "resid_pre", "layer": 0}
         row |= {f"{of}_{name}": 1.0 for of in ("image", "text") for name in ("mean", "low", "median", "high")}
-        made.append(row | {f"rest_{fit}": 0.0 for fit in ("content", "position", "shifted")})
-    (row,) = embedding_norms_summary(Table.of(EMBEDDING_NORMS, made)).rows()
+        drawings.append(row | {f"rest_{fit}": 0.0 for fit in ("content", "position", "shifted")})
+    (row,) = embedding_norms_summary(Table.of(EMBEDDING_NORMS, drawings)).rows()
     assert row["rest"] is None and row["objects"] is None and not shown(row, "rest") and row["ratio"] == 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,12 @@ def grouped(rows: Sequence[Row], schema: str, *names: str) -> dict[tuple[Any, ..
     for row in rows:
         of.setdefault(tuple(row[name] for name in names), []).append(row)
     return of
+
+
+def with_prompt(title: str, key: tuple[str, str | None], keys: Iterable[tuple[str, str | None]]) -> str:
+    """A suite's title with the prompt of a key (suite, prompt), where several of all keys are of that suite."""
+    several = sum(other[0] == key[0] for other in keys) > 1
+    return f"{title}, prompt {key[1]}" if several and key[1] else title
 
 
 def draw(

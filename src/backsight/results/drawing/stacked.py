@@ -37,6 +37,13 @@ def bar(label: str, row: Row, names: Sequence[str], *, null: str = "") -> Bar:
     return Bar(label, shares, null=nulls if len(nulls) == len(names) else ())
 
 
+def entries(words: Sequence[str]) -> list[panels.Entry]:
+    """The legend of bars whose shares are called `words`, the last one the rest."""
+    shares = [(panels.patch(facecolor=color, linewidth=0), one) for color, one in zip(COLORS, words, strict=True)]
+    interval = panels.line(color=style.INK, linewidth=0.9)
+    return [*shares, (interval, "95 % interval; number: percent; thin bar: blank image")]
+
+
 def draw(axis: Axes, bars: Sequence[Bar], *, colors: Sequence[str] = COLORS, xlabel: str = "share of answers") -> None:
     """Bars from above to below; the null is a thin bar under each, intervals are those of the first two shares."""
     for place, one in enumerate(bars):

@@ -47,13 +47,7 @@ def draw(
         below = f"{style.counted(max(row['questions'] for row in group), 'question')}, {pictures}"
         shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
     with style.style():
-        entries: list[panels.Entry] = [
-            (panels.patch(facecolor=color, linewidth=0), words)
-            for color, words in zip(stacked.COLORS, WORDS, strict=True)
-        ]
-        interval = panels.line(color=style.INK, linewidth=0.9)
-        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
-        return panels.draw(shown, entries, columns)
+        return panels.draw(shown, stacked.entries(WORDS), columns)
 
 
 def _several(rows: Sequence[Row], suite: str) -> bool:

@@ -32,7 +32,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         raise DataError("The table has no rows to draw", where=table.schema.name)
     shown = []
     for key, rows in by_suite.items():
-        title = _title(style.suite_title(key[0], titles), key, by_suite)
+        title = panels.with_prompt(style.suite_title(key[0], titles), key, by_suite)
         counts = (max(row[name] for row in rows) for name in ("questions", "images"))
         questions, images = counts
         below = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
@@ -68,18 +68,13 @@ def _by_suite(rows: Sequence[Row]) -> dict[Key, list[Row]]:
     return by_suite
 
 
-def _title(title: str, key: Key, by_suite: Mapping[Key, object]) -> str:
-    several = sum(other[0] == key[0] for other in by_suite) > 1
-    return f"{title}, prompt {key[1]}" if several and key[1] else title
-
-
 def section(study: Study) -> common.Part | None:
     """The section and its answer; None without the summary."""
     if "resolution_summary" not in study.tables:
         return None
     table = study.tables["resolution_summary"]
     by_suite = _by_suite(table.rows())
-    named = [(_title(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
+    named = [(panels.with_prompt(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
     probed: dict[str, list[Row]] = {}
     for row in study.rows("resolution_probes"):
         probed.setdefault(row["suite"], []).append(row)

@@ -41,16 +41,10 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
                 bars.append(stacked.bar(label, {**row, **nulls}, NAMES, null="_blank"))
         one = rows["picture", next(iter(LABELS))]
         below = f"{style.counted(one['questions'], 'question')}, {style.counted(one['images'], 'picture')}"
-        title = _title(style.suite_title(key[0], titles), key, by_suite)
+        title = panels.with_prompt(style.suite_title(key[0], titles), key, by_suite)
         shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
     with style.style():
-        entries: list[panels.Entry] = [
-            (panels.patch(facecolor=color, linewidth=0), words)
-            for color, words in zip(stacked.COLORS, WORDS, strict=True)
-        ]
-        interval = panels.line(color=style.INK, linewidth=0.9)
-        entries.append((interval, "95 % interval; number: percent; thin bar: blank image"))
-        return panels.draw(shown, entries, columns)
+        return panels.draw(shown, stacked.entries(WORDS), columns)
 
 
 def _by_suite(rows: Sequence[Row]) -> dict[Key, dict[tuple[str, str], Row]]:
@@ -61,18 +55,13 @@ def _by_suite(rows: Sequence[Row]) -> dict[Key, dict[tuple[str, str], Row]]:
     return by_suite
 
 
-def _title(title: str, key: Key, by_suite: Mapping[Key, object]) -> str:
-    several = sum(other[0] == key[0] for other in by_suite) > 1
-    return f"{title}, prompt {key[1]}" if several and key[1] else title
-
-
 def section(study: Study) -> common.Part | None:
     """The section and its answer; None without the summary."""
     if "text_summary" not in study.tables:
         return None
     table = study.tables["text_summary"]
     by_suite = _by_suite(table.rows())
-    named = [(_title(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
+    named = [(panels.with_prompt(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
     notes = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
     figure = common.figure(study, "text", draw, table, text.CAPTION)
     part = Section(

@@ -86,23 +86,23 @@ def lead(named: Sequence[tuple[str, Rows]]) -> str:
     judged = [(title, rows) for title, rows in named if (one := rows.get(("picture", "false"))) and not one["omitted"]]
     if not judged:
         return ""
-    told = [(title, rows) for title, rows in judged if follows(rows["picture", "false"]) or not lost(rows)]
-    names = [title for title, _ in told]
-    gone = listed(title for title, _ in judged if title not in names) if len(told) < len(judged) else ""
+    answering = [(title, rows) for title, rows in judged if follows(rows["picture", "false"]) or not lost(rows)]
+    names = [title for title, _ in answering]
+    gone = listed(title for title, _ in judged if title not in names) if len(answering) < len(judged) else ""
     behind = f"Behind a neutral sentence answers on {gone} are no better than guesses: nothing is told there."
-    if not told:
+    if not answering:
         return f"{behind} Text against picture cannot be tested on this model."
-    return " ".join(filter(None, (_told(told), behind if gone else "")))
+    return " ".join(filter(None, (_outcome(answering), behind if gone else "")))
 
 
-def _told(told: Sequence[tuple[str, Rows]]) -> str:
-    believed = [title for title, rows in told if follows(rows["picture", "false"])]
-    suites = counted(len(told), "suite")
+def _outcome(answering: Sequence[tuple[str, Rows]]) -> str:
+    believed = [title for title, rows in answering if follows(rows["picture", "false"])]
+    suites = counted(len(answering), "suite")
     if believed:
         return (
             f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
         )
-    if any(follows(rows.get(("blank", "false"))) for _, rows in told):
+    if any(follows(rows.get(("blank", "false"))) for _, rows in answering):
         return f"On none of {suites} is a false sentence shown to turn answers from the picture, though it is read."
     return (
         f"On none of {suites} is a false sentence shown to turn answers; nor is it with a blank image, so that this "
