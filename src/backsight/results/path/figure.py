@@ -25,6 +25,7 @@ SMALL = 8.0  # points, of all words but the title
 COLORS = {"readable": style.BLUE, "flips": style.BLUE, "ordinal": style.ORANGE}  # image tokens, the last token
 GAP = 0.16  # of a layer's width, between two bars
 MANY = 40  # layers, from which on intervals of single bars are not drawn
+TICK = 0.22  # inches from number to number below the bars
 MARKS = {"suffices": "full", "does not suffice": "none"}
 
 
@@ -148,11 +149,10 @@ def _meter(axis: Axes, one: PathwayOutcome, span: Span, row: float) -> None:
 
 def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -> None:
     """A row of bars, each stage on its ground; or why there are none."""
-    more = agreement(lane.same, lane.suites)
-    if lane.suite and lane.suite != facts.suite:
-        more = ", ".join(filter(None, (lane.title, more)))
+    other = f"{lane.title}: " if lane.suite not in ("", facts.suite) else ""
+    told = f"{other}{where(lane)}"
     y = row + (place.track / 2 if place.beside else place.track + place.above)
-    _label(axis, place, y, LABELS[lane.kind], where(lane), more)
+    _label(axis, place, y, LABELS[lane.kind], told, agreement(lane.same, lane.suites))
     stages = {_stage(bar.place, place) for bar in lane.bars}
     for span in stages or {place.language}:
         _box(axis, span.left, row, span.width, place.track, TINT)
@@ -201,10 +201,13 @@ def _cell(one: Place, facts: PathFacts, place: Layout) -> Span | None:
 
 
 def _ticks(axis: Axes, facts: PathFacts, place: Layout) -> None:
-    """The numbers of blocks and layers below all rows."""
+    """The numbers of blocks and layers below all rows, as close as they can be read."""
     for site, count in ((VISION, facts.blocks), (LAYER, None if facts.layers is None else facts.layers + 1)):
-        step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if (count or 0) / step <= 8 or step == 100)
-        for number in range(0, count or 0, step):
+        if not count:
+            continue
+        width = (place.vision if site == VISION else place.language).width / count
+        step = next((step for step in (1, 2, 5, 10, 20, 50) if step * width >= TICK), 100)
+        for number in range(0, count, step):
             cell = _cell(Place(site, number), facts, place)
             if cell is not None:
                 _write(axis, cell.middle, place.ticks, str(number), color=style.SOFT, ha="center")

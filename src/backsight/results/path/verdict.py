@@ -16,6 +16,7 @@ from backsight.results.pathways.verdict import NAMES, SOURCES, Share, share_of, 
 
 PATHWAYS = ("vision", "language")
 UNMEASURED = "not measured"
+_STAGES = {"vision": "vision encoder", "language": "language model"}
 _OUTCOMES = {True: "suffices", False: "does not suffice"}
 
 
@@ -109,12 +110,11 @@ def headline(verdict: Verdict) -> str:
     outcomes = {name: one.outcome for name, one in verdict.pathways.items()}
     if set(outcomes.values()) == {"does not suffice"}:
         return "Neither pathway suffices by itself"
-    decided = [f"{NAMES[name]} {one}" for name, one in outcomes.items() if one in _OUTCOMES.values()]
-    undecided = [NAMES[name] for name, one in outcomes.items() if one not in _OUTCOMES.values()]
-    if not decided:
+    decided = next((name for name, one in outcomes.items() if one in _OUTCOMES.values()), None)
+    if decided is None:
         return "It cannot be told where position comes from"
-    words = f"{decided[0]} by itself; {undecided[0]}: cannot tell"
-    return words[0].upper() + words[1:]
+    other = next(name for name in PATHWAYS if name != decided)
+    return f"The {_STAGES[decided]} {outcomes[decided]} by itself; the {_STAGES[other]} is undecided"
 
 
 def share_words(share: Share | None) -> str:

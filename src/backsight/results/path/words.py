@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backsight.maths.grouping import SMALLEST, spans
 from backsight.results.drawing.style import counted
-from backsight.results.pages.wording import listed, percent
+from backsight.results.pages.wording import percent
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Kind, Lane, Place
 from backsight.results.path.verdict import PATHWAYS, PathwayOutcome, headline
@@ -70,7 +70,7 @@ def place_words(place: Place) -> str:
 
 def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
-    pathways = listed(_pathway(name, facts) for name in PATHWAYS)
+    pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
     first = f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(headline(facts.verdict))} ({pathways})."
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."
