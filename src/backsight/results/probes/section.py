@@ -10,7 +10,7 @@ from backsight.maths.grouping import SMALLEST
 from backsight.results import probe_maps
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.results.probes import text
@@ -31,7 +31,7 @@ MEASURES = {
 READINGS = {"as_ordinal": "Given its position in the row", "as_column": "Given its strip"}
 
 
-def probes(study: Study) -> common.Part | None:
+def probes(study: Study) -> Section | None:
     """The section and its answer; None with neither the summary nor maps, without an answer with maps alone."""
     rows = study.rows("probes_summary")
     if not rows and MAPS not in study.tables:
@@ -40,6 +40,7 @@ def probes(study: Study) -> common.Part | None:
     tables = (_places(study, by_arrangement), _shifted(study, by_arrangement)) if rows else ()
     section = Section(
         anchor="probes",
+        question="where",
         title="Probes",
         notes=(),
         figures=_figures(study, rows),
@@ -47,9 +48,8 @@ def probes(study: Study) -> common.Part | None:
         method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
-        folded=True,
     )
-    return common.Part(section, _answer(study, by_arrangement) if rows else None)
+    return section.concluding(text.READABLE_LEAD, _statements(study, by_arrangement)) if rows else section
 
 
 def fit_sentences(study: Study) -> tuple[str, ...]:
@@ -85,14 +85,13 @@ def _grouped(rows: Sequence[Row]) -> dict[tuple[str, str, str], Group]:
     return {key: by_arrangement[key] for key in order}
 
 
-def _answer(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Answer:
+def _statements(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> tuple[Statement, ...]:
     suites: dict[str, dict[str, Group]] = {}
     for (suite, arrangement, shown), group in by_arrangement.items():
         if shown == "standard":
             suites.setdefault(suite, {})[arrangement] = group
     sentences = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
-    statements = tuple(Statement(one, "figure-probes") for one in sentences)
-    return Answer("Where order is readable", text.READABLE_LEAD, statements)
+    return tuple(Statement(one) for one in sentences)
 
 
 def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
