@@ -6,13 +6,14 @@ release too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from backsight.results.pages.study import Study, mapping, number, text
-from backsight.results.pathways.verdict import NAMES, SOURCES, Share, share_of, source_sentence
+from backsight.results.pathways.verdict import NAMES, SOURCES, Share, source_sentence
 
 PATHWAYS = ("vision", "language")
 UNMEASURED = "not measured"
@@ -115,6 +116,13 @@ def headline(verdict: Verdict) -> str:
         return "It cannot be told where position comes from"
     other = next(name for name in PATHWAYS if name != decided)
     return f"The {_STAGES[decided]} {outcomes[decided]} by itself; the {_STAGES[other]} is undecided"
+
+
+def share_of(value: object) -> Share | None:
+    """The share with its interval in a record; None where a number is missing or infinite."""
+    numbers = [number(mapping(value).get(key)) for key in Share._fields]
+    there = [one for one in numbers if one is not None and math.isfinite(one)]
+    return Share(*there) if len(there) == len(numbers) else None
 
 
 def share_words(share: Share | None) -> str:
