@@ -7,7 +7,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import percent
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Kind, Lane, Place
-from backsight.results.path.verdict import PATHWAYS, PathwayOutcome, headline
+from backsight.results.path.verdict import PATHWAYS
 
 LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
     "readable": ("Position readable in object tokens", "Position readable"),
@@ -15,7 +15,6 @@ LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
     "ordinal": ("Last token carries the position", "Position at last token"),
 }
 SCALE = "accuracy above chance left, 0\u00a0%: chance"
-STAGES = {"vision": "the vision encoder's pathway", "language": "the language model's pathway"}
 CAPTION = (
     "The path of position through the model. First row: what is left of the accuracy above chance with one position "
     "pathway only; 0 % (dashed) is chance, 100 % is nothing lost, lines are 95 % intervals. Other rows, by layer: the "
@@ -23,11 +22,6 @@ CAPTION = (
     "tokens flip the answer, or the last token's state carries the position. Dark bars count by each method's rule, "
     "pale bars do not; dashed is chance. Layer l is the input of decoder block l."
 )
-
-
-def outcome_words(one: PathwayOutcome) -> str:
-    """What stands beside a pathway's share."""
-    return one.outcome
 
 
 def agreement(same: int, suites: int) -> str:
@@ -72,7 +66,7 @@ def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
     pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
     first = (
-        f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(headline(facts.verdict))} ({pathways})."
+        f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(facts.verdict.headline)} ({pathways})."
     )
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."
@@ -82,7 +76,7 @@ def _pathway(name: str, facts: PathFacts) -> str:
     one = facts.verdict.pathways[name]
     share = f", {one.share} of the accuracy above chance is left" if one.share else ""
     same = agreement(*facts.agreeing.get(name, (0, 0)))
-    return f"{STAGES[name]}: {outcome_words(one)}{share}{f', {same}' if same else ''}"
+    return f"{PATHWAYS[name]}: {one.outcome}{share}{f', {same}' if same else ''}"
 
 
 def _told(one: Lane, facts: PathFacts) -> str:
