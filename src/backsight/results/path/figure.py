@@ -116,14 +116,15 @@ def _pathways(axis: Axes, facts: PathFacts, place: Layout) -> None:
 def _label(axis: Axes, place: Layout, y: float, labels: tuple[str, str], below: str, more: str) -> None:
     """What a row is and what it shows: two or three lines about `y` beside it, or one above it at `y`.
 
-    In one line `more` is left out where it does not fit.
+    `more` is left out where it does not fit.
     """
-    said = ", ".join(filter(None, (below, more)))
+    both = ", ".join(filter(None, (below, more)))
     if not place.beside:
-        line = f"{labels[1]}: {said}"
+        line = f"{labels[1]}: {both}"
         _write(axis, LEFT, y, line if len(line) <= place.words else f"{labels[1]}: {below}")
         return
-    lines = textwrap.wrap(said, place.words)
+    lines = textwrap.wrap(both, place.words)
+    lines = lines if len(lines) <= 2 else textwrap.wrap(below, place.words)
     _write(axis, LEFT, y + 0.07 * len(lines), labels[0], fontweight="bold")
     for number, words in enumerate(lines):
         _write(axis, LEFT, y + 0.07 * len(lines) - 0.14 * (number + 1), words, color=style.SOFT)
@@ -152,7 +153,7 @@ def _meter(axis: Axes, one: PathwayOutcome, span: Span, row: float) -> None:
 def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -> None:
     """A row of bars, each stage on its ground; or why there are none."""
     other = f"{lane.title}: " if lane.suite not in ("", facts.suite) else ""
-    told = f"{other}{where(lane)}"
+    told = f"{other}{where(lane, short=not place.beside)}"
     y = row + (place.track / 2 if place.beside else place.track + place.above)
     _label(axis, place, y, LABELS[lane.kind], told, agreement(lane.same, lane.suites))
     stages = {_stage(bar.place, place) for bar in lane.bars}

@@ -14,6 +14,7 @@ LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
     "flips": ("Swapped object tokens flip the answer", "Swaps flip the answer"),
     "ordinal": ("Last token carries the position", "Position at last token"),
 }
+SPANS = 4  # of layers, from which on they are counted and not listed
 SCALE = "accuracy above chance left, 0\u00a0%: chance"
 CAPTION = (
     "The path of position through the model. First row: what is left of the accuracy above chance with one position "
@@ -29,8 +30,8 @@ def agreement(same: int, suites: int) -> str:
     return f"same in {same} of {suites} suites" if suites > 1 else ""
 
 
-def where(lane: Lane) -> str:
-    """Where it holds, in few words."""
+def where(lane: Lane, *, short: bool = False) -> str:
+    """Where it holds, in few words; `short` for one line of a phone, along both axes together."""
     if lane.state == "omitted":
         noun = "picture" if lane.kind == "readable" else "pair"
         return f"omitted: {counted(lane.number, noun)}, {SMALLEST} needed"
@@ -41,19 +42,23 @@ def where(lane: Lane) -> str:
     words = {name: _held(places, lane) for name, places in lane.parts}
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
+    if short:
+        return f"{_held(lane.places, lane)} along both axes"
     return ", ".join(f"{name} {one}" for name, one in words.items())
 
 
 def _held(places: tuple[Place, ...], lane: Lane) -> str:
     if not places:
         return "nowhere" if lane.kind == "readable" else "at no layer"
-    if lane.kind != "readable":
-        layers = spans([place.layer for place in places])
-        return f"at {'layers' if '-' in layers or ',' in layers else 'layer'} {layers}"
-    order = [bar.place for bar in lane.bars]
-    after = order[order.index(places[0]) :]
     first = place_words(places[0])
-    return f"from {first} on" if set(after) <= set(places) else f"first at {first}, not at all that follow"
+    if lane.kind == "readable":
+        order = [bar.place for bar in lane.bars]
+        after = order[order.index(places[0]) :]
+        return f"from {first} on" if set(after) <= set(places) else f"from {first} on, with gaps"
+    layers = spans([place.layer for place in places])
+    if layers.count(",") >= SPANS:
+        return f"at {len(places)} layers from {places[0].layer} to {places[-1].layer}"
+    return f"at {'layers' if '-' in layers or ',' in layers else 'layer'} {layers}"
 
 
 def place_words(place: Place) -> str:
