@@ -21,7 +21,7 @@ from backsight.results import RESULTS, today
 from backsight.results.base import Result
 from backsight.results.drawing.style import counted, to_svg
 from backsight.results.pages.study import Study, mapping, number, text
-from backsight.results.pages.wording import listed, model_sentence
+from backsight.results.pages.wording import listed, model_line
 from backsight.results.path import PathFacts, Verdict, describe, draw, path_facts, verdict_of
 from backsight.tables import Table
 
@@ -140,7 +140,8 @@ class OpenedStudy:
         picture = svg[svg.index("<svg") :].replace(
             "<svg", f'<svg role="img" aria-label="{escape(describe(self.path))}"', 1
         )
-        parts = [f"<p>{escape(model_sentence(self.model))}</p>"]
+        name = escape(text(self.model.get("name")) or "a model")
+        parts = [f"<p><strong>{name}</strong> {escape(model_line(self.model))}</p>"]
         if not self.finished:
             ran = counted(len(self.study.jobs), "job")
             parts.append(f"<p><strong>This study is not finished</strong>: {ran} ran so far.</p>")
