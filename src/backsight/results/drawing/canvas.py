@@ -16,6 +16,9 @@ from backsight.results.drawing import style
 class QuietFigure(Figure):
     """A figure that is saved in the style in which it was drawn, without a date."""
 
+    def _repr_svg_(self) -> str:
+        return style.to_svg(self)
+
     def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
         if (kwargs.get("format") or Path(str(fname)).suffix.lstrip(".")) == "svg":
             kwargs.setdefault("metadata", style.NO_METADATA)
