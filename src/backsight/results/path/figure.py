@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TINT = "#f6f6f6"  # behind the bars of a stage
+TINT = "#fafafa"  # behind the bars of a stage
 ENDS = (-0.25, 1.25)  # of a pathway's scale, on which 0 is chance and 1 is nothing lost; what lies beyond is cut off
 SMALL = 8.0  # points, of all words but the title
 COLORS = {"readable": style.BLUE, "flips": style.BLUE, "ordinal": style.ORANGE}  # image tokens, the last token
@@ -159,6 +159,7 @@ def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -
     stages = {_stage(bar.place, place) for bar in lane.bars}
     for span in stages or {place.language}:
         _box(axis, span.left, row, span.width, place.track, TINT)
+        axis.plot([span.left, span.right], [row, row], color=style.FAINT, linewidth=1, zorder=0.5)
         if lane.null is not None:
             y = row + lane.null * place.track
             looks: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8, "linestyle": (0, (3, 2)), "zorder": 3}

@@ -48,7 +48,7 @@ class Layout(NamedTuple):
 
 LEFT = 0.08  # where words begin
 WIDE = Layout(
-    style.WIDTH, 2.7, Span(2.94, 4.28), Span(4.56, 5.36), Span(5.64, 8.0), 8.14, True, 84, 44,
+    style.WIDTH, 2.7, Span(2.94, 4.28), Span(4.56, 5.36), Span(5.64, 8.0), 8.14, True, 84, 46,
     title=2.64, stages=2.14, rows=(1.5, 1.1, 0.7, 0.3), track=0.27, ticks=0.14, above=0.0,
 )  # fmt: skip
 PHONE = Layout(
