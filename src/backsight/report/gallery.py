@@ -8,7 +8,7 @@ from typing import Any
 
 from backsight.results.pages import common
 from backsight.results.pages.content import Section
-from backsight.results.pages.pictures import FigureView, inline
+from backsight.results.pages.pictures import FigureView, view
 from backsight.results.pages.study import Study, records, text
 
 METHOD = (
@@ -32,16 +32,18 @@ def gallery(study: Study) -> common.Part | None:
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
-    """One figure of the gallery; None where its files are not there, or outside of the study's folder."""
+    """One figure of the gallery; None where its file is not there, is no SVG, or outside of the study's folder."""
     stem = text(shown.get("file"))
-    drawn = [_read(study.folder, f"{stem}.{ending}") for ending in ("svg", "narrow.svg")]
-    if not stem or not all(drawn):
+    svg = _read(study.folder, f"{stem}.svg")
+    if not stem or not svg:
         return None
     title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
     caption = f"{title}, {text(shown.get('rule'))}: {text(shown.get('said'))}. {text(shown.get('sentence'))}"
-    wide, narrow = (inline(one, caption) for one in drawn)
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
-    return FigureView(f"figure-gallery-{Path(stem).name}", caption, wide, narrow, files)
+    try:
+        return view(f"gallery-{Path(stem).name}", svg, caption, caption, files)
+    except ValueError:
+        return None
 
 
 def _read(folder: Path, name: str) -> str:
