@@ -85,7 +85,7 @@ def test_the_figure_draws_both_roses_and_both_boxes(tiny_vlm: VLM, asked: Exampl
 
 def test_an_unclear_relation_takes_the_nearest_direction(tiny_vlm: VLM, asked: Example) -> None:
     made = bs.explain(tiny_vlm, asked.image, subject=("cup", (100, 10, 20, 20)), reference=("hat", (10, 120, 20, 20)))
-    assert 45 < made.true < 90 and made.told(made.answer) == "above"
+    assert 45 < made.true < 90 and made.worded(made.answer) == "above"
 
 
 @pytest.mark.parametrize(

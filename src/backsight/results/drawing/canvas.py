@@ -73,19 +73,21 @@ def blank(count: int, columns: int | None) -> tuple[QuietFigure, list[Axes]]:
 
 def arrange(
     figure: QuietFigure, axes: Sequence[Axes], words: Sequence[tuple[str, str, str]], heights: Sequence[float],
-    columns: int | None, width: float | None,
+    columns: int | None, width: float | None, *, alike: bool = True,
 ) -> None:  # fmt: skip
     """Give each of the axes its place, and the figure its size and its `slots`.
 
     `words` are each panel's title, the line below it and its suite; `heights` are those of whole panels in inches.
     `columns` panels stand in a row; one of them makes a figure for a phone. `width` of the figure in inches stands in
-    for the one that follows from the labels.
+    for the one that follows from the labels. Panels that are not `alike` have margins of their own.
     """
     with measured(figure) as renderer:
-        margins = widest([reach(one, renderer) for one in axes])
-        panel = _width(len(axes), margins, columns, width)
+        around = [reach(one, renderer) for one in axes]
+        margins = [widest(around) if alike else one for one in around]
+        panel = _width(len(axes), widest(around), columns, width)
         across = _across(len(axes), panel, columns)
-        head = max(_heading(one, *said[:2], panel, margins, renderer) for one, said in zip(axes, words, strict=True))
+        each = zip(axes, words, margins, strict=True)
+        head = max(_heading(one, *said[:2], panel, beside, renderer) for one, said, beside in each)
         above = _legend_place(figure, across * (panel + GAP) - GAP, renderer)
     tall = [POINTS * height + max(0.0, head - HEAD) for height in heights]
     rows = [max(tall[start : start + across]) for start in range(0, len(tall), across)]
@@ -96,8 +98,9 @@ def arrange(
         row, column = divmod(number, across)
         left, top = EDGE + column * (panel + GAP), EDGE + above + sum(rows[:row]) + GAP * row
         box = (left, top + head, panel, height - head)
-        inner = (left + margins.left, box[1] + margins.above, panel - margins.left - margins.right)
-        put(figure, axis, (*inner, box[3] - margins.above - margins.below), size)
+        beside = margins[number]
+        inner = (left + beside.left, box[1] + beside.above, panel - beside.left - beside.right)
+        put(figure, axis, (*inner, box[3] - beside.above - beside.below), size)
         heading, line = headings(axis)
         for artist, gid in ((axis, ""), (heading, "-title"), (line, "-below")):
             artist.set_gid(f"panel-{number}{gid}")
@@ -129,7 +132,7 @@ def reach(axis: Axes, renderer: RendererSVG) -> Margins:
     axis.apply_aspect()
     inner = axis.get_window_extent(renderer)
     words = [text for text in axis.texts if text.get_gid() != style.BELOW_ID]
-    around: list[Artist] = [axis.xaxis, axis.yaxis, *words]
+    around: list[Artist] = [axis.xaxis, axis.yaxis, *axis.child_axes, *words]
     boxes = [box for one in around if one.get_visible() and (box := one.get_tightbbox(renderer)) is not None]
     margins = [
         Margins(inner.x0 - box.x0, box.x1 - inner.x1, box.y1 - inner.y1, inner.y0 - box.y0)
@@ -149,10 +152,10 @@ def _width(count: int, margins: Margins, columns: int | None, width: float | Non
     around, phone = margins.left + margins.right, POINTS * style.NARROW - 2 * EDGE
     if width is not None and columns:
         panel = (POINTS * width - 2 * EDGE - GAP * (columns - 1)) / columns
-    elif columns == 1:
+    elif columns == 1 or count == 1:
         panel = phone
     else:
-        least = style.PANEL if count in (1, 2, 4) or columns == 2 else style.THIRD
+        least = style.PANEL if count in (2, 4) or columns == 2 else style.THIRD
         panel = min(max(POINTS * least, around + POINTS * INNER), phone)
     return max(panel, around + POINTS * LEAST)
 

@@ -81,21 +81,21 @@ def draw(
         else:
             panel.draw(axis)
     if not all(panel.empty for panel in panels):
-        _legend(figure, entries, 1 if columns == 1 or len(panels) < 2 else across)
+        legend(figure, entries, 1 if columns == 1 or len(panels) < 2 else across)
     heights = [EMPTY if panel.empty else panel.height for panel in panels]
     canvas.arrange(figure, axes, [(one.title, one.below, one.suite) for one in panels], heights, columns, width)
     return figure
 
 
-def _legend(figure: QuietFigure, entries: Sequence[Entry], across: int) -> None:
-    """A legend above the panels; words are broken where they stand in one column."""
+def legend(figure: QuietFigure, entries: Sequence[Entry], across: int) -> None:
+    """A legend above the panels, up to `across` entries in a row; words are broken where they stand in one column."""
     handles = [handle for handle, _ in entries]
     labels = [_words(words, across) for _, words in entries]
-    legend = figure.legend(
+    shown = figure.legend(
         handles, labels, loc="upper left", ncols=min(across, len(entries)), columnspacing=1.8, borderaxespad=0,
         borderpad=0,
     )  # fmt: skip
-    for number, handle in enumerate(legend.legend_handles):
+    for number, handle in enumerate(shown.legend_handles):
         if handle is not None:
             handle.set_gid(f"key-{number}")
     figure.keys = tuple(words for _, words in entries)
