@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backsight.results.explanation import Explanation
 from backsight.results.pages import common
 from backsight.results.pages.content import Section
 from backsight.results.pages.pictures import FigureView, view
@@ -38,12 +40,21 @@ def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
     if not stem or not svg:
         return None
     title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
-    caption = f"{title}, {text(shown.get('rule'))}: {text(shown.get('said'))}. {text(shown.get('sentence'))}"
+    of = f"{title}, {text(shown.get('rule'))}"
+    caption = f"{of}: {text(shown.get('said'))}. {_sentence(study, stem, shown)}"
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
     try:
-        return view(f"gallery-{Path(stem).name}", svg, caption, caption, files)
+        return view(f"gallery-{Path(stem).name}", svg, of, caption, files)
     except ValueError:
         return None
+
+
+def _sentence(study: Study, stem: str, shown: Mapping[str, Any]) -> str:
+    """What the explanation says, in the words of today; those that were stored where its numbers are not there."""
+    try:
+        return Explanation.of(json.loads(_read(study.folder, f"{stem}.json"))).sentence()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return text(shown.get("sentence"))
 
 
 def _read(folder: Path, name: str) -> str:

@@ -16,9 +16,11 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
+from matplotlib.transforms import BboxBase
 
 from backsight.results.drawing import style
 
@@ -28,6 +30,7 @@ HEAD = 33.0  # points, of a heading of two lines above its axes
 NEAR = 6.5  # points above the axes that belong to the drawing and not to the heading
 INNER = 2.0  # inches, of the axes of a panel that stands three in a row
 LEAST = 1.2  # inches, of any axes
+LEADING = 1.5  # points
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,16 @@ def arrange(
     for the one that follows from the labels. Panels that are not `alike` have margins of their own.
     """
     with measured(figure) as renderer:
+        for axis, height in zip(axes, heights, strict=True):
+            _break_labels(axis, POINTS * height - HEAD, renderer)
         around = [reach(one, renderer) for one in axes]
         margins = [widest(around) if alike else one for one in around]
         panel = _width(len(axes), widest(around), columns, width)
         across = _across(len(axes), panel, columns)
-        each = zip(axes, words, margins, strict=True)
-        head = max(_heading(one, *said[:2], panel, beside, renderer) for one, said, beside in each)
+        head = HEAD
+        for axis, said, beside, height in zip(axes, words, margins, heights, strict=True):
+            head = max(head, _heading(axis, *said[:2], panel, beside, renderer))
+            _move_labels(axis, _inner(beside, panel, POINTS * height - HEAD), beside, renderer)
         above = _legend_place(figure, across * (panel + GAP) - GAP, renderer)
     tall = [POINTS * height + max(0.0, head - HEAD) for height in heights]
     rows = [max(tall[start : start + across]) for start in range(0, len(tall), across)]
@@ -99,8 +106,7 @@ def arrange(
         left, top = EDGE + column * (panel + GAP), EDGE + above + sum(rows[:row]) + GAP * row
         box = (left, top + head, panel, height - head)
         beside = margins[number]
-        inner = (left + beside.left, box[1] + beside.above, panel - beside.left - beside.right)
-        put(figure, axis, (*inner, box[3] - beside.above - beside.below), size)
+        put(figure, axis, (left + beside.left, box[1] + beside.above, *_inner(beside, *box[2:])), size)
         heading, line = headings(axis)
         for artist, gid in ((axis, ""), (heading, "-title"), (line, "-below")):
             artist.set_gid(f"panel-{number}{gid}")
@@ -108,6 +114,11 @@ def arrange(
     figure.slots = tuple(slots)
     if figure.legends:
         figure.legends[0].set_bbox_to_anchor((EDGE / size[0], 1 - EDGE / size[1]))
+
+
+def _inner(margins: Margins, width: float, height: float) -> tuple[float, float]:
+    """The width and height of the axes in a drawing of that width and height."""
+    return width - margins.left - margins.right, height - margins.above - margins.below
 
 
 def put(figure: Figure, axis: Axes, box: tuple[float, float, float, float], size: tuple[float, float]) -> None:
@@ -133,13 +144,38 @@ def reach(axis: Axes, renderer: RendererSVG) -> Margins:
     inner = axis.get_window_extent(renderer)
     words = [text for text in axis.texts if text.get_gid() != style.BELOW_ID]
     around: list[Artist] = [axis.xaxis, axis.yaxis, *axis.child_axes, *words]
-    boxes = [box for one in around if one.get_visible() and (box := one.get_tightbbox(renderer)) is not None]
+    boxes = [box for one in around if one.get_visible() and (box := _box(one, renderer)) is not None]
     margins = [
         Margins(inner.x0 - box.x0, box.x1 - inner.x1, box.y1 - inner.y1, inner.y0 - box.y0)
         for box in boxes
         if box.width or box.height
     ]
-    return widest([*margins, Margins(5, 5, NEAR, 3)])
+    far = widest(margins) if margins else Margins(0, 0, 0, 0)
+    # A browser counts the lines that letters stand in, which are a little higher than the letters.
+    return Margins(max(far.left + LEADING, 5), max(far.right, 5), max(far.above + LEADING, NEAR), max(far.below + LEADING, 3))
+
+
+def _box(of: Artist, renderer: RendererSVG) -> BboxBase | None:
+    # The label of an axis is moved to where there is room for it, and takes none at its ends.
+    return of.get_tightbbox(renderer, for_layout_only=True) if isinstance(of, Axis) else of.get_tightbbox(renderer)
+
+
+def _break_labels(axis: Axes, height: float, renderer: RendererSVG) -> None:
+    """Break the labels of axes that are longer than a narrow panel is wide or this one is high, in points."""
+    for label, side, room in ((axis.xaxis.label, "width", POINTS * style.THIRD), (axis.yaxis.label, "height", height)):
+        long = getattr(label.get_window_extent(renderer), side) if label.get_text() else 0.0
+        label.set_text(style.broken(label.get_text(), long, room - 2 * LEADING))
+
+
+def _move_labels(axis: Axes, inner: tuple[float, float], margins: Margins, renderer: RendererSVG) -> None:
+    """Move the labels of axes of that width and height along their axis, until they are within the panel."""
+    for label, side, length, before, after in (
+        (axis.xaxis.label, "width", inner[0], margins.left, margins.right),
+        (axis.yaxis.label, "height", inner[1], margins.below, margins.above),
+    ):
+        half = getattr(label.get_window_extent(renderer), side) / 2 if label.get_text() else 0.0
+        middle = min(max(length / 2, half - before), length + after - half)
+        label.set(**{"x" if side == "width" else "y": middle / length})
 
 
 def widest(margins: Sequence[Margins]) -> Margins:

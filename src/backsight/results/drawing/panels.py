@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Entry = tuple["Artist", str]  # of a legend: the mark and its words
 
 HEIGHT = 2.35  # inches, of a panel with a curve
-EMPTY = 0.9  # inches, of a panel that only says why it is empty
+EMPTY = 1.0  # inches, of a panel that only says why it is empty
 DENSE = 17  # places on a line; from here on markers are smaller
 SHARES = [0, 0.25, 0.5, 0.75, 1]
 SHARE_LABELS = ["0", "0.25", "0.5", "0.75", "1"]

@@ -126,10 +126,13 @@ def to_svg(figure: Figure, salt: str = "backsight") -> str:
     """
     from matplotlib.figure import Figure
 
+    from backsight.results.drawing.aligned import aligned
+
     buffer = io.StringIO()
     with style(salt):
         Figure.savefig(figure, buffer, format="svg", metadata=NO_METADATA)
-    svg = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", buffer.getvalue())
+        drawn = aligned(buffer.getvalue())
+    svg = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}", drawn)
     return svg.replace("<svg ", f"<svg {_parts(figure)}", 1)
 
 
