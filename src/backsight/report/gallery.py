@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backsight.results.explanation import Explanation
 from backsight.results.pages.content import Section
-from backsight.results.pages.pictures import FigureView, inline
+from backsight.results.pages.pictures import FigureView, view
 from backsight.results.pages.study import Study, records, text
 
 METHOD = (
@@ -34,16 +36,27 @@ def gallery(study: Study) -> Section | None:
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
-    """One figure of the gallery; None where its files are not there, or outside of the study's folder."""
+    """One figure of the gallery; None where its file is not there, is no SVG, or outside of the study's folder."""
     stem = text(shown.get("file"))
-    drawn = [_read(study.folder, f"{stem}.{ending}") for ending in ("svg", "narrow.svg")]
-    if not stem or not all(drawn):
+    svg = _read(study.folder, f"{stem}.svg")
+    if not stem or not svg:
         return None
     title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
-    caption = f"{title}, {text(shown.get('rule'))}: {text(shown.get('said'))}. {text(shown.get('sentence'))}"
-    wide, narrow = (inline(one, caption) for one in drawn)
+    of = f"{title}, {text(shown.get('rule'))}"
+    caption = f"{of}: {text(shown.get('said'))}. {_sentence(study, stem, shown)}"
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
-    return FigureView(f"figure-gallery-{Path(stem).name}", caption, wide, narrow, files)
+    try:
+        return view(f"gallery-{Path(stem).name}", svg, of, caption, files)
+    except ValueError:
+        return None
+
+
+def _sentence(study: Study, stem: str, shown: Mapping[str, Any]) -> str:
+    """What the explanation says, in the words of today; those that were stored where its numbers are not there."""
+    try:
+        return Explanation.of(json.loads(_read(study.folder, f"{stem}.json"))).sentence()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return text(shown.get("sentence"))
 
 
 def _read(folder: Path, name: str) -> str:

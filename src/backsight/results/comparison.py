@@ -81,9 +81,7 @@ def draw(table: Table, *, columns: int | None = None) -> Figure:
         height = 0.75 + LINE * len(metrics) * (1 + 0.45 * (len(studies) - 1))
         shown_panels.append(panels.Panel(group[0].get("title") or family, below, panel, height=height))
     with style.style():
-        return panels.draw(
-            shown_panels, _entries(studies), 1 if columns == 1 else 2, width=None if columns == 1 else 10.4
-        )
+        return panels.draw(shown_panels, _entries(studies), 1 if columns == 1 else 2)
 
 
 def sorted_metrics(rows: Sequence[Row]) -> list[str]:

@@ -17,7 +17,7 @@ from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import ANSWER, curves, standing_out
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
-from backsight.results.pages import common, layers, pictures
+from backsight.results.pages import common, layers
 from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.layers import ANSWER_RULE
 from backsight.results.pages.study import Study
@@ -215,7 +215,7 @@ def interchange(study: Study) -> Section | None:
         question="where",
         title="Interchange at the last token",
         notes=(),
-        figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
+        figures=(figure,),
         tables=(
             common.layers_table(
                 study,

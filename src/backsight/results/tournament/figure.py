@@ -53,7 +53,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     if any(row["upper_bound"] and row["part"] == of.SCORE and row["control"] is None for row in rows):
         entries.append((panels.line(**BOUND, linewidth=1.5), "an upper bound: told where things are"))
     with style.style():
-        return panels.draw(shown, entries, columns or 1, width=style.NARROW if columns == 1 else style.WIDTH)
+        return panels.draw(shown, entries, columns)
 
 
 def _shown(part: str, group: Sequence[Row], titles: Mapping[str, str] | None) -> panels.Panel:
