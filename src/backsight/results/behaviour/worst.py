@@ -6,7 +6,8 @@ eight options are compared. A suite asked with several prompts is as good as the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,21 @@ def accuracies(study: Study) -> tuple[Accuracy, ...]:
         for row in rows
         if row["condition"] == "picture" and not row["omitted"]
     )  # fmt: skip
+
+
+def by_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `behaviour_summary` with those of the worst suite (and ground) first, omitted suites last.
+
+    A suite stands where `per_suite` has it; where no row is of the options, free answers order them.
+    """
+    gained: dict[tuple[str, str | None], float] = {}
+    read_out = "options" if any(row["read_out"] == "options" for row in rows) else "free"
+    for row in rows:
+        whole = (row["direction"], row["condition"], row["read_out"]) == (ALL, "picture", read_out)
+        if whole and not row["omitted"]:
+            one = (row["suite"], row["ground"])
+            gained[one] = min(gained.get(one, math.inf), _share(row["accuracy"], row["chance"]))
+    return sorted(rows, key=lambda row: gained.get((row["suite"], row["ground"]), math.inf))
 
 
 def _lowest(of: Iterable[Accuracy]) -> Accuracy:

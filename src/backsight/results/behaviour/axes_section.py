@@ -1,0 +1,163 @@
+"""The axis verdicts in the report: their claim, a sentence for every suite that differs, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backsight.maths.axes import UNCHANGED
+from backsight.results.behaviour.axes import (
+    BEHAVIOUR_AXES,
+    CAPTION,
+    DIRECTIONS,
+    LIMITS,
+    METHOD,
+    draw,
+    worst_first,
+)
+from backsight.results.behaviour.named import with_ground
+from backsight.results.behaviour.sentences import NAMED, UNKNOWN
+from backsight.results.drawing.style import counted
+from backsight.results.pages import common
+from backsight.results.pages.content import Grid, Section, Statement
+from backsight.results.pages.study import Study
+from backsight.results.pages.trimmed import trimmed
+from backsight.results.pages.wording import listed, unbroken, with_interval
+
+Row = Mapping[str, Any]
+Titled = tuple[str, Row]  # a suite's title and one of its verdicts
+# What answers go by, the worst first.
+WORDS = {"inverted": "by the picture but the wrong way round", "prior": "without the picture"}
+
+
+def section(study: Study) -> Section | None:
+    """The verdicts' part of the section on behaviour; None where no axis has a score."""
+    rows = worst_first(study.rows(BEHAVIOUR_AXES.name))
+    if not any(row["score"] is not None for row in rows):
+        return None
+    keys = {(row["suite"], row["ground"]) for row in rows}
+    named = [(with_ground(common.title(study, r["suite"]), (r["suite"], r["ground"]), keys), r) for r in rows]
+    return Section(
+        anchor="behaviour", question="can", title="Behaviour", claim=claim(named), null=null(rows),
+        figures=(common.figure(study, "axes", draw, study.tables[BEHAVIOUR_AXES.name], CAPTION),),
+        statements=statements(named), tables=(_grid(study, named),), method=METHOD, limits=LIMITS,
+    )  # fmt: skip
+
+
+def claim(named: Sequence[Titled]) -> str:
+    """What answers about an axis go by, over all suites: what is not by the picture first."""
+    of = {word: [one for one in named if one[1]["verdict"] == word] for word in (*WORDS, "cannot tell")}
+    suites = counted(len({title for title, _ in named}), "suite")
+    grounded = len(named) - sum(len(group) for group in of.values())
+    if grounded == len(named):
+        return f"Answers about {'all ' if grounded > 1 else ''}{_counted(grounded)} of {suites} go by the picture."
+    parts = [f"{WORDS[word]}: {_named(of[word])}" for word in WORDS if of[word]]
+    parts.append(f"by the picture: {grounded} of {_counted(len(named))} of {suites}")
+    parts += [f"not told: {len(of['cannot tell'])}"] if of["cannot tell"] else []
+    return f"Answered {'; '.join(parts)}."
+
+
+def _counted(axes: int) -> str:
+    return f"{axes} axis" if axes == 1 else f"{axes} axes"
+
+
+def _named(group: Sequence[Titled]) -> str:
+    """Axes with their suites where they are few, else how many."""
+    if len(group) > NAMED:
+        return _counted(len(group))
+    return listed(f"{DIRECTIONS[row['axis']]} in {title}" for title, row in group)
+
+
+def null(rows: Sequence[Row]) -> str:
+    """What stands beside the scores: 0, and the gray picture's."""
+    grays = [row["gray"] for row in rows if row["gray"] is not None]
+    gray = f", a gray picture {_span(grays)}" if grays else ""
+    return f"By axis, correct less opposite answers: a constant answer gives 0{gray}."
+
+
+def statements(named: Sequence[Titled]) -> tuple[Statement, ...]:
+    """A sentence for each axis that is not answered by the picture, and one for all that are."""
+    given: list[Statement] = []
+    open_ones: dict[str, list[Titled]] = {}
+    for title, row in named:
+        if row["verdict"] in WORDS:
+            given.append(Statement(axis_sentence(title, row), row["suite"], 1.0))
+        elif row["verdict"] == "cannot tell" and row["score"] is not None:
+            given.append(Statement(axis_sentence(title, row), row["suite"], min(1.0, 1.0 - max(0.0, row["score"]))))
+        elif row["verdict"] == "cannot tell":
+            open_ones.setdefault(row["reason"], []).append((title, row))
+    for reason, group in open_ones.items():
+        given.append(Statement(f"Cannot tell, {reason}: {_axes(group, named)}.", short=UNKNOWN))
+    grounded = [one for one in named if one[1]["verdict"] == "grounded"]
+    if grounded:
+        scores, grays = ([row[name] for _, row in grounded] for name in ("score", "gray"))
+        numbers = f"correct less opposite answers {_span(scores)}, with a gray picture {_span(grays)}"
+        given.append(Statement(f"By the picture ({numbers}): {_axes(grounded, named)}."))
+    return tuple(given)
+
+
+def axis_sentence(title: str, row: Row) -> str:
+    """What the answers about an axis of a suite go by, for an axis with a score."""
+    what = f"{title}: {DIRECTIONS[row['axis']]}"
+    score, gray = (_number(row, name, start) for name, start in (("score", ""), ("gray", "gray_")))
+    numbers = f"correct less opposite answers {score}, with a gray picture {gray}"
+    if row["verdict"] == "prior":
+        changed = _number(row, "changed", "changed_")
+        return f"{what} are answered without the picture: a gray one changes a share of {changed} of the answers."
+    if row["verdict"] != "cannot tell":
+        way = "the wrong way round" if row["verdict"] == "inverted" else "by the picture"
+        return f"{what} are answered {way} ({numbers})."
+    if row["changed_high"] < UNCHANGED:
+        why = "few answers change with a gray picture, and those go by the picture"
+    elif row["low"] <= 0 <= row["high"]:
+        why = "the score is not told from 0"
+    else:
+        why = "the gray picture may keep half of the score"
+    return f"{what}: cannot tell, {why} ({numbers})."
+
+
+def _axes(group: Sequence[Titled], named: Sequence[Titled]) -> str:
+    """Axes, each with its suites, as "left and right in all 3 suites; above and below in Shapes"."""
+    parts = []
+    for axis, words in DIRECTIONS.items():
+        titles, every = ([title for title, row in of if row["axis"] == axis] for of in (group, named))
+        whole = len(titles) == len(every) > NAMED
+        parts += [f"{words} in {f'all {len(titles)} suites' if whole else listed(titles)}"] if titles else []
+    return "; ".join(parts)
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (_plain(end) for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(row: Row, name: str, start: str) -> str:
+    if row[name] is None:
+        return "–"
+    return f"{_plain(row[name])} [{_plain(row[f'{start}low'])},\u00a0{_plain(row[f'{start}high'])}]"
+
+
+def _plain(value: float) -> str:
+    """Two decimals; what rounds to zero has no sign."""
+    return f"{value + 0.0 if abs(value) >= 0.005 else 0.0:.2f}"
+
+
+def _grid(study: Study, named: Sequence[Titled]) -> Grid:
+    """All verdicts, the lowest score first."""
+    lines = tuple(
+        (
+            title, unbroken(DIRECTIONS[row["axis"]]), unbroken(row["verdict"]), str(row["questions"]),
+            with_interval(row["score"], row["low"], row["high"]),
+            with_interval(row["gray"], row["gray_low"], row["gray_high"]),
+            with_interval(row["changed"], row["changed_low"], row["changed_high"]),
+        )
+        for title, row in named
+    )  # fmt: skip
+    columns = ("Suite", "Axis", "Verdict", "Questions", "Score", "Score, gray picture", "Answers changed")
+    return trimmed(
+        Grid(
+            "What each axis is answered by", columns, lines, words=3, folded=True,
+            files=study.files(BEHAVIOUR_AXES.name), suites=tuple(row["suite"] for _, row in named),
+            note="Score: correct less opposite answers. Answers changed: the share that a gray picture changes.",
+        )
+    )  # fmt: skip
