@@ -160,3 +160,20 @@ def test_in_print_everything_is_there(reports: dict[str, Path], opened: Opened) 
         page.emulate_media(media="print")
         assert page.locator("#behaviour .statements").is_visible()
         assert page.locator("nav.side").is_hidden()
+
+
+def test_the_page_by_itself_in_a_place_that_cannot_be_written(
+    reports: dict[str, Path], opened: Opened, tmp_path: Path
+) -> None:
+    place = tmp_path / "read only"
+    place.mkdir()
+    page_file = place / "report.html"
+    page_file.write_bytes(reports["vision"].read_bytes())
+    page_file.chmod(0o444)
+    place.chmod(0o555)
+    try:
+        with opened(page_file) as page:
+            assert page.errors == [] and page.locator("#card-can").is_visible()
+            assert page.locator("img, svg image").evaluate_all("all => all.every(one => one.naturalWidth !== 0)")
+    finally:
+        place.chmod(0o755)

@@ -27,7 +27,8 @@ ASKED_BY = {"can": "behaviour", "where": "pathways", "why": "creg", "repair": "t
 class Card:
     """A question with its answer: a verdict of a few words, the number that it rests on, interval and null.
 
-    `of` says what the number is of, `null` beside what it stands. `anchor` and `link` lead to the section.
+    `of` says what the number is of, `null` beside what it stands; `about` and `further` go on with either where there
+    is room, at a desk. `anchor` and `link` lead to the section.
     """
 
     key: str
@@ -35,8 +36,10 @@ class Card:
     number: str = ""
     interval: str = ""
     of: str = ""
+    about: str = ""
     null: str = ""
-    gauge: Markup = Markup("")
+    further: str = ""
+    gauge: Markup | str = ""
     anchor: str = ""
     link: str = ""
 
@@ -71,14 +74,14 @@ def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
         verdict = f"Better than by guessing on all {suites}; worst: {one.title}."
     direction = lowest.one
     worst_direction = (
-        f" Worst direction: {direction.title}, {direction.direction}, {_percent(direction)}, chance "
+        f"Worst direction: {direction.title}, {direction.direction}, {_percent(direction)}, chance "
         f"{100 * direction.chance:.0f}\u00a0%."
         if direction.direction != ALL
         else ""
     )
     return Card(
         key="can", verdict=verdict, number=_percent(one), interval=_interval(one.low, one.high, 100),
-        of=f"correct on {_named(one)}", null=f"{_guessing(one)}.{worst_direction}", gauge=drawn(_suites(study)),
+        of=f"correct on {_named(one)}", null=f"{_guessing(one)}.", further=worst_direction, gauge=drawn(_suites(study)),
         **_link("behaviour", titles),
     )  # fmt: skip
 
@@ -119,10 +122,11 @@ def _where(study: Study, titles: Mapping[str, str]) -> Card | None:
     number, interval = _share(best)
     name = next((name for name, share in given.items() if share is best), "")
     asked = "" if card.questions is None else f", {counted(card.questions, 'question')}"
+    null, further = _presence(card)
     return Card(
         key="where", verdict=card.sentence, number=number, interval=interval,
-        of=f"kept by the {name} by itself ({card.suite}{asked})" if best else "",
-        null=_presence(card), gauge=drawn(_pathways(given)), **_link("pathways", titles),
+        of=f"kept by the {name} by itself" if best else "", about=f"({card.suite}{asked})" if best else "",
+        null=null, further=further, gauge=drawn(_pathways(given)), **_link("pathways", titles),
     )  # fmt: skip
 
 
@@ -133,13 +137,13 @@ def _share(share: Share | None) -> tuple[str, str]:
     return number, f"[{interval}"
 
 
-def _presence(card: PathwayCard) -> str:
+def _presence(card: PathwayCard) -> tuple[str, str]:
     """What both shares stand beside: chance, and the presence question."""
     beside = [share for share in (card.presence_vision, card.presence_language) if share is not None]
     if card.reason:
-        return f"Not decided: {card.reason}."
+        return f"Not decided: {card.reason}.", ""
     presence = " and ".join(f"{100 * share.value:.0f}\u00a0%" for share in beside)
-    return f"0\u00a0% is chance. Presence question: {presence} kept." if beside else "0\u00a0% is chance."
+    return "0\u00a0% is chance.", f"Presence question: {presence} kept." if beside else ""
 
 
 def _pathways(shares: Mapping[str, Share]) -> Gauge:
@@ -161,12 +165,12 @@ def _why(study: Study, titles: Mapping[str, str]) -> Card | None:
     improvement = f"{card.improvement:.0f}\u00b0 {_interval(*ends, 1)}"
     start, end = scale([card.improvement, *ends])
     mark = Mark(card.improvement, *ends, strong=True)
-    shown = f"; closer on {card.closer} of {card.places} sets" if card.places > 1 else ""
+    shown = f"Closer on {card.closer} of {card.places} sets." if card.places > 1 else ""
     return Card(
         key="why", verdict=card.verdict, number=f"{card.dae:.0f}\u00b0",
         interval=_interval(card.dae_low, card.dae_high, 1),
-        of=f"off the true direction ({card.method}, {card.title}, {counted(card.questions, 'question')})",
-        null=f"Uniform relevance {card.null:.0f}\u00b0, improvement {improvement}{shown}.",
+        of="off the true direction", about=f"({card.method}, {card.title}, {counted(card.questions, 'question')})",
+        null=f"Uniform relevance {card.null:.0f}\u00b0, improvement {improvement}.", further=shown,
         gauge=drawn(Gauge((mark,), start, end, ((0.0, "no improvement"),), f"Improvement {improvement}")),
         **_link("compass", titles),
     )  # fmt: skip
@@ -181,15 +185,13 @@ def _repair(study: Study, titles: Mapping[str, str]) -> Card | None:
     if card.gain is None or card.gain_low is None or card.gain_high is None:
         return Card(key="repair", verdict=card.verdict, null=f"{asked}.", **_link(card.anchor, titles))
     control = (
-        f" Its control ({card.control}): {100 * card.control_gain:+.1f} points."
-        if card.control_gain is not None
-        else ""
+        f"Its control ({card.control}): {100 * card.control_gain:+.1f} points." if card.control_gain is not None else ""
     )
     return Card(
         key="repair", verdict=card.verdict, number=f"{100 * card.gain:+.1f}\u00a0points".replace("+0.0", "0.0"),
         interval=_interval(card.gain_low, card.gain_high, 100), of=f"by the best, {card.repair}",
-        null=f"{asked}.{control}", gauge=drawn(_gains(card, (card.gain, card.gain_low, card.gain_high))),
-        **_link(card.anchor, titles),
+        null=control or f"{asked}.", further=f"{asked}." if control else "",
+        gauge=drawn(_gains(card, (card.gain, card.gain_low, card.gain_high))), **_link(card.anchor, titles),
     )  # fmt: skip
 
 
