@@ -76,44 +76,53 @@ def null(rows: Sequence[Row]) -> str:
 
 
 def statements(named: Sequence[Titled]) -> tuple[Statement, ...]:
-    """A sentence for each axis that is not answered by the picture, and one for all that are."""
-    given: list[Statement] = []
-    open_ones: dict[str, list[Titled]] = {}
+    """A sentence for all axes that go by the same, the worst first; of one suite it has the numbers' intervals."""
+    groups: dict[str, list[Titled]] = {}
     for title, row in named:
-        if row["verdict"] in WORDS:
-            given.append(Statement(axis_sentence(title, row), row["suite"], 1.0))
-        elif row["verdict"] == "cannot tell" and row["score"] is not None:
-            given.append(Statement(axis_sentence(title, row), row["suite"], min(1.0, 1.0 - max(0.0, row["score"]))))
-        elif row["verdict"] == "cannot tell":
-            open_ones.setdefault(row["reason"], []).append((title, row))
-    for reason, group in open_ones.items():
-        given.append(Statement(f"Cannot tell, {reason}: {_axes(group, named)}.", short=UNKNOWN))
-    grounded = [one for one in named if one[1]["verdict"] == "grounded"]
-    if grounded:
-        scores, grays = ([row[name] for _, row in grounded] for name in ("score", "gray"))
-        numbers = f"correct less opposite answers {_span(scores)}, with a gray picture {_span(grays)}"
-        given.append(Statement(f"By the picture ({numbers}): {_axes(grounded, named)}."))
+        groups.setdefault(_by(row), []).append((title, row))
+    given = []
+    for words, group in groups.items():
+        suites = {row["suite"] for _, row in group}
+        numbers = _numbers([row for _, row in group])
+        short = max(_short(row) for _, row in group)
+        text = f"{words}{f' ({numbers})' if numbers else ''}: {_axes(group, named)}."
+        given.append(Statement(text, suites.pop() if len(suites) == 1 else "", short))
     return tuple(given)
 
 
-def axis_sentence(title: str, row: Row) -> str:
-    """What the answers about an axis of a suite go by, for an axis with a score."""
-    what = f"{title}: {DIRECTIONS[row['axis']]}"
-    score, gray = (_number(row, name, start) for name, start in (("score", ""), ("gray", "gray_")))
-    numbers = f"correct less opposite answers {score}, with a gray picture {gray}"
-    if row["verdict"] == "prior":
-        changed = _number(row, "changed", "changed_")
-        return f"{what} are answered without the picture: a gray one changes a share of {changed} of the answers."
+def _by(row: Row) -> str:
+    """What the answers about an axis go by, and why that cannot be told where it cannot."""
     if row["verdict"] != "cannot tell":
-        way = "the wrong way round" if row["verdict"] == "inverted" else "by the picture"
-        return f"{what} are answered {way} ({numbers})."
+        return f"Answered {WORDS.get(row['verdict'], 'by the picture')}"
+    if row["score"] is None:
+        return f"Cannot tell, {row['reason']}"
     if row["changed_high"] < UNCHANGED:
-        why = "few answers change with a gray picture, and those go by the picture"
-    elif row["low"] <= 0 <= row["high"]:
-        why = "the score is not told from 0"
+        return "Cannot tell, few answers change with a gray picture but those go by the picture"
+    if row["low"] <= 0 <= row["high"]:
+        return "Cannot tell, correct answers are not shown to differ in number from opposite ones"
+    return "Cannot tell, a gray picture may keep half of the score"
+
+
+def _short(row: Row) -> float:
+    """How far an axis is from being answered correctly, and by the picture."""
+    if row["verdict"] == "prior":
+        return 1.0
+    return UNKNOWN if row["score"] is None else min(1.0, 1.0 - max(0.0, row["score"]))
+
+
+def _numbers(rows: Sequence[Row]) -> str:
+    """Scores with and without the picture: with intervals of one axis, else the lowest and the highest."""
+    first = rows[0]
+    if first["score"] is None:
+        return ""
+    if first["verdict"] == "prior":
+        changed = _number(first, "changed", "changed_") if len(rows) == 1 else _span([row["changed"] for row in rows])
+        return f"a gray one changes a share of {changed} of the answers"
+    if len(rows) == 1:
+        shown = [_number(first, name, start) for name, start in (("score", ""), ("gray", "gray_"))]
     else:
-        why = "the gray picture may keep half of the score"
-    return f"{what}: cannot tell, {why} ({numbers})."
+        shown = [_span([row[name] for row in rows if row[name] is not None]) for name in ("score", "gray")]
+    return f"correct less opposite answers {shown[0]}, with a gray picture {shown[1]}"
 
 
 def _axes(group: Sequence[Titled], named: Sequence[Titled]) -> str:

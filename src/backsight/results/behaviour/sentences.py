@@ -8,7 +8,7 @@ from typing import Any
 from backsight.maths.grouping import SMALLEST
 from backsight.results.behaviour.worst import ALL, Accuracy, Worst
 from backsight.results.drawing.style import counted
-from backsight.results.pages.wording import decimal, listed, with_interval
+from backsight.results.pages.wording import listed, percent, with_interval
 
 Row = Mapping[str, Any]
 NAMED = 3  # suites that a claim lists by name; more are counted
@@ -32,17 +32,17 @@ def claim(worst: Worst | None, suites: Sequence[Accuracy]) -> str:
     lowest, highest = min(s.accuracy for s in suites), max(s.accuracy for s in suites)
     if worst.not_above:
         guessed = [s.title for s in suites if not s.above_guessing]
-        names = listed(guessed) if len(guessed) <= NAMED else f"{len(guessed)} suites"
-        of = f" (of {worst.suites} suites)" if worst.suites > 1 else ""
-        return f"Not shown to be better than guessing: {names}{of}; worst is {_at(one)}, {_number(one)}."
+        names = f" ({listed(guessed)})" if len(guessed) <= NAMED else ""
+        which = f"{len(guessed)} of {worst.suites} suites{names}" if worst.suites > 1 else guessed[0]
+        return f"Not shown to be better than guessing: {which}; worst is {_at(one)}, {_number(one)}."
     if lowest == 1 and one.accuracy == 1:
         every = suites[0].title if worst.suites == 1 else f"all {worst.suites} suites"
         ends = min(s.low or 0.0 for s in suites)
-        return f"Every answer is correct in {every}: accuracy 1.000, with the interval from {decimal(ends)} up."
+        return f"Every answer is correct in {every}: the interval reaches down to {percent(ends)} at most."
     if worst.suites == 1:
         rest = f"over all directions {_interval(suites[0])}, better than guessing"
     else:
-        rest = f"all {worst.suites} suites are answered better than by guessing, at {span([lowest, highest])}"
+        rest = f"all {worst.suites} suites are answered better than by guessing, {span([lowest, highest])} correct"
     return f"Worst is {_at(one)}, {_number(one)}; {rest}."
 
 
@@ -61,19 +61,19 @@ def suite_sentence(prompts: Sequence[Accuracy], directions: Sequence[Accuracy], 
     """How well a suite is answered: a record a prompt, its directions, and the rows of prompts that are omitted."""
     numbers = [f"{_interval(one)}{_with(one.prompt)}" for one in prompts]
     few = [f"; prompt {row['prompt']} omitted (n={row['questions']})" for row in omitted]
-    sentence = f"{prompts[0].title}: accuracy {listed(numbers)} ({_beside(prompts)}){''.join(few)}"
+    sentence = f"{prompts[0].title}: {listed(numbers)} correct ({_beside(prompts)}){''.join(few)}"
     low = min(directions, key=lambda one: one.gained, default=None)
     if low is not None and low.gained < min(one.gained for one in prompts):
         sentence += f"; lowest for {_at(low, title=False)}, {_interval(low)}"
-        sentence += f" in {counted(low.questions, 'question')}"
+        sentence += f" of {counted(low.questions, 'question')}"
     return f"{sentence}{_guessing(prompts)}."
 
 
 def perfect_sentence(suites: Sequence[Accuracy]) -> str:
     """Suites that are answered without an error, in one sentence; a record a suite and prompt."""
     titles = dict.fromkeys(one.title for one in suites)
-    low = decimal(min(one.low or 0.0 for one in suites))
-    return f"Every answer correct: {listed(titles)} (the interval from {low} up; {_beside(suites, spans=True)})."
+    low = percent(min(one.low or 0.0 for one in suites))
+    return f"Every answer correct: {listed(titles)} (intervals down to {low}; {_beside(suites, spans=True)})."
 
 
 def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
@@ -83,9 +83,9 @@ def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
 
 
 def span(values: Sequence[float]) -> str:
-    """The lowest and the highest of numbers, as "0.100 to 0.265"; one number where they are alike."""
-    low, high = decimal(min(values)), decimal(max(values))
-    return low if low == high else f"{low} to {high}"
+    """The lowest and the highest of shares, as "10.0 to 26.5 %"; one number where they are alike."""
+    low, high = percent(min(values)), percent(max(values))
+    return low if low == high else f"{100 * min(values):.1f} to {high}"
 
 
 def _at(one: Accuracy, *, title: bool = True) -> str:
@@ -100,14 +100,16 @@ def _with(prompt: str | None) -> str:
 
 
 def _interval(one: Accuracy) -> str:
-    return with_interval(one.accuracy, one.low, one.high)
+    if one.low is None or one.high is None:
+        return f"{percent(one.accuracy)} [no interval]"
+    return f"{percent(one.accuracy)} [{100 * one.low:.1f},\u00a0{100 * one.high:.1f}]"
 
 
 def _number(one: Accuracy) -> str:
     """An accuracy with interval, number of questions and what guessing gives it."""
-    gray = "" if one.gray is None else f"gray picture {decimal(one.gray)}, "
+    gray = "" if one.gray is None else f"gray picture {percent(one.gray)}, "
     asked = counted(one.questions, "question")
-    return f"accuracy {_interval(one)} in {asked} ({gray}chance {decimal(one.chance)})"
+    return f"{_interval(one)} of {asked} correct ({gray}chance {percent(one.chance)})"
 
 
 def _beside(prompts: Sequence[Accuracy], *, spans: bool = False) -> str:
@@ -116,7 +118,7 @@ def _beside(prompts: Sequence[Accuracy], *, spans: bool = False) -> str:
     parts = []
     given = [gray for gray in grays if gray is not None]
     if given:
-        each = [decimal(gray) for gray in grays]
+        each = ["none" if gray is None else percent(gray) for gray in grays]
         shown = span(given) if spans else listed(each if len(set(each)) > 1 else each[:1])
         parts.append(f"gray picture {shown}")
     parts.append(f"chance {span([one.chance for one in prompts])}")
@@ -129,9 +131,8 @@ def _guessing(prompts: Sequence[Accuracy]) -> str:
     """A remark where an interval lies below chance, or reaches down to what guessing gives."""
     below = [one for one in prompts if one.below_chance]
     near = [one for one in prompts if one not in below and not one.above_guessing]
-    several = len(prompts) > 1
     remarks = [
-        words + (f" with prompt {listed(one.prompt for one in of)}" if several else "")
+        words + (f" with prompt {listed(one.prompt for one in of)}" if len(of) < len(prompts) else "")
         for words, of in (("worse than chance", below), ("not shown to be better than guessing", near))
         if of
     ]
