@@ -130,8 +130,9 @@ def _axes(group: Sequence[Titled], named: Sequence[Titled]) -> str:
     parts = []
     for axis, words in DIRECTIONS.items():
         titles, every = ([title for title, row in of if row["axis"] == axis] for of in (group, named))
-        whole = len(titles) == len(every) > NAMED
-        parts += [f"{words} in {f'all {len(titles)} suites' if whole else listed(titles)}"] if titles else []
+        asked = "" if len(titles) == len({title for title, _ in named}) else " that ask it"
+        whole = f"all {len(titles)} suites{asked}" if len(titles) == len(every) > NAMED else ""
+        parts += [f"{words} in {whole or listed(titles)}"] if titles else []
     return "; ".join(parts)
 
 

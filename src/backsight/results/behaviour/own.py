@@ -43,7 +43,7 @@ def own_questions(study: Study) -> Section | None:
             notes.append(f"{title}: the first {SHOWN} of {len(shown)} questions are shown.")
         for number, row in enumerate(shown[:SHOWN], start=1):
             uri = study.picture(pictures.get(row["image_id"]))
-            samples.append(_sample(f"{title}, question {number}", row, grays.get(row["example_id"]), uri))
+            samples.append(_sample(name, f"{title}, question {number}", row, grays.get(row["example_id"]), uri))
     if not samples:
         return None
     every = [row for *_, shown, _ in asked for row in shown]
@@ -69,7 +69,7 @@ def claim(shown: Sequence[Row]) -> str:
 def null(grays: Sequence[Row]) -> str:
     """How many of them are answered incorrectly with a gray picture; nothing where none was asked about."""
     wrong = len(grays) - _correct(grays)
-    return f"With a gray picture {wrong or 'none'} of {len(grays)} {_is(wrong)}." if grays else ""
+    return f"With a gray picture {wrong or 'none'} of {len(grays)} {_is(wrong)} answered incorrectly." if grays else ""
 
 
 def _is(number: int) -> str:
@@ -86,7 +86,7 @@ def _count(shown: Sequence[Row], grays: Sequence[Row]) -> str:
     return f"{words} (gray picture: {_correct(grays)} of {len(grays)})" if grays else words
 
 
-def _sample(title: str, row: Row, gray: Row | None, uri: str) -> Sample:
+def _sample(suite: str, title: str, row: Row, gray: Row | None, uri: str) -> Sample:
     facts = [
         ("Question", text(row["question"])),
         ("Correct answer", text(row["answer"])),
@@ -95,7 +95,7 @@ def _sample(title: str, row: Row, gray: Row | None, uri: str) -> Sample:
     ]
     if gray is not None:
         facts.append(("With a gray picture", f"{text(gray['choice'])}: {_probabilities(gray)}"))
-    return Sample(title, "", tuple(facts), "", (Picture(uri, f"Answer: {text(row['answer'])}"),))
+    return Sample(title, "", tuple(facts), "", (Picture(uri, f"Answer: {text(row['answer'])}"),), suite)
 
 
 def _probabilities(row: Row) -> str:
