@@ -56,16 +56,6 @@ def with_prompt(title: str, key: tuple[str, str | None], keys: Iterable[tuple[st
     return f"{title}, prompt {key[1]}" if several and key[1] else title
 
 
-def grouped(rows: Sequence[Row], schema: str, *names: str) -> dict[tuple[Any, ...], list[Row]]:
-    """Rows by their values of some columns, in the order of the first of each; DataError where there are no rows."""
-    if not rows:
-        raise DataError("The table has no rows to draw", where=schema)
-    of: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        of.setdefault(tuple(row[name] for name in names), []).append(row)
-    return of
-
-
 def draw(
     panels: Sequence[Panel],
     entries: Sequence[Entry],
