@@ -180,8 +180,8 @@ def test_each_verdict_has_its_sentence() -> None:
     (inverted,) = spoken(("Pairs", row("inverted", score=-0.9, low=-1.0, high=-0.8)))
     assert inverted.startswith("Answered by the picture but the wrong way round (correct less opposite answers -0.90")
     assert spoken(("Pairs", row("prior", "vertical"))) == [
-        "Answered without the picture (a gray one changes a share of 0.02 [0.00, 0.06] of the answers): above and below "
-        "in Pairs."
+        "Answered without the picture (a gray one changes a share of 0.02 [0.00, 0.06] of the answers): above and "
+        "below in Pairs."
     ]
 
 

@@ -25,3 +25,8 @@ def test_the_first_column_and_those_of_a_single_row_stay() -> None:
     alike = trimmed(Grid("T", COLUMNS, (("One", "A", "0.250", "0.9"),) * 2))
     assert alike.columns == ("Suite",)
     assert trimmed(Grid("T", COLUMNS, ())).rows == ()
+
+
+def test_numbers_with_intervals_stay() -> None:
+    rows = (("One", "0.250 [0.111, 0.461]"), ("Two", "0.250 [0.111, 0.461]"))
+    assert trimmed(Grid("T", ("Suite", "Picture"), rows)).columns == ("Suite", "Picture")

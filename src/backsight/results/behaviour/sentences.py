@@ -8,6 +8,7 @@ from typing import Any
 from backsight.maths.grouping import SMALLEST
 from backsight.results.behaviour.worst import ALL, Accuracy, Worst
 from backsight.results.drawing.style import counted
+from backsight.results.pages.follows import span
 from backsight.results.pages.wording import listed, percent, with_interval
 
 Row = Mapping[str, Any]
@@ -80,12 +81,6 @@ def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
     """Suites (by title) with too few questions, in one sentence."""
     named = [f"{title}{_with(row['prompt'])} ({row['questions']})" for title, row in rows]
     return f"Omitted, with fewer than {SMALLEST} questions: {listed(named)}."
-
-
-def span(values: Sequence[float]) -> str:
-    """The lowest and the highest of shares, as "10.0 to 26.5 %"; one number where they are alike."""
-    low, high = percent(min(values)), percent(max(values))
-    return low if low == high else f"{100 * min(values):.1f} to {high}"
 
 
 def _at(one: Accuracy, *, title: bool = True) -> str:

@@ -12,7 +12,8 @@ EMPTY = {"", "–"}
 def trimmed(grid: Grid) -> Grid:
     """The table without the columns, behind the first, whose cells are all alike; its note names what stood there.
 
-    Columns without a word are left out in silence. A table of one row stays as it is but for those.
+    Empty columns are left out in silence; numbers with intervals stay, whatever they are. A table of one row stays as
+    it is but for its empty columns.
     """
     cells = list(zip(*grid.rows, strict=True))
     several = len(grid.rows) > 1
@@ -20,7 +21,7 @@ def trimmed(grid: Grid) -> Grid:
     for place, column in enumerate(cells[1:], start=1):
         if set(column) <= EMPTY:
             continue
-        if several and len(set(column)) == 1:
+        if several and len(set(column)) == 1 and "[" not in column[0]:
             said.append(f"{grid.columns[place][:1].lower()}{grid.columns[place][1:]} {column[0]}")
         else:
             kept.append(place)
