@@ -181,8 +181,8 @@ def test_the_claim_says_first_where_where_is_answered_worse() -> None:
 def test_the_null_is_what_guessing_gives() -> None:
     main = [row for row in gap_summary(ALIKE).rows() if row["headline"] and row["axis"] == "all"]
     assert text.null(main).replace("\u00a0", " ") == (
-        "0 is guessing, chance or the gray picture's accuracy where that is higher; it gives 50.0 % of what and 25.0 % of "
-        "where."
+        "0 is guessing, chance or the gray picture's accuracy where that is higher; it gives 50.0 % of what and 25.0 % "
+        "of where."
     )
     assert "50.0 to 70.0" in text.null([main[0], main[0] | {"what_blank": 0.7}])
 
