@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from backsight.errors import DataError
+from backsight.results.behaviour import overview
 from backsight.results.behaviour.section import behaviour
 from backsight.results.behaviour.sentences import (
     claim,
@@ -131,6 +133,36 @@ def test_suites_without_an_error_and_suites_with_too_few_questions_are_one_sente
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sections without their figures, which take the time."""
     monkeypatch.setattr(common, "figure", lambda *args, **options: None)
+
+
+def test_all_suites_stand_in_one_panel_with_their_worst_direction() -> None:
+    rows = [row("one", 0.9), row("two", 0.5, prompt="A"), row("two", 0.3, "left", prompt="A", questions=12)]
+    rows += [row("two", 0.26, condition="gray", prompt="A"), row("one", 0.95, "left")]
+    table = study_of(*rows).tables["behaviour_summary"]
+    (axis,) = overview.draw(table, titles={"one": "Suite one"}).axes
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["Two", "Suite one"]
+    marks = {
+        name: [tuple(line.get_xydata()[0]) for line in axis.lines if line.get_marker() == sign]
+        for name, sign in (("worst direction", "D"), ("chance", "|"))
+    }
+    assert marks == {"worst direction": [(0.3, 0)], "chance": [(0.25, 0), (0.25, 1)]}
+    assert [text.get_text() for text in axis.texts if text.get_text() == "left, A"] == ["left, A"]
+    assert {(0.5, 0.0), (0.9, 1.0), (0.26, 0.0)} == {
+        tuple(line.get_xydata()[0]) for line in axis.lines if line.get_marker() == "o"
+    }
+
+
+def test_a_table_of_few_questions_has_no_such_figure() -> None:
+    with pytest.raises(DataError, match="no suite with enough questions"):
+        overview.draw(study_of(row("one", None, questions=6)).tables["behaviour_summary"])
+
+
+def test_the_figure_of_all_suites_stands_first_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "figure", lambda study, name, *rest: name)
+    two, three = ([row(name, 0.9) for name in names] for names in (("a", "b"), ("a", "b", "c")))
+    assert [getattr(behaviour(study_of(*rows)), "figures", None) for rows in (two, three)] == [
+        ("behaviour",), ("suites", "behaviour"),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backsight.results.behaviour import sentences
+from backsight.results.behaviour import overview, sentences
 from backsight.results.behaviour.figure import draw
 from backsight.results.behaviour.grids import directions, together, whatsup
 from backsight.results.behaviour.named import with_ground
 from backsight.results.behaviour.worst import ALL, Accuracy, accuracies, per_suite, worst
 from backsight.results.pages import common
 from backsight.results.pages.content import Section, Statement
+from backsight.results.pages.pictures import FigureView
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS
 
@@ -45,6 +46,7 @@ EXACT = (
     "Rows that are not jittered all start at the same position, so that the third thing in a row is always in the same "
     "column: order and position are not told apart there."
 )
+FEW = 3  # suites; fewer need no figure that shows them together
 IN_ROWS = ("squares", "shapes", "objects")
 
 
@@ -63,7 +65,7 @@ def behaviour(study: Study) -> Section | None:
         claim=sentences.claim(worst(study), per_suite(study)),
         null=sentences.null(measured),
         notes=(PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
-        figures=(common.figure(study, "behaviour", draw, study.tables["behaviour_summary"], CAPTION),),
+        figures=_figures(study),
         statements=_statements(study, rows, measured),
         tables=(together(study), directions(study), *whatsup(study)),
         method=(
@@ -74,6 +76,15 @@ def behaviour(study: Study) -> Section | None:
         limits=(*LIMITS, *([EXACT] if suites & set(IN_ROWS) else [])),
         samples=common.samples(study, "behaviour", suites),
     )
+
+
+def _figures(study: Study) -> tuple[FigureView, ...]:
+    """All suites in one panel where there are several, and each by direction."""
+    table = study.tables["behaviour_summary"]
+    by_direction = common.figure(study, "behaviour", draw, table, CAPTION)
+    if len(per_suite(study)) < FEW:
+        return (by_direction,)
+    return (common.figure(study, "suites", overview.draw, table, overview.CAPTION), by_direction)
 
 
 def _statements(study: Study, rows: Sequence[Row], measured: Sequence[Accuracy]) -> tuple[Statement, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backsight.results.behaviour.named import with_ground
-from backsight.results.pages import common
+from backsight.results.drawing.style import suite_title
 from backsight.results.pages.study import Study
 
 Row = Mapping[str, Any]
@@ -87,27 +87,37 @@ def worst(study: Study) -> Worst | None:
     if not suites:
         return None
     above = sum(one.above_guessing for one in suites)
-    return Worst(_lowest(accuracies(study)), len(suites), above, len(suites) - above, suites[0], suites[-1])
+    return Worst(lowest(accuracies(study)), len(suites), above, len(suites) - above, suites[0], suites[-1])
 
 
 def per_suite(study: Study) -> tuple[Accuracy, ...]:
     """Each suite's accuracy over all directions, by the worst of its prompts; the worst suite first."""
+    return suites_of(accuracies(study))
+
+
+def suites_of(measured: Iterable[Accuracy]) -> tuple[Accuracy, ...]:
+    """The same of accuracies that are known already."""
     by_title: dict[tuple[str, str], list[Accuracy]] = {}
-    for one in accuracies(study):
+    for one in measured:
         if one.direction == ALL:
             by_title.setdefault((one.suite, one.title), []).append(one)
-    return tuple(sorted((_lowest(of) for of in by_title.values()), key=lambda one: one.gained))
+    return tuple(sorted((lowest(of) for of in by_title.values()), key=lambda one: one.gained))
 
 
 def accuracies(study: Study) -> tuple[Accuracy, ...]:
     """All accuracies among the options that are not omitted, in the order of the table."""
-    rows = [row for row in study.rows("behaviour_summary") if row["read_out"] == "options"]
+    return accuracies_of(study.rows("behaviour_summary"), study.titles)
+
+
+def accuracies_of(rows: Sequence[Row], titles: Mapping[str, str] | None = None) -> tuple[Accuracy, ...]:
+    """The same of rows of `behaviour_summary`; `titles` gives suites the names to print."""
+    rows = [row for row in rows if row["read_out"] == "options"]
     grays = {_key(row): row["accuracy"] for row in rows if row["condition"] == "gray"}
     grounds = {(row["suite"], row["ground"]) for row in rows}
     return tuple(
         Accuracy(
             row["suite"],
-            with_ground(common.title(study, row["suite"]), (row["suite"], row["ground"]), grounds),
+            with_ground(suite_title(row["suite"], titles), (row["suite"], row["ground"]), grounds),
             row["prompt"], row["direction"], row["questions"], row["accuracy"], row["low"], row["high"],
             grays.get(_key(row)), row["chance"],
         )
@@ -131,7 +141,7 @@ def by_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: gained.get((row["suite"], row["ground"]), math.inf))
 
 
-def _lowest(of: Iterable[Accuracy]) -> Accuracy:
+def lowest(of: Iterable[Accuracy]) -> Accuracy:
     """The worst; of equally bad ones that of the most questions, so that a suite stands before its directions."""
     return min(of, key=lambda one: (one.gained, -one.questions))
 

@@ -1,4 +1,4 @@
-"""What and where corrected for guessing, one panel a suite: the distance between the two marks is the gap."""
+"""What and where corrected for guessing, one panel a suite, the worst first: the distance of the two is the gap."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backsight.errors import DataError
 from backsight.results.behaviour.axes import DIRECTIONS
 from backsight.results.behaviour.named import with_ground
 from backsight.results.drawing import panels, style
+from backsight.results.gap.text import short
 from backsight.tables import Table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for row in rows:
         suites.setdefault((row["suite"], row["ground"]), []).append(row)
     shown = []
-    for one, group in suites.items():
+    for one, group in sorted(suites.items(), key=lambda item: -short(item[1])):
         title = with_ground(style.suite_title(one[0], titles), one, suites)
         lines = _lines(group)
         shown.append(panels.Panel(title, _below(group), partial(_panel, lines=lines), height=0.9 + LINE * len(lines)))
