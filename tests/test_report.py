@@ -306,7 +306,7 @@ def test_photographs_put_to_a_built_in_model_are_noted(tmp_path: Path, name: str
     record = study_record("coco_pairs")
     record["model"]["name"] = name
     html = page_of(write_study(tmp_path / "s", record, behaviour_rows("coco_pairs")))
-    beside = re.search(r"<li[^>]*>.*?answers 98\.8\s% of Coco_pairs.*?</li>", html)
+    beside = re.search(r"<li[^>]*>Coco_pairs: 98\.8\s%.*?</li>", html)
     assert beside is not None
     assert ("has never seen a photograph" in beside[0]) == noted
 
