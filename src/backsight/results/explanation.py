@@ -90,16 +90,13 @@ class Explanation:
 
     def sentence(self) -> str:
         """What was asked, answered, and which way the evidence points beside uniform relevance."""
-        p = self.probabilities[self.options.index(self.choice)]
-        first = answered(self.worded(self.choice), self.worded(self.answer), p)
         dae = None if self.peak is None else self.dae
-        return f"{first} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
+        return f"{self.answered()} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
 
     def answered(self) -> str:
-        """The answer, its probability, and whether it is correct: `"left" (p = .98 among the options): correct.`"""
-        p = f"{self.probabilities[self.options.index(self.choice)]:.2f}".removeprefix("0")
-        verdict = "correct" if self.choice == self.answer else f'incorrect; correct is "{self.worded(self.answer)}"'
-        return f'"{self.worded(self.choice)}" (p = {p} among the options): {verdict}.'
+        """What the model answers, how probably, and whether that is correct."""
+        p = self.probabilities[self.options.index(self.choice)]
+        return answered(self.worded(self.choice), self.worded(self.answer), p)
 
     def worded(self, option: str) -> str:
         """An option in words."""
@@ -133,7 +130,7 @@ def explanation(explained: Explanation, *, columns: int = 2) -> Figure:
 
 def _question(explained: Explanation) -> tuple[str, str]:
     """The heading of the picture: what is asked, and the answer."""
-    return textwrap.shorten(_asked(explained), 80, placeholder=" ..."), f"Answer: {explained.answered()}"
+    return textwrap.shorten(_asked(explained), 80, placeholder=" ..."), explained.answered()
 
 
 def _direction(explained: Explanation) -> tuple[str, str]:

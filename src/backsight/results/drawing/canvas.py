@@ -152,7 +152,8 @@ def reach(axis: Axes, renderer: RendererSVG) -> Margins:
     ]
     far = widest(margins) if margins else Margins(0, 0, 0, 0)
     # A browser counts the lines that letters stand in, which are a little higher than the letters.
-    return Margins(max(far.left + LEADING, 5), max(far.right, 5), max(far.above + LEADING, NEAR), max(far.below + LEADING, 3))
+    above, below = max(far.above + LEADING, NEAR), max(far.below + LEADING, 3)
+    return Margins(max(far.left + LEADING, 5), max(far.right, 5), above, below)
 
 
 def _box(of: Artist, renderer: RendererSVG) -> BboxBase | None:
