@@ -61,6 +61,12 @@ def listed(items: Iterable[object]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def in_list(title: str) -> str:
+    """A suite's title among others in a sentence: "Pairs (prompt A)" for "Pairs, prompt A"."""
+    name, comma, rest = title.partition(", ")
+    return f"{name} ({rest})" if comma else title
+
+
 def model_sentence(model: Row) -> str:
     """The model: name, family, size, token grid, dtype and why that one."""
     name, family = text(model.get("name")) or "An unnamed model", text(model.get("family"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backsight.results.pages import common
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import listed
+from backsight.results.pages.wording import in_list, listed
 from backsight.results.pathways import reading
 from backsight.results.pathways.reading import NEITHER, OPEN, Judged, Share
 
@@ -96,6 +96,6 @@ def elsewhere(study: Study, verdicts: Sequence[Judged], one: Judged) -> str:
     for other in verdicts:
         if (other.source, other.outcomes) != (one.source, one.outcomes):
             word = WORDS.get(other.source, "not shown")
-            differing.setdefault(word, []).append(common.title(study, other.suite))
+            differing.setdefault(word, []).append(in_list(common.title(study, other.suite)))
     others = "; ".join(f"{word} in {listed(suites)}" for word, suites in differing.items())
     return f"{others[:1].upper()}{others[1:]}." if others else ""
