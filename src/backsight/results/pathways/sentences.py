@@ -34,11 +34,10 @@ def claim(verdicts: Sequence[Judged], titles: Titles) -> str:
                        for number, (name, words) in enumerate(zip(one.decided, remains, strict=True)))  # fmt: skip
     where, others = f"in {_where(same, len(verdicts), titles)}", _others(verdicts, same, titles)
     words = sentence(one).removesuffix(".")
-    start = (
-        f"{words}{',' * (',' in words)} {where}"
-        if one.source != OPEN
-        else f"{where[:1].upper()}{where[1:]} {_lower(words)}"
-    )
+    if one.source == OPEN:
+        start = f"{where[:1].upper()}{where[1:]} {_lower(words)}"
+    else:
+        start = f"{words}{',' if ',' in words else ''} {where}"
     return f"{start}: {shares}{f'; {others}' if others else ''}."
 
 
@@ -186,9 +185,8 @@ def change(share: Share) -> str:
 
 def _why(one: Judged) -> str:
     """Why no pathway is decided."""
-    return (
-        "; ".join(dict.fromkeys(reading.reason(words) for words in one.reasons.values() if words)) or "no reason given"
-    )
+    reasons = dict.fromkeys(reading.reason(words) for words in one.reasons.values() if words)
+    return "; ".join(reasons) or "no reason is given"
 
 
 def _lower(words: str) -> str:
