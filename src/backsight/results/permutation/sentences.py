@@ -10,7 +10,7 @@ from typing import Any
 
 from backsight.results.pages.content import Statement
 from backsight.results.pages.wording import listed
-from backsight.results.permutation.text import ABOVE, TAKEN, WHY, index, taken
+from backsight.results.permutation.text import ABOVE, TAKEN, index, taken, why
 
 Row = Mapping[str, Any]
 Titles = Mapping[str, str]
@@ -33,7 +33,7 @@ def claim(rows: Sequence[Row], titles: Titles) -> str:
         by_word[taken(row)].append(row)
     omitted = by_word.pop("omitted")
     parts = [f"{TAKEN[word]} {ABOVE}: {_shares(of, titles)}" for word, of in by_word.items() if of]
-    missing = [f"in {listed(suites)}, where {why}" for why, suites in _reasons(omitted, titles).items()]
+    missing = [f"in {listed(suites)}, where {reason}" for reason, suites in _reasons(omitted, titles).items()]
     if not parts:
         return f"What a shuffle of the image tokens takes is not shown {'; '.join(missing) or 'by any suite'}."
     where = all(row["kind"] == "relational" for row in own(rows).values())
@@ -53,7 +53,7 @@ def _reasons(of: Sequence[Row], titles: Titles) -> dict[str, list[str]]:
     """Suites by why they have no index."""
     reasons: dict[str, list[str]] = {}
     for row in of:
-        reasons.setdefault(WHY.get(row["reason"], row["reason"]), []).append(titles[row["suite"]])
+        reasons.setdefault(why(row), []).append(titles[row["suite"]])
     return reasons
 
 
@@ -77,8 +77,10 @@ def statements(rows: Sequence[Row], titles: Titles) -> tuple[Statement, ...]:
             silent += [row for row in of if row is of[0]]
         else:
             lines.append(Statement(of_suite(of, titles[suite]), suite, _short(of)))
-    for why, suites in _reasons(silent, titles).items():
-        lines.append(Statement(f"No index in {listed(suites)}: {why}.", silent[0]["suite"] * (len(silent) == 1), 1.0))
+    for reason, suites in _reasons(silent, titles).items():
+        lines.append(
+            Statement(f"No index in {listed(suites)}: {reason}.", silent[0]["suite"] * (len(silent) == 1), 1.0)
+        )
     return tuple(lines)
 
 
@@ -97,7 +99,7 @@ def of_suite(rows: Sequence[Row], title: str) -> str:
 def _loses(row: Row, of: str) -> str:
     word = taken(row)
     if word == "omitted":
-        return f"have no index, since {WHY.get(row['reason'], row['reason'])}"
+        return f"have no index, since {why(row)}"
     return f"lose {TAKEN[word]}{of} ({index(row)})"
 
 

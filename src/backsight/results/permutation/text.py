@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backsight.results.pages.wording import percent, whole_percent
+from backsight.results.pages.follows import points
+from backsight.results.pages.wording import whole_percent
 
 NEGLIGIBLE = 0.1  # of the accuracy above chance; less than that is what a shuffle "hardly" takes
 CAPTION = (
@@ -50,6 +51,12 @@ ABOVE = "of the accuracy above chance"
 WHY = {"few questions": "there are too few questions", "not above chance": "accuracy is not above chance"}
 
 
+def why(row: Mapping[str, Any]) -> str:
+    """Why a row has no index, in words that go on behind "where" and "since"."""
+    reason = str(row["reason"])
+    return WHY.get(reason, reason)
+
+
 def taken(row: Mapping[str, Any]) -> str:
     """A key of `TAKEN`, as the interval of the corrected index allows it; "omitted" without an index."""
     if row["reason"]:
@@ -72,12 +79,15 @@ def rescaled(row: Mapping[str, Any]) -> str:
     if row["gain"] is None or row["loss_gain"] is None:
         return ""
     gain = f"accuracy {_change(row, 'gain', 'rises', 'falls', 'does not measurably change')}"
-    more = f"a shuffle takes {_change(row, 'loss_gain', 'more', 'less', 'no measurably different share')} of it"
-    return f"{gain}; {more}"
+    return f"{gain} and a shuffle takes {_change(row, 'loss_gain', 'more', 'less', 'no measurably different part')}"
+
+
+def helps(row: Mapping[str, Any]) -> bool:
+    """Whether rescaling does what it must if large norms drown positions: more is correct, or a shuffle takes more."""
+    return any(row[f"{name}_low"] > 0 and row[f"{name}_p"] < 0.05 for name in ("gain", "loss_gain"))
 
 
 def _change(row: Mapping[str, Any], name: str, up: str, down: str, none: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     shown = (low > 0 or high < 0) and row[f"{name}_p"] < 0.05
-    word = none if not shown else up if value > 0 else down
-    return f"{word} ({'+' if value > 0 else ''}{percent(value)} [{100 * low:.1f}, {100 * high:.1f}])"
+    return f"{none if not shown else up if value > 0 else down} ({points(row, name)})"
