@@ -9,7 +9,7 @@ from backsight.results.pages import common
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import in_list, listed
 from backsight.results.pathways import reading
-from backsight.results.pathways.reading import NEITHER, OPEN, Judged, Share
+from backsight.results.pathways.reading import NEITHER, OPEN, Judged, Share, leading
 
 SENTENCES = {
     "vision": "Position comes from the vision encoder.",
@@ -73,11 +73,6 @@ def pathway_card(study: Study) -> PathwayCard | None:
         reason=reading.reason(one.reasons[undecided]) if undecided else "",
         elsewhere=elsewhere(study, verdicts, one),
     )
-
-
-def leading(verdicts: Sequence[Judged]) -> Judged:
-    """The suite that speaks for the study: the first one with an answer, else the first with a pathway decided."""
-    return max(verdicts, key=lambda one: (one.source != OPEN, bool(one.decided)))
 
 
 def sentence(one: Judged) -> str:

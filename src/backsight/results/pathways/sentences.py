@@ -12,8 +12,8 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Statement
 from backsight.results.pages.wording import listed
 from backsight.results.pathways import reading
-from backsight.results.pathways.card import SENTENCES, UNKNOWN, WORDS, leading, sentence
-from backsight.results.pathways.reading import NEITHER, OPEN, SUFFICES, Judged, Share
+from backsight.results.pathways.card import SENTENCES, UNKNOWN, WORDS, sentence
+from backsight.results.pathways.reading import NEITHER, OPEN, SUFFICES, Judged, Share, leading
 
 Titles = Mapping[str, str]
 UNDER = {"vision": "with image tokens shuffled", "language": "with the vision encoder's order removed"}
