@@ -181,11 +181,12 @@ def claim(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
 
 def null(rows: Sequence[Row]) -> str:
     """How alike captions of two pictures are; empty without numbers."""
-    others = [row["other"] for row in rows if row["measure"] == "f1" and row["other"] is not None]
+    others = [row for row in rows if row["measure"] == "f1" and row["other"] is not None]
     if not others:
         return ""
-    ends = f"{min(others):.2f}" if len(others) == 1 else f"{min(others):.2f} to {max(others):.2f}"
-    return f"Captions of two different pictures have a token F1 of {ends}."
+    most = max(others, key=lambda row: float(row["other"]))
+    alike = with_interval(most["other"], most["other_low"], most["other_high"])
+    return f"Captions of two different pictures have a token F1 of {'at most ' if len(others) > 1 else ''}{alike}."
 
 
 def sentence(title: str, row: Mapping[str, Any]) -> str:

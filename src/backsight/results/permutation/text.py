@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backsight.results.pages.follows import points
-from backsight.results.pages.wording import whole_percent
+from backsight.results.pages.wording import points_within, whole_percent
 
 NEGLIGIBLE = 0.1  # of the accuracy above chance; less than that is what a shuffle "hardly" takes
 CAPTION = (
@@ -90,4 +89,4 @@ def helps(row: Mapping[str, Any]) -> bool:
 def _change(row: Mapping[str, Any], name: str, up: str, down: str, none: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     shown = (low > 0 or high < 0) and row[f"{name}_p"] < 0.05
-    return f"{none if not shown else up if value > 0 else down} ({points(row, name)})"
+    return f"{none if not shown else up if value > 0 else down} ({points_within(value, low, high)})"
