@@ -65,7 +65,7 @@ def statements(
 
 
 def _start(study: Study, row: Row) -> tuple[str, ...]:
-    return (common.title(study, row["suite"]), PARTS.get(row["site"], row["site"]), str(row["layer"]))
+    return (common.title(study, row["suite"]), PARTS.get(row["site"], str(row["site"])), str(row["layer"]))
 
 
 def _pictures(rows: Sequence[Row]) -> str:

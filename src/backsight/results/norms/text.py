@@ -94,7 +94,7 @@ def position(title: str, entering: Row, rows: Sequence[Row]) -> str:
 
     `entering` is the row of the input, `rows` those of all layers.
     """
-    parts = []
+    parts: list[str] = []
     for name, words in GROUPS.items():
         if entering[name] is None:
             continue
