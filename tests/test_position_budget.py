@@ -29,11 +29,11 @@ def rows(**ranges: float) -> list[Row]:
 
 def test_the_claim_has_the_smallest_range_first() -> None:
     assert claim(rows(vision_row=11.0, vision_column=11.0, language_row=11.0, language_column=6.19)) == (
-        "The rotary phase range over the grid is at most so many radians: 6.19 along columns and 11 along rows in the "
-        "language model, 11 along rows and columns in the vision encoder."
+        "The rotary phase range over the grid is at most 6.19 radians along columns and 11 along rows in the language "
+        "model, and 11 along rows and columns in the vision encoder."
     )
     assert claim(rows(language_row=0.002)) == (
-        "The rotary phase range over the grid is at most so many radians: 0.002 along rows in the language model."
+        "The rotary phase range over the grid is at most 0.002 radians along rows in the language model."
     )
 
 

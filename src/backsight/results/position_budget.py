@@ -72,12 +72,13 @@ def claim(rows: Sequence[Mapping[str, Any]]) -> str:
     by_part: dict[str, dict[str, list[str]]] = {}
     for (part, axis), radians in ranges(rows).items():
         by_part.setdefault(part, {}).setdefault(f"{radians:.3g}", []).append(f"{axis}s")
-    parts = (
+    parts = [
         f"{' and '.join(f'{radians} along {listed(axes)}' for radians, axes in of.items())} in the "
         f"{PART_WORDS[part].lower()}"
         for part, of in by_part.items()
-    )
-    return f"The rotary phase range over the grid is at most so many radians: {', '.join(parts)}."
+    ]
+    first, space, rest = ", and ".join(parts).partition(" ")
+    return f"The rotary phase range over the grid is at most {first} radians{space}{rest}."
 
 
 def null(rows: Sequence[Mapping[str, Any]]) -> str:
