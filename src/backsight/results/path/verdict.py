@@ -12,10 +12,15 @@ from html import escape
 from typing import Any
 
 from backsight.results.pages.study import Study, mapping, number, text
-from backsight.results.pathways.verdict import NAMES, SOURCES, Share, share_of, source_sentence
+from backsight.results.pathways.card import SENTENCES
+from backsight.results.pathways.reading import Share, judged, leading_record
+from backsight.results.pathways.reading import share as share_of
+from backsight.results.pathways.sentences import of_suite
 
 PATHWAYS = ("vision", "language")
 UNMEASURED = "not measured"
+SOURCES = ("vision", "language", "both")
+NAMES = {"vision": "the vision encoder", "language": "the language model's position encoding"}
 _STAGES = {"vision": "vision encoder", "language": "language model"}
 _OUTCOMES = {True: "suffices", False: "does not suffice"}
 
@@ -82,7 +87,8 @@ class Verdict:
         return {"vision": self.vision, "language": self.language}
 
     def __str__(self) -> str:
-        return source_sentence(self.record, self.title) if self.measured else f"{headline(self)}."
+        one = judged(self.suite, self.record)
+        return f"{headline(self)}." if one is None else of_suite(one, self.title)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -97,8 +103,9 @@ class Verdict:
 
 
 def verdict_of(study: Study) -> Verdict:
-    """The verdict of a study, on the suite that it judged first."""
-    return Verdict.of(study.verdict, study.titles.get(text(study.verdict.get("suite")), ""))
+    """The verdict of a study, on the suite that speaks for it (`pathways.reading.leading`)."""
+    record = leading_record(study)
+    return Verdict.of(record, study.titles.get(text(record.get("suite")), ""))
 
 
 def headline(verdict: Verdict) -> str:
@@ -106,7 +113,7 @@ def headline(verdict: Verdict) -> str:
     if not verdict.measured:
         return "Where position comes from was not measured"
     if verdict.source in SOURCES:
-        return f"Position comes from {SOURCES[verdict.source]}"
+        return SENTENCES[verdict.source].removesuffix(".")
     outcomes = {name: one.outcome for name, one in verdict.pathways.items()}
     if set(outcomes.values()) == {"does not suffice"}:
         return "Neither pathway suffices by itself"
