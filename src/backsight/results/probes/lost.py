@@ -117,6 +117,11 @@ def leads(at: Mapping[str, Row]) -> bool:
     return bool(at["selectivity"]["low"] > 0)
 
 
+def above_chance(at: Mapping[str, Row]) -> bool:
+    """Whether a probe is shown to be above chance and above one of shuffled positions; not where it is omitted."""
+    return not omitted(at) and leads(at) and bool(at["objects"]["low"] > at["objects"]["chance"])
+
+
 def pictures(group: Group) -> int:
     """The number of test pictures."""
     return max(int(row["pictures"]) for at in group.values() for row in at.values())
