@@ -16,6 +16,7 @@ from backsight.results.pages.wording import with_interval
 from backsight.results.probes import lost, text
 from backsight.results.probes.figure import draw
 from backsight.results.probes.lost import Group, Place
+from backsight.results.probes.readable import missing
 from backsight.tables import Table
 
 MAPS = "probe_maps"
@@ -103,7 +104,7 @@ def _figures(study: Study, rows: Sequence[Row], maps: Table | None) -> tuple[pic
 
 def _best(group: Group) -> Place | None:
     """The first of the places at which most object tokens are given theirs."""
-    known = {place: at["objects"]["share"] for place, at in group.items() if not lost.omitted(at)}
+    known = {place: at["objects"]["share"] for place, at in group.items() if not missing(at)}
     return max(known, key=lambda place: known[place]) if known else None
 
 
