@@ -116,8 +116,7 @@ def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:
     if not scored:
         return ", as no layer attends to the image"
     name = min(scored, key=lambda one: float(scored[one]["over"]))
-    about = f" {name}," if len(of) > 1 else ""
-    return f"; {word}{about} {_numbers(scored[name])}"
+    return f"; {word} {name}, {_numbers(scored[name])}" if len(of) > 1 else f": {_numbers(scored[name])}"
 
 
 def _numbers(row: Row) -> str:

@@ -147,7 +147,7 @@ def statements(of: Sequence[Layers], words: Words, title: Title, last: int | Non
         names = listed(title(one.suite) for one in of_it)
         said.append(Statement(f"{names}: {body}.", of_it[0].suite if len(of_it) == 1 else "", of_it[0].short))
     if gone:
-        names = listed(f"{title(one.suite)} ({_pairs(one)})" for one in gone)
+        names = listed(f"{title(one.suite)}{_counts(one)}" for one in gone)
         said.append(Statement(f"Omitted under {SMALLEST} pairs: {names}.", gone[0].suite if len(gone) == 1 else ""))
     return tuple(said)
 
@@ -185,12 +185,12 @@ def _where(found: Sequence[Layers], last: int | None) -> str:
 
 def _least(one: Layers, words: Words) -> str:
     """Behind suites without a layer: in how many pairs it is so at most; the pairs where the table does not tell."""
-    return f": {words.happens} in at most {_share(one)}" if one.share is not None else f" ({_pairs(one)})"
+    return f": {words.happens} in at most {_share(one)}" if one.share is not None else _counts(one)
 
 
 def _there(one: Layers) -> str:
     """Behind the layers of a suite: in how many pairs it is so; the pairs where the table does not tell."""
-    return f", in {_share(one)}" if one.share is not None else f" ({_pairs(one)})"
+    return f", in {_share(one)}" if one.share is not None else _counts(one)
 
 
 def _share(one: Layers) -> str:
@@ -225,6 +225,11 @@ def layer_words(spans: object, last: int | None) -> str:
 
 def _pairs(one: Layers) -> str:
     return counted(one.pairs, "pair") + (f" ({one.dropped} dropped)" if one.dropped else "")
+
+
+def _counts(one: Layers) -> str:
+    """The pairs in brackets, with a space before."""
+    return f" ({counted(one.pairs, 'pair')}{f', {one.dropped} dropped' if one.dropped else ''})"
 
 
 def silence(measurement: str, rows: Sequence[Row]) -> str:
