@@ -201,10 +201,10 @@ def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() ->
 def test_what_attention_finds_in_words() -> None:
     spoken = looked(found(0.9))
     start = "The subject on Squares: attention finds it at"
-    assert spoken.startswith(f"{start} layer 1 of 2 layers; best AUROC 0.900 [")
+    assert spoken.startswith(f"{start} layer 1 of 0-1; best AUROC 0.900 [")
     assert spoken.endswith("(20 questions); there 0.900 in correct answers (n=10), 0.900 in incorrect ones (n=10).")
     none = looked(found(0.9, gray=0.95))
-    assert none.startswith(f"{start} no layer; nearest AUROC") and "a gray picture 0.950" in none
+    assert none.startswith(f"{start} no layer; nearest AUROC") and "(gray picture 0.950)" in none
     assert looked(found(0.9, count=9)) == "The subject on Squares: omitted (9 questions, 10 needed)."
     blind = [dict(r, over=None) for r in looking.looking_summary(found(0.9)).rows() if r["answered"] == "all"]
     assert sentence("it", blind) == "It: no layer attends to the image."
@@ -215,17 +215,17 @@ def test_the_claim_names_first_what_attention_does_not_find() -> None:
     claim = of_looking.claim
     mixed = claim({"the subject on A": finds, "the subject on B": not_found, "the subject on C": few})
     assert mixed.startswith("At no layer is attention shown to find the subject on B: AUROC 0.900 [")
-    assert "; attention finds the subject on A above every null at 1 of 2 layers: AUROC 0.900 [" in mixed
+    assert "; attention finds the subject on A above every null, at 1 of 2 layers: AUROC 0.900 [" in mixed
     assert claim({"it": few}) == "Not shown: too few questions for it."
     three = {name: finds for name in "ABC"}
-    assert claim(three).startswith("Attention finds all 3 targets above every null at 1 of 2 layers; least A, AUROC")
+    assert claim(three).startswith(
+        "Attention finds all 3 targets above every null, each at 1 of 2 layers; least A: AUROC"
+    )
     blind = [dict(row, over=None, finds=False) for row in finds]
     assert claim({"it": blind}) == "At no layer is attention shown to find it, as no layer attends to the image."
     assert [of_looking.short(one) for one in (finds, not_found, few)] == [pytest.approx(0.2, abs=0.01), 1.0, 0.0]
     null = of_looking.null(not_found)
-    assert null.startswith(
-        "AUROC of the nulls, over all layers: a gray picture 0.950, the mirrored box 0.500 and random"
-    )
+    assert null.startswith("AUROC of the nulls, over all layers: gray picture 0.950, mirrored box 0.500 and random")
     assert of_looking.null(few) == ""
 
 

@@ -208,4 +208,4 @@ def _borne_out(study: Study, rows: Sequence[Row], adjusted: Sequence[float | Non
 
     order = ("borne out for", "contradicted for", "not shown for", "omitted for")
     outcomes = "; ".join(f"{outcome} {names(outcome)}" for outcome in order if outcome in sorted_)
-    return f"{text.CLAIM} On this model that is {outcomes}. {text.CLAIM_RULE}"
+    return f"The paper's claim that vertical rows strengthen order is {outcomes}."

@@ -50,10 +50,7 @@ AXES = (
     "Vertical against horizontal: the same three objects in the same order are asked about along both axes. Of each "
     "such row kept along both, the flipped answer's probability is averaged over all layers, and the two are compared: "
     "a bootstrap interval over rows, and a two-sided test by random signs of the rows, corrected over all comparisons "
-    "of the table (Holm)."
-)
-CLAIM = "The paper holds that vertical rows strengthen the order that the language model makes (section 5.3.2)."
-CLAIM_RULE = (
-    "Borne out, or contradicted, is a difference of at least .01 whose interval is wholly on that side of zero and "
-    "whose p is below .05 after correction; not shown does not say that there is none."
+    "of the table (Holm). The paper holds that vertical rows strengthen the order that the language model makes "
+    "(section 5.3.2): borne out, or contradicted, is a difference of at least .01 whose interval is wholly on that "
+    "side of zero and whose p is below .05 after correction; not shown does not say that there is none."
 )

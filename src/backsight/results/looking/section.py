@@ -15,11 +15,12 @@ from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
 from backsight.results.pages.alike import among
 from backsight.results.pages.content import Section, Statement
+from backsight.results.pages.layers import layer_words
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, listed, omitted, with_interval
 
 Row = dict[str, Any]
-NULL_WORDS = {"gray": "a gray picture", "mirrored": "the mirrored box", "random": "random boxes"}
+NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
 CAPTION = (
     "How well the attention of the answer position separates tokens inside of a box from those outside (AUROC), by "
     "layer and head; the column apart is the mean over a layer's heads. White is chance. A dot: above the same box on "
@@ -105,7 +106,8 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
         at = " to ".join(dict.fromkeys((str(min(counts)), str(max(counts)))))
         layers = counted(max(len(group) for group in found.values()), "layer")
         on = among(list(found), len(known), "targets", few=2)
-        parts.append(f"attention finds {on} above every null at {at} of {layers}{_hardest(found, 'least')}")
+        each = "each at" if len(found) > 1 else "at"
+        parts.append(f"attention finds {on} above every null, {each} {at} of {layers}{_hardest(found, 'least')}")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
@@ -116,14 +118,14 @@ def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:
     if not scored:
         return ", as no layer attends to the image"
     name = min(scored, key=lambda one: float(scored[one]["over"]))
-    return f"; {word} {name}, {_numbers(scored[name])}" if len(of) > 1 else f": {_numbers(scored[name])}"
+    return f"; {word} {name}: {_numbers(scored[name])}" if len(of) > 1 else f": {_numbers(scored[name])}"
 
 
 def _numbers(row: Row) -> str:
     """AUROC at a layer beside the hardest null."""
     auroc = with_interval(row["auroc"], row["low"], row["high"])
     hardest = f"{NULL_WORDS[row['hardest']]} {decimal(row[row['hardest']])}"
-    return f"AUROC {auroc} at layer {row['layer']}, {hardest}"
+    return f"AUROC {auroc} at layer {row['layer']} ({hardest})"
 
 
 def null(rows: Sequence[Row]) -> str:
@@ -154,11 +156,8 @@ def sentence(name: str, group: Sequence[Row], rows: Sequence[Row] = ()) -> str:
     if row is None:
         return f"{start}: no layer attends to the image."
     at = [one["layer"] for one in group if one["finds"]]
-    where = (
-        f"attention finds it at {_layers(at)} of {counted(len(group), 'layer')}"
-        if at
-        else "attention finds it at no layer"
-    )
+    last = max(one["layer"] for one in group)
+    where = f"finds it at {layer_words(spans(at), last)}" if at else "finds it at no layer"
     apart = ""
     sides = {one["answered"]: one for one in rows if _key(one) == _key(row) and one["layer"] == row["layer"]}
     correct, incorrect = sides.get("right"), sides.get("wrong")
@@ -168,8 +167,4 @@ def sentence(name: str, group: Sequence[Row], rows: Sequence[Row] = ()) -> str:
             f"{decimal(incorrect['auroc'])} in incorrect ones (n={incorrect['questions']})"
         )
     word = "best" if at else "nearest"
-    return f"{start}: {where}; {word} {_numbers(row)} ({counted(row['questions'], 'question')}){apart}."
-
-
-def _layers(layers: Sequence[int]) -> str:
-    return f"layer{'s' if len(layers) > 1 else ''} {spans(list(layers))}"
+    return f"{start}: attention {where}; {word} {_numbers(row)} ({counted(row['questions'], 'question')}){apart}."
