@@ -69,13 +69,13 @@ def split(
 
 
 def degrees(value: float | None) -> str:
-    """One decimal; a dash where there is no number."""
-    return "–" if value is None else f"{value:.1f}"
+    """One decimal, never a zero with a sign; a dash where there is no number."""
+    return "–" if value is None else f"{round(value, 1) + 0.0:.1f}"
 
 
 def degrees_between(value: float | None, low: float | None, high: float | None) -> str:
     """Degrees with their interval, for a table."""
-    ends = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
+    ends = "" if low is None or high is None else f" [{degrees(low)}, {degrees(high)}]"
     return f"{degrees(value)}{ends}"
 
 
@@ -83,8 +83,16 @@ def said_degrees(value: float | None, low: float | None = None, high: float | No
     """Degrees with their interval, for a sentence; spaces do not break."""
     if value is None:
         return "nowhere"
-    ends = "" if low is None or high is None else f"\u00a0[{low:.1f},\u00a0{high:.1f}]"
-    return f"{value:.1f}\u00b0{ends}"
+    if low is not None and low == value == high:
+        return f"{degrees(value)}\u00b0 on every picture"
+    ends = "" if low is None or high is None else f"\u00a0[{degrees(low)},\u00a0{degrees(high)}]"
+    return f"{degrees(value)}\u00b0{ends}"
+
+
+def said_range(values: Sequence[float]) -> str:
+    """From the least of some angles to the largest, or the one that all of them are."""
+    low, high = (said_degrees(end) for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
 
 
 def missing_reason(row: Row | None, rule: str = "picture") -> str:
