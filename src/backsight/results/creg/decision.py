@@ -1,4 +1,4 @@
-"""Whether evidence goes with the decision: on incorrect answers, how close it is to what was chosen and to the truth."""
+"""Whether evidence goes with the decision: on incorrect answers, how close it comes to the choice and to the truth."""
 
 from __future__ import annotations
 

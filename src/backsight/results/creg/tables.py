@@ -20,7 +20,7 @@ from backsight.results.creg.reading import Group, dae_cell, gain_cell, listed_me
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, listed, percent, unbroken
-from backsight.results.relevance.cells import Cells, Place, Row, degrees, missing_reason, place_words
+from backsight.results.relevance.cells import LONG, Cells, Place, Row, degrees, missing_reason, place_words
 from backsight.results.relevance.claims import apart
 from backsight.results.relevance.words import (
     REFERENCE_WORDS,
@@ -33,7 +33,6 @@ from backsight.results.relevance.words import (
 )  # fmt: skip
 
 WIDEST = 4  # suites that stand side by side in a table; the others are in its files
-LONG = 15  # lines of a table; longer ones are folded
 Change = tuple[str, str, str, str]  # subset, method, projection, what it is called
 ABLATIONS: tuple[Change, ...] = (
     ("all", LEADING, DEFAULT, "Unchanged: 8 sectors, four layers, contrastive"),
