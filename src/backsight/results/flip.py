@@ -156,7 +156,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
         )
         statements.append(Statement(text, row["suite"], min(1.0, max(0.0, 1.0 - row["r"]))))
     claim = over_all(f"The compass of {said_method(given[0]['method'])}", TURNS, findings)
-    return Said(claim, null_of(given), (*statements, *missing))
+    return Said(claim, null_of(given), (*(statements if len(given) > 1 else ()), *missing))
 
 
 def null_of(rows: Sequence[Row]) -> str:
@@ -167,7 +167,7 @@ def null_of(rows: Sequence[Row]) -> str:
     low, high = decimal(min(of)), decimal(max(of))
     alike = low if low == high else f"{low} to {high}"
     merit = ", so that a high r is no merit by itself" if min(of) > HIGH else ""
-    return f"Uniform relevance, which turns with both boxes, has r = {alike}{merit}."
+    return f"In a mirror, uniform relevance, which turns with both boxes, has r = {alike}{merit}."
 
 
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:

@@ -152,7 +152,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
 def null_of(rows: Sequence[Row]) -> str:
     """What uniform relevance gives, and a compass that does not turn at all."""
     null, still = (said_range([row[name] for row in rows]) for name in ("followed_null", "turned"))
-    return f"Uniform relevance is {null} off the turn of the object, a compass that does not turn {still}."
+    return f"With the object moved, uniform relevance is {null} off its turn, a compass that does not turn {still}."
 
 
 def _statement(title: str, row: Row) -> Statement:

@@ -16,11 +16,11 @@ from backsight.maths.relevance import (
     TRUTH,
 )  # fmt: skip
 from backsight.results.creg import text
-from backsight.results.creg.reading import Group, dae_cell, gain_cell, listed_methods, value_of
+from backsight.results.creg.reading import Group, dae_cell, gain_cell, leading, listed_methods, value_of
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, percent, unbroken
-from backsight.results.relevance.cells import LONG, Cells, Place, Row, degrees, missing_reason, place_words
+from backsight.results.pages.wording import listed, percent, unbroken
+from backsight.results.relevance.cells import Cells, Place, Row, degrees, missing_reason, place_words, said_range
 from backsight.results.relevance.claims import apart
 from backsight.results.relevance.words import (
     REFERENCE_WORDS,
@@ -43,12 +43,10 @@ ABLATIONS: tuple[Change, ...] = (
     ("all", THIRD, DEFAULT, "Without layer -2"),
     ("all", "creg_meant_weights", DEFAULT, "Layer weights as meant"),
     ("all", "creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
-    ("all", LEADING, "beyond kept", "Cells beyond r_max kept"),
-    ("all", LEADING, "reference dropped", "Reference's box dropped"),
-    ("all", LEADING, "beyond kept, reference dropped", "Both"),
-    ("all", LEADING, "middle to the right", "Centre cell counts to the right"),
-    ("all", LEADING, "cells to the edges", "Cells reach to their edges"),
 )
+OPTIONS = (
+    "beyond kept", "reference dropped", "beyond kept, reference dropped", "middle to the right", "cells to the edges",
+)  # fmt: skip
 PARTS: tuple[Change, ...] = (
     *(
         (direction, LEADING, DEFAULT, f'Correct answer "{direction}"')
@@ -60,39 +58,40 @@ PARTS: tuple[Change, ...] = (
 
 
 def methods(study: Study, by_place: Mapping[Place, Group], rows: Sequence[Row]) -> Iterator[Grid]:
-    """DAE, EA and improvement of the main methods, a line a suite and method; the variants stand in the files."""
-    lines: list[Cells] = []
-    suites: list[str] = []
-    for place, group in by_place.items():
-        title = unbroken(place_words(study, place))
-        mine = list(_methods(title, group))
-        lines += mine
-        suites += [place[0]] * len(mine)
-    if lines:
-        columns = ("Suite", "Method", "Questions", "DAE", "EA", "Uniform", "Improvement")
-        notes = (text.METHODS_NOTE, *_not_available(by_place), *complete_sentences(rows))
-        files = tuple(
-            (path, f"{words}, {kind}")
-            for name, words in (("creg_summary", "every number"), ("creg_pairs", "methods in pairs"))
-            for path, kind in study.files(name)
-        )
-        yield Grid("Every method, as table 1", columns, tuple(lines), words=2, files=files, note=" ".join(notes),
-                   suites=tuple(suites), folded=len(lines) > LONG)  # fmt: skip
+    """The improvement of the main methods, a line a method and a column a suite; the variants stand in the files."""
+    places = list(by_place)
+    files = tuple(
+        (path, f"{words}, {kind}")
+        for name, words in (("creg_summary", "every number"), ("creg_pairs", "methods in pairs"))
+        for path, kind in study.files(name)
+    )
+    notes = (text.METHODS_NOTE, *_not_available(by_place), *complete_sentences(rows))
+    for start in range(0, len(places), WIDEST):
+        shown = {place: by_place[place] for place in places[start : start + WIDEST]}
+        of = {place: _known(group) for place, group in shown.items()}
+        present = in_order([method for known in of.values() for method in known])
+        lines = tuple((short(method), *(_improvement(of[place].get(method)) for place in shown)) for method in present)
+        title = "Every method, as table 1" + (": the other suites" if start else "")
+        if lines:
+            yield Grid(title, ("Method", *_headings(study, shown)), lines, files=() if start else files,
+                       note="" if start else " ".join(notes))  # fmt: skip
 
 
-def _methods(title: str, group: Group) -> Iterator[Cells]:
-    known = {m: t for m, t in listed_methods(group) if m not in REFERENCE_WORDS and m not in VARIANTS}
-    there = [(m, group.get(("all", m, known[m], DEFAULT))) for m in in_order(list(known))]
-    shown = [(method, row) for method, row in there if row is not None and not unavailable(row)]
-    if shown and all(missing_reason(row) for _, row in shown):
-        yield title, "all methods", str(shown[0][1]["questions"]), missing_reason(shown[0][1]), "–", "–", "–"
-        return
-    for method, row in shown:
-        start = (title, short(method), str(row["questions"]))
-        if missing := missing_reason(row):
-            yield (*start, missing, "–", "–", "–")
-        else:
-            yield (*start, dae_cell(row), decimal(row["ea"]), degrees(row["dae_null"]), gain_cell(row))
+def _known(group: Group) -> dict[str, Row]:
+    """The rows of the main methods of a suite, those that the model cannot give left out."""
+    named = {m: t for m, t in listed_methods(group) if m not in REFERENCE_WORDS and m not in VARIANTS}
+    rows = {method: group.get(("all", method, target, DEFAULT)) for method, target in named.items()}
+    return {method: row for method, row in rows.items() if row is not None and not unavailable(row)}
+
+
+def _headings(study: Study, by_place: Mapping[Place, Group]) -> Cells:
+    """A suite's title with the number of its questions, as the leading method has them."""
+    leads = ((place_words(study, place), leading(group)) for place, group in by_place.items())
+    return tuple(title if row is None else f"{title} (n = {row['questions']})" for title, row in leads)
+
+
+def _improvement(row: Row | None) -> str:
+    return "–" if row is None or missing_reason(row) else gain_cell(row)
 
 
 def _not_available(by_place: Mapping[Place, Group]) -> Iterator[str]:
@@ -144,14 +143,25 @@ def changes(
     lines = []
     for subset, method, projection, words in changed:
         rows = [_of_change(group, subset, method, projection) for group in shown.values()]
-        cells = tuple("–" if row is None or missing_reason(row) else gain_cell(row) for row in rows)
+        cells = tuple(_improvement(row) for row in rows)
         if any(cell != "–" for cell in cells):
             lines.append((words, *cells))
     if len(lines) > (changed is ABLATIONS):
         more = len(by_place) - len(shown)
         rest = f" The {more} other suites are in the files." if more > 0 else ""
-        columns = ("", *(place_words(study, place) for place in shown))
+        columns = ("Configuration", *(place_words(study, place) for place in shown))
         yield Grid(title, columns, tuple(lines), folded=True, note=note + rest, files=study.files("creg_summary"))
+
+
+def options_note(study: Study, by_place: Mapping[Place, Group]) -> str:
+    """What the other options of the projection make of CREG's improvement, from the least to the most, by suite."""
+    parts = []
+    for place, group in list(by_place.items())[:WIDEST]:
+        rows = [_of_change(group, "all", LEADING, option) for option in OPTIONS]
+        given = [row["dae_gain"] for row in rows if row is not None and not missing_reason(row)]
+        if given:
+            parts.append(f"{said_range(given)} on {place_words(study, place)}")
+    return f" Under the other options of the projection (in the files) it is {apart(parts)}." if parts else ""
 
 
 def _of_change(group: Group, subset: str, method: str, projection: str) -> Row | None:

@@ -43,13 +43,12 @@ LIMITS = (
     "comes near to the object. Compare improvements, not angles, between suites.",
 )
 METHODS_NOTE = (
-    "Degrees. Improvement: degrees closer to the object than uniform relevance on the same questions. The evidence is "
-    "for the model's choice. The files also hold the evidence for the correct answer, every variant of a method, every "
-    "direction, and every pair of methods with Holm's correction."
+    "Degrees closer to the object than uniform relevance on the same questions; below zero is further off. n: CREG's "
+    "questions. The evidence is for the model's choice. The files also hold DAE and EA, the evidence for the correct "
+    "answer, the variants of each method, every direction, and every pair of methods with Holm's correction."
 )
 VARIED_NOTE = (
-    "Improvement over uniform relevance by the same compass, in degrees; above zero is closer. "
-    f"A dash: fewer than {SMALLEST} pictures."
+    f"Improvement over uniform relevance by the same compass, in degrees. A dash: fewer than {SMALLEST} pictures."
 )
 PARTS_NOTE = (
     "As above, CREG unchanged. From a random centre: the same relevance seen from a point sampled in the picture. "

@@ -32,9 +32,9 @@ CAPTION = (
 )
 METHOD = (
     "Knockout: each image token is taken away in turn; its effect is how much the logit of the model's choice less "
-    "that of its strongest rival falls. Either attention to the token is cut for all other positions in every block, or its "
-    "embedding becomes that of the empty picture. Methods are compared with the size of the effects token by token "
-    "(Spearman's rank correlation; values nearer than 1 % of the largest share a rank) and by the peaks of both "
+    "that of its strongest rival falls. Either attention to the token is cut for all other positions in every block, "
+    "or its embedding becomes that of the empty picture. Methods are compared with the size of the effects token by "
+    "token (Spearman's rank correlation; values nearer than 1 % of the largest share a rank) and by the peaks of both "
     "compasses. This check is not in the paper."
 )
 LIMITS = (
@@ -87,13 +87,12 @@ def _finding(study: Study, row: Row) -> Finding:
 def null_of(rows: Sequence[Row]) -> str:
     """What references that know nothing of the model agree with the effects by; empty without any."""
     parts = []
-    for name, words in ((BOX, "The subject's box, which knows nothing of the model,"), (RANDOM, "random relevance")):
+    for name, words in ((BOX, "the subject's box, which knows nothing of the model,"), (RANDOM, "random relevance")):
         of = [row["correlation"] for row in rows if row["method"] == name and row["correlation"] is not None]
         if of:
             low, high = decimal(min(of)), decimal(max(of))
             parts.append(f"{words} gives {low if low == high else f'{low} to {high}'}")
-    text = f"{'; '.join(parts)}; uniform relevance has no ranks."
-    return text[:1].upper() + text[1:] if parts else ""
+    return f"In rank correlation with the effects, {' and '.join(parts)}." if parts else ""
 
 
 def _statement(study: Study, row: Row, group: Sequence[Row]) -> Statement:
@@ -125,13 +124,16 @@ def _closer(row: Row) -> str:
 
 def _effects(study: Study, rows: Sequence[Row]) -> Iterator[Statement]:
     """Whether the effects themselves point at the object: where they do not, no method that agrees with them does."""
-    for row in rows:
-        if row["method"] == EFFECTS and not row["omitted"] and row["dae"] is not None:
-            where = f"On {place_words(study, (row['suite'], row['prompt']))} {WITH.get(row['form'], row['form'])}"
-            text = f"{where}, the effects themselves point {said_degrees(row['dae'])} away from the object"
-            null = next((r["dae"] for r in rows if r["method"] == NULL and _same(r, row)), None)
-            beside = "" if null is None else f", uniform relevance {said_degrees(null)}"
-            yield Statement(f"{text}{beside} (means over {counted(row['questions'], 'question')}).", row["suite"])
+    for place, group in by_prompt([row for row in rows if row["method"] == EFFECTS]).items():
+        of = [row for row in group if not row["omitted"] and row["dae"] is not None]
+        if of:
+            null = next((r["dae"] for r in rows if r["method"] == NULL and _same(r, of[0])), None)
+            each = " and ".join(f"{said_degrees(row['dae'])} {WITH.get(row['form'], row['form'])}" for row in of)
+            beside = "" if null is None else f"; uniform relevance {said_degrees(null)}"
+            text = (
+                f"On {place_words(study, place)}, the effects themselves point away from the object by {each}{beside}"
+            )
+            yield Statement(f"{text} (means over {counted(of[0]['questions'], 'question')}).", place[0])
 
 
 def _same(one: Row, other: Row) -> bool:
@@ -161,4 +163,4 @@ def _cells(row: Row | None) -> Cells:
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     """Without references that only repeat others: uniform relevance has no ranks, and the effects agree themselves."""
-    return [row for row in rows if row["method"] not in (NULL, EFFECTS, FLOOR)]
+    return [row for row in rows if row["method"] not in (NULL, EFFECTS, FLOOR, RANDOM)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backsight.maths.relevance import CHOICE, LEADING, NULL, TRUTH
+from backsight.maths.relevance import CHOICE, FLOOR, LEADING, NULL, TRUTH
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import Study
@@ -14,7 +14,6 @@ from backsight.results.relevance.cells import (
     Row,
     Said,
     leading_rows,
-    main_rows,
     missing_reason,
     none_shown,
     place_words,
@@ -36,13 +35,13 @@ VARIANT_WORDS = {
 }
 CAPTION = (
     "How much more log p of the model's choice falls with a sector hidden than with the opposite one (filled) and than "
-    "with its two neighbours (hollow), with 95 % intervals; further right says that the answer needs the sector more. A "
+    "with its two neighbours (hollow), with 95 % intervals; further right: the answer needs the sector more. A "
     "method's sector is its own peak; the true sector is the subject's."
 )
 METHOD = (
     "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
-    "of log p is read, of the correct answer for the true sector and of the model's choice for the sector that a method "
-    "indicates. COS is the change with the opposite sector hidden less that with the sector itself hidden (equation 8; "
+    "of log p is read, of the correct answer for the true sector and of the model's choice for a method's own sector. "
+    "COS is the change with the opposite sector hidden less that with the sector itself hidden (equation 8; "
     "table 4 for the true sector, section 5.4 for the indicated one). A question on which a method's peak is tied is "
     "left out for it. What fills a sector and how far it reaches, the paper leaves open: variants are taken on a part "
     "of the pictures."
@@ -61,10 +60,10 @@ VARIANTS_NOTE = (
     "sector's image tokens, and nothing is filled."
 )
 COSTS = Wording(
-    above="points at a sector that the answer needs more than the one of uniform relevance",
-    below="points at a sector that the answer needs less than the one of uniform relevance",
-    none="points at a sector that the answer needs no more than the one of uniform relevance",
-    unsure="is not shown to point at a sector that the answer needs more than the one of uniform relevance",
+    above="points at a sector that the answer needs more than that of uniform relevance",
+    below="points at a sector that the answer needs less than that of uniform relevance",
+    none="points at a sector that the answer needs no more than that of uniform relevance",
+    unsure="is not shown to point at a sector that the answer needs more than that of uniform relevance",
     it="it is needed more",
     not_shown="more is not shown",
     value="improvement in COS",
@@ -110,7 +109,8 @@ def null_of(rows: Sequence[Row]) -> str:
     if not of:
         return ""
     low, high = decimal(min(of)), decimal(max(of))
-    return f"Uniform relevance, which knows nothing but both boxes, has a COS of {low if low == high else f'{low} to {high}'}."
+    scores = low if low == high else f"{low} to {high}"
+    return f"Hiding the sector of uniform relevance, which knows nothing but both boxes, gives a COS of {scores}."
 
 
 def _indicated(study: Study, row: Row) -> Statement:
@@ -153,7 +153,9 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     indicated = [row for row in _plain(rows) if (row["sector"], row["of"]) == ("indicated", CHOICE)]
     numbers = ("COS", "Against neighbours", "Improvement", "Questions")
     title = "Occlusion of the sector that a method indicates"
-    yield from table(study, main_rows(indicated), title, numbers, cells, NOTE, "occlusion_summary")
+    yield from table(
+        study, [r for r in indicated if r["method"] != FLOOR], title, numbers, cells, NOTE, "occlusion_summary"
+    )
     yield from _variants(study, rows)
 
 
@@ -172,7 +174,7 @@ def _variants(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
                 about = (row["sector"], row["method"], row["of"], row["over"])
                 if about != (sector, method, of, "options") or row["omitted"] or row["target"] not in (None, of):
                     continue
-                variant = unbroken(VARIANT_WORDS.get(row["variant"], row["variant"]))
+                variant = unbroken(VARIANT_WORDS.get(row["variant"], str(row["variant"])))
                 lines.append((unbroken(place_words(study, place)), words, variant, *_both(row), str(row["questions"])))
                 suites.append(place[0])
     if len({line[2] for line in lines}) > 1:

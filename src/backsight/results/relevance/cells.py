@@ -120,11 +120,16 @@ def table(
     study: Study, rows: Sequence[Row], title: str, numbers: Cells, cells: Callable[[Sequence[Row]], Cells], note: str,
     file: str,
 ) -> Iterator[Grid]:  # fmt: skip
-    """A line a suite and method; `cells` are the numbers of the rows of one. A suite that is omitted has one line."""
+    """A line a suite and method; `cells` are the numbers of the rows of one. A suite that is omitted has one line.
+
+    One suite is named in the title; a column that is the same in every line moves into the note.
+    """
     lines: list[Cells] = []
     suites: list[str] = []
+    titles: list[str] = []
     for place, group in by_prompt(main_rows(rows)).items():
-        start = unbroken(place_words(study, place))
+        titles.append(place_words(study, place))
+        start = unbroken(titles[-1])
         methods = in_order([row["method"] for row in group if not row.get("missing")])
         if all(row["omitted"] for row in group):
             most = max(group, key=lambda row: int(row["questions"]))
@@ -133,10 +138,20 @@ def table(
             mine = ([row for row in group if row["method"] == method] for method in methods)
             lines += [(start, short(of[0]["method"]), *cells(of)) for of in mine]
         suites += [place[0]] * (len(lines) - len(suites))
-    if lines:
-        columns = ("Suite", "Method", *numbers)
-        yield Grid(title, columns, tuple(lines), words=2, files=study.files(file), note=note, suites=tuple(suites),
-                   folded=len(lines) > LONG)  # fmt: skip
+    if not lines:
+        return
+    columns: Cells = ("Suite", "Method", *numbers)
+    same = [at for at in range(2, len(columns)) if len({line[at] for line in lines}) == 1 and lines[0][at] != "–"]
+    same = same if len(lines) > 1 else []
+    notes = (note, *(f"{columns[at]}: {lines[0][at]} in every line." for at in same))
+    if len(titles) == 1:
+        title, same = f"{title}: {titles[0]}", [0, *same]
+    kept = [at for at in range(len(columns)) if at not in same]
+    yield Grid(
+        title, tuple(columns[at] for at in kept), tuple(tuple(line[at] for at in kept) for line in lines),
+        words=1 + (0 not in same), files=study.files(file), note=" ".join(notes), suites=tuple(suites),
+        folded=len(lines) > LONG,
+    )  # fmt: skip
 
 
 def check(
@@ -145,7 +160,8 @@ def check(
 ) -> Section | None:  # fmt: skip
     """One causal check's part of the section, from the summary of the rows NAME; None where the study has none.
 
-    Without a figure where every group is omitted.
+    Without a figure where every group is omitted, and without the questions where the compass shows those of its sets:
+    checks are of questions that CREG is asked too.
     """
     rows = study.rows(f"{name}_summary")
     if not rows:
@@ -168,7 +184,7 @@ def check(
         tables=tuple(tables(study, rows)),
         method=(method,),
         limits=limits,
-        samples=common.samples(study, name, set()),
+        samples=() if study.rows("creg_summary") else common.samples(study, name, set()),
     )
 
 
