@@ -49,7 +49,7 @@ def compass(study: Study) -> Section | None:
         tables=(
             *tables.methods(study, by_place, rows),
             *tables.changes(study, by_place, "CREG with one thing changed, as table 5", tables.ABLATIONS,
-                            text.VARIED_NOTE),
+                            text.VARIED_NOTE + tables.options_note(study, by_place)),
             *tables.changes(study, by_place, "CREG by direction, and seen from elsewhere", tables.PARTS,
                             text.PARTS_NOTE),
             *tables.answers(study, by_place),
@@ -69,6 +69,7 @@ def _shown(table: Table, places: Sequence[Place]) -> Table:
     suites = zip(frame["suite"], frame["prompt"].astype(object).where(frame["prompt"].notna(), None), strict=True)
     at = pd.Series([order.get(place, -1) for place in suites], index=frame.index)
     apart = frame["method"].isin((*VARIANTS, *REFERENCES)) | (frame["target"] == TRUTH).fillna(False)
+    apart |= frame["missing"].notna()
     kept = frame.assign(place=at)[(at >= 0) & ~apart].sort_values("place", kind="stable").drop(columns="place")
     return Table(table.schema, kept, table.provenance)
 

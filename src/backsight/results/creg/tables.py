@@ -17,6 +17,7 @@ from backsight.maths.relevance import (
 )  # fmt: skip
 from backsight.results.creg import text
 from backsight.results.creg.reading import Group, dae_cell, gain_cell, leading, listed_methods, value_of
+from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import listed, percent, unbroken
@@ -148,7 +149,7 @@ def changes(
             lines.append((words, *cells))
     if len(lines) > (changed is ABLATIONS):
         more = len(by_place) - len(shown)
-        rest = f" The {more} other suites are in the files." if more > 0 else ""
+        rest = f" The files also hold {counted(more, 'other suite')}." if more > 0 else ""
         columns = ("Configuration", *(place_words(study, place) for place in shown))
         yield Grid(title, columns, tuple(lines), folded=True, note=note + rest, files=study.files("creg_summary"))
 

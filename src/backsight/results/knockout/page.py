@@ -57,6 +57,7 @@ AGREES = Wording(
     value="rank correlation",
     values="rank correlations",
     places="case",
+    among="in",
 )
 
 

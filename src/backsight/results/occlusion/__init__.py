@@ -29,7 +29,7 @@ from backsight.tables import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WHOSE = {CHOICE: "the model's choice", TRUTH: "the right answer"}
+WHOSE = {CHOICE: "the model's choice", TRUTH: "the correct answer"}
 
 
 def draw(
@@ -53,7 +53,7 @@ def draw(
     for (suite, prompt), group in by_prompt(rows).items():
         lines = _lines(group)
         marks += [mark for line in lines for mark in line.marks]
-        label = f"COS, in log p of {WHOSE[of]}"
+        label = f"log p of {WHOSE[of]} lost (COS)"
         shown_panels.append(drawing.panel(suite, prompt, group, lines, label, titles, rule="picture"))
     words = ((drawing.FILLED, "against the opposite sector, 95 % interval"),
              (drawing.HOLLOW, "against the two neighbours (hollow)"))  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from backsight.maths.relevance import LEADING, TRUTH
+from backsight.maths.relevance import FLOOR, LEADING, TRUTH
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -41,11 +41,6 @@ def place_words(study: Study, place: Place) -> str:
 def with_prompt(title: str, prompt: str | None) -> str:
     """What stands behind a suite's title that does not name the prompt itself."""
     return "" if prompt is None or f"prompt {prompt}" in title else f" with prompt {prompt}"
-
-
-def place_cells(study: Study, place: Place) -> Cells:
-    """A suite and its prompt, for a table."""
-    return unbroken(common.title(study, place[0])), place[1] or "–"
 
 
 def degrees(value: float | None) -> str:
@@ -168,8 +163,10 @@ def check(
         return None
     summary = study.tables[f"{name}_summary"]
     drawn = any(not row["omitted"] for row in main_rows(rows))
-    apart = summary.frame["method"].isin(VARIANTS)
-    shown = Table(summary.schema, summary.frame[~apart & (_targets(summary) != TRUTH)], summary.provenance)
+    frame = summary.frame
+    apart = frame["method"].isin((*VARIANTS, FLOOR)) | (_column(frame, "target") == TRUTH)
+    apart |= _column(frame, "missing") != ""
+    shown = Table(summary.schema, frame[~apart], summary.provenance)
     figures = (common.figure(study, name, draw, shown, caption),) if drawn else ()
     said = say(study, rows)
     return Section(
@@ -188,8 +185,6 @@ def check(
     )
 
 
-def _targets(summary: Table) -> pd.Series[str]:
-    """Whose logit each row explains; empty where a row explains none."""
-    if "target" not in summary.frame:
-        return pd.Series("", index=summary.frame.index)
-    return summary.frame["target"].fillna("").astype(str)
+def _column(frame: pd.DataFrame, name: str) -> pd.Series[str]:
+    """A column of words, empty where a value or the column is missing."""
+    return frame[name].fillna("").astype(str) if name in frame else pd.Series("", index=frame.index)

@@ -33,8 +33,8 @@ class Wording:
     """The words of a claim.
 
     `above`, `below`, `none` and `unsure` complete a sentence about a method; `none` is for a value at or below zero and
-    `unsure` for one above it, where the interval holds zero. `it` and `not_shown` take up the others, and `value` names
-    what is in brackets.
+    `unsure` for one above it, where the interval holds zero. `it` and `not_shown` take up the others, `value` and
+    `values` name what is in brackets, and `among` and `places` what a finding is of.
     """
 
     above: str
@@ -46,6 +46,7 @@ class Wording:
     value: str
     values: str
     places: str = "suite"
+    among: str = "on"
 
 
 def side(value_low: float, value_high: float) -> Side:
@@ -70,17 +71,18 @@ def over_all(name: str, wording: Wording, findings: Sequence[Finding]) -> str:
     if not others:
         return f"{name} {verb(wording, worst)} {on}."
     if side(worst.low, worst.high) == "above":
-        return f"{name} {wording.above} on all {counted(len(findings), wording.places)}, least {on}."
+        every = "both" if len(findings) == 2 else f"all {len(findings)}"
+        return f"{name} {wording.above} {wording.among} {every} {wording.places}s, least {on}."
     head = f"{name} {verb(wording, worst)} {on}"
     shown = [one for one in others if side(one.low, one.high) == "above"]
     rest = counted(len(others), f"other {wording.places}")
     if not shown:
-        either = f"on the {rest} either" if len(others) > 1 else f"{others[0].where} either"
+        either = f"{wording.among} the {rest} either" if len(others) > 1 else f"{others[0].where} either"
         return f"{head}; {wording.not_shown} {either} ({wording.values} {ranged(others)})."
     if len(shown) < MANY:
         among = "" if len(shown) == len(others) else f", {len(shown)} of the {rest}"
         return f"{head}; {wording.it} {apart(f'{one.where} ({one.shown})' for one in shown)}{among}."
-    return f"{head}; {wording.it} on {len(shown)} of the {rest} ({wording.values} {ranged(shown)})."
+    return f"{head}; {wording.it} {wording.among} {len(shown)} of the {rest} ({wording.values} {ranged(shown)})."
 
 
 def ranged(findings: Sequence[Finding]) -> str:
@@ -102,5 +104,5 @@ def together(omitted: Iterable[tuple[str, str]], head: str) -> tuple[Statement, 
     by_reason: dict[str, list[str]] = {}
     for title, why in omitted:
         by_reason.setdefault(why, []).append(title)
-    parts = [f"{apart(titles)} ({why})" for why, titles in by_reason.items()]
+    parts = [f"{apart(titles)}, {why}" for why, titles in by_reason.items()]
     return (Statement(f"{head} {apart(parts)}."),) if parts else ()
