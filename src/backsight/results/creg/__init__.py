@@ -79,7 +79,7 @@ def _decisions(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Statem
     for place, group in by_place.items():
         row, null = (group.get(("incorrect", m, t, DEFAULT)) for m, t in ((LEADING, CHOICE), (NULL, None)))
         if said := decision_sentence(place_words(study, place), row, null):
-            yield Statement(said, place[0])
+            yield Statement(said, place[0], 0.5)
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
     """Whether CREG agrees with the tokens' effects, beside references, by suite and form."""
     given = [row for row in leading_rows(rows) if not row["omitted"] and row["correlation"] is not None]
     groups = by_prompt(rows)
-    findings = [_finding(study, row) for row in given]
+    findings = [_finding(study, row, groups[row["suite"], row["prompt"]]) for row in given]
     title = "How relevance compares with the image tokens' causal effects is not shown:"
     missing = none_shown(study, leading_rows(rows), title)
     statements = (
@@ -78,11 +78,17 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
     return Said(over_all(name, AGREES, findings), null_of(rows), (*statements, *missing))
 
 
-def _finding(study: Study, row: Row) -> Finding:
+def _finding(study: Study, row: Row, group: Sequence[Row]) -> Finding:
     where = f"on {place_words(study, (row['suite'], row['prompt']))} {WITH.get(row['form'], row['form'])}"
     low, high = row["correlation_low"], row["correlation_high"]
-    shown = with_interval(row["correlation"], low, high)
+    shown = f"{with_interval(row['correlation'], low, high)}{_box(row, group)}"
     return Finding(where, row["correlation"], low, high, shown, decimal(row["correlation"]))
+
+
+def _box(row: Row, group: Sequence[Row]) -> str:
+    """The correlation of the subject's box on the same suite by the same form, as what follows a method's."""
+    of = (r for r in group if (r["method"], r["form"]) == (BOX, row["form"]) and r["correlation"] is not None)
+    return "".join(f", the subject's box {decimal(r['correlation'])}" for r in of)
 
 
 def null_of(rows: Sequence[Row]) -> str:
@@ -99,14 +105,13 @@ def null_of(rows: Sequence[Row]) -> str:
 def _statement(study: Study, row: Row, group: Sequence[Row]) -> Statement:
     """CREG on one suite by one form: its correlation, the box's, the highest, and whether its compass comes closer."""
     beside = [r for r in group if r["form"] == row["form"] and r["correlation"] is not None]
-    box = [f", the subject's box {decimal(r['correlation'])}" for r in beside if r["method"] == BOX]
     best = max((r for r in beside if r["method"] in METHOD_WORDS), key=lambda r: r["correlation"], default=row)
     ranks = with_interval(best["correlation"], best["correlation_low"], best["correlation_high"])
     highest = "" if best["method"] == row["method"] else f"; highest is {said_method(best['method'])}, {ranks}"
     where = f"On {place_words(study, (row['suite'], row['prompt']))} {WITH.get(row['form'], row['form'])}"
     own = with_interval(row["correlation"], row["correlation_low"], row["correlation_high"])
     text = (
-        f"{where}, {said_method(row['method'])} has a rank correlation with the effects of {own}{''.join(box)}"
+        f"{where}, {said_method(row['method'])} has a rank correlation with the effects of {own}{_box(row, group)}"
         f"{highest} ({counted(row['questions'], 'question')}).{_closer(row)}"
     )
     return Statement(text, row["suite"], min(1.0, max(0.0, 1.0 - row["correlation"])))

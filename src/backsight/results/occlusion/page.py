@@ -118,9 +118,9 @@ def _indicated(study: Study, row: Row) -> Statement:
     score = with_interval(row["score"], row["low"], row["high"])
     gain = with_interval(row["gain"], row["gain_low"], row["gain_high"])
     text = (
-        f"On {_title(study, row)}, hiding the sector that {said_method(row['method'])} points at changes log p of the "
-        f"choice by {score} more than hiding the opposite one; improvement over uniform relevance {gain} "
-        f"({counted(row['questions'], 'question')})."
+        f"On {_title(study, row)}, log p of the choice loses {score} more with the sector hidden that "
+        f"{said_method(row['method'])} points at than with the opposite one (COS); improvement over uniform relevance "
+        f"{gain} ({counted(row['questions'], 'question')})."
     )
     null = row["score"] - row["gain"]
     return Statement(text, row["suite"], 1.0 if null <= 0 or row["gain"] <= 0 else null / row["score"])
@@ -129,13 +129,13 @@ def _indicated(study: Study, row: Row) -> Statement:
 def _true(study: Study, row: Row) -> Statement:
     """One suite: whether the answer needs the subject's own sector more than the opposite one and its neighbours."""
     across, beside = side(row["low"], row["high"]), side(row["adjacent_low"], row["adjacent_high"])
-    words = {"above": "more than", "below": "less than", "over": "not shown to be more than"}
+    words = {"above": "a larger", "below": "a smaller", "over": "not shown to be a larger"}
     score = with_interval(row["score"], row["low"], row["high"])
     against = with_interval(row["against_adjacent"], row["adjacent_low"], row["adjacent_high"])
     text = (
         f"On {_title(study, row)}, hiding the object's own sector changes log p of the correct answer by "
-        f"{decimal(row['change'])}: {words[across]} hiding the opposite one (COS {score}), {words[beside]} hiding its "
-        f"neighbours ({against}; {counted(row['questions'], 'question')})."
+        f"{decimal(row['change'])}: {words[across]} loss than hiding the opposite one (COS {score}), {words[beside]} "
+        f"loss than hiding its neighbours ({against}; {counted(row['questions'], 'question')})."
     )
     return Statement(text, row["suite"], {"above": 0.0, "over": 0.5, "below": 1.0}[beside])
 
