@@ -71,19 +71,6 @@ class Explanation:
         del numbers["picture"]
         return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in numbers.items()}
 
-    @classmethod
-    def of(cls, numbers: Mapping[str, Any]) -> Explanation:
-        """The explanation of these numbers, as `as_dict` gives them, with an empty picture.
-
-        KeyError, TypeError or ValueError where they are not those of an explanation.
-        """
-        given = dict(numbers)
-        picture = Image.new("RGB", tuple(given.pop("picture_size")))
-        arrays = {name: np.asarray(given[name], dtype=np.float64) for name in ("relevance", "cells")}
-        boxes = {name: Box(*given[name]) for name in ("subject_box", "reference_box")}
-        names = ("options", "probabilities", "compass", "null")
-        return cls(picture=picture, **(given | arrays | boxes | {name: tuple(given[name]) for name in names}))
-
     def figure(self, *, columns: int = 2) -> Figure:
         """The figure; `columns` is 1 for a phone."""
         return explanation(self, columns=columns)
