@@ -76,11 +76,13 @@ def _inverted(study: Study) -> Iterator[tuple[str, str]]:
         "prior": "are answered without the picture: look for answers that its training gave away",
     }
     for verdict, words in does.items():
-        rows = [row for row in study.rows(BEHAVIOUR_AXES.name) if row["verdict"] == verdict]
-        for axis in dict.fromkeys(row["axis"] for row in rows):
-            suites = [study.titles.get(row["suite"], row["suite"]) for row in rows if row["axis"] == axis]
-            name = DIRECTIONS[axis]
-            yield f"{name[:1].upper()}{name[1:]} {words} ({listed(dict.fromkeys(suites))}).", "behaviour"
+        suites: dict[str, list[str]] = {}
+        for row in study.rows(BEHAVIOUR_AXES.name):
+            if row["verdict"] == verdict:
+                suites.setdefault(row["axis"], []).append(study.titles.get(row["suite"], row["suite"]))
+        if suites:
+            axes = listed(f"{DIRECTIONS[axis]} ({listed(dict.fromkeys(of))})" for axis, of in suites.items())
+            yield f"{axes[:1].upper()}{axes[1:]} {words}.", "behaviour"
 
 
 def _undecided(study: Study) -> Iterator[tuple[str, str]]:
