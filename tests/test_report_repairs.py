@@ -88,7 +88,7 @@ def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("degraded_squares"))
     said = page_of(tmp_path)
     assert 'id="amplification"' not in said and 'id="positions"' not in said
-    assert "Can it be repaired" not in said
+    assert 'id="repair"' not in said
 
 
 def test_the_budget_stands_beside_the_accuracy_after_removal(tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ def test_the_report_says_it(tmp_path: Path) -> None:
     assert "Both-sides vote was left out: no single tokens for left and right." in spoken
     assert "On a relation that this model was not trained on" in spoken
     assert "amplification worth having 0.725" in spoken and "amplification random directions 0.525" in spoken
-    assert "amplification alpha 4 <0.001" in spoken
+    assert "amplification alpha 4 &lt;0.001" in spoken
     assert (tmp_path / "figures" / "tournament.svg").is_file()
 
 

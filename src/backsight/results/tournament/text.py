@@ -184,8 +184,8 @@ def supplied(rows: Sequence[Row]) -> str:
         ends = [f"{_accuracy(row)} with {of.called(row['repair'])} ({_change(row)})" for row in changed]
         return f"{start}, and {listed(ends)}."
     best = max(tried, key=lambda row: row["accuracy"])
-    ends = f"{_accuracy(best)} with {of.called(best['repair'])}"
-    return f"{start}, and at most {ends}: no repair is shown to change it."
+    most = f"{_accuracy(best)} with {of.called(best['repair'])}"
+    return f"{start}, and at most {most}: no repair is shown to change it."
 
 
 def repairs(rows: Sequence[Row], part: str = of.SCORE) -> list[Row]:
