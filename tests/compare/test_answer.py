@@ -194,8 +194,8 @@ WORSE, BETTER, SAME = (
          "A), -0.500 [-0.600, -0.400]."),
         ((WORSE,), "1 of 1 metric of whole sets is worse, none better; the worst is Accuracy, Pairs (prompt A), -0.500 "
          "[-0.600, -0.400]."),
-        ((BETTER, SAME), "None of 2 metrics of whole sets is shown to be worse, 1 is better; the best is Accuracy, Shapes "
-         "(read freely), +0.200 [+0.100, +0.300]."),
+        ((BETTER, SAME), "None of 2 metrics of whole sets is shown to be worse, 1 is better; the best is Accuracy, "
+         "Shapes (read freely), +0.200 [+0.100, +0.300]."),
         ((SAME,), "No difference is shown in any of 1 metric of whole sets."),
         ((), "Not shown: no metric of whole sets could be compared paired."),
     ],
