@@ -49,6 +49,9 @@ class QuietFigure(Figure):
     slots: tuple[Slot, ...] = ()
     keys: tuple[str, ...] = ()  # the words of the legend
 
+    def _repr_svg_(self) -> str:
+        return style.to_svg(self)
+
     def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
         if (kwargs.get("format") or Path(str(fname)).suffix.lstrip(".")) == "svg":
             kwargs.setdefault("metadata", style.NO_METADATA)
