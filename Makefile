@@ -80,7 +80,7 @@ test-newest:
 
 # The documentation as a site, in site/: broken links, anchors and pictures fail. Docstrings are read, never imported.
 docs: .venv-docs/.done
-	.venv-docs/bin/properdocs build --quiet --config-file mkdocs.yml
+	.venv-docs/bin/properdocs build --config-file mkdocs.yml  # its --quiet hides warnings from --strict
 
 .venv-docs/.done: pyproject.toml
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
