@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backsight.results.pages import common
 from backsight.results.pages.content import Section
 from backsight.results.pages.pictures import FigureView, inline
 from backsight.results.pages.study import Study, records, text
@@ -22,13 +21,16 @@ METHOD = (
 LIMITS = ("Single pictures show what a compass looks like. How often it is right, the tables above say.",)
 
 
-def gallery(study: Study) -> common.Part | None:
+def gallery(study: Study) -> Section | None:
     """The section; None where the study has no gallery."""
     views = [view for shown in records(study.data.get("gallery")) if (view := _view(study, shown)) is not None]
     if not views:
         return None
-    section = Section("gallery", "Answers explained", (), tuple(views), (), METHOD, LIMITS, ())
-    return common.Part(section, None)
+    section = Section(
+        anchor="gallery", title="Answers explained", question="why", figures=tuple(views), tables=(), method=METHOD,
+        limits=LIMITS,
+    )  # fmt: skip
+    return section
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:

@@ -9,8 +9,7 @@ from typing import Any
 from backsight.report.gallery import gallery
 from backsight.report.published import published
 from backsight.results import RESULTS, selftest, today
-from backsight.results.pages.common import Part
-from backsight.results.pages.content import Grid, Page, Section
+from backsight.results.pages.content import QUESTIONS, Grid, Page, Section
 from backsight.results.pages.study import Study, mapping, number, records, text
 from backsight.results.pages.wording import model_sentence, tenths
 
@@ -19,14 +18,11 @@ def build_page(study: Study) -> Page:
     """The report's content; figures are written on the way."""
     data = study.data
     model = mapping(data.get("model"))
-    parts = _parts(study)
-    answers = [part.answer for _, part in sorted(parts, key=lambda item: not item[0])]
     return Page(
         title=text(model.get("name")) or "A model",
         model=model_sentence(model),
         finished=data.get("finished") is not False,
-        answers=tuple(answer for answer in answers if answer is not None),
-        sections=_merged([part.section for _, part in parts]),
+        sections=_merged(_sections(study)),
         skipped=_skipped(study),
         contracts=_contracts(study),
         controls=_controls(),
@@ -39,33 +35,32 @@ def build_page(study: Study) -> Page:
     )
 
 
-def _parts(study: Study) -> list[tuple[bool, Part]]:
-    """The parts of the page in its order, each with whether its answer opens the report.
-
-    First what was measured, then single answers that it explains, and the published figures last.
-    """
-    measured = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
-    makers = dict.fromkeys([*measured, (False, gallery), (False, published)])
+def _sections(study: Study) -> list[Section]:
+    """The sections: first what was measured, then single answers that it explains, and the published figures last."""
     of = {make: name for name, result in RESULTS.items() for make in result.sections}
-    parts = [(leads, _controlled(make(study), of.get(make))) for leads, make in makers]
-    return [(leads, part) for leads, part in parts if part is not None]
+    made = ((make(study), of.get(make)) for make in dict.fromkeys([*of, gallery, published]))
+    return [_controlled(section, measurement) for section, measurement in made if section is not None]
 
 
-def _controlled(part: Part | None, measurement: str | None) -> Part | None:
-    """The part of a measurement, with how it did on its controls."""
-    if part is None or measurement is None:
-        return part
+def _controlled(section: Section, measurement: str | None) -> Section:
+    """The section of a measurement, with how it did on its controls."""
+    if measurement is None:
+        return section
     line = f"{measurement}: {selftest.sentence(measurement, selftest.shipped())}"
-    return part._replace(section=replace(part.section, controls=(line,)))
+    return replace(section, controls=(line,))
 
 
 def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Sections of one anchor as one, at the place of the first."""
+    """Sections of one anchor as one, at the place of the first; by question, and in each what is short of it first."""
     merged: dict[str, Section] = {}
     for one in sections:
         first = merged.get(one.anchor)
         merged[one.anchor] = one if first is None else first.joined(one)
-    return tuple(merged.values())
+    order = list(QUESTIONS)
+    return tuple(
+        replace(one, statements=tuple(sorted(one.statements, key=lambda statement: -statement.short)))
+        for one in sorted(merged.values(), key=lambda one: order.index(one.question))
+    )
 
 
 def _skipped(study: Study) -> Grid | None:
