@@ -1,0 +1,109 @@
+"""Makes the pictures of the docs from a finished study: `python docs/pictures.py STUDY_DIR`.
+
+The path of position and the two interchanges are figures of the study. The first screen of its report is a screenshot
+with numbered marks, by Chromium through playwright: without a browser the script says so and leaves that picture as it
+is. The study's folder is only read; the report is written into a copy, so that it is this version's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from backsight.report import write_report
+from backsight.report.reading import read_study
+from backsight.results.drawing.style import to_svg
+from backsight.results.path import draw, path_facts
+
+IMAGES = Path(__file__).parent / "images"
+FIGURES = ("interchange", "image_interchange")  # of the study, as the report has them
+SCREEN = (1200, 800)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Mark(NamedTuple):
+    """A number of `reading.md`, and what it stands at: the first element of `css` whose text begins so."""
+
+    number: int
+    css: str
+    text: str = ""
+
+
+HEADS = "main h2, main h3, main h4, main dt, main .card a, main strong"
+MARKS = (
+    Mark(1, "h1"),
+    Mark(2, HEADS, "Can it?"),
+    Mark(3, HEADS, "Where is it kept?"),
+    Mark(4, HEADS, "Why this answer?"),
+    Mark(5, HEADS, "Can it be repaired?"),
+    Mark(6, "figure svg, main svg.path"),
+    Mark(7, HEADS, "Left out"),
+    Mark(8, HEADS, "Next"),
+)
+# A circle at the left end of each element; what is not on the page is given back.
+OVERLAY = """(marks) => marks.filter(([number, css, text]) => {
+  const one = [...document.querySelectorAll(css)].find(
+    e => e.textContent.trim().startsWith(text) && e.getBoundingClientRect().height > 0);
+  if (!one) return true;
+  const box = one.getBoundingClientRect(), dot = document.createElement('div');
+  dot.textContent = number;
+  dot.style.cssText = `position:absolute;left:${Math.max(2, box.left + scrollX - 26)}px;top:${box.top + scrollY - 2}px;
+    width:22px;height:22px;border-radius:50%;background:#d55e00;color:#fff;font:700 14px/22px sans-serif;
+    text-align:center;z-index:99;box-shadow:0 0 0 2px #fff`;
+  document.body.append(dot);
+  return false;
+}).map(([number]) => number)"""
+
+
+def main(study: Path, images: Path = IMAGES) -> int:
+    """Write all pictures of a study into a folder; 0, or 1 where one could not be made, which is said."""
+    images.mkdir(parents=True, exist_ok=True)
+    (images / "path.svg").write_text(to_svg(draw(path_facts(read_study(study))), "path"), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / study.name
+        shutil.copytree(study, copy, ignore=shutil.ignore_patterns("jobs"))
+        page = write_report(copy)
+        for name in FIGURES:
+            shutil.copyfile(copy / "figures" / f"{name}.svg", images / f"{name}.svg")
+        lacking = first_screen(page, images / "first-screen.png")
+    if lacking:
+        print(f"docs/pictures.py: {lacking}; first-screen.png is as it was", file=sys.stderr)
+    return 1 if lacking else 0
+
+
+def first_screen(page: Path, target: Path, marks: Sequence[Mark] = MARKS) -> str | None:
+    """Write a marked screenshot of a page's first screen; what is lacking, where it cannot be made."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        return "there is no Chromium"
+    try:
+        with _opened(browser) as sheet:
+            sheet.goto(page.resolve().as_uri())
+            missing = sheet.evaluate(OVERLAY, [list(mark) for mark in marks])
+            if missing:
+                return f"the page has nothing for the marks {', '.join(map(str, missing))}"
+            sheet.screenshot(path=str(target))
+    except ImportError:
+        return "playwright is not installed"
+    return None
+
+
+@contextmanager
+def _opened(browser: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        window = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        yield window.new_page(viewport={"width": SCREEN[0], "height": SCREEN[1]}, color_scheme="light")
+        window.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python docs/pictures.py STUDY_DIR")
+    sys.exit(main(Path(sys.argv[1])))
