@@ -91,10 +91,10 @@ def fewer(words: list[str]) -> list[str]:
         asked = [words[i + 1].partition("/") for i, word in enumerate(words) if word == "--only"]
         kept = _without(words, "--only", "--samples", "--limit")
         only = [part for name, _, suite in asked for part in ("--only", f"{name}/{suite or SUITE[name]}")]
-        return [*kept, *only, "--limit", str(max([4, *(LIMIT.get(name, 4) for name, _, _ in asked)]))]
+        return [*kept, *only, "--limit", str(max(LIMIT.get(name, 2) for name, _, _ in asked))]
     if words[1:3] == ["repair", "compare"]:
         return [*_without(words, "--samples"), "--samples", "12", "--repair", "norm_rescale"]
-    if words[1:2] == ["stimuli"]:
+    if words[1:2] == ["stimuli"] and words[2] != "tabletop":  # which is written in whole sets
         return [*words, "--limit", "16"]
     return words
 
