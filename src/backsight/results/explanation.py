@@ -15,6 +15,7 @@ from PIL import Image
 
 from backsight.grid import Box
 from backsight.results.drawing import style
+from backsight.results.relevance.answers import answered, pointed
 from backsight.results.relevance.words import method_words
 
 if TYPE_CHECKING:
@@ -70,16 +71,10 @@ class Explanation:
 
     def sentence(self) -> str:
         """What was asked, answered, and which way the evidence points beside uniform relevance."""
-        choice = self.told(self.choice)
-        right = "rightly" if self.choice == self.answer else f"wrongly: it is {self.told(self.answer)}"
         p = self.probabilities[self.options.index(self.choice)]
-        first = f"The model answers {choice} (probability {p:.2f} among the options), {right}."
-        if self.peak is None or self.dae is None:
-            if not self.relevance.any():
-                return f"{first} Its relevance is zero within its rounding, so there is no compass."
-            return f"{first} Its relevance gives no compass."
-        beside = "" if self.dae_null is None else f"; uniform relevance is {self.dae_null:.0f}\u00b0 off"
-        return f"{first} The evidence points {self.dae:.0f}\u00b0 away from where the {self.subject} is{beside}."
+        first = answered(self.told(self.choice), self.told(self.answer), p)
+        dae = None if self.peak is None else self.dae
+        return f"{first} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
 
     def told(self, option: str) -> str:
         """An option in words."""

@@ -69,6 +69,7 @@ class Sample:
     facts: tuple[tuple[str, str], ...]
     prompt: str
     pictures: tuple[Picture, ...]
+    suite: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,15 @@ class Section:
         """The section with its claim and what was measured suite by suite."""
         return replace(self, claim=claim, statements=statements)
 
+    @property
+    def behind(self) -> str:
+        """What stands behind "More", in a few words."""
+        parts = (
+            ("by suite", self.statements), ("tables", self.tables), ("how it was done", self.method),
+            ("what it does not show", self.limits), ("the exact question", self.samples),
+        )  # fmt: skip
+        return ", ".join(words for words, there in parts if there)
+
     def joined(self, other: Section) -> Section:
         """This section with the content of another one of its anchor behind its own; nothing stands twice.
 
@@ -114,22 +124,3 @@ class Section:
         both["statements"] = (*self.statements, *second, *other.statements)
         both["null"] = " ".join(dict.fromkeys(filter(None, (self.null, other.null))))
         return replace(self, claim=self.claim or other.claim, command=self.command or other.command, **both)
-
-
-@dataclass(frozen=True)
-class Page:
-    """The whole report."""
-
-    title: str
-    model: str
-    finished: bool
-    sections: tuple[Section, ...]
-    skipped: Grid | None
-    contracts: Grid | None
-    controls: Grid | None
-    controls_note: str
-    costs: Grid | None
-    costs_note: str
-    command: str
-    facts: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]

@@ -5,4 +5,14 @@ from backsight.results.path.figure import draw
 from backsight.results.path.verdict import PathwayOutcome, Verdict, verdict_of
 from backsight.results.path.words import CAPTION, describe
 
-__all__ = ["CAPTION", "HasPath", "PathFacts", "PathwayOutcome", "Verdict", "describe", "draw", "path_facts", "verdict_of"]
+__all__ = [
+    "CAPTION",
+    "HasPath",
+    "PathFacts",
+    "PathwayOutcome",
+    "Verdict",
+    "describe",
+    "draw",
+    "path_facts",
+    "verdict_of",
+]

@@ -71,7 +71,9 @@ def place_words(place: Place) -> str:
 def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
     pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
-    first = f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(headline(facts.verdict))} ({pathways})."
+    first = (
+        f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(headline(facts.verdict))} ({pathways})."
+    )
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."
 
