@@ -15,13 +15,13 @@ from backsight.results.pages.study import Study
 from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.results.probes import text
 from backsight.results.probes.figure import SITES, draw
-from backsight.results.probes.readable import READABLE, is_readable, missing
 
 MAPS = "probe_maps"
 Row = dict[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
 EMBEDDINGS: Place = ("image_embeds", 0)
+READABLE = 0.95  # of the object tokens given their position
 MEASURES = {
     "objects": "Objects",
     "selectivity": "Selectivity",
@@ -98,7 +98,7 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
     """From where on the position of a suite's things is readable, in the order of the computation, by arrangement."""
     counts = {arrangement: _count(group) for arrangement, group in groups.items()}
     alike = len(set(counts.values())) == 1
-    if all(missing(at) for group in groups.values() for at in group.values()):
+    if all(_missing(at) for group in groups.values() for at in group.values()):
         pictures = " and ".join(dict.fromkeys(counted(n, "test picture") for n in counts.values()))
         return f"{title}: omitted ({pictures}, fewer than {SMALLEST})"
     parts = []
@@ -113,10 +113,10 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 def readable(group: Group) -> str:
     """The first site and layer at which the position is readable, in words; "omitted"; or "nowhere" and its best."""
-    known = [(place, at) for place, at in group.items() if not missing(at)]
+    known = [(place, at) for place, at in group.items() if not _missing(at)]
     if not known:
         return "omitted"
-    able = [is_readable(at) for _, at in known]
+    able = [_able(at) for _, at in known]
     if not any(able):
         best, at = max(known, key=lambda one: float(one[1]["objects"]["share"]))
         share = at["objects"]["share"]
@@ -125,6 +125,14 @@ def readable(group: Group) -> str:
     first = able.index(True)
     where = place_words(known[first][0])
     return f"from {where} on" if all(able[first:]) else f"first at {where}, but not at all that follow"
+
+
+def _missing(at: Mapping[str, Row]) -> bool:
+    return any(at.get(name) is None or at[name]["omitted"] for name in ("objects", "selectivity"))
+
+
+def _able(at: Mapping[str, Row]) -> bool:
+    return bool(at["selectivity"]["low"] > 0 and at["objects"]["share"] >= READABLE)
 
 
 def place_words(place: Place) -> str:
@@ -140,7 +148,7 @@ def _count(group: Group) -> int:
 
 def _best(group: Group) -> Place | None:
     """The first of the places at which most object tokens are given theirs."""
-    known = {place: at["objects"]["share"] for place, at in group.items() if not missing(at)}
+    known = {place: at["objects"]["share"] for place, at in group.items() if not _missing(at)}
     return max(known, key=lambda place: known[place]) if known else None
 
 
