@@ -13,12 +13,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from backsight import open_study, plot
 from backsight.report import write_report
-from backsight.report.reading import read_study
 from backsight.results.drawing.style import to_svg
-from backsight.results.path import draw, path_facts
 
 IMAGES = Path(__file__).parent / "images"
 FIGURES = ("interchange", "image_interchange")  # of the study, as the report has them
@@ -26,44 +25,26 @@ SCREEN = (1200, 800)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-class Mark(NamedTuple):
-    """A number of `reading.md`, and what it stands at: the first element of `css` whose text begins so."""
-
-    number: int
-    css: str
-    text: str = ""
-
-
-HEADS = "main h2, main h3, main h4, main dt, main .card a, main strong"
-MARKS = (
-    Mark(1, "h1"),
-    Mark(2, HEADS, "Can it?"),
-    Mark(3, HEADS, "Where is it kept?"),
-    Mark(4, HEADS, "Why this answer?"),
-    Mark(5, HEADS, "Can it be repaired?"),
-    Mark(6, "figure svg, main svg.path"),
-    Mark(7, HEADS, "Left out"),
-    Mark(8, HEADS, "Next"),
-)
-# A circle at the left end of each element; what is not on the page is given back.
-OVERLAY = """(marks) => marks.filter(([number, css, text]) => {
-  const one = [...document.querySelectorAll(css)].find(
-    e => e.textContent.trim().startsWith(text) && e.getBoundingClientRect().height > 0);
-  if (!one) return true;
-  const box = one.getBoundingClientRect(), dot = document.createElement('div');
-  dot.textContent = number;
-  dot.style.cssText = `position:absolute;left:${Math.max(2, box.left + scrollX - 26)}px;top:${box.top + scrollY - 2}px;
-    width:22px;height:22px;border-radius:50%;background:#d55e00;color:#fff;font:700 14px/22px sans-serif;
+# What each number of `reading.md` stands at.
+MARKS = ("h1", "#card-can", "#card-where", "#card-why", "#card-repair", "#path", "#left-out", "#next")
+# A circle at the upper left corner of each element; the places that the page does not have are given back.
+OVERLAY = """(places) => places.filter((place, index) => {
+  const element = document.querySelector(place);
+  if (!element) return true;
+  const box = element.getBoundingClientRect(), dot = document.createElement('div');
+  dot.textContent = index + 1;
+  dot.style.cssText = `position:absolute;left:${box.left + scrollX - 13}px;top:${Math.max(2, box.top + scrollY - 11)}px;
+    width:22px;height:22px;border-radius:50%;background:#b03a00;color:#fff;font:700 14px/22px sans-serif;
     text-align:center;z-index:99;box-shadow:0 0 0 2px #fff`;
   document.body.append(dot);
   return false;
-}).map(([number]) => number)"""
+})"""
 
 
 def main(study: Path, images: Path = IMAGES) -> int:
     """Write all pictures of a study into a folder; 0, or 1 where one could not be made, which is said."""
     images.mkdir(parents=True, exist_ok=True)
-    (images / "path.svg").write_text(to_svg(draw(path_facts(read_study(study))), "path"), encoding="utf-8")
+    (images / "path.svg").write_text(to_svg(plot(open_study(study)), "path"), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / study.name
         shutil.copytree(study, copy, ignore=shutil.ignore_patterns("jobs"))
@@ -76,7 +57,7 @@ def main(study: Path, images: Path = IMAGES) -> int:
     return 1 if lacking else 0
 
 
-def first_screen(page: Path, target: Path, marks: Sequence[Mark] = MARKS) -> str | None:
+def first_screen(page: Path, target: Path, places: Sequence[str] = MARKS) -> str | None:
     """Write a marked screenshot of a page's first screen; what is lacking, where it cannot be made."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -84,9 +65,8 @@ def first_screen(page: Path, target: Path, marks: Sequence[Mark] = MARKS) -> str
     try:
         with _opened(browser) as sheet:
             sheet.goto(page.resolve().as_uri())
-            missing = sheet.evaluate(OVERLAY, [list(mark) for mark in marks])
-            if missing:
-                return f"the page has nothing for the marks {', '.join(map(str, missing))}"
+            if missing := sheet.evaluate(OVERLAY, list(places)):
+                return f"the page has no {', '.join(missing)}"
             sheet.screenshot(path=str(target))
     except ImportError:
         return "playwright is not installed"
