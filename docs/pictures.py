@@ -26,14 +26,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 # What each number of `reading.md` stands at.
-MARKS = ("h1", "#card-can", "#card-where", "#card-why", "#card-repair", "#path", "#left-out", "#next")
-# A circle at the upper left corner of each element; the places that the page does not have are given back.
+MARKS = ("h1", "#card-can", "#card-where", "#card-why", "#card-repair", "#path", "#next", "#left-out")
+# A circle at the corner of each card, left of all else; the places that the page does not have are given back.
 OVERLAY = """(places) => places.filter((place, index) => {
   const element = document.querySelector(place);
   if (!element) return true;
   const box = element.getBoundingClientRect(), dot = document.createElement('div');
+  const [left, top] = element.matches('.card') ? [13, 11] : [26, 0];
   dot.textContent = index + 1;
-  dot.style.cssText = `position:absolute;left:${box.left + scrollX - 13}px;top:${Math.max(2, box.top + scrollY - 11)}px;
+  dot.style.cssText = `position:absolute;left:${box.left + scrollX - left}px;top:${box.top + scrollY - top}px;
     width:22px;height:22px;border-radius:50%;background:#b03a00;color:#fff;font:700 14px/22px sans-serif;
     text-align:center;z-index:99;box-shadow:0 0 0 2px #fff`;
   document.body.append(dot);

@@ -58,7 +58,11 @@ def blocks(page: Path) -> Iterator[Block]:
 def prose(page: Path) -> str:
     """A page without its blocks, tables, comments and headings."""
     lines = re.sub(r"^```.*?^```$", "", text(page), flags=re.MULTILINE | re.DOTALL).splitlines()
-    kept = [re.sub(r"^\s*(?:[-*>]|\d+\.)\s+", "", one) for one in lines if not re.match(r"\s*(?:\||#|<!--|:::|!\[)| {4}", one)]
+    kept = [
+        re.sub(r"^\s*(?:[-*>]|\d+\.)\s+", "", one)
+        for one in lines
+        if not re.match(r"\s*(?:\||#|<!--|:::|!\[)| {4}", one)
+    ]
     return "\n".join(kept)
 
 

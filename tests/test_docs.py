@@ -81,7 +81,9 @@ def test_no_sentence_stands_twice() -> None:
 
 def test_what_a_sentence_is(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# Head\nShort one. A sentence that has more than forty\ncharacters. | no\n\n| a table of forty or more |\n")
+    page.write_text(
+        "# Head\nShort one. A sentence that has more than forty\ncharacters. | no\n\n| a table of forty or more |\n"
+    )
     assert pages.sentences(page) == ["A sentence that has more than forty characters. | no"]
 
 
