@@ -105,12 +105,12 @@ def _without(words: list[str], *options: str) -> list[str]:
 
 def parsed(words: list[str]) -> None:
     """A command of `backsight` through its real parser; a UsageError where an option or an argument is wrong."""
-    command, count = found(words)
+    command, count = resolved(words)
     assert command is not None and not hasattr(command, "commands"), shlex.join(words)
     command.make_context(words[count - 1], words[count:])
 
 
-def found(words: list[str]) -> tuple[Any, int]:
+def resolved(words: list[str]) -> tuple[Any, int]:
     """The command that words name, and how many of them its name takes; None where there is none."""
     command: Any = ROOT_COMMAND
     for count, word in enumerate(words[1:], 1):
@@ -172,7 +172,7 @@ def test_commands_fit_the_parser_as_they_stand(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
 def test_commands_in_a_sentence_name_what_there_is(page: Path) -> None:
     for words in named(pages.text(page)):
-        known, _ = found(words)
+        known, _ = resolved(words)
         assert known is not None, words
         options = {"--help", *(name for parameter in known.params for name in parameter.opts)}
         assert {word for word in words if word.startswith("--")} - options == set(), words
@@ -192,7 +192,7 @@ def test_a_wrong_option_and_an_unknown_command_are_seen() -> None:
     for line in ("backsight stdy x", "backsight repair", "make everything", "python docs/none.py", "curl x"):
         with pytest.raises(AssertionError):
             check(shlex.split(line))
-    assert found(named("say `backsight repair\nlose --x`")[0])[0] is None
+    assert resolved(named("say `backsight repair\nlose --x`")[0])[0] is None
 
 
 def test_suites_are_cut_short() -> None:

@@ -70,9 +70,9 @@ def test_the_pictures_are_made_of_a_study(
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")}
     pictures = script("pictures")
     code = pictures.main(tmp_path / "study", tmp_path / "images")
-    made = {path.name for path in (tmp_path / "images").iterdir()}
-    assert {"path.svg", "interchange.svg", "image_interchange.svg"} <= made
-    assert code == (0 if "first-screen.png" in made else 1)
+    names = {path.name for path in (tmp_path / "images").iterdir()}
+    assert {"path.svg", "interchange.svg", "image_interchange.svg"} <= names
+    assert code == (0 if "first-screen.png" in names else 1)
     if code == 0:
         with Image.open(tmp_path / "images" / "first-screen.png") as picture:
             assert picture.size == pictures.SCREEN
