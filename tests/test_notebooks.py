@@ -76,7 +76,7 @@ def html(notebook: Any) -> str:
 def test_a_first_look(tmp_path: Path) -> None:
     ran = run(NOTEBOOKS[0], tmp_path)
     said = html(ran)
-    assert "Position comes from the language model&#x27;s position encoding." in said
+    assert "position comes from the language model&#x27;s position encoding" in said
     assert "A study of <strong>builtin:relay</strong>" in said and "<svg" in said
     assert sum("image/svg+xml" in kinds for kinds in shown(ran)) == 2  # two figures that are the last line of a cell
     assert (tmp_path / "path.svg").exists() and (tmp_path / "runs" / "relay" / "study.json").exists()

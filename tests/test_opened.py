@@ -19,6 +19,7 @@ from backsight.measurements import Behaviour, Interchange
 from backsight.models.findings import Finding
 from backsight.models.vlm import VLM
 from backsight.report.opened import OpenedStudy, open_study
+from backsight.report.page import build_sections
 from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
 from backsight.studies import Options, Study
 from backsight.tables import Schema, Table
@@ -52,7 +53,7 @@ def opened(tmp_path: Path) -> OpenedStudy:
 
 def test_what_a_study_holds(opened: OpenedStudy) -> None:
     assert opened.model["name"] == "builtin:plain" and opened.finished
-    assert str(opened.verdict) == "Position comes from the language model's position encoding."
+    assert opened.verdict.headline == "Position comes from the language model's position encoding"
     assert opened.verdict.title == "Squares of colour"
     assert list(opened.tables) == ["interchange_summary", "order_layers"] and len(opened.tables) == 2
     frame = opened.tables["order_layers"]
@@ -80,6 +81,13 @@ def test_figures_by_name(opened: OpenedStudy) -> None:
 TABLES, FIGURES = "choose from: interchange_summary, order_layers", "choose from: path, interchange"
 
 
+def test_claims_are_those_of_the_report_and_draw_nothing(opened: OpenedStudy) -> None:
+    claims = opened.claims
+    assert list(claims) == [one.title for one in build_sections(opened.study) if one.claim]
+    assert "at layer 3" in claims["Interchange at the last token"]
+    assert not (opened.folder / "figures").exists()
+
+
 @pytest.mark.parametrize(
     ("ask", "what", "got", "do"),
     [
@@ -102,12 +110,12 @@ def test_no_torch_is_loaded(opened: OpenedStudy) -> None:
         "import sys, backsight as bs",
         "s = bs.open_study(sys.argv[1])",
         "s.tables['order_layers'], s.figure('interchange'), bs.plot(s), s._repr_html_()",
-        "print(s.verdict)",
+        "print(s.verdict.source)",
         "print(sorted({'torch', 'transformers'} & sys.modules.keys()))",
     )
     code = "\n".join(lines)
     done = subprocess.run([sys.executable, "-c", code, opened.folder], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["Position comes from the language model's position encoding.", "[]"]
+    assert done.stdout.split("\n")[:2] == ["language", "[]"]
 
 
 # --- wrong input ---

@@ -26,6 +26,7 @@ from backsight.results.path import PathFacts, Verdict, describe, draw, path_fact
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Kind, Lane, Place
 from backsight.results.path.words import LABELS, where
 from backsight.results.pathways.reading import Judged, Share
+from backsight.results.pathways.sentences import of_suite
 from backsight.results.probes.tables import PROBES_SUMMARY
 from backsight.tables import Schema, Table
 
@@ -361,7 +362,9 @@ def test_plot_takes_facts_and_whatever_has_a_path() -> None:
 )  # fmt: skip
 def test_a_verdict_is_read_from_the_record(vision: str, language: str, source: str, words: str) -> None:
     one = path_facts(study({"squares": judged("squares", vision, language)})).verdict
-    assert (one.source, str(one)) == (source, words)
+    assert (one.source, f"{one.headline}.") == (source, words)
+    assert one.judged is not None and str(one) == of_suite(one.judged, "Squares")
+    assert "Squares" in str(one) and "(96 questions)" in str(one)
     assert (one.suite, one.title, one.questions, one.budget) == ("squares", "Squares", 96, 480)
     assert one.accuracy == Share(0.98, 0.9, 1.0)
     assert one.vision.share == Share(*SHARES[vision]) and one.language.control is None

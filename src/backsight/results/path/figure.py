@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TINT = "#fafafa"  # behind the bars of a stage
 ENDS = (-0.25, 1.25)  # of a pathway's scale, on which 0 is chance and 1 is nothing lost; what lies beyond is cut off
 SMALL = 8.0  # points, of all words but the title
 COLORS = {"readable": style.BLUE, "flips": style.BLUE, "ordinal": style.ORANGE}  # image tokens, the last token
@@ -158,7 +157,7 @@ def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -
     _label(axis, place, y, LABELS[lane.kind], told, agreement(lane.same, lane.suites))
     stages = {_stage(bar.place, place) for bar in lane.bars}
     for span in stages or {place.language}:
-        _box(axis, span.left, row, span.width, place.track, TINT)
+        _box(axis, span.left, row, span.width, place.track, style.QUIET)
         axis.plot([span.left, span.right], [row, row], color=style.FAINT, linewidth=1, zorder=0.5)
         if lane.null is not None:
             y = row + lane.null * place.track

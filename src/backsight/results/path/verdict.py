@@ -14,6 +14,7 @@ from backsight.results.pages.study import Study
 from backsight.results.pathways import reading
 from backsight.results.pathways.card import sentence
 from backsight.results.pathways.reading import Judged, Share, leading
+from backsight.results.pathways.sentences import of_suite
 
 PATHWAYS = {"vision": "the vision encoder's pathway", "language": "the language model's pathway"}
 UNMEASURED = "not measured"
@@ -103,7 +104,7 @@ class Verdict:
         return sentence(self.judged).removesuffix(".")
 
     def __str__(self) -> str:
-        return f"{self.headline}."
+        return f"{self.headline}." if self.judged is None else of_suite(self.judged, self.title)
 
     def _repr_html_(self) -> str:
         if not self.measured:
