@@ -142,7 +142,7 @@ class OpenedStudy:
         return f"OpenedStudy({text(self.model.get('name')) or 'a model'}, {tables}{source}{state}, {self.folder})"
 
     def _repr_html_(self) -> str:
-        svg = to_svg(draw(self.path), f"path.{abs(hash(self.folder))}")
+        svg = to_svg(draw(self.path), "opened")
         picture = svg[svg.index("<svg") :].replace(
             "<svg", f'<svg role="img" aria-label="{escape(describe(self.path))}"', 1
         )
