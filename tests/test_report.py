@@ -20,7 +20,6 @@ from backsight.maths.interchange import ANSWER
 from backsight.report import write_report
 from backsight.results.behaviour import BEHAVIOUR_SUMMARY
 from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
-from backsight.results.pages.layers import order_sentence
 from backsight.results.pages.wording import model_line
 from backsight.tables import Table
 
@@ -165,8 +164,9 @@ def test_the_opening_says_the_three_things(study: Path) -> None:
     model = "Qwen2-VL, 1.46 million parameters, 6 layers, 12 × 12 image tokens of 28 × 28 pixels, float32 on cpu"
     assert f"builtin:plain {model}" in said
     assert "Squares: 98.8 % [97.5, 99.6] correct (gray picture 16.7 %, chance 16.7 %; 480 questions)." in said
-    shares = "it is the answer in up to 90.0 % of them, at layer 3"
-    assert f"Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in said
+    carries = "he last token carries the position asked for, not yet the answer,"
+    assert f"T{carries} in Squares at layers 3-4 of 0-6, in 90 % [85, 95] of 48 pairs (2 dropped) at layer 3." in said
+    assert f"Squares: t{carries} at layers 3-4 of 0-6, in 90 %" in said
 
 
 def test_tables_have_three_decimals_intervals_and_counts(study: Path) -> None:
@@ -281,16 +281,18 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
     said = words(page_of(folder))
     assert "Omitted, with fewer than 10 questions: Squares (6)." in said
     assert "omitted (n=6)" in said
-    assert "Squares: omitted (4 pairs, 2 dropped)" in said
+    assert "Not shown: fewer than 10 pairs are answered correctly by both runs in Squares." in said
+    assert "Omitted under 10 pairs: Squares (4 pairs, 2 dropped)." in said
     assert "omitted: 4 pairs" in said  # in the figure
 
 
 def test_no_such_layer(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=()))
     said = words(page_of(folder))
-    assert "Squares: no such layer (48 pairs, 2 dropped; it is the answer in at most 5.0 % of them, at layer 0)" in said
-    control = "Positive control: builtin:staged has the position at the last token at layer 3 in"
-    assert said.count(control) == 2  # beside it, below the table
+    none = "o layer is shown at which the last token carries the position asked for, not yet the answer,"
+    most = ": the object at that position is the answer in at most 5 % [0, 10] of 48 pairs (2 dropped) at layer 0."
+    assert f"N{none} in Squares{most}" in said and f"Squares: n{none[:20]}" in said
+    assert said.count("Positive control: builtin:staged has the position at the last token at layer 3 in") == 1
     assert "none (n=48)" in said
 
 
@@ -334,10 +336,6 @@ def test_a_table_that_cannot_be_read_is_named(study: Path) -> None:
         write_report(study)
 
 
-def test_sentences_about_order() -> None:
-    row: Row = {"layers": "4", "found": True, "pairs": 1, "dropped": 0, "omitted": False}
-    assert order_sentence("Shapes", row, 6) == "Shapes: layer 4 of 0-6 (1 pair)"
-    assert order_sentence("Shapes", row | {"layers": "2, 4-5"}, None) == "Shapes: layers 2, 4-5 (1 pair)"
 
 
 def test_a_model_of_many_parameters() -> None:

@@ -42,7 +42,7 @@ def own_questions(study: Study) -> Section | None:
         if len(shown) > SHOWN:
             notes.append(f"{title}: the first {SHOWN} of {len(shown)} questions are shown.")
         for number, row in enumerate(shown[:SHOWN], start=1):
-            uri = study.picture(pictures.get(row["image_id"]))
+            uri = study.picture(pictures.get(row["image_id"])).uri
             samples.append(_sample(name, f"{title}, question {number}", row, grays.get(row["example_id"]), uri))
     if not samples:
         return None

@@ -54,10 +54,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample picture as a data URI (empty where the file is missing) with its caption."""
+    """A sample picture as a data URI (empty where the file is missing) with its caption, and its size in pixels."""
 
     uri: str
     caption: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
