@@ -97,7 +97,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for (suite, ground), group in suites.items():
         title = with_ground(style.suite_title(suite, titles), (suite, ground), suites)
         below = f"{style.counted(sum(row['questions'] for row in group), 'question')}"
-        shown.append(panels.Panel(title, below, partial(_panel, group=group), height=0.95 + 0.36 * len(group)))
+        height = 0.95 + 0.36 * len(group)
+        shown.append(panels.Panel(title, below, partial(_panel, group=group), height=height, suite=suite))
     entries: list[panels.Entry] = [
         (panels.line(color=COLORS[word], marker="o", markersize=4.6, linewidth=1.3), f"{word}: {MEANS[word]}")
         for word in COLORS

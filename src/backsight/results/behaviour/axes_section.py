@@ -22,7 +22,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.trimmed import trimmed
-from backsight.results.pages.wording import listed, unbroken, with_interval
+from backsight.results.pages.wording import in_list, listed, unbroken, with_interval
 
 Row = Mapping[str, Any]
 Titled = tuple[str, Row]  # a suite's title and one of its verdicts
@@ -65,7 +65,7 @@ def _named(group: Sequence[Titled]) -> str:
     """Axes with their suites where they are few, else how many."""
     if len(group) > NAMED:
         return _counted(len(group))
-    return listed(f"{DIRECTIONS[row['axis']]} in {title}" for title, row in group)
+    return listed(f"{DIRECTIONS[row['axis']]} in {in_list(title)}" for title, row in group)
 
 
 def null(rows: Sequence[Row]) -> str:
@@ -132,7 +132,7 @@ def _axes(group: Sequence[Titled], named: Sequence[Titled]) -> str:
         titles, every = ([title for title, row in of if row["axis"] == axis] for of in (group, named))
         asked = "" if len(titles) == len({title for title, _ in named}) else " that ask it"
         whole = f"all {len(titles)} suites{asked}" if len(titles) == len(every) > NAMED else ""
-        parts += [f"{words} in {whole or listed(titles)}"] if titles else []
+        parts += [f"{words} in {whole or listed(map(in_list, titles))}"] if titles else []
     return "; ".join(parts)
 
 
