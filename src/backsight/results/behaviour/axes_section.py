@@ -104,9 +104,9 @@ def _by(row: Row) -> str:
 
 
 def _short(row: Row) -> float:
-    """How far an axis is from being answered correctly, and by the picture."""
-    if row["verdict"] == "prior":
-        return 1.0
+    """How far an axis is from being answered by the picture: 0 where it is, 1 where the picture does not help."""
+    if row["verdict"] != "cannot tell":
+        return 0.0 if row["verdict"] == "grounded" else 1.0
     return UNKNOWN if row["score"] is None else min(1.0, 1.0 - max(0.0, row["score"]))
 
 

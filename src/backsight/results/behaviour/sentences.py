@@ -74,7 +74,8 @@ def perfect_sentence(suites: Sequence[Accuracy]) -> str:
     """Suites that are answered without an error, in one sentence; a record a suite and prompt."""
     titles = dict.fromkeys(one.title for one in suites)
     low = percent(min(one.low or 0.0 for one in suites))
-    return f"Every answer correct: {listed(map(in_list, titles))} (intervals down to {low}; {_beside(suites, spans=True)})."
+    beside = f"intervals down to {low}; {_beside(suites, spans=True)}"
+    return f"Every answer correct: {listed(map(in_list, titles))} ({beside})."
 
 
 def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
