@@ -115,7 +115,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         (panels.line(**panels.CHANCE), "an answer that does not go by the direction"),
     ]
     with style.style():
-        return panels.draw(shown, entries, columns, across=3)
+        return panels.draw(shown, entries, columns)
 
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
