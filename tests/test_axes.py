@@ -230,13 +230,15 @@ def test_the_claim_names_what_does_not_go_by_the_picture_first() -> None:
         ("Rows", row("cannot tell", "vertical")),
     ]
     assert claim(mixed) == (
-        "Answered by the picture but the wrong way round: left and right in Rows; without the picture: above and below "
-        "in Pairs; by the picture: 1 of 4 axes of 2 suites; not told: 1."
+        "Answered by the picture but the wrong way round: left and right in Rows; answered without the picture: above "
+        "and below in Pairs; cannot be told: above and below in Rows; answered by the picture: 1 of 4 axes of 2 suites."
     )
     assert claim([(f"S{n}", row("prior")) for n in range(4)]) == (
-        "Answered without the picture: 4 axes; by the picture: 0 of 4 axes of 4 suites."
+        "Answered without the picture: 4 axes; answered by the picture: 0 of 4 axes of 4 suites."
     )
-    assert claim([("Pairs", row("cannot tell"))]) == "Answered by the picture: 0 of 1 axis of 1 suite; not told: 1."
+    assert claim([("Pairs", row("cannot tell"))]) == (
+        "Cannot be told: left and right in Pairs; answered by the picture: 0 of 1 axis of 1 suite."
+    )
 
 
 def test_the_figure_shows_each_verdict_at_its_axis() -> None:

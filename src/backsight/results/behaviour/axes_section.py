@@ -51,10 +51,11 @@ def claim(named: Sequence[Titled]) -> str:
     grounded = len(named) - sum(len(group) for group in of.values())
     if grounded == len(named):
         return f"Answers about {'all ' if grounded > 1 else ''}{_counted(grounded)} of {suites} go by the picture."
-    parts = [f"{WORDS[word]}: {_named(of[word])}" for word in WORDS if of[word]]
-    parts.append(f"by the picture: {grounded} of {_counted(len(named))} of {suites}")
-    parts += [f"not told: {len(of['cannot tell'])}"] if of["cannot tell"] else []
-    return f"Answered {'; '.join(parts)}."
+    parts = [f"answered {WORDS[word]}: {_named(of[word])}" for word in WORDS if of[word]]
+    parts += [f"cannot be told: {_named(of['cannot tell'])}"] if of["cannot tell"] else []
+    parts.append(f"answered by the picture: {grounded} of {_counted(len(named))} of {suites}")
+    sentence = "; ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _counted(axes: int) -> str:
