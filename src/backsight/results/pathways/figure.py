@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 CONDITION_WORDS = {
     "plain": "as it is",
-    "removed": "order removed:\nlanguage model left",
-    "cells": "single cells:\nlanguage model left",
-    "shuffled": "shuffled:\nvision encoder left",
+    "removed": "order removed\n(language model intact)",
+    "cells": "single cells\n(language model intact)",
+    "shuffled": "shuffled\n(vision encoder intact)",
 }
 ORDER: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 5}
 CONTROL: dict[str, Any] = ORDER | {"color": style.SOFT, "markerfacecolor": "white", "markeredgewidth": 1.1}
