@@ -176,7 +176,7 @@ def test_one_pathway_is_shown_where_the_other_cannot_be() -> None:
     )
     assert line.note == "160 of at most 480 questions were asked." and line.short == pytest.approx(0.7)
     assert plain(sentences.null([half()], TITLES)) == (
-        "Chance is 0 %; the presence question, which needs no spatial information, keeps as little as 2 % [-15, 20] of "
+        "Chance leaves 0 %; the presence question, which needs no spatial information, keeps as little as 2 % [-15, 20] of "
         "its accuracy above chance in Squares with the vision encoder's order removed, so that edit loses more than "
         "position there."
     )
@@ -244,7 +244,7 @@ def test_the_null_is_the_presence_question() -> None:
 
     control = {"shuffled": share(1.0, 0.96, 1.04), "removed": share(0.9, 0.7, 1.1), "cells": share(0.3, 0.2, 0.4)}
     held = (
-        "Chance is 0 %; the presence question, which needs no spatial information, keeps at least 90 % [70, 110] of "
+        "Chance leaves 0 %; the presence question, which needs no spatial information, keeps at least 90 % [70, 110] of "
         "its accuracy above chance under either edit"
     )
     assert null(judged(control=control)) == f"{held}."
