@@ -48,7 +48,7 @@ def draw(
         for part, panel in (("position", _signal), ("norms", _norms)):
             if part in parts:
                 words = f"{title}: {part}" if len(parts) > 1 else title
-                shown.append(panels.Panel(words, below, partial(panel, group=group), empty))
+                shown.append(panels.Panel(words, below, partial(panel, group=group), empty, suite=suite))
     with style.style():
         entries = [entry for part in PARTS if part in parts for entry in _entries(part, rows)]
         return panels.draw(shown, entries, columns)

@@ -53,7 +53,9 @@ def draw(
     chosen = [row for row in rows if row["direction"] == direction]
     for (suite,), group in panels.grouped(chosen, table.schema.name, "suite").items():
         title = style.suite_title(suite, titles) + (f", {direction}" if direction != "all" else "")
-        shown_panels.append(panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT))
+        shown_panels.append(
+            panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT, suite=suite)
+        )
     with style.style():
         return panels.draw(shown_panels, _entries(any(row["asked"] == "control" for row in rows)), columns)
 

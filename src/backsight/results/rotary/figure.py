@@ -52,14 +52,14 @@ def draw(
             counts = listed(sorted({r["questions"] for r in mirror})) if mirror else "no"
             empty = "" if any(not r["omitted"] for r in mirror) else "omitted: too few correct answers to mirror"
             below = f"{counts} correct answers"
-            shown.append(panels.Panel(title, below, partial(_answers, group=mirror), empty, height=2.6))
+            shown.append(panels.Panel(title, below, partial(_answers, group=mirror), empty, 2.6, suite))
         if "attention" in parts:
             step = first_step(rows)
             turn = [r for r in rows if (r["edit"], r["quantity"], r["steps"]) == ("turn", "map_moved", step)]
             below = f"{style.counted(turn[0]['questions'], 'question')}, keys turned by {cells(step)}" if turn else ""
             empty = "" if any(not r["omitted"] for r in turn) else "omitted: too few questions"
             title = f"{title}: attention" if "answers" in parts else title
-            shown.append(panels.Panel(title, below, partial(_attention, group=turn), empty, height=2.6))
+            shown.append(panels.Panel(title, below, partial(_attention, group=turn), empty, 2.6, suite))
     with style.style():
         entries = [entry for part in PARTS if part in parts for entry in _entries(part)]
         return panels.draw(shown, entries, columns or 2)
