@@ -123,7 +123,7 @@ def test_accuracy_between_two_is_drawn_where_it_is() -> None:
     control = {(1.0, place + 0.15) for place in range(4)}
     assert dots(axis) == {(x, round(y, 2), "filled") for x, y in order} | {(x, y, "hollow") for x, y in control}
     first = [tick.get_text().split("\n")[0] for tick in axis.get_yticklabels()]
-    assert first == ["as it is", "order removed:", "single cells:", "shuffled:"]
+    assert first == ["as it is", "order removed", "single cells", "shuffled"]
     assert axis.get_xlabel() == "accuracy between two"
     assert any(line.get_linestyle() == "--" and set(np.asarray(line.get_xdata())) == {0.5} for line in axis.lines)
 

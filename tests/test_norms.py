@@ -151,6 +151,8 @@ def test_the_summary_and_the_figure(table: Table) -> None:
         assert row["rest"] <= 1 and row["rest_low"] <= row["rest"] <= row["rest_high"]
         assert row["rest_above"] == pytest.approx(row["rest"] - row["rest_null"], abs=1e-9)
     assert len(draw(embedding_norms_summary(table)).axes) == 2
+    (axis,) = draw(embedding_norms_summary(table), parts=("norms",)).axes
+    assert axis.get_ylabel() == "norm"
     few = embedding_norms_summary(replace(table, frame=table.frame[table.frame["example_id"] == rows[0]["suite"]]))
     assert len(few) == 0
 

@@ -100,7 +100,7 @@ def claim(*rows: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("value", "low", "high", "words"),
     [
-        (*ALL, "as good as all of the accuracy above chance: 100 % [80, 120] in Squares."),
+        (*ALL, "most or all of the accuracy above chance: 100 % [80, 120] in Squares."),
         (*PART, "a part of the accuracy above chance: 40 % [20, 60] in Squares."),
         (*NOTHING, "no measurable part of the accuracy above chance: 0 % [-28, 22] in Squares."),
         (0.0, -0.05, 0.05, "hardly any of the accuracy above chance: 0 % [-5, 5] in Squares."),
@@ -117,7 +117,7 @@ def test_the_claim_has_the_largest_loss_first_and_what_has_no_index() -> None:
     none = {"reason": "not above chance", "suite": "pairs"} | dict.fromkeys(("corrected_low", "corrected_high"))
     rows = [index_row(*NOTHING), index_row(*ALL, suite="vsr", kind="other"), index_row(0, 0, 0, **none)]
     assert claim(*rows) == (
-        "With image tokens shuffled, the suites' own questions lose as good as all of the accuracy above chance: 100 % "
+        "With image tokens shuffled, the suites' own questions lose most or all of the accuracy above chance: 100 % "
         "[80, 120] in VSR; no measurable part of the accuracy above chance: 0 % [-28, 22] in Squares; not shown in "
         "Pairs (prompt A), where accuracy is not above chance."
     )
@@ -140,7 +140,7 @@ def test_the_null_is_what_questions_of_what_lose() -> None:
         for rows in ([what], [what, more], [what | {"reason": "few questions"}])
     )
     assert one == "Questions of what is there need no position: they lose 0 % [-28, 22]."
-    assert both == "Questions of what is there need no position: they lose at most 10 % [-10, 30] (Shapes)."
+    assert both == "Questions of what is there need no position: they lose at most 10 % [-10, 30] in Shapes."
     assert none.startswith("There is no control")
 
 
@@ -151,7 +151,7 @@ def test_statements_follow_the_numbers() -> None:
     line, none = sentences.statements(rows, TITLES)
     assert (line.suite, line.short) == ("squares", 0.0)
     assert line.text.replace("\u00a0", " ") == (
-        "Squares: with image tokens shuffled, questions of where lose as good as all of the accuracy above chance "
+        "Squares: with image tokens shuffled, questions of where lose most or all of the accuracy above chance "
         "(100 % [80, 120]), questions of what is there lose no measurable part (0 % [-28, 22]); with rotary positions "
         "moved along, questions of where lose a part (40 % [20, 60])."
     )

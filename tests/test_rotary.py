@@ -362,6 +362,8 @@ def test_the_figure_and_the_section_say_what_is_omitted(tmp_path: Path) -> None:
     drawn = to_svg(plot(table))
     assert drawn == to_svg(plot(rotary_summary(table)))
     assert "omitted (n=4)" in drawn and "not asked" in drawn and "keys turned by one cell" in drawn
+    (axis,) = plot(rotary_summary(table), parts=("attention",)).axes
+    assert axis.get_ylabel() == "attention moved, 0 to 1"
     with pytest.raises(DataError, match="no rows"):
         plot(rotary_summary(Table.of(ROTARY, [])))
     write_study(tmp_path, study_record("squares"))
@@ -372,7 +374,7 @@ def test_the_figure_and_the_section_say_what_is_omitted(tmp_path: Path) -> None:
     assert "fewer than 100 % with keys turned to no position" in plain(shown)
     section = rotary(read_study(tmp_path))
     assert section is not None and all(len(one.suites) == len(one.rows) for one in section.tables)
-    assert (tmp_path / "figures" / "rotary.svg").is_file()
+    assert all((tmp_path / "figures" / f"{name}.svg").is_file() for name in ("rotary", "rotary_attention"))
 
 
 def test_what_two_studies_are_compared_by() -> None:

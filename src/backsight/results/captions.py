@@ -104,7 +104,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         below = style.counted(group[0]["pictures"], "picture")
         empty = f"omitted: {group[0]['reason']}" if all(row["reason"] for row in group) else ""
         title = style.suite_title(suite, titles)
-        shown.append(panels.Panel(title, below, partial(_panel, group=group), empty, height=1.7))
+        shown.append(panels.Panel(title, below, partial(_panel, group=group), empty, height=1.7, suite=suite))
     with style.style():
         entries: list[panels.Entry] = [
             (panels.look(style.BLUE, "o"), "before and after the shuffle, with 95 % interval"),

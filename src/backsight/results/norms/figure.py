@@ -21,29 +21,47 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 NORMS = {"image": (style.BLUE, "o", "image tokens"), "text": (style.SOFT, "s", "text tokens")}
 SIGNALS = {
-    "objects": (style.ORANGE, "^", "position's share, object tokens"),
+    "objects": (style.ORANGE, "^", "position's share, object tokens, with 95 % interval"),
     "rest": (style.GREEN, "D", "position's share, other image tokens"),
 }
+PARTS = ("position", "norms")
 NULL: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.9, "linestyle": (0, (1, 2))}
 
 
-def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
-    """Norms and position's share by layer, two panels a suite.
+def draw(
+    table: Table,
+    *,
+    columns: int | None = None,
+    titles: Mapping[str, str] | None = None,
+    parts: Sequence[str] = PARTS,
+) -> Figure:
+    """Position's share and norms by layer, a panel each of a suite.
 
-    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print. `parts` says
+    which of both are drawn.
     """
     rows, shown = table.rows(), []
     for (suite,), group in panels.grouped(rows, table.schema.name, "suite").items():
         group.sort(key=place)
         empty = omitted(group[0]["pictures"], "picture") if all(row["omitted"] for row in group) else ""
         title, below = style.suite_title(suite, titles), style.counted(group[0]["pictures"], "picture")
-        shown.append(panels.Panel(f"{title}: norms", below, partial(_norms, group=group), empty))
-        shown.append(panels.Panel(f"{title}: position", below, partial(_signal, group=group), empty))
+        for part, panel in (("position", _signal), ("norms", _norms)):
+            if part in parts:
+                words = f"{title}: {part}" if len(parts) > 1 else title
+                shown.append(panels.Panel(words, below, partial(panel, group=group), empty, suite=suite))
     with style.style():
-        looks = [*NORMS.values(), *(look for name, look in SIGNALS.items() if any(r[name] is not None for r in rows))]
-        entries: list[panels.Entry] = [(panels.look(color, marker), words) for color, marker, words in looks]
-        entries.append((panels.line(**NULL), "positions shifted around each picture"))
+        entries = [entry for part in PARTS if part in parts for entry in _entries(part, rows)]
         return panels.draw(shown, entries, columns)
+
+
+def _entries(part: str, rows: Sequence[Row]) -> list[panels.Entry]:
+    if part == "norms":
+        return [
+            (panels.look(color, marker), f"{words}, with their middle 90 %") for color, marker, words in NORMS.values()
+        ]
+    looks = [look for name, look in SIGNALS.items() if any(row[name] is not None for row in rows)]
+    shares: list[panels.Entry] = [(panels.look(color, marker), words) for color, marker, words in looks]
+    return [*shares, (panels.line(**NULL), "positions shifted around each picture (dotted)")]
 
 
 def place(row: Mapping[str, Any]) -> tuple[bool, int]:

@@ -33,7 +33,10 @@ def embedding_norms(study: Study) -> Section | None:
         title="Embedding norms and positional signal",
         claim=words_of.claim(entering, titles),
         null=words_of.null(entering),
-        figures=(common.figure(study, "embedding_norms", draw, table, words_of.CAPTION),),
+        figures=(
+            common.figure(study, "embedding_norms", draw, table, words_of.CAPTION, parts=("position",)),
+            common.figure(study, "embedding_norms_lengths", draw, table, words_of.NORM_CAPTION, parts=("norms",)),
+        ),
         statements=statements(entering, rows, study.rows("permutation_summary"), titles),
         tables=(_shares(study, ordered), _norms(study, ordered)),
         method=words_of.METHOD,

@@ -11,10 +11,10 @@ from backsight.results.pages.wording import listed, omitted, whole_percent
 from backsight.results.permutation.text import helps, rescaled
 
 CAPTION = (
-    "Left: mean norms of image and text tokens by layer, with the middle 90 % of the tokens. Right: the share of the "
-    "variance of image tokens that row and column explain beyond what the tokens show, with 95 % intervals; dotted, "
-    "the same of shifted positions. Layer 0 is the language model's input."
+    "The share of the variance of image tokens that row and column explain beyond what the tokens show, with 95 % "
+    "intervals; dotted, the same of shifted positions. Layer 0 is the language model's input."
 )
+NORM_CAPTION = "Mean norms of image and text tokens by layer, on a logarithmic scale. Layer 0 is the input."
 METHOD = (
     "Norms are those of the residual stream before each block of the language model, and of the output of each block "
     "of the vision encoder (the mean of a token's patches). Text tokens are all tokens of the prompt that are neither "

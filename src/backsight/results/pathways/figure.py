@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 CONDITION_WORDS = {
     "plain": "as it is",
-    "removed": "order removed:\nlanguage model left",
-    "cells": "single cells:\nlanguage model left",
-    "shuffled": "shuffled:\nvision encoder left",
+    "removed": "order removed\n(language model intact)",
+    "cells": "single cells\n(language model intact)",
+    "shuffled": "shuffled\n(vision encoder intact)",
 }
 ORDER: dict[str, Any] = {"color": style.BLUE, "marker": "o", "markersize": 5}
 CONTROL: dict[str, Any] = ORDER | {"color": style.SOFT, "markerfacecolor": "white", "markeredgewidth": 1.1}
@@ -53,7 +53,9 @@ def draw(
     chosen = [row for row in rows if row["direction"] == direction]
     for (suite,), group in panels.grouped(chosen, table.schema.name, "suite").items():
         title = style.suite_title(suite, titles) + (f", {direction}" if direction != "all" else "")
-        shown_panels.append(panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT))
+        shown_panels.append(
+            panels.Panel(title, _counts(group), partial(_panel, group=group), height=HEIGHT, suite=suite)
+        )
     with style.style():
         return panels.draw(shown_panels, _entries(any(row["asked"] == "control" for row in rows)), columns)
 

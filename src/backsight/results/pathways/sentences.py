@@ -79,9 +79,9 @@ def null(verdicts: Sequence[Judged], titles: Titles) -> str:
     kept = [(share, one.suite, name) for one in verdicts for name, share in one.controls.items() if share is not None]
     without = [titles[one.suite] for one in verdicts if not any(one.controls.values())]
     if not kept:
-        return "Chance is 0 % and nothing lost 100 %; there is no control, since no presence question could serve."
+        return "Chance leaves 0 %; there is no control, since no presence question could serve."
     share, suite, name = min(kept, key=lambda one: one[0].low)
-    presence = "Chance is 0 %; the presence question, which needs no spatial information, keeps"
+    presence = "Chance leaves 0 %; the presence question, which needs no spatial information, keeps"
     lacking = f"; it is no control in {listed(without)}" if without else ""
     if share.low > BOUND:
         return f"{presence} at least {share} of its accuracy above chance under either edit{lacking}."

@@ -46,7 +46,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
             max(r["images"] for r in group), "picture"
         )
         title = style.suite_title(suite, titles)
-        shown.append(panels.Panel(title, below, partial(_panel, group=group), height=2.3))
+        shown.append(panels.Panel(title, below, partial(_panel, group=group), height=2.3, suite=suite))
     kinds = [kind for kind in LOOKS if any(row["kind"] == kind for row in rows)]
     with style.style():
         entries: list[panels.Entry] = [(panels.line(**LOOKS[kind], linewidth=1.3), WORDS[kind]) for kind in kinds]

@@ -64,7 +64,7 @@ def null(rows: Sequence[Row], titles: Titles) -> str:
     if not there:
         return "There is no control: no question of what is there is answered above chance."
     most = max(there, key=lambda row: float(row["corrected_high"]))
-    where = f" ({titles[most['suite']]})" if len(there) > 1 else ""
+    where = f" in {titles[most['suite']]}" if len(there) > 1 else ""
     return f"Questions of what is there need no position: they lose {'at most ' if where else ''}{index(most)}{where}."
 
 

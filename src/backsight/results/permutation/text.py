@@ -44,7 +44,7 @@ BOTH_WAYS = (
 )
 NO_SEMANTIC = "Of some pictures no question of what is there could be asked."
 # What a shuffle takes, from all of the accuracy above chance to less than nothing.
-TAKEN = {"all": "as good as all", "part": "a part", "none": "no measurable part", "hardly": "hardly any",
+TAKEN = {"all": "most or all", "part": "a part", "none": "no measurable part", "hardly": "hardly any",
          "rises": "less than nothing"}  # fmt: skip
 ABOVE = "of the accuracy above chance"
 WHY = {"few questions": "there are too few questions", "not above chance": "accuracy is not above chance"}

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backsight.results.drawing import panels, style
+from backsight.results.pages.wording import listed
 from backsight.results.rotary.text import QUESTIONS, cells, first_step
 from backsight.tables import Table
 
@@ -28,28 +29,40 @@ GRAY: dict[str, Any] = {
 TURNED = {"column": (style.PURPLE, "^"), "row": (style.ORANGE, "D")}  # along both is in the report's table
 PAIRS = (("column", "column"), ("row", "row"), ("column", "row"), ("row", "column"))
 APART = 0.16
+PARTS = ("answers", "attention")
 
 
-def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
-    """Answers under mirrored coordinates and attention under turned keys, two panels a suite.
+def draw(
+    table: Table,
+    *,
+    columns: int | None = None,
+    titles: Mapping[str, str] | None = None,
+    parts: Sequence[str] = PARTS,
+) -> Figure:
+    """Answers under mirrored coordinates and attention under turned keys, a panel each of a suite.
 
-    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print. `parts` says
+    which of both are drawn.
     """
     shown = []
     for (suite,), rows in panels.grouped(table.rows(), table.schema.name, "suite").items():
         title = style.suite_title(suite, titles)
         mirror = [r for r in rows if r["edit"] == "mirror" and r["along"] in QUESTIONS]
-        step = first_step(rows)
-        turn = [r for r in rows if (r["edit"], r["quantity"], r["steps"]) == ("turn", "map_moved", step)]
-        counts = sorted({r["questions"] for r in mirror})
-        below = f"questions answered right: {', '.join(map(str, counts))}" if counts else ""
-        empty = "" if any(not r["omitted"] for r in mirror) else "omitted: too few right answers to mirror"
-        shown.append(panels.Panel(title, below, partial(_answers, group=mirror), empty, height=2.6))
-        below = f"{style.counted(turn[0]['questions'], 'question')}, keys turned by {cells(step)}" if turn else ""
-        empty = "" if any(not r["omitted"] for r in turn) else "omitted: too few questions"
-        shown.append(panels.Panel(f"{title}: attention", below, partial(_attention, group=turn), empty, height=2.6))
+        if "answers" in parts:
+            counts = listed(sorted({r["questions"] for r in mirror})) if mirror else "no"
+            empty = "" if any(not r["omitted"] for r in mirror) else "omitted: too few correct answers to mirror"
+            below = f"{counts} correct answers"
+            shown.append(panels.Panel(title, below, partial(_answers, group=mirror), empty, 2.6, suite))
+        if "attention" in parts:
+            step = first_step(rows)
+            turn = [r for r in rows if (r["edit"], r["quantity"], r["steps"]) == ("turn", "map_moved", step)]
+            below = f"{style.counted(turn[0]['questions'], 'question')}, keys turned by {cells(step)}" if turn else ""
+            empty = "" if any(not r["omitted"] for r in turn) else "omitted: too few questions"
+            title = f"{title}: attention" if "answers" in parts else title
+            shown.append(panels.Panel(title, below, partial(_attention, group=turn), empty, 2.6, suite))
     with style.style():
-        return panels.draw(shown, _entries(), columns or 2)
+        entries = [entry for part in PARTS if part in parts for entry in _entries(part)]
+        return panels.draw(shown, entries, columns or 2)
 
 
 def _answers(axis: Axes, group: Sequence[Row]) -> None:
@@ -98,13 +111,14 @@ def _attention(axis: Axes, group: Sequence[Row]) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
 
 
-def _entries() -> list[panels.Entry]:
+def _entries(part: str) -> list[panels.Entry]:
+    if part == "answers":
+        return [
+            (panels.line(**MIRROR, linewidth=1.3), "answer becomes its mirror image"),
+            (panels.line(**STAYS, linewidth=1.3), "answer stays"),
+            (panels.line(**GRAY, linestyle="none"), "mirror image, gray picture (hollow)"),
+        ]
     looks = {given: panels.look(color, marker) for given, (color, marker) in TURNED.items()}
-    return [
-        (panels.line(**MIRROR, linewidth=1.3), "answer becomes its mirror image"),
-        (panels.line(**STAYS, linewidth=1.3), "answer stays"),
-        (panels.line(**GRAY, linestyle="none"), "mirror image, gray picture (hollow)"),
-        (looks["column"], "image keys turned along columns"),
-        (looks["row"], "image keys turned along rows"),
-        (panels.line(color=style.SOFT, linewidth=0.9, linestyle=(0, (4, 2))), "turned as far, to no position (dashed)"),
-    ]
+    dashed = panels.line(color=style.SOFT, linewidth=0.9, linestyle=(0, (4, 2)))
+    turned: list[panels.Entry] = [(look, f"image keys turned along {given}s") for given, look in looks.items()]
+    return [*turned, (dashed, "turned as far, to no position (dashed)")]

@@ -30,7 +30,10 @@ def rotary(study: Study) -> Section | None:
         title="Rotary sensitivity",
         claim=sentences.claim(rows, titles),
         null=sentences.null(rows),
-        figures=(common.figure(study, "rotary", draw, table, text.CAPTION),),
+        figures=(
+            common.figure(study, "rotary", draw, table, text.CAPTION, parts=("answers",)),
+            common.figure(study, "rotary_attention", draw, table, text.ATTENTION, parts=("attention",)),
+        ),
         statements=sentences.statements(rows, titles, _ranges(study)),
         tables=tuple(grid for make in (_mirrored, _turned, _layers) if (grid := make(study, rows)).rows),
         method=text.METHOD,

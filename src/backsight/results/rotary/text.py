@@ -10,10 +10,12 @@ QUESTIONS = {"column": "left and right", "row": "above and below"}
 OTHER = {"column": "row", "row": "column"}
 MAJORITY = 0.5
 CAPTION = (
-    "Left: correct answers asked again with one coordinate of the image tokens mirrored; the share that becomes its "
-    "mirror image (hollow: with a gray picture) and the share that stays, with 95 % intervals. Right: how far the last "
-    "position's attention within the image moves with the image keys turned by a step (total variation, mean over "
-    "heads); dashed: with keys turned as far, to no position."
+    "Correct answers asked again with one coordinate of the image tokens mirrored: the share that becomes its mirror "
+    "image (hollow: with a gray picture) and the share that stays, with 95 % intervals."
+)
+ATTENTION = (
+    "How far the last position's attention within the image moves when the image keys are turned by a step (total "
+    "variation, mean over heads), with 95 % intervals. Dashed: with keys turned as far, to no position."
 )
 METHOD = (
     "Mirrored: the image token at column c is given the position ids of column W - 1 - c of its row (or rows "
