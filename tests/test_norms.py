@@ -201,6 +201,9 @@ def test_the_claim_is_what_position_explains_at_the_input() -> None:
     assert "explain no known share in Shapes and 40 % [35, 45] else of the variance" in plain(
         words_of.claim([signal(), unknown], TITLES)
     )
+    assert words_of.claim([signal(**OBJECTS, rest_p=0.2)], TITLES) == (
+        "Row and column explain no known share of the variance of image tokens at the language model's input (Squares)."
+    )
     assert words_of.claim([signal(rest=None)], TITLES).endswith("input: no position is shown.")
     assert words_of.claim([signal(omitted=True, pictures=9)], TITLES) == (
         "Norms and positional signal are omitted (9 pictures, 10 needed)."

@@ -282,24 +282,27 @@ def test_the_claim_over_suites_has_the_least_share_and_what_is_not_shown() -> No
     follows = mirror_rows(["right"] * 20, gray)
     less = mirror_rows(["right"] * 18 + ["left"] * 2, gray)
     above = mirror_rows(["left"] * 20, gray, coordinate="row", given="row")
-    start = "With rotary coordinates of the image tokens mirrored, answers of left and right"
+    start = "With rotary coordinates of the image tokens mirrored, answers of left and right in"
     become = "become their mirror image)"
-    assert claim(("squares", follows)) == f"{start} follow in Squares (100 % [80, 100] {become}."
+    assert claim(("squares", follows)) == f"{start} Squares follow (100 % [80, 100] {become}."
     assert claim(("squares", follows + above), ("shapes", less)) == (
-        f"{start} follow in Squares and Shapes (at least 90 % [68, 99] {become}; answers of above and below stay in "
-        "Squares (100 % [80, 100])."
+        f"{start} Squares and Shapes follow (at least 90 % [68, 99] {become}; answers of above and below in Squares "
+        "stay (100 % [80, 100])."
     )
     lost = mirror_rows(["above"] * 20, gray)
-    assert claim(("squares", lost)) == f"{start} are lost in Squares (100 % [80, 100] become another answer)."
+    assert claim(("squares", lost)) == f"{start} Squares are lost (100 % [80, 100] become another answer)."
     part = mirror_rows(["right"] * 9 + ["left"] * 11, ["left"] * 20)
     open_ = mirror_rows(["left", "above"] * 10, gray)
     assert claim(("squares", part), ("shapes", open_)) == (
-        f"{start} follow in part in Squares (45 % [25, 67] {become}; not shown for left and right in Shapes."
+        f"{start} Squares follow in part (45 % [25, 67] {become}; not shown for left and right in Shapes."
     )
-    both = mirror_rows(["left"] * 20, gray) + above
-    assert claim(("squares", both), ("shapes", both)) == (
-        "With rotary coordinates of the image tokens mirrored, answers of left, right, above and below stay in Squares "
-        "and Shapes (at least 100 % [80, 100])."
+    stays = mirror_rows(["left"] * 20, gray)
+    assert claim(("squares", stays + above), ("shapes", stays + above)) == (
+        "With rotary coordinates of the image tokens mirrored, answers of left, right, above and below in Squares and "
+        "Shapes stay (at least 100 % [80, 100])."
+    )
+    assert claim(("squares", stays + above), ("shapes", stays)) == (
+        f"{start} Squares and Shapes and of above and below in Squares stay (at least 100 % [80, 100])."
     )
     assert claim(("squares", mirror_rows(["right"] * 3, []))) == (
         "Whether answers depend on the rotary coordinates of image tokens is not shown for left and right in Squares."

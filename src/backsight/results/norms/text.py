@@ -51,9 +51,12 @@ def claim(rows: Sequence[Row], titles: Titles) -> str:
     shares = {name: words for name in GROUPS if (words := _explained(there, name, titles))}
     if not shares:
         return "Beyond what they show, image tokens do not vary at the language model's input: no position is shown."
+    if len(shares) > 1 and set(shares.values()) == {UNKNOWN}:
+        shares = {"all": UNKNOWN}
     first, *others = sorted(shares, key=lambda name: not shares[name].startswith(UNKNOWN))
     suites = f" ({len(there)} suites)" if len(there) > 1 else f" ({titles[there[0]['suite']]})"
-    words = f"Row and column explain {shares[first]} of the variance of {GROUPS[first]} at the language model's input"
+    tokens = GROUPS.get(first, "image tokens")
+    words = f"Row and column explain {shares[first]} of the variance of {tokens} at the language model's input"
     return f"{words}{suites}{''.join(f'; of {GROUPS[name]} they explain {shares[name]}' for name in others)}."
 
 

@@ -42,7 +42,7 @@ def claim(rows: Sequence[Row], titles: Titles) -> str:
                 of[word].setdefault(along, []).append(by_quantity[CLAIMED[word][1]])
             else:
                 unknown.setdefault(titles[suite], []).append(along)
-    parts = [_group(word, questions, group, titles) for word in of for questions, group in _alike(of[word])]
+    parts = [_group(word, group, titles) for word, group in of.items() if group]
     by_questions: dict[str, list[str]] = {}
     for title, coordinates in unknown.items():
         by_questions.setdefault(_questions(coordinates), []).append(title)
@@ -58,14 +58,6 @@ def _questions(coordinates: Sequence[str]) -> str:
     return BOTH if len(coordinates) > 1 else QUESTIONS[coordinates[0]]
 
 
-def _alike(of: Mapping[str, Sequence[Row]]) -> list[tuple[str, list[Row]]]:
-    """Rows of one verdict with what they are questions of; both coordinates together where they are of one suites."""
-    suites = [{row["suite"] for row in group} for group in of.values()]
-    if len(of) > 1 and suites[0] == suites[1]:
-        return [(BOTH, [row for group in of.values() for row in group])]
-    return [(QUESTIONS[along], list(group)) for along, group in of.items()]
-
-
 def _own(by_about: About) -> dict[str, dict[str, Row]]:
     """Rows by quantity of each coordinate that answers lie along and that is mirrored."""
     of = {along: {name: by_about.get((along, along, name)) for name in ("mirrored", "stays", "other")}
@@ -77,14 +69,18 @@ def _own(by_about: About) -> dict[str, dict[str, Row]]:
     }
 
 
-def _group(word: str, questions: str, group: Sequence[Row], titles: Titles) -> str:
-    """The answers of one verdict, by the least of their shares."""
-    least = min(group, key=lambda row: float(row["low"]))
-    suites = list(dict.fromkeys(titles[row["suite"]] for row in group))
-    where = listed(suites) if len(suites) < 3 else f"{len(suites)} suites"
+def _group(word: str, of: Mapping[str, Sequence[Row]], titles: Titles) -> str:
+    """The answers of one verdict, rows by their coordinate, by the least of their shares."""
+    rows = [row for group in of.values() for row in group]
+    where = {along: list(dict.fromkeys(titles[row["suite"]] for row in group)) for along, group in of.items()}
+    named = {along: listed(suites) if len(suites) < 3 else f"{len(suites)} suites" for along, suites in where.items()}
+    if len(of) > 1 and where["column"] == where["row"]:
+        subject = f"{BOTH} in {named['column']}"
+    else:
+        subject = " and of ".join(f"{QUESTIONS[along]} in {suites}" for along, suites in named.items())
     does, _, becomes = CLAIMED[word]
-    share = f"{'at least ' if len(group) > 1 else ''}{_share(least)}{becomes}"
-    return f"answers of {questions} {does} in {where} ({share})"
+    least = min(rows, key=lambda row: float(row["low"]))
+    return f"answers of {subject} {does} ({'at least ' if len(rows) > 1 else ''}{_share(least)}{becomes})"
 
 
 def null(rows: Sequence[Row]) -> str:
