@@ -154,7 +154,7 @@ def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
             rows.append(row | {"n": n, "chance": 0.25, "omitted": share is None})
     Table.of(WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
     said = words(page_of(tmp_path))
-    assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
+    assert "pair 24 0.500 [0.400, 0.600] 0.100 [0.000, 0.200] 0.250" in said
     assert "set 9 omitted omitted 0.250" in said
     assert "never seen a photograph" in said
 

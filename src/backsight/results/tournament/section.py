@@ -131,7 +131,7 @@ def _tables(study: Study, rows: Sequence[Row], *, several: bool) -> list[Grid]:
     if absent:
         shown = {
             "Repair": _name,
-            "Verdict": lambda row: of.judged(row["verdict"]),
+            "Verdict": lambda row: of.of_absent(row["verdict"]),
             "Accuracy": _of("accuracy"),
             "Gain": _of("gain"),
         }
