@@ -219,3 +219,13 @@ def test_equation_3_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
     assert len(plot(table).axes[0].get_yticklabels()) == 3
     only = Table.of(AMPLIFY_SUMMARY, [rows[0], *printed])
     assert len(plot(only).axes[0].get_yticklabels()) == 3
+
+
+def test_too_few_correct_answers_leave_out_what_is_broken() -> None:
+    gone = dict.fromkeys(("broken", "broken_low", "broken_high"))
+    rows = [row | (gone if row["form"] else {}) for row in amplified().rows()]
+    (one,) = statements(rows, {}, str.upper, str)
+    assert one.text.replace("\u00a0", " ").endswith(
+        "It corrects 75.0 % of 40 failures (20.0 % with random directions); too few answers were correct to tell how "
+        "many it breaks."
+    )
