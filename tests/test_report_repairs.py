@@ -154,7 +154,7 @@ def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
             rows.append(row | {"n": n, "chance": 0.25, "omitted": share is None})
     Table.of(WHATSUP_SUMMARY, rows).write(tmp_path / "tables", "whatsup_summary")
     said = words(page_of(tmp_path))
-    assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
+    assert "pair 24 0.500 [0.400, 0.600] 0.100 [0.000, 0.200] 0.250" in said
     assert "set 9 omitted omitted 0.250" in said
     assert "never seen a photograph" in said
 
@@ -219,3 +219,13 @@ def test_equation_3_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
     assert len(plot(table).axes[0].get_yticklabels()) == 3
     only = Table.of(AMPLIFY_SUMMARY, [rows[0], *printed])
     assert len(plot(only).axes[0].get_yticklabels()) == 3
+
+
+def test_too_few_correct_answers_leave_out_what_is_broken() -> None:
+    gone = dict.fromkeys(("broken", "broken_low", "broken_high"))
+    rows = [row | (gone if row["form"] else {}) for row in amplified().rows()]
+    (one,) = statements(rows, {}, str.upper, str)
+    assert one.text.replace("\u00a0", " ").endswith(
+        "It corrects 75.0 % of 40 failures (20.0 % with random directions); too few answers were correct to tell how "
+        "many it breaks."
+    )

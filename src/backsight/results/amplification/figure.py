@@ -29,10 +29,17 @@ BROKEN: dict[str, Any] = {
 APART = 0.15
 
 
-def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
+def draw(
+    table: Table,
+    *,
+    columns: int | None = None,
+    titles: Mapping[str, str] | None = None,
+    sets: Mapping[str, str] | None = None,
+) -> Figure:
     """Corrected and broken shares by kind of directions, one panel a suite.
 
-    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print.
+    `columns` is the number of panels across; 1 is for a phone. `titles` gives suites the names to print, `sets` the
+    sets that their questions are of.
     """
     rows = [row for row in table.rows() if row["directions"] != "none"]
     rows = [row for row in rows if row["form"] == "projected"] or rows
@@ -40,9 +47,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for (suite,), group in panels.grouped(rows, table.schema.name, "suite").items():
         below = f"{group[0]['failures']} of {style.counted(group[0]['questions'], 'question')} incorrect without it"
         empty = omitted(group[0]["failures"], "failure") if all(row["omitted"] for row in group) else ""
-        shown.append(
-            panels.Panel(style.suite_title(suite, titles), below, partial(_panel, group=group), empty, height=1.9)
-        )
+        title, ready = style.suite_title(suite, titles), partial(_panel, group=group)
+        shown.append(panels.Panel(title, below, ready, empty, height=1.9, suite=(sets or {}).get(suite, "")))
     entries: list[panels.Entry] = [
         (panels.line(**CORRECTED, linewidth=1.3), "failures corrected, with 95 % interval"),
         (panels.line(**BROKEN, linewidth=1.3), "correct answers broken (hollow), with 95 % interval"),

@@ -49,8 +49,9 @@ def amplification(study: Study) -> Section | None:
         return None
     table, title, gains = study.tables["amplify_summary"], partial(titled, study, KIND), gains_of(study)
     named = titles(study, KIND)
+    sets = {row["suite"]: filtered(study, KIND, row["suite"]) for row in rows}
     view = pictures.figure(
-        study.folder, "amplification", draw, table, label=table.schema.title, caption=CAPTION, titles=named
+        study.folder, "amplification", draw, table, label=table.schema.title, caption=CAPTION, titles=named, sets=sets
     )
     return Section(
         anchor="amplification",
@@ -98,7 +99,7 @@ def _table(
     read = next(iter(accuracies.values()), None)
     note = (
         f"On pictures that they were not fitted on the probes read positions with accuracy {decimal(read)}."
-        if not varies and read is not None
+        if not varies and read is not None and not folded
         else ""
     )
     suites = tuple(filtered(study, KIND, row["suite"]) for row in rows)

@@ -99,12 +99,22 @@ def _statement(of: Mapping[str, Row], gain: Gain | None, title: str, suite: str)
     change = f", {points_within(*gain.gain[:3])}" if gain is not None else ""
     text = (
         f"{title}: accuracy {percent(before['accuracy'])} without and {percent(probe['accuracy'])} with amplification "
-        f"at alpha {probe['alpha']:g}{change}. It corrects {_percent(probe['corrected'])} of "
-        f"{before['failures']} failures and breaks {_percent(probe['broken'])} of the correct answers (random "
-        f"directions: {_percent(random['corrected'])} and {_percent(random['broken'])})."
+        f"at alpha {probe['alpha']:g}{change}. {_shares(before, probe, random)}"
     )
     few = f"fewer than {ENOUGH} failures" if before["failures"] < ENOUGH else ""
     return Statement(text, suite, short(before, probe), few)
+
+
+def _shares(before: Row, probe: Row, random: Row) -> str:
+    """What is corrected and broken, beside random directions; what too few answers give is left out and said."""
+    corrected = f"It corrects {percent(probe['corrected'])} of {before['failures']} failures"
+    if probe["broken"] is None:
+        beside = f" ({percent(random['corrected'])} with random directions)" if random["corrected"] is not None else ""
+        return f"{corrected}{beside}; too few answers were correct to tell how many it breaks."
+    return (
+        f"{corrected} and breaks {percent(probe['broken'])} of the correct answers (random directions: "
+        f"{_percent(random['corrected'])} and {_percent(random['broken'])})."
+    )
 
 
 def short(before: Row, probe: Row) -> float:

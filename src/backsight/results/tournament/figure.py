@@ -94,6 +94,5 @@ def _panel(axis: Axes, group: Sequence[Row], tried: Sequence[Row]) -> None:
 
 
 def _label(row: Row) -> str:
-    shown = row["part"] == of.SCORE or row["verdict"] in (of.MORE, of.FEWER)
-    words = of.judged(row["verdict"]) if shown else "no change shown"
+    words = (of.judged if row["part"] == of.SCORE else of.of_absent)(row["verdict"])
     return f"{of.called(row['repair'])}\n({words})"

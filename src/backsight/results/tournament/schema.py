@@ -137,6 +137,11 @@ def judged(verdict: str | None) -> str:
     return {MORE: "more answers correct", FEWER: "fewer answers correct", None: "–"}.get(verdict, str(verdict))
 
 
+def of_absent(verdict: str | None) -> str:
+    """The same of the relation that is absent from training, where a repair changes accuracy or does not."""
+    return judged(verdict) if verdict in (MORE, FEWER, None) else "no change shown"
+
+
 def capitalized(words: str) -> str:
     """Words with a capital at their beginning."""
     return words[:1].upper() + words[1:]

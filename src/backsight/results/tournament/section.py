@@ -40,6 +40,10 @@ LIMITS = (
     "A repair that is given where the objects are is an upper bound, and never worth having.",
     "A repair is scored on these questions; on others it may gain or lose.",
 )
+OTHER_QUESTIONS = (
+    "Amplification has a section of its own, with more questions and another split: its alpha and numbers differ "
+    "from those here."
+)
 
 
 def tournament(study: Study) -> Section | None:
@@ -68,7 +72,7 @@ def tournament(study: Study) -> Section | None:
         ),
         tables=(*_tables(study, rows, several=several), *_classes(study)),
         method=METHOD,
-        limits=LIMITS,
+        limits=(*LIMITS, *([OTHER_QUESTIONS] if study.rows("amplify_summary") else [])),
         samples=common.samples(study, KIND, {row["suite"] for row in rows}),
     )
 
@@ -131,7 +135,7 @@ def _tables(study: Study, rows: Sequence[Row], *, several: bool) -> list[Grid]:
     if absent:
         shown = {
             "Repair": _name,
-            "Verdict": lambda row: of.judged(row["verdict"]),
+            "Verdict": lambda row: of.of_absent(row["verdict"]),
             "Accuracy": _of("accuracy"),
             "Gain": _of("gain"),
         }
