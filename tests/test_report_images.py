@@ -267,8 +267,8 @@ def test_both_axes_are_compared_with_holms_correction(tmp_path: Path) -> None:
     assert objects == "Objects 24 0.310 0.300 0.010 [-0.030, 0.050] 0.040"
     assert pairs == "Pairs 4 omitted omitted omitted omitted"
     assert (
-        "The paper's claim that vertical rows strengthen order is borne out for Squares; contradicted for Shapes; not shown for Objects and "
-        "Grid; omitted for Pairs."
+        "The paper's claim that vertical rows strengthen order is borne out for Squares; contradicted for Shapes; not "
+        "shown for Objects and Grid; omitted for Pairs."
     ) in grid(first, "Vertical").note
     assert cells(second, "Vertical")[0].endswith("0.040")  # one comparison: nothing to correct
     assert "strengthen order is borne out for Squares." in grid(second, "Vertical").note

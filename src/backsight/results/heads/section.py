@@ -15,7 +15,6 @@ from backsight.results.looking.figure import suite_words
 from backsight.results.pages import common
 from backsight.results.pages.alike import among, slim
 from backsight.results.pages.content import Grid, Section, Statement
-from backsight.results.pages.follows import points
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, listed, omitted, p_value, with_interval
 
@@ -86,7 +85,7 @@ def _loss(of: Mapping[str, tuple[Row, Row, Row]]) -> str:
     _, chosen, random = of[name]
     on = f" on {name}" if len(of) > 1 else ""
     most = "at most " if len(of) > 1 else ""
-    change = points(chosen, "change")
+    change = f"{_plain(chosen)} points [{100 * chosen['change_low']:.1f},\u00a0{100 * chosen['change_high']:.1f}]"
     return f"ablated, they change accuracy by {most}{change}{on}, random heads by {_plain(random)} points"
 
 

@@ -13,7 +13,6 @@ from backsight.results.looking import grids
 from backsight.results.looking.figure import NAMES, draw, suite_words
 from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
-from backsight.results.pages.alike import among
 from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.layers import layer_words
 from backsight.results.pages.study import Study
@@ -99,17 +98,29 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
     lost = {name: group for name, group in known.items() if name not in found}
     parts = []
     if lost:
-        on = among(list(lost), len(known), "targets", few=2)
-        parts.append(f"at no layer is attention shown to find {on}{_hardest(lost, 'best')}")
+        parts.append(f"at no layer is attention shown to find {_names(list(lost), len(known))}{_hardest(lost, 'best')}")
     if found:
         counts = [sum(bool(row["finds"]) for row in group) for group in found.values()]
         at = " to ".join(dict.fromkeys((str(min(counts)), str(max(counts)))))
         layers = counted(max(len(group) for group in found.values()), "layer")
-        on = among(list(found), len(known), "targets", few=2)
         each = "each at" if len(found) > 1 else "at"
-        parts.append(f"attention finds {on} above every null, {each} {at} of {layers}{_hardest(found, 'least')}")
+        least = "" if lost else _hardest(found, "least")
+        names = _names(list(found), len(known))
+        parts.append(f"attention finds {names} above every null, {each} {at} of {layers}{least}")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _names(names: Sequence[str], of: int) -> str:
+    """Targets, those of one suite together: "the subject and the reference on Squares"; counted where they are many."""
+    on: dict[str, list[str]] = {}
+    for name in names:
+        target, _, suite = name.partition(" on ")
+        on.setdefault(suite, []).append(target)
+    if len(names) == of and of > 2:
+        return f"all {of} targets"
+    spoken = [f"{listed(targets)} on {suite}" if suite else listed(targets) for suite, targets in on.items()]
+    return listed(spoken) if len(on) <= 2 else f"{len(names)} of {of} targets"
 
 
 def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:
