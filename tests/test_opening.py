@@ -203,8 +203,10 @@ def test_an_axis_turned_round_and_one_answered_blindly(sound: pytest.MonkeyPatch
         {"suite": "pairs", "axis": "vertical", "verdict": "grounded"},
     ]
     words = said(behaviour_axes=table(BEHAVIOUR_AXES, *rows))
-    assert words[0].startswith("Left and right are answered the wrong way round") and "squares and shapes" in words[0]
-    assert words[1].startswith("Above and below are answered without the picture") and len(words) == 2
+    assert words[0].startswith("Left and right (squares and shapes) are answered the wrong way round")
+    assert words[1].startswith("Above and below (shapes) are answered without the picture") and len(words) == 2
+    both = table(BEHAVIOUR_AXES, *rows, {"suite": "a", "axis": "depth", "verdict": "prior"})
+    assert said(behaviour_axes=both)[1].startswith("Above and below (shapes) and in front and behind (a) are answered")
 
 
 def test_an_open_verdict_asks_for_what_would_decide_it(sound: pytest.MonkeyPatch) -> None:
@@ -244,12 +246,9 @@ def test_contracts_and_unfinished_studies_come_first(sound: pytest.MonkeyPatch) 
 
 
 def test_no_more_than_three_steps(sound: pytest.MonkeyPatch) -> None:
-    rows = [
-        {"suite": suite, "axis": axis, "verdict": "inverted"}
-        for suite in ("a", "b")
-        for axis in ("horizontal", "vertical", "depth")
-    ]
-    assert len(said({"finished": False}, behaviour_axes=table(BEHAVIOUR_AXES, *rows))) == to_do.MOST
+    rows = [{"suite": "a", "axis": "depth", "verdict": verdict} for verdict in ("inverted", "prior")]
+    data = {"finished": False, "contracts": [{"name": "replay", "passed": True, "warning": True}]}
+    assert len(said(data, behaviour_axes=table(BEHAVIOUR_AXES, *rows))) == to_do.MOST
 
 
 def test_the_command_that_makes_a_section_again() -> None:

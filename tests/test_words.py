@@ -14,9 +14,10 @@ from backsight.maths.interchange import ANSWER
 from backsight.results import RESULTS, controls
 from backsight.results.controls import ControlPower, power
 from backsight.results.creg.decision import decision_sentence
-from backsight.results.creg.opening import beaten_sentence
 from backsight.results.creg.pairs import creg_pairs
+from backsight.results.creg.reading import grouped
 from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.creg.sentences import closer_methods
 from backsight.results.creg.summary import creg_summary
 from backsight.results.image_interchange import (
     IMAGE_INTERCHANGE,
@@ -259,8 +260,8 @@ def creg_rows(gains: list[float]) -> Table:
 def beaten(gains: list[float]) -> str:
     rows = creg_rows(gains)
     study = Study(folder=None, data={}, tables={})  # type: ignore[arg-type]
-    summary, pairs = creg_summary(rows).rows(), creg_pairs(rows).rows()
-    return plain(beaten_sentence(study, summary, pairs, ("s", None)))
+    by_place = grouped(creg_summary(rows).rows())
+    return " ".join(plain(one.text) for one in closer_methods(study, by_place, creg_pairs(rows).rows()))
 
 
 def test_a_few_large_gains_are_no_nearer_evidence() -> None:
@@ -268,10 +269,10 @@ def test_a_few_large_gains_are_no_nearer_evidence() -> None:
     gains = [-5.0] * 160 + [60.0] * 40
     assert stats.wilcoxon(gains).pvalue < 0.001
     said = beaten(gains)
-    assert "nearer than uniform relevance" not in said and "after Holm" not in said
-    assert "nearer on 20.0 % of the pictures and further off on 80.0 %" in said
-    assert "nearer than uniform relevance, also after Holm's correction" in beaten([5.0] * 80 + [-2.0] * 20)
-    assert "no method's improvement has an interval above zero" in beaten([-5.0] * 80 + [2.0] * 20)
+    assert "closer than uniform relevance" not in said and "Holm" not in said
+    assert "closer on 20.0 % of pictures, further on 80.0 %" in said
+    assert "points closer than uniform relevance, Holm's correction included" in beaten([5.0] * 80 + [-2.0] * 20)
+    assert "No method is shown to point closer than uniform relevance" in beaten([-5.0] * 80 + [2.0] * 20)
 
 
 def test_a_method_is_tested_on_its_side_alone() -> None:
@@ -305,11 +306,11 @@ def wrong(dae_chosen: float | None, dae: float, **changes: Any) -> Row:
 @pytest.mark.parametrize(
     ("to_choice", "to_truth", "uniform", "said"),
     [
-        (38.0, 72.0, 50.0, "nearer to the choice, and nearer to the choice than uniform relevance (50.0°)"),
-        (72.0, 38.0, 50.0, "nearer to the truth, and further from the choice than uniform relevance (50.0°)"),
-        (38.0, 72.0, 20.0, "nearer to the choice, and further from the choice than uniform relevance (20.0°)"),
-        (50.0, 50.0, 50.0, "as near to either, and as near to the choice as uniform relevance (50.0°)"),
-        (38.0, 72.0, None, "nearer to the choice (28 questions; means, not tested)."),
+        (38.0, 72.0, 50.0, "closer to the choice, and closer to the choice than uniform relevance (50.0°)"),
+        (72.0, 38.0, 50.0, "closer to the truth, and further from the choice than uniform relevance (50.0°)"),
+        (38.0, 72.0, 20.0, "closer to the choice, and further from the choice than uniform relevance (20.0°)"),
+        (50.0, 50.0, 50.0, "as close to either, and as close to the choice as uniform relevance (50.0°)"),
+        (38.0, 72.0, None, "closer to the choice (28 questions; means, not tested)."),
     ],
 )
 def test_evidence_for_the_decision_by_its_numbers(

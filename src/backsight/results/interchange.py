@@ -17,7 +17,7 @@ from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import ANSWER, curves, standing_out
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
-from backsight.results.pages import common, layers, pictures
+from backsight.results.pages import common, layers
 from backsight.results.pages.content import Section
 from backsight.results.pages.study import Study
 from backsight.tables import Schema, Table
@@ -206,7 +206,7 @@ def interchange(study: Study) -> Section | None:
         title="Interchange at the last token",
         claim=layers.claim(of, WORDS, title, last),
         null=" ".join(filter(None, (beside, layers.silence("interchange", whole)))),
-        figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
+        figures=(figure,),
         statements=layers.statements(of, WORDS, title, last),
         tables=(
             common.layers_table(study, orders, heading, study.files("order_layers")),

@@ -12,6 +12,7 @@ from backsight.results.behaviour.axes import BEHAVIOUR_AXES, DIRECTIONS
 from backsight.results.behaviour.worst import worst
 from backsight.results.pages.study import Study, mapping, number, records, text
 from backsight.results.pages.wording import decimal, listed
+from backsight.results.pathways.reading import leading_record
 from backsight.results.probes.lost import Readable, readable
 from backsight.results.tournament.schema import SUMMARY, WINS
 
@@ -76,15 +77,17 @@ def _inverted(study: Study) -> Iterator[tuple[str, str]]:
         "prior": "are answered without the picture: look for answers that its training gave away",
     }
     for verdict, words in does.items():
-        rows = [row for row in study.rows(BEHAVIOUR_AXES.name) if row["verdict"] == verdict]
-        for axis in dict.fromkeys(row["axis"] for row in rows):
-            suites = [study.titles.get(row["suite"], row["suite"]) for row in rows if row["axis"] == axis]
-            name = DIRECTIONS[axis]
-            yield f"{name[:1].upper()}{name[1:]} {words} ({listed(dict.fromkeys(suites))}).", "behaviour"
+        suites: dict[str, list[str]] = {}
+        for row in study.rows(BEHAVIOUR_AXES.name):
+            if row["verdict"] == verdict:
+                suites.setdefault(row["axis"], []).append(study.titles.get(row["suite"], row["suite"]))
+        if suites:
+            axes = listed(f"{DIRECTIONS[axis]} ({listed(dict.fromkeys(of))})" for axis, of in suites.items())
+            yield f"{axes[:1].upper()}{axes[1:]} {words}.", "behaviour"
 
 
 def _undecided(study: Study) -> Iterator[tuple[str, str]]:
-    verdict = study.verdict
+    verdict = leading_record(study)
     if text(verdict.get("source")) != "cannot tell":
         return
     asked, budget = number(verdict.get("questions")), number(verdict.get("budget"))

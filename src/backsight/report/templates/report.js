@@ -16,7 +16,7 @@
   const tools = document.getElementById("tools");
   const toggle = document.getElementById("toggle");
   const more = all("details.more");
-  if (tools && more.length) {
+  if (more.length) {
     tools.hidden = false;
     toggle.addEventListener("click", () => {
       const open = toggle.getAttribute("aria-pressed") !== "true";
@@ -42,7 +42,8 @@
     });
     left.textContent = filter.value === "" ? "" : `${without.length} sections have nothing of this suite`;
   };
-  if (filter && filter.options.length > 2) {
+  if (matchMedia("(max-width: 56rem)").matches) document.querySelector(".top").append(filter.closest("p"), tools);
+  if (filter.options.length > 2) {
     filter.closest("p").hidden = false;
     filter.addEventListener("change", apply);
   }

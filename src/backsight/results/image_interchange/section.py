@@ -17,7 +17,7 @@ from backsight.results.image_interchange import text
 from backsight.results.image_interchange.beside import pathway_sentence
 from backsight.results.image_interchange.figure import FLIP_WORDS, draw
 from backsight.results.image_interchange.tables import flip_layers
-from backsight.results.pages import common, layers, pictures
+from backsight.results.pages import common, layers
 from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
@@ -75,7 +75,6 @@ def _part(study: Study, kind: _Kind) -> Section | None:
     table = Table(whole.schema, whole.frame[whole.frame["vision"] == kind.vision], whole.provenance)
     flips = flip_layers(table).rows()
     view = common.figure(study, kind.anchor, draw, table, kind.caption)
-    view = pictures.with_file(view, *common.by_direction(study, f"{kind.anchor}_by_direction", draw, table))
     heading = "Layers at which the answer flips, with the number of pairs kept"
     tables = [common.layers_table(study, flips, heading, study.files("flip_layers"))]
     compared = [row for row in study.rows("axes") if row["vision"] == kind.vision]

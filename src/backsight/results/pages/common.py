@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backsight.results.drawing.style import suite_title, to_svg
-from backsight.results.drawing.sweeps import EACH, TOKEN_WORDS, WHOLE
+from backsight.results.drawing.style import suite_title
+from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.pages import pictures
 from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Sample
@@ -35,14 +35,6 @@ def figure(
     return pictures.figure(
         study.folder, name, draw, table, label=label, caption=caption, titles=study.titles, **options
     )
-
-
-def by_direction(study: Study, name: str, draw: Draw, table: Table, **options: Any) -> tuple[tuple[str, str], ...]:
-    """The file with a panel a direction, where there are several directions."""
-    if len({row["direction"] for row in table.rows()} - set(WHOLE)) < 2:
-        return ()
-    drawn = to_svg(draw(table, direction=EACH, titles=study.titles, **options), name)
-    return ((pictures.write(study.folder, name, drawn), "each direction by itself, SVG"),)
 
 
 def samples(
