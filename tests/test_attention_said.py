@@ -272,8 +272,8 @@ def test_the_claim_on_heads_names_first_where_nothing_is_shown() -> None:
     assert said.endswith("random heads by 0.0 points.")
     assert plain(of_heads.claim({"A": does})).startswith("Answers depend on the heads that find the boxes best, on A")
     assert of_heads.claim({"A": few}) == "Not shown: fewer than 10 questions on A."
-    assert of_heads.null([*does, *does_not]) == (
-        "As many random heads of the same layers, ablated, change accuracy by -70.0 to 0.0 points."
+    assert plain(of_heads.null([*does, *does_not])) == (
+        "As many random heads of the same layers, ablated, change accuracy by -70.0 points to 0.0 points."
     )
     assert of_heads.null(few) == "" and of_heads.short(few) == 0.0
 

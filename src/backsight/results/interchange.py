@@ -180,7 +180,7 @@ def draw(
         spans = decided[suite, one]
         draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
         below, empty = sweeps.counts(group)
-        shown_panels.append(panels.Panel(title, below, draw, empty))
+        shown_panels.append(panels.Panel(title, below, draw, empty, suite=suite))
     shaded = "order above both others, and the answer" if any(decided[key] for key in groups) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)

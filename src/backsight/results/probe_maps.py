@@ -68,7 +68,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         height = 0.55 + (width / across - 0.3) * rows / places
         title = style.suite_title(suite, titles)
         empty = f"omitted: {pictures}" if group[0]["pictures"] < SMALLEST else ""
-        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height, suite=suite))
     with style.style():
         most = max(row["place"] for row in table.rows())
         return panels.draw(shown_panels, _entries(most), across, across=4 if width > LEGEND else 2, width=width)

@@ -16,7 +16,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.layers import layer_words
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, omitted, with_interval
+from backsight.results.pages.wording import decimal, in_list, listed, omitted, with_interval
 
 Row = dict[str, Any]
 NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
@@ -67,7 +67,7 @@ def section(study: Study) -> Section | None:
 def _target(row: Row, titles: Mapping[str, str] | None) -> str:
     """A target as it is spoken of: "the subject on Squares"."""
     queries = " (the question's tokens)" if row["queries"] == "question" else ""
-    return f"the {NAMES[row['target']]} on {suite_words(row, titles)}{queries}"
+    return f"the {NAMES[row['target']]} on {in_list(suite_words(row, titles))}{queries}"
 
 
 def _key(row: Row) -> tuple[str, ...]:
