@@ -226,7 +226,7 @@ def test_the_language_models_pathway_is_read_with_care(verdict: Row, known: bool
         ("language", NONE, "suffices although swapped object tokens flip no answer. Both can hold", "does not"),
         ("vision", FLIPS, "does not suffice although it writes order into object tokens at layer 3. Both can", "none"),
         ("vision", NONE, "does not suffice, and swapped object tokens flip no answer", "Both can hold"),
-        ("cannot tell", FLIPS, "position encoding suffices cannot be told", "object tokens"),
+        ("cannot tell", FLIPS, "position encoding suffices is not decided", "object tokens"),
         ("language", NONE | {"omitted": True}, "suffices; too few pairs", "flip"),
     ],
 )

@@ -120,8 +120,8 @@ METHOD = (
 )
 LIMITS = (
     "It shows that order is carried at the last token, not where it comes from: see Position pathways.",
-    "The exact suites start each row at the same position, so third and right column coincide: what is called order "
-    "here may be an absolute position.",
+    "The exact suites start each row at the same position, so the third position and the rightmost column coincide: "
+    "what is called order here may be an absolute position.",
     "No such layer does not mean no order: position and answer may be turned into each other within one block, or "
     "reach the last token together.",
     layers.KEPT_ALONE,
