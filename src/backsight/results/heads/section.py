@@ -35,10 +35,9 @@ CAPTION = (
 DEPENDS = "answers depend on these heads, more than on others of the same layers"
 UNSHOWN = "answers are not shown to depend on these heads"
 METHOD = (
-    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
-    "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
-    "prompt (or, as an option, to their mean over positions and questions of the first half). The null is as many "
-    "others drawn from the same layers, of which no more than half of the heads are chosen: the mean over the draws.",
+    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target that each finds "
+    "best. On the other half their outputs are set to zero at every position of the prompt (or, as an option, to their "
+    "mean). The null is as many others drawn from the same layers, of which no more than half of the heads are chosen.",
     "Differences of accuracy are paired over pictures; all comparisons of a suite are corrected together (Holm).",
 )
 LIMITS = (

@@ -27,21 +27,18 @@ CAPTION = (
 )
 METHOD = (
     "AUROC: the probability that an image token inside of a box gets more attention than one outside, a token at the "
-    "edge counted by the share of its cell that lies inside. Tokens whose attention differs by less than a hundredth "
-    "of the mean count as a tie. In rows of three the subject is the object that is the answer and the reference the "
-    "one in the middle.",
-    "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of "
-    "the question (not where it covers itself), and boxes of the same size anywhere. Attention finds a box where its "
-    "AUROC is above the highest of the three: paired difference over pictures, and a randomisation test corrected over "
-    f"the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
-    "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray "
-    "one, in the mean over heads.",
+    "edge counted by the share of its cell that lies inside; differences under a hundredth of the mean are ties. In "
+    "rows of three the subject is the object that is the answer and the reference the one in the middle.",
+    "Attention finds a box where its AUROC is above the highest of three nulls: the same box and question on a gray "
+    "picture, the box mirrored along the axis of the question, and boxes of the same size anywhere. The difference is "
+    "paired, with a randomisation test over pictures corrected over the layers, or the heads, of a suite (Holm), p "
+    f"below {by_head.LEVEL}.",
+    "A sink is a token that gets more than five times the uniform share both in the picture and in a gray one.",
 )
 LIMITS = (
-    "Attention that finds a box is no evidence that the answer uses it: what the heads contribute shows when they are "
-    "ablated.",
-    f"The randomisation test knows no p-value below 1 / {DRAWS + 1:,}, so that of some thousand heads none can pass it "
-    "after correction; the mean over a layer's heads can.",
+    "Attention that finds a box is no evidence that the answer uses it: see the ablation of heads.",
+    f"The test knows no p-value below 1 / {DRAWS + 1:,}: of some thousand heads none can pass it after correction; the "
+    "mean over a layer's heads can.",
     "Incorrect answers have many causes; that attention found the box in them speaks for none.",
 )
 

@@ -20,13 +20,13 @@ Row = Mapping[str, Any]
 Title = Callable[[str], str]
 ANSWER_RULE = (
     "An outcome is the model's answer where it is the most probable token in at least half of the pairs and the "
-    "interval of that share lies above one third. Tables of earlier releases do not store the top token: there the "
-    "interval of its probability must lie above one half."
+    "interval of that share lies above one third (in tables of earlier releases, without the top token: where the "
+    "interval of its probability lies above one half)."
 )
 KEPT = "Pairs of which either run is answered incorrectly without the swap are dropped and counted."
 KEPT_ALONE = (
-    "Only pairs that the model answers correctly are kept, so it says nothing about how incorrect answers arise. The "
-    "probabilities shown need not sum to one: the rest of the vocabulary has what is left."
+    "Only pairs answered correctly are kept, so it says nothing about how incorrect answers arise. The probabilities "
+    "shown need not sum to one."
 )
 SHOWS = {
     "interchange": "has the position at the last token",
