@@ -12,6 +12,7 @@ import pytest
 from backsight.report.reading import read_study
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
 from backsight.results.pages.content import Section
+from backsight.results.pages.pictures import FigureView
 from backsight.results.pages.study import Study
 from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.results.probe_maps import PROBE_MAPS
@@ -152,11 +153,16 @@ def test_few_pictures_are_omitted_and_counted(tmp_path: Path) -> None:
         "test pictures)."
     )
     assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in lines(section)
-    drawn = str(section.figures[0])
-    assert "test pictures: horizontal 30, vertical omitted (n=5)" in drawn and "omitted: 5 test pictures" in drawn
+    said = drawn(section.figures[0])
+    assert "test pictures: horizontal 30, vertical omitted (n=5)" in said and "omitted: 5 test pictures" in said
     nothing = built(write_probes(tmp_path / "t", few(probe_rows("shapes"))))
     assert nothing.claim == "Not shown: fewer than 10 test pictures in Shapes."
     assert plain(nothing.null) == "Chance is 33 %."
+
+
+def drawn(figure: FigureView) -> str:
+    """The words of a figure's panels."""
+    return " ".join(f"{panel.title} {panel.below} {panel.svg}" for panel in figure.panels)
 
 
 def lines(section: Section) -> list[str]:
@@ -204,8 +210,8 @@ def test_no_map_is_drawn_where_the_probe_is_at_chance(tmp_path: Path) -> None:
         for row in probe_rows("shapes")
     ]
     section = built(write_probes(tmp_path / "s", [*probe_rows(), *no_lead], maps))
-    drawn = next(str(one) for one in section.figures if one.anchor == "figure-probe_maps")
-    assert "Squares" in drawn and "Shapes" not in drawn
+    said = next(drawn(one) for one in section.figures if one.anchor == "figure-probe_maps")
+    assert "Squares" in said and "Shapes" not in said
     assert sentences(section)[-1] == (
         "No map of Shapes (horizontal rows): the probe at the embeddings is not shown to be above chance there."
     )
@@ -222,6 +228,7 @@ def test_no_map_is_drawn_where_the_probe_is_at_chance(tmp_path: Path) -> None:
 def test_figures_and_their_links_are_there(tmp_path: Path) -> None:
     folder = write_probes(tmp_path / "s", probe_rows(), {"squares": map_rows()})
     section = built(folder)
+    assert all(drawn(one) for one in section.figures)
     names = sorted(path.name for path in (folder / "figures").iterdir())
     assert names == ["probe_maps.svg", "probes.svg", "probes_background.svg", "probes_shifted.svg"]
     anchors = [one.anchor for one in section.figures]
@@ -254,7 +261,7 @@ def test_without_jobs_there_are_no_maps(tmp_path: Path, jobs: object) -> None:
 
 def test_maps_of_few_pictures_are_omitted(tmp_path: Path) -> None:
     section = built(write_probes(tmp_path / "s", [], {"squares": map_rows(pictures=6)}))
-    assert "omitted: 6 pictures" in str(section.figures[0]) and "<image" not in str(section.figures[0])
+    assert "omitted: 6 pictures" in drawn(section.figures[0]) and "<image" not in drawn(section.figures[0])
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
@@ -268,7 +275,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_what_was_shown_can_be_opened(tmp_path: Path) -> None:
     jobs = [{"name": "probes/squares", "kind": "probes", "set": "squares"}]
     (sample,) = built(write_probes(tmp_path / "s", probe_rows(), jobs=jobs)).samples
-    assert [one.uri.startswith("data:image/png;base64,") for one in sample.pictures] == [True]
+    assert [one.uri.startswith("data:image/") for one in sample.pictures] == [True]
 
 
 def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:

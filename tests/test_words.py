@@ -100,7 +100,7 @@ def curve(**changes: Any) -> list[Row]:
 def test_a_largest_of_tiny_probabilities_is_no_layer() -> None:
     none = curve(answer=0.0, answer_low=0.0, answer_high=0.18)
     tiny = swapped(0.01, 0.04, ["other"] * 20) | {"suite": "a"}
-    most = "a: no layer is shown at which swapped tokens flip the answer: the answer flips in at most 0 % [0, 18]"
+    most = "a: no layer is shown at which swapped tokens flip the answer: the answer flips in 0 % [0, 18]"
     assert spoken([tiny], none) == f"A{most[1:]} of 20 pairs."
     leading = swapped(0.01, 0.45, ["other"] * 20) | {"suite": "a"}
     led = "it leads without being the model's answer in A at layer 0"
@@ -226,7 +226,7 @@ def test_the_language_models_pathway_is_read_with_care(verdict: Row, known: bool
         ("language", NONE, "suffices although swapped object tokens flip no answer. Both can hold", "does not"),
         ("vision", FLIPS, "does not suffice although it writes order into object tokens at layer 3. Both can", "none"),
         ("vision", NONE, "does not suffice, and swapped object tokens flip no answer", "Both can hold"),
-        ("cannot tell", FLIPS, "position encoding suffices cannot be told", "object tokens"),
+        ("cannot tell", FLIPS, "position encoding suffices is not decided", "object tokens"),
         ("language", NONE | {"omitted": True}, "suffices; too few pairs", "flip"),
     ],
 )

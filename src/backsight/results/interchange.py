@@ -97,10 +97,8 @@ LOOKS = {
 }
 COLUMNS = {"clean": "Clean answer", "ordinal": "Order", "counterfactual": "Counterfactual answer"}
 CAPTION = (
-    "Probability of three answers when the last token's state before a layer comes from the counterfactual run; bands "
-    "are 95 % intervals. While the clean answer holds, nothing has arrived at the last token; where the order stands "
-    "above both others and is the answer (shaded) it carries the position; where the counterfactual answer rises it "
-    "carries the answer."
+    "Probability of three answers when the last token's state before a layer comes from the counterfactual run, with "
+    "95 % intervals. Where the order is above both others and the answer (shaded), the last token carries the position."
 )
 WORDS = layers.Words(
     "the last token carries the position asked for, not yet the answer,",
@@ -109,21 +107,17 @@ WORDS = layers.Words(
 BEFORE = "the last token has read nothing"
 METHOD = (
     "For each pair and layer, the residual stream at the last token of the clean run is replaced by that of the "
-    "counterfactual run, and the probabilities of three answers are read (The Dual Mechanisms of Spatial Reasoning in "
-    "Vision-Language Models, arXiv 2603.22278: section 5.1, figures 2 and 3, equation 2). Layer l is the input of "
+    "counterfactual run, which keeps the middle object, has two other objects at its sides, and asks for the opposite "
+    "direction (Dual Mechanisms, arXiv 2603.22278: section 5.1, figures 2 and 3, equation 2). Layer l is the input of "
     "decoder block l; the last is the input of the final norm.",
-    "The counterfactual keeps the middle object, has two other objects at its sides, and asks for the opposite "
-    "direction. A state that carries the answer brings the counterfactual answer; one that carries the position brings "
-    "what stands there in the clean picture; one that carries neither leaves the clean answer.",
-    "The last token is said to carry the position at layers where the object at the counterfactual's position is more "
-    "probable than both others, with intervals apart, and is the model's answer.",
+    "A state that carries the answer brings the counterfactual answer; one that carries the position brings the object "
+    "that stands there in the clean picture; one that carries neither leaves the clean answer. A layer counts where "
+    "that object is more probable than both others, with intervals apart, and is the model's answer.",
 )
 LIMITS = (
     "It shows that order is carried at the last token, not where it comes from: see Position pathways.",
-    "The exact suites start each row at the same position, so third and right column coincide: what is called order "
-    "here may be an absolute position.",
-    "No such layer does not mean no order: position and answer may be turned into each other within one block, or "
-    "reach the last token together.",
+    "The exact suites start each row at the same position: what is called order may be an absolute position.",
+    "No such layer does not mean no order: position and answer may be turned into each other within one block.",
     layers.KEPT_ALONE,
 )
 
@@ -180,7 +174,7 @@ def draw(
         spans = decided[suite, one]
         draw = partial(sweeps.panel, group=group, looks=LOOKS, spans=spans, last=last)
         below, empty = sweeps.counts(group)
-        shown_panels.append(panels.Panel(title, below, draw, empty))
+        shown_panels.append(panels.Panel(title, below, draw, empty, suite=suite))
     shaded = "order above both others, and the answer" if any(decided[key] for key in groups) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)

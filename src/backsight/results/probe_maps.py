@@ -43,7 +43,7 @@ COLORS = ("#0072b2", "#e69f00", "#117733", "#cc79a7", "#332288", "#56b4e9", "#d5
 LEGEND = 7.5  # inches; a narrower figure has its legend in two columns
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of red, green and blue
 BRIGHT = 0.5  # luminance above which dark words are read more easily
-STEPS = (1.0, 0.7, 0.4)  # of the strength, shown in the legend
+STEPS = (0.7, 0.4)  # of the strength, shown in the legend
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
@@ -68,7 +68,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         height = 0.55 + (width / across - 0.3) * rows / places
         title = style.suite_title(suite, titles)
         empty = f"omitted: {pictures}" if group[0]["pictures"] < SMALLEST else ""
-        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
+        shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height, suite=suite))
     with style.style():
         most = max(row["place"] for row in table.rows())
         return panels.draw(shown_panels, _entries(most), across, across=4 if width > LEGEND else 2, width=width)
@@ -123,12 +123,12 @@ def _entries(most: int) -> list[panels.Entry]:
     from matplotlib.colors import to_rgb
 
     entries: list[panels.Entry] = [
-        (panels.patch(facecolor=COLORS[place % len(COLORS)], linewidth=0), f"given position {place + 1}")
+        (panels.patch(facecolor=COLORS[place % len(COLORS)], linewidth=0), f"position {place + 1}")
         for place in range(most + 1)
     ]
     for step in STEPS:
         red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(COLORS[0]))
-        words = "1 in all pictures" if step == 1 else f"1 in {100 * step:.0f} % of them"
+        words = f"position 1 in {100 * step:.0f} % of pictures"
         entries.append((panels.patch(facecolor=(red, green, blue), linewidth=0), words))
     outline = panels.patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
     return [*entries, (outline, "tokens of an object, with its position")]

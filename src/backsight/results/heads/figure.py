@@ -30,7 +30,16 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         empty = omitted(group[0]["questions"], "question") if group[0]["omitted"] else ""
         below = f"{style.counted(group[0]['questions'], 'question')}, {style.counted(group[0]['images'], 'picture')}"
         height = 1.0 + 0.42 * len(group)
-        shown.append(panels.Panel(suite_words(group[0], titles), below, partial(_panel, group=group), empty, height))
+        shown.append(
+            panels.Panel(
+                suite_words(group[0], titles),
+                below,
+                partial(_panel, group=group),
+                empty,
+                height,
+                suite=group[0]["suite"],
+            )
+        )
     with style.style():
         entries: list[panels.Entry] = [
             (panels.line(color=color, marker=marker, markersize=5, linewidth=1.3), WORDS[name])

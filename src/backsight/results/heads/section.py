@@ -15,9 +15,17 @@ from backsight.results.looking.figure import suite_words
 from backsight.results.pages import common
 from backsight.results.pages.alike import among, slim
 from backsight.results.pages.content import Grid, Section, Statement
-from backsight.results.pages.follows import points
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, omitted, p_value, with_interval
+from backsight.results.pages.wording import (
+    decimal,
+    in_list,
+    listed,
+    omitted,
+    p_value,
+    points,
+    points_within,
+    with_interval,
+)
 
 Row = dict[str, Any]
 CAPTION = (
@@ -27,10 +35,9 @@ CAPTION = (
 DEPENDS = "answers depend on these heads, more than on others of the same layers"
 UNSHOWN = "answers are not shown to depend on these heads"
 METHOD = (
-    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target (subject, "
-    "reference or both) that each finds best. On the other half their outputs are set to zero at every position of the "
-    "prompt (or, as an option, to their mean over positions and questions of the first half). The null is as many "
-    "others drawn from the same layers, of which no more than half of the heads are chosen: the mean over the draws.",
+    "Heads are chosen on half of the pictures, by AUROC less that on a gray picture, for the target that each finds "
+    "best. On the other half their outputs are set to zero at every position of the prompt (or, as an option, to their "
+    "mean). The null is as many others drawn from the same layers, of which no more than half of the heads are chosen.",
     "Differences of accuracy are paired over pictures; all comparisons of a suite are corrected together (Holm).",
 )
 LIMITS = (
@@ -46,7 +53,7 @@ def section(study: Study) -> Section | None:
         return None
     figure = common.figure(study, "heads", draw, study.tables[SUMMARY.name], CAPTION)
     groups = panels.grouped(rows, SUMMARY.name, "suite", "prompt").values()
-    named = {suite_words(group[0], study.titles): group for group in groups}
+    named = {in_list(suite_words(group[0], study.titles)): group for group in groups}
     return Section(
         anchor="looking", question="why", title="Attention within the image", claim=claim(named), null=null(rows),
         figures=(figure,),
@@ -86,13 +93,8 @@ def _loss(of: Mapping[str, tuple[Row, Row, Row]]) -> str:
     _, chosen, random = of[name]
     on = f" on {name}" if len(of) > 1 else ""
     most = "at most " if len(of) > 1 else ""
-    change = points(chosen, "change")
-    return f"ablated, they change accuracy by {most}{change}{on}, random heads by {_plain(random)} points"
-
-
-def _plain(row: Row) -> str:
-    change = f"{100 * row['change']:+.1f}"
-    return "0.0" if float(change) == 0 else change
+    change = points_within(chosen["change"], chosen["change_low"], chosen["change_high"])
+    return f"ablated, they change accuracy by {most}{change}{on}, random heads by {points(random['change'])}"
 
 
 def null(rows: Sequence[Row]) -> str:
@@ -100,10 +102,9 @@ def null(rows: Sequence[Row]) -> str:
     of = [row for row in rows if row["condition"] == "random" and not row["omitted"]]
     if not of:
         return ""
-    ends = dict.fromkeys(_plain(row) for row in sorted(of, key=lambda row: float(row["change"])))
-    least, *_, most = (*ends, *ends)
-    between = least if least == most else f"{least} to {most}"
-    return f"As many random heads of the same layers, ablated, change accuracy by {between} points."
+    changes = [row["change"] for row in of]
+    between = " to ".join(dict.fromkeys((points(min(changes)), points(max(changes)))))
+    return f"As many random heads of the same layers, ablated, change accuracy by {between}."
 
 
 def short(rows: Sequence[Row]) -> float:

@@ -20,7 +20,7 @@ from backsight.results.image_interchange.tables import (
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pairs that both runs answer right."""
+    """Pairs that both runs answer correctly."""
     return frame[frame["kept"].fillna(False)]
 
 

@@ -39,7 +39,7 @@ def pathway_sentence(verdict: Mapping[str, Any], title: str, row: Row) -> str:
     pathway = "the language model's position encoding"
     known = suffices(verdict)
     if known is None:
-        return f"{start}: whether {pathway} suffices cannot be told"
+        return f"{start}: whether {pathway} suffices is not decided"
     sentence = f"{start}: {pathway} {'suffices' if known else 'does not suffice'}"
     if row["omitted"]:
         return f"{sentence}; too few pairs are answered correctly after removal to say more"

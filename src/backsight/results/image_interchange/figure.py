@@ -63,7 +63,7 @@ def draw(
         kept, empty = sweeps.counts(groups[key])
         draw = partial(sweeps.panel, group=groups[key], looks=LOOKS, spans=flips[key], last=last)
         title, below = _heading(key, titles, several=vision is None and len(visions) > 1)
-        shown_panels.append(panels.Panel(title, f"{below}{kept}", draw, empty))
+        shown_panels.append(panels.Panel(title, f"{below}{kept}", draw, empty, suite=key[0]))
     shaded = "flipped above clean, and the answer" if any(flips[key] for key in keys) else ""
     with style.style():
         return panels.draw(shown_panels, sweeps.entries(LOOKS, FLIP_WORDS, shaded), columns, across=3)

@@ -126,7 +126,7 @@ def _by_tokens(flips: Sequence[Row], rows: Sequence[Row]) -> dict[str, list[laye
 
 
 def _words(kind: _Kind, tokens: str) -> layers.Words:
-    return layers.Words(f"{kind.before}swapped {TOKEN_WORDS.get(tokens, tokens)} flip the answer", HAPPENS)
+    return layers.Words(f"swapped {TOKEN_WORDS.get(tokens, tokens)} flip the answer", HAPPENS, kind.before)
 
 
 def _claim(study: Study, kind: _Kind, flips: Sequence[Row], rows: Sequence[Row], last: int | None) -> str:
@@ -155,7 +155,7 @@ def _statements(
     if kind is REMOVED and objects:
         beside = pathway_sentence(study.verdict, title(suite), objects[0])
         statements += [Statement(f"{beside}.", suite)] if beside else []
-    return tuple(statements)
+    return tuple(dict.fromkeys(statements))
 
 
 def _axes(study: Study, rows: Sequence[Row]) -> Grid:

@@ -27,7 +27,7 @@ IMAGE_INTERCHANGE = Schema(
         "p_flipped": "float",  # of the entity on the other side
         "top_token": "str",
         "top_outcome": "str",  # the outcome that the top token is: clean, flipped; other
-        "kept": "bool",  # both runs answer right
+        "kept": "bool",  # both runs answer correctly
         "clean_choice": "str",
         "counterfactual_choice": "str",
     },

@@ -45,7 +45,9 @@ def draw(
             title = f"{suite_words(group[0], titles)}: {NAMES[key[3]]}"
             empty = omitted(group[0]["questions"], "question") if group[0]["omitted"] else ""
             below = style.counted(group[0]["questions"], "question")
-            shown.append(panels.Panel(title, below, partial(_panel, group=group), empty, _height(group)))
+            shown.append(
+                panels.Panel(title, below, partial(_panel, group=group), empty, _height(group), suite=group[0]["suite"])
+            )
     with style.style():
         return panels.draw(shown, _entries(), columns or min(2, len(shown)), across=3)
 

@@ -13,11 +13,10 @@ from backsight.results.looking import grids
 from backsight.results.looking.figure import NAMES, draw, suite_words
 from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
-from backsight.results.pages.alike import among
 from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.layers import layer_words
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, omitted, with_interval
+from backsight.results.pages.wording import decimal, in_list, listed, omitted, with_interval
 
 Row = dict[str, Any]
 NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
@@ -28,21 +27,18 @@ CAPTION = (
 )
 METHOD = (
     "AUROC: the probability that an image token inside of a box gets more attention than one outside, a token at the "
-    "edge counted by the share of its cell that lies inside. Tokens whose attention differs by less than a hundredth "
-    "of the mean count as a tie. In rows of three the subject is the object that is the answer and the reference the "
-    "one in the middle.",
-    "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of "
-    "the question (not where it covers itself), and boxes of the same size anywhere. Attention finds a box where its "
-    "AUROC is above the highest of the three: paired difference over pictures, and a randomisation test corrected over "
-    f"the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
-    "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray "
-    "one, in the mean over heads.",
+    "edge counted by the share of its cell that lies inside; differences under a hundredth of the mean are ties. In "
+    "rows of three the subject is the object that is the answer and the reference the one in the middle.",
+    "Attention finds a box where its AUROC is above the highest of three nulls: the same box and question on a gray "
+    "picture, the box mirrored along the axis of the question, and boxes of the same size anywhere. The difference is "
+    "paired, with a randomisation test over pictures corrected over the layers, or the heads, of a suite (Holm), p "
+    f"below {by_head.LEVEL}.",
+    "A sink is a token that gets more than five times the uniform share both in the picture and in a gray one.",
 )
 LIMITS = (
-    "Attention that finds a box is no evidence that the answer uses it: what the heads contribute shows when they are "
-    "ablated.",
-    f"The randomisation test knows no p-value below 1 / {DRAWS + 1:,}, so that of some thousand heads none can pass it "
-    "after correction; the mean over a layer's heads can.",
+    "Attention that finds a box is no evidence that the answer uses it: see the ablation of heads.",
+    f"The test knows no p-value below 1 / {DRAWS + 1:,}: of some thousand heads none can pass it after correction; the "
+    "mean over a layer's heads can.",
     "Incorrect answers have many causes; that attention found the box in them speaks for none.",
 )
 
@@ -68,7 +64,7 @@ def section(study: Study) -> Section | None:
 def _target(row: Row, titles: Mapping[str, str] | None) -> str:
     """A target as it is spoken of: "the subject on Squares"."""
     queries = " (the question's tokens)" if row["queries"] == "question" else ""
-    return f"the {NAMES[row['target']]} on {suite_words(row, titles)}{queries}"
+    return f"the {NAMES[row['target']]} on {in_list(suite_words(row, titles))}{queries}"
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -99,17 +95,29 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
     lost = {name: group for name, group in known.items() if name not in found}
     parts = []
     if lost:
-        on = among(list(lost), len(known), "targets", few=2)
-        parts.append(f"at no layer is attention shown to find {on}{_hardest(lost, 'best')}")
+        parts.append(f"at no layer is attention shown to find {_names(list(lost), len(known))}{_hardest(lost, 'best')}")
     if found:
         counts = [sum(bool(row["finds"]) for row in group) for group in found.values()]
         at = " to ".join(dict.fromkeys((str(min(counts)), str(max(counts)))))
         layers = counted(max(len(group) for group in found.values()), "layer")
-        on = among(list(found), len(known), "targets", few=2)
         each = "each at" if len(found) > 1 else "at"
-        parts.append(f"attention finds {on} above every null, {each} {at} of {layers}{_hardest(found, 'least')}")
+        least = "" if lost else _hardest(found, "least")
+        names = _names(list(found), len(known))
+        parts.append(f"attention finds {names} above every null, {each} {at} of {layers}{least}")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _names(names: Sequence[str], of: int) -> str:
+    """Targets, those of one suite together: "the subject and the reference on Squares"; counted where they are many."""
+    on: dict[str, list[str]] = {}
+    for name in names:
+        target, _, suite = name.partition(" on ")
+        on.setdefault(suite, []).append(target)
+    if len(names) == of and of > 2:
+        return f"all {of} targets"
+    spoken = [f"{listed(targets)} on {suite}" if suite else listed(targets) for suite, targets in on.items()]
+    return listed(spoken) if len(on) <= 2 else f"{len(names)} of {of} targets"
 
 
 def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:

@@ -34,7 +34,11 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for group in panels.grouped(rows, table.schema.name, *by_head.KEYS).values():
         below = f"{QUERY_WORDS[group[0]['queries']]}, {style.counted(group[0]['questions'], 'question')}"
         empty = omitted(group[0]["questions"], "question") if group[0]["omitted"] else ""
-        shown.append(panels.Panel(suite_words(group[0], titles), below, partial(_panel, group=group), empty))
+        shown.append(
+            panels.Panel(
+                suite_words(group[0], titles), below, partial(_panel, group=group), empty, suite=group[0]["suite"]
+            )
+        )
     with style.style():
         entries: list[panels.Entry] = [
             (panels.patch(facecolor=color, linewidth=0), words) for color, words in LOOKS.values()

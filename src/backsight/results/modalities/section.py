@@ -19,7 +19,7 @@ from backsight.results.pages.alike import among, slim
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.layers import between, whole
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, listed, omitted, p_value, whole_percent, with_interval
+from backsight.results.pages.wording import decimal, in_list, listed, omitted, p_value, whole_percent, with_interval
 
 Row = dict[str, Any]
 CAPTION = (
@@ -63,7 +63,7 @@ def section(study: Study) -> Section | None:
 def _named(row: Row, titles: Mapping[str, str] | None) -> str:
     """A suite with its prompt, and with its queries where they are not the last position."""
     queries = "" if row["queries"] == "last" else f" ({QUERY_WORDS[row['queries']]})"
-    return f"{suite_words(row, titles)}{queries}"
+    return f"{in_list(suite_words(row, titles))}{queries}"
 
 
 def sides(group: Sequence[Row]) -> tuple[list[Row], list[Row]]:

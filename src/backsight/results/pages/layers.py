@@ -20,13 +20,13 @@ Row = Mapping[str, Any]
 Title = Callable[[str], str]
 ANSWER_RULE = (
     "An outcome is the model's answer where it is the most probable token in at least half of the pairs and the "
-    "interval of that share lies above one third. Tables of earlier releases do not store the top token: there the "
-    "interval of its probability must lie above one half."
+    "interval of that share lies above one third (in tables of earlier releases, without the top token: where the "
+    "interval of its probability lies above one half)."
 )
 KEPT = "Pairs of which either run is answered incorrectly without the swap are dropped and counted."
 KEPT_ALONE = (
-    "Only pairs that the model answers correctly are kept, so it says nothing about how incorrect answers arise. The "
-    "probabilities shown need not sum to one: the rest of the vocabulary has what is left."
+    "Only pairs answered correctly are kept, so it says nothing about how incorrect answers arise. The probabilities "
+    "shown need not sum to one."
 )
 SHOWS = {
     "interchange": "has the position at the last token",
@@ -44,6 +44,7 @@ class Words:
 
     does: str
     happens: str
+    before: str = ""  # what was done before, with a comma
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,13 @@ def claim(of: Sequence[Layers], words: Words, title: Title, last: int | None) ->
     parts = []
     if none:
         most = max(none, key=lambda one: one.share or 0.0)
-        parts.append(f"no layer is shown at which {words.does} in {names(none)}{_least(most, words)}")
+        parts.append(f"{words.before}no layer is shown at which {words.does} in {names(none)}{_least(most, words)}")
     if found:
-        least = min(found, key=lambda one: 1.0 if one.share is None else one.share)
-        where = "shown in" if none else f"{words.does} in"
+        least = min(found, key=_certain)
+        where = "shown in" if none else f"{words.before}{words.does} in"
         alike = len({_there(one) for one in found}) == 1
-        on = "" if alike else f"; least in {title(least.suite)}"
+        equal = len({one.share for one in found}) == 1
+        on = "" if alike else f"; least {'certain ' if equal else ''}in {title(least.suite)}"
         there = _there(least).replace(", in", ", each in", 1) if alike and len(found) > 1 else _there(least)
         parts.append(f"{where} {names(found)} at {_where(found, last)}{on}{there}{_silent(found)}")
     parts += [f"omitted in {names(gone)}"] if gone else []
@@ -136,12 +138,13 @@ def statements(of: Sequence[Layers], words: Words, title: Title, last: int | Non
         led = [f"{title(one.suite)} at {layer_words(one.leading, None)}" for one in none if one.leading]
         leads = f"; {LEADS} in {listed(led)}" if led else ""
         names = listed(title(one.suite) for one in none)
-        sentence = f"{names}: no layer is shown at which {words.does}{_least(most, words)}{leads}."
+        does = f"{words.before}no layer is shown at which {words.does.rstrip(',')}"
+        sentence = f"{names}: {does}{_least(most, words)}{leads}."
         said.append(Statement(sentence, none[0].suite if len(none) == 1 else "", 1.0))
     bodies: dict[str, list[Layers]] = {}
     for one in found:
         leads = f"; {LEADS} at {layer_words(one.leading, None)}" if one.leading else ""
-        body = f"{words.does} at {layer_words(one.spans, last)}{_there(one)}{leads}{_silent([one])}"
+        body = f"{words.before}{words.does} at {layer_words(one.spans, last)}{_there(one)}{leads}{_silent([one])}"
         bodies.setdefault(body, []).append(one)
     for body, of_it in bodies.items():
         names = listed(title(one.suite) for one in of_it)
@@ -183,9 +186,15 @@ def _where(found: Sequence[Layers], last: int | None) -> str:
     return f"some of layers {min(ends)}-{max(ends)}{of}"
 
 
+def _certain(one: Layers) -> tuple[float, float]:
+    """By what suites with a layer are put in order: the share of pairs, then the lower end of its interval."""
+    return 1.0 if one.share is None else one.share, 0.0 if one.low is None else one.low
+
+
 def _least(one: Layers, words: Words) -> str:
     """Behind suites without a layer: in how many pairs it is so at most; the pairs where the table does not tell."""
-    return f": {words.happens} in at most {_share(one)}" if one.share is not None else _counts(one)
+    at_most = "at most " if one.share else ""
+    return f": {words.happens} in {at_most}{_share(one)}" if one.share is not None else _counts(one)
 
 
 def _there(one: Layers) -> str:

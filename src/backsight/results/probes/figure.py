@@ -75,7 +75,7 @@ def draw(
         curves = _readings(group) if measure == "shifted" else _arrangements(group, measure)
         empty = "" if curves else f"omitted: {_pictures(group)}"
         draw = partial(_panel, axis_of=axis, curves=curves, chance=group[0]["chance"], label=MEASURES[measure])
-        shown_panels.append(panels.Panel(title, _counts(group), draw, empty, height=2.5))
+        shown_panels.append(panels.Panel(title, _counts(group), draw, empty, height=2.5, suite=suite))
     if measure == "shifted" and columns is None:
         columns = 2
     with style.style():

@@ -23,8 +23,8 @@ MAPS_CAPTION = (
     "position, at the left or at the top."
 )
 BACKGROUND_CAPTION = (
-    "Share of the background tokens that the same probes give the position of the strip, or of the field of a grid, "
-    "that they lie in. Above both the gray and the dashed line, the background holds the position too."
+    "Share of the background tokens that the same probes give the position of the strip, or field of a grid, that they "
+    "lie in. Above both the gray and the dashed line, the background holds the position too."
 )
 SHIFTED_CAPTION = (
     "The same probes on rows that stand closer together at one end of the picture, so that a token's position in the "
@@ -48,11 +48,11 @@ FITS = {
     "adamw": "fitted as the authors did, by 200 steps of AdamW from a random start",
 }
 LIMITS = (
-    "That position is readable does not say that the model uses it: that is what the interchange of image tokens asks.",
-    "The rows start at the same position in every picture: in them a position in the row and an absolute column are "
-    "one. The shifted rows separate the two.",
+    "That position is readable does not say that the model uses it: see Interchange of image tokens.",
+    "The rows start at the same position in every picture, so that order and column are one; the shifted rows separate "
+    "them.",
     "The best layer is chosen on the pictures that it is reported on, so its number may be too high.",
-    "Where a linear probe fails, the position may still be there in another form. There is one split and one fit.",
+    "Where a linear probe fails, the position may be there in another form. There is one split and one fit.",
 )
 STAGES = {"vision": "in the vision encoder", "projector": "behind the projector", "language": "in the language model"}
 SITE = {"vision": "vision", "projector": "image_embeds", "language": "resid_pre"}
