@@ -189,7 +189,7 @@ def test_every_link_leads_somewhere(study: Path) -> None:
     for address in addresses:
         if address.startswith("#"):
             assert address[1:] in anchors, address
-        elif not address.startswith("data:image/png;base64,"):
+        elif not address.startswith("data:image/webp;base64,"):
             assert (study / address).is_file(), address
 
 
@@ -208,7 +208,7 @@ def test_the_page_asks_nothing_of_the_network(study: Path) -> None:
 def test_figures_are_written_beside_the_page(study: Path) -> None:
     write_report(study)
     names = sorted(path.name for path in (study / "figures").iterdir())
-    assert names == ["behaviour.svg", "interchange.svg", "interchange_by_direction.svg"]
+    assert names == ["behaviour.svg", "interchange.svg"]
     assert not [path for path in study.rglob("*") if path.name.endswith(".part")]
 
 
@@ -218,7 +218,7 @@ def test_the_page_is_the_same_each_time(study: Path) -> None:
 
 def test_samples_are_shown_with_their_question(study: Path) -> None:
     html = page_of(study)
-    assert html.count('src="data:image/png;base64,') == 3  # one for behaviour, two for interchange
+    assert html.count('src="data:image/webp;base64,') == 3  # one for behaviour, two for interchange
     said = words(html)
     assert "System sentence You are a helpful assistant. Options red, blue" in said
     assert "Object at the counterfactual&#39;s position in the clean picture (order) blue" in said

@@ -133,7 +133,8 @@ def measured(figure: Figure) -> Iterator[RendererSVG]:
     before = figure.dpi
     figure.dpi = POINTS
     try:
-        yield RendererSVG(*(POINTS * side for side in figure.get_size_inches()), io.StringIO())
+        width, height = (POINTS * side for side in figure.get_size_inches())
+        yield RendererSVG(width, height, io.StringIO())  # type: ignore[no-untyped-call]
     finally:
         figure.dpi = before
 
@@ -152,7 +153,9 @@ def reach(axis: Axes, renderer: RendererSVG) -> Margins:
     ]
     far = widest(margins) if margins else Margins(0, 0, 0, 0)
     # A browser counts the lines that letters stand in, which are a little higher than the letters.
-    return Margins(max(far.left + LEADING, 5), max(far.right, 5), max(far.above + LEADING, NEAR), max(far.below + LEADING, 3))
+    return Margins(
+        max(far.left + LEADING, 5), max(far.right, 5), max(far.above + LEADING, NEAR), max(far.below + LEADING, 3)
+    )
 
 
 def _box(of: Artist, renderer: RendererSVG) -> BboxBase | None:
