@@ -163,7 +163,7 @@ from matplotlib.figure import Figure
 
 from backsight.results import Derived, Metric, Result
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.tables import Schema, Table
 
 ROWS = Schema("halved", {"example_id": "str", "image_id": "str", "p_left": "float"}, "How probable left is")
@@ -186,9 +186,12 @@ def section(study):
         return None
     view = common.figure(study, "halved", draw, study.tables["halved_summary"], "A bar is the mean.")
     grid = Grid("Means", ("Questions", "Mean"), tuple((str(r["questions"]), f"{r['mean']:.3f}") for r in rows))
-    said = Statement(f"left has {rows[0]['mean']:.3f} in the mean", "halved")
-    part = Section("halved", "Halves", (), (view,), (grid,), ("The probability is read.",), ("Little.",), ())
-    return common.Part(part, Answer("How probable is left", "In the mean:", (said,)))
+    mean = f"{rows[0]['mean']:.3f}"
+    return Section(
+        anchor="halved", title="Halves", question="why", claim=f"left has {mean} in the mean.",
+        null="Uniform options would give 0.5.", figures=(view,), statements=(Statement(f"All: {mean}.", "squares"),),
+        tables=(grid,), method=("The probability is read.",), limits=("Little.",),
+    )
 
 
 RESULT = Result(

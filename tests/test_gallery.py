@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from backsight import stimuli
 from backsight.errors import UsageError
 from backsight.examples import ExampleSet
+from backsight.grid import Box
 from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
 from backsight.report import write_report
@@ -23,6 +25,7 @@ from backsight.report.gallery import gallery
 from backsight.report.page import build_page
 from backsight.report.reading import read_study
 from backsight.results import RESULTS
+from backsight.results.drawing.style import to_svg
 from backsight.results.explanation import Explanation, lit
 from backsight.results.pages.cutting import cut
 from backsight.studies import Options, Study
@@ -185,27 +188,26 @@ def test_a_gallery_that_cannot_be_read_is_left_out(study: Path, tmp_path: Path) 
 
 
 def explained(choice: str, **changes: Any) -> Explanation:
-    """An explanation of a picture of two by two tokens of ten pixels, the upper left one twice as relevant."""
+    """An explanation of a black picture of two by two tokens of ten pixels, the upper left one twice as relevant."""
+    cells = [[0, 0, 10, 10], [10, 0, 20, 10], [0, 10, 10, 20], [10, 10, 20, 20]]
     numbers: dict[str, Any] = {
-        "picture_size": [20, 20], "question": "Where is the cup?", "options": ["1", "2"], "choice": choice,
-        "probabilities": [0.984, 0.016], "answer": "1", "subject": "cup", "subject_box": [0, 0, 10, 10],
-        "reference": "hat", "reference_box": [10, 10, 20, 20], "method": "creg", "target": "prediction",
-        "relevance": [2.0, 1.0, 0.0, -1.0], "compass": [1.0, 0.0], "null": [0.5, 0.5], "true": 0.0, "peak": 0.0,
-        "cells": [[0, 0, 10, 10], [10, 0, 20, 10], [0, 10, 10, 20], [10, 10, 20, 20]], "dae": 12.4, "dae_null": 90.0,
-        "dae_floor": 0.0, "words": {"1": "left", "2": "right"},
+        "picture": Image.new("RGB", (20, 20)), "question": "Where is the cup?", "options": ("1", "2"),
+        "probabilities": (0.984, 0.016), "answer": "1", "subject": "cup", "subject_box": Box(0, 0, 10, 10),
+        "reference": "hat", "reference_box": Box(10, 10, 20, 20), "method": "creg", "target": "prediction",
+        "relevance": np.array([2.0, 1.0, 0.0, -1.0]), "compass": (1.0, 0.0), "null": (0.5, 0.5), "true": 0.0,
+        "peak": 0.0, "cells": np.array(cells, dtype=float), "dae": 12.4, "dae_null": 90.0, "dae_floor": 0.0,
+        "words": {"1": "left", "2": "right"}, "choice": choice,
     }  # fmt: skip
-    return Explanation.of(numbers | changes)
+    return Explanation(**(numbers | changes))
 
 
 def test_an_explanation_in_words() -> None:
-    evidence = "The evidence points 12\u00b0 away from where the cup is; uniform relevance is 90\u00b0 off."
-    assert explained("1").sentence() == f'The model answers "left" (p = .98 among the options): correct. {evidence}'
-    wrong = 'The model answers "right" (p = .02 among the options): incorrect; correct is "left".'
+    evidence = "The evidence points 12\u00b0 away from the cup; uniform relevance points 90\u00b0 away."
+    assert explained("1").sentence() == f'The model answers "left" (p = 0.98 among the options): correct. {evidence}'
+    wrong = 'The model answers "right" (p = 0.02 among the options): incorrect; correct is "left".'
     assert explained("2").sentence() == f"{wrong} {evidence}"
-    certain = explained("1", probabilities=[1.0, 0.0], peak=None, dae=None)
-    assert certain.sentence().startswith('The model answers "left" (p = 1.00 among the options): correct. Its')
-    assert "no compass" in certain.sentence()
-    assert explained("1").as_dict() == Explanation.of(explained("1").as_dict()).as_dict()
+    assert "no compass" in explained("1", peak=None).sentence()
+    assert wrong in to_svg(explained("2").figure())
 
 
 def test_relevance_is_orange_as_far_as_it_goes() -> None:
@@ -220,4 +222,4 @@ def test_the_scale_of_a_relevance_ends_at_its_largest_share() -> None:
     picture, _ = explained("1").figure().axes
     ticks = [label.get_text() for label in picture.child_axes[0].get_xticklabels()]
     assert ticks == ["0", "33", "67"]  # two of three, in percent; what is below zero counts for nothing
-    assert not explained("1", relevance=[0.0] * 4).figure().axes[0].child_axes
+    assert not explained("1", relevance=np.zeros(4)).figure().axes[0].child_axes

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backsight.results.explanation import Explanation
-from backsight.results.pages import common
 from backsight.results.pages.content import Section
 from backsight.results.pages.pictures import FigureView, view
-from backsight.results.pages.study import Study, records, text
+from backsight.results.pages.study import Study, mapping, records, text
+from backsight.results.relevance.answers import recorded
 
 METHOD = (
     "Each figure explains one answer: the picture in gray with the relevance of its image tokens, the boxes of subject "
@@ -24,13 +23,16 @@ METHOD = (
 LIMITS = ("Single pictures show what a compass looks like. How often it is right, the tables above say.",)
 
 
-def gallery(study: Study) -> common.Part | None:
+def gallery(study: Study) -> Section | None:
     """The section; None where the study has no gallery."""
     views = [view for shown in records(study.data.get("gallery")) if (view := _view(study, shown)) is not None]
     if not views:
         return None
-    section = Section("gallery", "Answers explained", (), tuple(views), (), METHOD, LIMITS, ())
-    return common.Part(section, None)
+    section = Section(
+        anchor="gallery", title="Answers explained", question="why", figures=tuple(views), tables=(), method=METHOD,
+        limits=LIMITS,
+    )  # fmt: skip
+    return section
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
@@ -52,9 +54,10 @@ def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
 def _sentence(study: Study, stem: str, shown: Mapping[str, Any]) -> str:
     """What the explanation says, in the words of today; those that were stored where its numbers are not there."""
     try:
-        return Explanation.of(json.loads(_read(study.folder, f"{stem}.json"))).sentence()
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return text(shown.get("sentence"))
+        record = mapping(json.loads(_read(study.folder, f"{stem}.json")))
+    except ValueError:
+        record = {}
+    return recorded(record) or text(shown.get("sentence"))
 
 
 def _read(folder: Path, name: str) -> str:

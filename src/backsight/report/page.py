@@ -1,62 +1,121 @@
-"""From a study to the content of its report: model, answers, sections and what stands at the end."""
+"""From a study to the content of its report: the first screen, the sections by question, and what stands at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from markupsafe import Markup
+
+from backsight.report import about
 from backsight.report.gallery import gallery
+from backsight.report.opening.cards import Card, cards
+from backsight.report.opening.diagram import diagram
+from backsight.report.opening.left_out import left_out
+from backsight.report.opening.steps import Step, steps
 from backsight.report.published import published
-from backsight.results import RESULTS, selftest, today
-from backsight.results.pages.common import Part
-from backsight.results.pages.content import Grid, Page, Section
-from backsight.results.pages.study import Study, mapping, number, records, text
-from backsight.results.pages.wording import model_sentence, tenths
+from backsight.results import RESULTS, selftest
+from backsight.results.pages.content import QUESTIONS, Grid, Section
+from backsight.results.pages.study import Study, mapping, text
+from backsight.results.pages.wording import model_line
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the product's questions, with the sections that answer it."""
+
+    key: str
+    title: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report; each field is what the template calls it."""
+
+    title: str
+    model: str
+    finished: bool
+    cards: tuple[Card, ...]
+    path: Markup
+    steps: tuple[Step, ...]
+    left_out: tuple[str, ...]
+    suites: tuple[tuple[str, str], ...]
+    questions: tuple[Question, ...]
+    about: tuple[tuple[str, str], ...]
+    skipped: Grid | None
+    reading: tuple[str, ...]
+    contracts: Grid | None
+    controls: Grid | None
+    controls_note: str
+    costs: Grid | None
+    costs_note: str
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 def build_page(study: Study) -> Page:
     """The report's content; figures are written on the way."""
-    data = study.data
-    model = mapping(data.get("model"))
-    parts = _parts(study)
-    answers = [part.answer for _, part in sorted(parts, key=lambda item: not item[0])]
+    model = mapping(study.data.get("model"))
+    sections = build_sections(study)
+    titles = {one.anchor: one.title for one in sections}
+    ends = {
+        "skipped": ("Left out", about.skipped(study)),
+        "reading": ("How to read the numbers", about.READING),
+        "contracts": ("Contracts", about.contracts(study)),
+        "controls": ("Controls", about.controls()),
+        "costs": ("Costs", about.costs(study)),
+        "reproduce": ("How to reproduce", about.facts(study)),
+    }
     return Page(
         title=text(model.get("name")) or "A model",
-        model=model_sentence(model),
-        finished=data.get("finished") is not False,
-        answers=tuple(answer for answer in answers if answer is not None),
-        sections=_merged([part.section for _, part in parts]),
-        skipped=_skipped(study),
-        contracts=_contracts(study),
-        controls=_controls(),
-        controls_note=_controls_note(),
-        costs=_costs(study),
-        costs_note=_costs_note(study),
-        command=_commands(study),
-        facts=_facts(study),
+        model=model_line(model),
+        finished=study.data.get("finished") is not False,
+        cards=cards(study, titles),
+        path=diagram(study),
+        steps=steps(study, titles),
+        left_out=left_out(study),
+        suites=_suites(study, sections),
+        questions=tuple(
+            Question(key, title, of)
+            for key, title in QUESTIONS.items()
+            if (of := tuple(one for one in sections if one.question == key))
+        ),
+        about=tuple((anchor, words) for anchor, (words, there) in ends.items() if there),
+        skipped=about.skipped(study),
+        reading=about.READING,
+        contracts=about.contracts(study),
+        controls=about.controls(),
+        controls_note=about.controls_note(),
+        costs=about.costs(study),
+        costs_note=about.costs_note(study),
+        command=about.commands(study),
+        facts=about.facts(study),
         files=tuple((name, study.files(name)) for name in study.table_names()),
     )
 
 
-def _parts(study: Study) -> list[tuple[bool, Part]]:
-    """The parts of the page in its order, each with whether its answer opens the report.
-
-    First what was measured, then single answers that it explains, and the published figures last.
-    """
-    measured = [(result.leads, make) for result in RESULTS.values() for make in result.sections]
-    makers = dict.fromkeys([*measured, (False, gallery), (False, published)])
+def build_sections(study: Study) -> tuple[Section, ...]:
+    """The sections in the order of the page: by question; in each, statements of what is furthest off first."""
     of = {make: name for name, result in RESULTS.items() for make in result.sections}
-    parts = [(leads, _controlled(make(study), of.get(make))) for leads, make in makers]
-    return [(leads, part) for leads, part in parts if part is not None]
+    made = ((make(study), of.get(make)) for make in dict.fromkeys([*of, gallery, published]))
+    whole = [_completed(study, section, measurement) for section, measurement in made if section is not None]
+    order = list(QUESTIONS)
+    return tuple(
+        replace(one, statements=tuple(sorted(one.statements, key=lambda statement: -statement.short)))
+        for one in sorted(_merged(whole), key=lambda one: order.index(one.question))
+    )
 
 
-def _controlled(part: Part | None, measurement: str | None) -> Part | None:
-    """The part of a measurement, with how it did on its controls."""
-    if part is None or measurement is None:
-        return part
+def _completed(study: Study, section: Section, measurement: str | None) -> Section:
+    """The section of a measurement, with how it did on its controls and the command that makes it again."""
+    if measurement is None:
+        return section
+    kinds = {text(job.get("kind")) for job in study.jobs}
+    kind = next((one for one in (section.anchor, measurement.replace("_", "")) if one in kinds), "")
     line = f"{measurement}: {selftest.sentence(measurement, selftest.shipped())}"
-    return part._replace(section=replace(part.section, controls=(line,)))
+    return replace(section, controls=(line,), command=about.again(study, kind))
 
 
 def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:
@@ -68,97 +127,8 @@ def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:
     return tuple(merged.values())
 
 
-def _skipped(study: Study) -> Grid | None:
-    rows = [
-        (
-            study.titles.get(text(s.get("set")), text(s.get("set"))),
-            today(text(s.get("measurement"))),
-            text(s.get("reason")),
-        )
-        for s in records(study.data.get("skipped"))
-    ]
-    return Grid("", ("Set", "Measurement", "Reason"), tuple(rows), words=3) if rows else None
-
-
-def _contracts(study: Study) -> Grid | None:
-    rows = [
-        (text(c.get("name")), _outcome(c), ". ".join(filter(None, (text(c.get("detail")), text(c.get("do"))))))
-        for c in records(study.data.get("contracts"))
-    ]
-    return Grid("", ("Contract", "Result", "Detail"), tuple(rows), words=3) if rows else None
-
-
-def _outcome(contract: Mapping[str, object]) -> str:
-    if contract.get("passed") is not True:
-        return "fails"
-    return "not decided" if contract.get("warning") is True else "holds"
-
-
-def _controls() -> Grid | None:
-    """The table of all controls, as this version of the package passed or failed them."""
-    outcome = selftest.shipped()
-    return None if outcome is None else outcome.grid()
-
-
-def _controls_note() -> str:
-    outcome = selftest.shipped()
-    return "" if outcome is None else selftest.summary(outcome)
-
-
-def _costs(study: Study) -> Grid | None:
-    jobs = study.jobs
-    if not jobs:
-        return None
-    keys = ("seconds", "forward_equivalents")
-    rows: list[tuple[str, ...]] = [
-        (text(job.get("name")), text(job.get("samples")) or "–", *(tenths(job.get(key)) for key in keys))
-        for job in jobs
-    ]
-    totals = [sum(number(job.get(key)) or 0.0 for job in jobs) for key in keys]
-    rows.append(("Total", "", *(tenths(total) for total in totals)))
-    return Grid("", ("Job", "Samples", "Seconds", "Forward equivalents"), tuple(rows))
-
-
-def _costs_note(study: Study) -> str:
-    machine = mapping(study.data.get("machine"))
-    peak = number(machine.get("memory_peak_mib"))
-    memory = f" Peak memory was {peak:,.0f} MiB." if peak is not None else ""
-    return (
-        f"One forward equivalent is one plain call of one sample: vision encoder, and logits at every position.{memory}"
-    )
-
-
-def _commands(study: Study) -> str:
-    """The command of each run that made the folder, one a line; of an older study the one that it names."""
-    commands = [text(run.get("command")) for run in records(study.data.get("runs"))]
-    return "\n".join(dict.fromkeys(filter(None, commands))) or text(study.data.get("command"))
-
-
-def _facts(study: Study) -> tuple[tuple[str, str], ...]:
-    data = study.data
-    model, machine = mapping(data.get("model")), mapping(data.get("machine"))
-    measured = mapping(mapping(model.get("card")).get("accuracy"))
-    pairs = [
-        ("Started", text(data.get("started"))),
-        ("Seed", text(data.get("seed"))),
-        ("Options", _joined({k: v for k, v in mapping(data.get("options")).items() if k != "memory"})),
-        ("Memory cap, for weights and a batch", text(mapping(data.get("memory")).get("cap"))),
-        ("Batches that the cap made smaller", _smaller(study)),
-        ("Model's fingerprint", text(model.get("fingerprint"))),
-        ("Attention", text(model.get("attention"))),
-        ("Accuracy on the model's card", _joined(measured)),
-        ("Backsight", text(data.get("backsight"))),
-        ("Versions", _joined(mapping(data.get("versions")))),
-        ("Machine", _joined({key: value for key, value in machine.items() if key != "memory_peak_mib"})),
-    ]
-    return tuple((name, value) for name, value in pairs if value)
-
-
-def _smaller(study: Study) -> str:
-    sizes = ((text(job.get("name")), number(job.get("batch")), number(job.get("own_batch"))) for job in study.jobs)
-    return ", ".join(f"{name} {batch:.0f} of {own:.0f}" for name, batch, own in sizes if batch and own and batch < own)
-
-
-def _joined(values: Mapping[str, Any]) -> str:
-    shown = {key: f"{v:.3f}" if isinstance(v, float) else text(v) for key, v in values.items()}
-    return ", ".join(f"{key} {value}" for key, value in shown.items() if value)
+def _suites(study: Study, sections: Sequence[Section]) -> tuple[tuple[str, str], ...]:
+    """The suites that a reader can filter by, each with its title, in the order of the study."""
+    there = {statement.suite for one in sections for statement in one.statements}
+    there |= {suite for one in sections for grid in one.tables for suite in grid.suites}
+    return tuple((name, title) for name, title in study.titles.items() if name in there)

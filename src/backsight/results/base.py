@@ -19,11 +19,11 @@ from backsight.tables import Schema, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from backsight.results.pages.common import Part
+    from backsight.results.pages.content import Section
     from backsight.results.pages.study import Study
 
 Draw = Callable[..., "Figure"]
-MakeSection = Callable[["Study"], "Part | None"]
+MakeSection = Callable[["Study"], "Section | None"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Result:
     """All that is made of the rows under one schema.
 
     `summary` and `further` are tables of a study. `draw` makes a figure of the summary, or of the rows where there is
-    none. Each of `sections` gives a part of the report, or None where the study lacks its tables; parts with one anchor
-    become one section. Where `leads` holds its answer opens the report. `metrics` are compared between studies.
+    none. Each of `sections` gives a section of the report, or None where the study lacks its tables; sections with one
+    anchor become one. `metrics` are compared between studies.
 
     Tables of earlier releases are read too: `earlier` gives names that tables, kinds of jobs, measurements and families
     of metrics had, each with the name of today; `later` are columns of rows or derived tables that older ones lack.
@@ -90,7 +90,6 @@ class Result:
     draw: Draw | None = None
     sections: tuple[MakeSection, ...] = ()
     metrics: tuple[Metric, ...] = ()
-    leads: bool = False
     earlier: Mapping[str, str] = field(default_factory=dict)
     later: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from backsight.maths.ratios import share
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import whole_percent, with_interval
 from backsight.tables import Schema, Table
@@ -164,7 +164,7 @@ def sentence(title: str, row: Mapping[str, Any]) -> str:
     return f"{title}: they keep {kept} of what sets them apart from other pictures'{near} ({alike})"
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The captions' part of the section on permutation; None without the summary."""
     rows = study.rows("captions_summary")
     if not rows:
@@ -181,10 +181,12 @@ def section(study: Study) -> common.Part | None:
                  files=study.files("captions_summary"))  # fmt: skip
     view = common.figure(study, "captions", draw, study.tables["captions_summary"], CAPTION)
     suites = {row["suite"] for row in rows}
-    built = Section("permutation", "Permutation of image tokens", (), (view,), (table,), METHOD, LIMITS,
-                   common.samples(study, "captions", suites), folded=True)  # fmt: skip
-    sentences = tuple(Statement(sentence(common.title(study, r["suite"]), r), "figure-captions") for r in rows)
-    return common.Part(built, Answer("Does a caption change when image tokens are shuffled", LEAD, sentences))
+    built = Section(
+        anchor="permutation", title="Permutation of image tokens", question="where", figures=(view,), tables=(table,),
+        method=METHOD, limits=LIMITS, samples=common.samples(study, "captions", suites),
+    )  # fmt: skip
+    sentences = tuple(Statement(sentence(common.title(study, r["suite"]), r)) for r in rows)
+    return built.concluding(LEAD, sentences)
 
 
 def _cell(row: Row, name: str) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 from backsight.grid import Box
 from backsight.results.drawing import style
 from backsight.results.drawing.panels import Entry, legend, line, patch
+from backsight.results.relevance.answers import answered, pointed
 from backsight.results.relevance.words import method_words
 
 if TYPE_CHECKING:
@@ -70,38 +71,20 @@ class Explanation:
         del numbers["picture"]
         return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in numbers.items()}
 
-    @classmethod
-    def of(cls, numbers: Mapping[str, Any]) -> Explanation:
-        """The explanation of these numbers, as `as_dict` gives them, with an empty picture.
-
-        KeyError, TypeError or ValueError where they are not those of an explanation.
-        """
-        given = dict(numbers)
-        picture = Image.new("RGB", tuple(given.pop("picture_size")))
-        arrays = {name: np.asarray(given[name], dtype=np.float64) for name in ("relevance", "cells")}
-        boxes = {name: Box(*given[name]) for name in ("subject_box", "reference_box")}
-        names = ("options", "probabilities", "compass", "null")
-        return cls(picture=picture, **(given | arrays | boxes | {name: tuple(given[name]) for name in names}))
-
     def figure(self, *, columns: int = 2) -> Figure:
         """The figure; `columns` is 1 for a phone."""
         return explanation(self, columns=columns)
 
     def sentence(self) -> str:
         """What was asked, answered, and which way the evidence points beside uniform relevance."""
-        first = f"The model answers {self.answered()}"
-        if self.peak is None or self.dae is None:
-            if not self.relevance.any():
-                return f"{first} Its relevance is zero within its rounding, so there is no compass."
-            return f"{first} Its relevance gives no compass."
-        beside = "" if self.dae_null is None else f"; uniform relevance is {self.dae_null:.0f}\u00b0 off"
-        return f"{first} The evidence points {self.dae:.0f}\u00b0 away from where the {self.subject} is{beside}."
+        dae = None if self.peak is None else self.dae
+        zero = not self.relevance.any()
+        return f"{self.answered()} {pointed(self.subject, dae, self.dae_null, zero=zero)}"
 
     def answered(self) -> str:
-        """The answer, its probability, and whether it is correct: `"left" (p = .98 among the options): correct.`"""
-        p = f"{self.probabilities[self.options.index(self.choice)]:.2f}".removeprefix("0")
-        verdict = "correct" if self.choice == self.answer else f'incorrect; correct is "{self.worded(self.answer)}"'
-        return f'"{self.worded(self.choice)}" (p = {p} among the options): {verdict}.'
+        """The answer, its probability, and whether it is correct."""
+        p = self.probabilities[self.options.index(self.choice)]
+        return answered(self.worded(self.choice), self.worded(self.answer), p)
 
     def worded(self, option: str) -> str:
         """An option in words."""
@@ -135,7 +118,7 @@ def explanation(explained: Explanation, *, columns: int = 2) -> Figure:
 
 def _question(explained: Explanation) -> tuple[str, str]:
     """The heading of the picture: what is asked, and the answer."""
-    return textwrap.shorten(_asked(explained), 80, placeholder=" ..."), f"Answer: {explained.answered()}"
+    return textwrap.shorten(_asked(explained), 80, placeholder=" ..."), explained.answered()
 
 
 def _direction(explained: Explanation) -> tuple[str, str]:

@@ -11,8 +11,7 @@ from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.pages import common
-from backsight.results.pages.content import Grid
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, with_interval
 from backsight.results.relevance import drawing
@@ -137,7 +136,7 @@ def mirrored(frame: pd.DataFrame) -> pd.DataFrame:
     return each.rename("r").reset_index()
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
     return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
 

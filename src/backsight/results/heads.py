@@ -17,7 +17,7 @@ from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
 from backsight.results.looking.figure import suite_words
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, omitted, p_value, percent, whole_percent, with_interval
 from backsight.tables import Schema, Table
@@ -204,21 +204,21 @@ def _label(row: Row) -> str:
     return f"{row['heads'] if row['condition'] == 'chosen' else 'random'}\n{how}"
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section's part and what it says; None without the summary."""
     rows = study.rows(SUMMARY.name)
     if not rows:
         return None
     figure = common.figure(study, "heads", draw, study.tables[SUMMARY.name], CAPTION)
     built = Section(
-        anchor="looking", title="Attention within the image", notes=(), figures=(figure,),
-        tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
+        anchor="looking", question="why", title="Attention within the image", notes=(), figures=(figure,),
+        tables=(_table(study, rows),), method=METHOD, limits=LIMITS,
         samples=common.samples(study, "heads", {row["suite"] for row in rows}),
     )  # fmt: skip
     of = [[row for row in rows if (row["suite"], row["prompt"]) == key]
           for key in dict.fromkeys((row["suite"], row["prompt"]) for row in rows)]  # fmt: skip
-    statements = tuple(Statement(sentence(suite_words(g[0], study.titles), g), "figure-heads") for g in of)
-    return common.Part(built, Answer("Do answers depend on the heads that look", LEAD, statements))
+    statements = tuple(Statement(sentence(suite_words(g[0], study.titles), g)) for g in of)
+    return built.concluding(LEAD, statements)
 
 
 def sentence(title: str, rows: Sequence[Row]) -> str:

@@ -18,7 +18,7 @@ from backsight.maths.interchange import ANSWER, curves, standing_out
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
 from backsight.results.pages import common, layers
-from backsight.results.pages.content import Answer, Section, Statement
+from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.layers import ANSWER_RULE
 from backsight.results.pages.study import Study
 from backsight.tables import Schema, Table
@@ -191,7 +191,7 @@ def draw(
         return panels.draw(shown_panels, sweeps.entries(LOOKS, OUTCOME_WORDS, shaded), columns)
 
 
-def interchange(study: Study) -> common.Part | None:
+def interchange(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = study.rows("interchange_summary")
     if not rows:
@@ -202,8 +202,8 @@ def interchange(study: Study) -> common.Part | None:
     statements = tuple(
         Statement(
             layers.order_sentence(common.title(study, row["suite"]), row, last),
-            "figure-interchange",
-            layers.silence("interchange", [row]),
+            row["suite"],
+            note=layers.silence("interchange", [row]),
         )
         for row in orders
         if row["direction"] == "all"
@@ -212,6 +212,7 @@ def interchange(study: Study) -> common.Part | None:
     heading = "Layers where the last token carries the position, with the number of pairs kept"
     section = Section(
         anchor="interchange",
+        question="where",
         title="Interchange at the last token",
         notes=(),
         figures=(figure,),
@@ -232,7 +233,7 @@ def interchange(study: Study) -> common.Part | None:
         ),
     )
     lead = "Layers at which the last token carries the position that is asked for, and not yet the answer:"
-    return common.Part(section, Answer("Where the last token carries the position", lead, statements))
+    return section.concluding(lead, statements)
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:

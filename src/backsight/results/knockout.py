@@ -9,8 +9,7 @@ from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import EFFECTS, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
-from backsight.results.pages import common
-from backsight.results.pages.content import Grid
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import with_interval
 from backsight.results.relevance import drawing
@@ -237,7 +236,7 @@ def _ranks(rows: Sequence[Row], value: str) -> dict[str, str]:
     return {method: str(1 + sum(other > mine for other in own.values())) for method, mine in own.items()}
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
     return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
 

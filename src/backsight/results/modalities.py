@@ -15,7 +15,7 @@ from backsight.results import by_head
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, omitted, p_value, percent, with_interval
 from backsight.tables import Schema, Table
@@ -192,22 +192,22 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section and what it says; None without the summary."""
     rows = [row for row in study.rows(SUMMARY.name) if row["head"] is None]
     if not rows:
         return None
     figure = common.figure(study, "modalities", draw, study.tables[SUMMARY.name], CAPTION)
     built = Section(
-        anchor="modalities", title="Attention between modalities", notes=(), figures=(figure,),
-        tables=(_table(study, rows),), method=METHOD, limits=LIMITS, folded=True,
+        anchor="modalities", question="why", title="Attention between modalities", notes=(), figures=(figure,),
+        tables=(_table(study, rows),), method=METHOD, limits=LIMITS,
         samples=common.samples(study, "modalities", {row["suite"] for row in rows}),
     )  # fmt: skip
     statements = tuple(
-        Statement(sentence(_title(g[0], study.titles), g), "figure-modalities")
+        Statement(sentence(_title(g[0], study.titles), g))
         for g in panels.grouped(rows, "modalities_summary", *by_head.KEYS).values()
     )
-    return common.Part(built, Answer("How much attention goes to the picture", LEAD, statements))
+    return built.concluding(LEAD, statements)
 
 
 def sentence(title: str, group: Sequence[Row]) -> str:

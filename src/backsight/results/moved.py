@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.pages import common
-from backsight.results.pages.content import Grid
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.relevance import drawing
 from backsight.results.relevance.cells import Cells, Row, beside, check, degrees, degrees_between
@@ -119,7 +118,7 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     yield from beside(study, rows, title, numbers, cells, NOTE, "moved_summary")
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
     return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
 

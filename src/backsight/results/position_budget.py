@@ -110,13 +110,14 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
     axis.set_axisbelow(True)
 
 
-def positions(study: Study) -> common.Part | None:
+def positions(study: Study) -> Section | None:
     """The section; None without the table, or where nothing is given by rotation."""
     rows = study.rows("position_budget")
     if not rows:
         return None
     section = Section(
         anchor="positions",
+        question="where",
         title="Rotary phase range",
         notes=(),
         figures=(common.figure(study, "position_budget", draw, study.tables["position_budget"], CAPTION),),
@@ -124,9 +125,8 @@ def positions(study: Study) -> common.Part | None:
         method=METHOD,
         limits=LIMITS,
         samples=(),
-        folded=True,
     )
-    return common.Part(section, None)
+    return section
 
 
 def _budget(study: Study, rows: list[Row]) -> Grid:

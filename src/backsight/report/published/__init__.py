@@ -14,13 +14,10 @@ from typing import NamedTuple
 from backsight.published import Published, by_folder, figures
 from backsight.report.published import creg, dual
 from backsight.report.published.shared import ANCHOR, INSIDE, LIMITS, METHOD, Compared, Measured, scope
-from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Section
+from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.study import number as read_number
 from backsight.results.pages.wording import listed
-
-QUESTION = "How it compares with what is published"
 
 
 class Paper(NamedTuple):
@@ -39,7 +36,7 @@ PAPERS: Mapping[str, Paper] = {
 }
 
 
-def published(study: Study) -> common.Part | None:
+def published(study: Study) -> Section | None:
     """The section and what it says in the opening; None for a model that no paper measured."""
     model = mapping(study.data.get("model"))
     name, layers = text(model.get("name")), read_number(model.get("layers"))
@@ -53,6 +50,7 @@ def published(study: Study) -> common.Part | None:
     papers = [PAPERS[short] for short in by_paper]
     section = Section(
         anchor=ANCHOR,
+        question="can",
         title="Beside the published figures",
         notes=_notes(study, by_paper),
         figures=(),
@@ -61,7 +59,7 @@ def published(study: Study) -> common.Part | None:
         limits=(*LIMITS, scope(by_paper), *(line for paper in papers for line in paper.limits)),
         samples=(),
     )
-    return common.Part(section, _answer(by_paper, compared))
+    return section.concluding(*_conclusion(by_paper, compared))
 
 
 def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[str, ...]:
@@ -80,12 +78,14 @@ def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[s
     return tuple(notes)
 
 
-def _answer(by_paper: Mapping[str, Sequence[Published]], compared: Mapping[str, Sequence[Compared]]) -> Answer | None:
-    """How many figures of each table lie inside this study's intervals; None where it measured none of them."""
+def _conclusion(
+    by_paper: Mapping[str, Sequence[Published]], compared: Mapping[str, Sequence[Compared]]
+) -> tuple[str, tuple[Statement, ...]]:
+    """How many figures of each table lie inside this study's intervals; nothing where it measured none of them."""
     by_short = {short: [one.statement for one in tables if one.statement] for short, tables in compared.items()}
     papers = [short for short, statements in by_short.items() if statements]
     if not papers:
-        return None
+        return "", ()
     several = len(by_paper) > 1
     statements = tuple(
         replace(one, text=f"{short}, {one.text[0].lower()}{one.text[1:]}") if several else one
@@ -94,6 +94,4 @@ def _answer(by_paper: Mapping[str, Sequence[Published]], compared: Mapping[str, 
     )
     sources = listed(by_paper[short][0].source for short in papers)
     verb = "print" if len(papers) > 1 else "prints"
-    return Answer(
-        QUESTION, f"Figures that {sources} {verb} of this model, against this study's 95 % intervals:", statements
-    )
+    return f"Figures that {sources} {verb} of this model, against this study's 95 % intervals:", statements

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from backsight.published import Published
 from backsight.report.published.shared import (
-    ANCHOR,
     Compared,
     Measured,
     Ours,
@@ -125,7 +124,7 @@ def _statement(lines: Sequence[Line]) -> Statement | None:
         return None
     first = lines[0].one
     note = _by_baseline(lines)
-    return Statement(f"{_place(first.table).capitalize()}, {KINDS[first.table]}: {_counted(lines)}", ANCHOR, note)
+    return Statement(f"{_place(first.table).capitalize()}, {KINDS[first.table]}: {_counted(lines)}", note=note)
 
 
 def _counted(lines: Sequence[Line]) -> str:

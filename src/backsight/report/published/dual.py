@@ -14,7 +14,6 @@ from backsight.errors import CannotAnswer
 from backsight.maths.grouping import SMALLEST
 from backsight.published import Published
 from backsight.report.published.shared import (
-    ANCHOR,
     Compared,
     Measured,
     Ours,
@@ -78,7 +77,7 @@ def _statement(pairs: Sequence[tuple[Published, Ours]]) -> Statement | None:
     first = pairs[0][0]
     replaced = sum(one.correction is not None for one, ours in pairs if comparable(one, ours))
     words = f"Table {first.table}, {_kind(first)}{_directions(pairs)}: {_counted(first, insides)}"
-    return Statement(words, ANCHOR, f"compared as corrected: {replaced}" if replaced else "")
+    return Statement(words, note=f"compared as corrected: {replaced}" if replaced else "")
 
 
 def _counted(one: Published, insides: Sequence[bool]) -> str:

@@ -9,7 +9,7 @@ from backsight.results.amplification.figure import FORM_WORDS, KIND_WORDS, draw
 from backsight.results.amplification.tables import ENOUGH
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, percent, unbroken, with_interval
 
@@ -44,7 +44,7 @@ LIMITS = (
 )
 
 
-def amplification(study: Study) -> common.Part | None:
+def amplification(study: Study) -> Section | None:
     """The section and what it says of repair; None without the summary."""
     rows = study.rows("amplify_summary")
     if not any(row["directions"] != "none" for row in rows):
@@ -52,6 +52,7 @@ def amplification(study: Study) -> common.Part | None:
     table = study.tables["amplify_summary"]
     section = Section(
         anchor="amplification",
+        question="repair",
         title="Amplification",
         notes=(),
         figures=(common.figure(study, "amplification", draw, table, CAPTION),),
@@ -59,10 +60,9 @@ def amplification(study: Study) -> common.Part | None:
         method=METHOD,
         limits=LIMITS,
         samples=common.samples(study, "amplify", {row["suite"] for row in rows}),
-        folded=True,
     )
     statements = tuple(_statement(study, rows, suite) for suite in dict.fromkeys(row["suite"] for row in rows))
-    return common.Part(section, Answer("Can it be repaired by amplifying order", LEAD, statements))
+    return section.concluding(LEAD, statements)
 
 
 def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
@@ -71,7 +71,7 @@ def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
     if probe["omitted"]:
         failures = f"{counted(before['failures'], 'failure')} in {counted(before['questions'], 'question')}"
         text = f"{title}: omitted ({failures}; {SMALLEST} failures needed)"
-        return Statement(text, "figure-amplification")
+        return Statement(text)
     accuracy = f"accuracy {percent(before['accuracy'])} before, {percent(probe['accuracy'])} after"
     text = (
         f"{title}: corrects {percent(probe['corrected'])} of {before['failures']} failures and breaks "
@@ -79,7 +79,7 @@ def _statement(study: Study, rows: list[Row], suite: str) -> Statement:
         f"{_share(random['corrected'])} and {_share(random['broken'])}); {accuracy}"
     )
     few = f"fewer than {ENOUGH} failures" if before["failures"] < ENOUGH else ""
-    return Statement(text, "figure-amplification", few)
+    return Statement(text, note=few)
 
 
 def _share(value: float | None) -> str:

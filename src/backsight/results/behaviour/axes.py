@@ -11,7 +11,7 @@ from backsight.maths.axes import AXES, FEWEST, LEFT, UNCHANGED, axis_verdict
 from backsight.maths.grouping import expect, groups
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.tables import Schema, Table
@@ -113,7 +113,7 @@ def _number(row: Row, name: str, start: str) -> str:
     return f"{row[name]:.2f} [{row[f'{start}low']:.2f},\u00a0{row[f'{start}high']:.2f}]"
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The verdicts' part of the section on behaviour, with its answer; None where no axis has a score."""
     rows = study.rows(BEHAVIOUR_AXES.name)
     suites: dict[tuple[str, str | None], list[Row]] = {}
@@ -124,12 +124,12 @@ def section(study: Study) -> common.Part | None:
         return None
     titles = {one: _with_ground(common.title(study, one[0]), one, suites) for one in suites}
     section = Section(
-        anchor="behaviour", title="Behaviour", notes=(),
+        anchor="behaviour", question="can", title="Behaviour", notes=(),
         figures=(common.figure(study, "axes", draw, study.tables[BEHAVIOUR_AXES.name], CAPTION),),
         tables=(_grid(study, rows, titles),), method=METHOD, limits=LIMITS, samples=(),
     )  # fmt: skip
-    statements = tuple(Statement(axis_sentence(titles[one], group), "figure-axes") for one, group in judged.items())
-    return common.Part(section, Answer("Whether its answers go by the picture", LEAD, statements))
+    statements = tuple(Statement(axis_sentence(titles[one], group)) for one, group in judged.items())
+    return section.concluding(LEAD, statements)
 
 
 def _grid(study: Study, rows: Sequence[Row], titles: Mapping[tuple[str, str | None], str]) -> Grid:

@@ -8,7 +8,7 @@ from typing import Any
 
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Picture, Sample, Section, Statement
+from backsight.results.pages.content import Picture, Sample, Section, Statement
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.wording import decimal
 
@@ -25,7 +25,7 @@ LIMITS = (
 )
 
 
-def own_questions(study: Study) -> common.Part | None:
+def own_questions(study: Study) -> Section | None:
     """The section of the sets that are the user's own, and its answer; None where there are none."""
     samples: list[Sample] = []
     notes: list[str] = []
@@ -38,7 +38,7 @@ def own_questions(study: Study) -> common.Part | None:
             continue
         grays = {row["example_id"]: row for row in rows if row["condition"] == "gray"}
         title, pictures = common.title(study, name), mapping(one.get("pictures"))
-        statements.append(Statement(f"{title}: {_count(shown, grays)}", "own"))
+        statements.append(Statement(f"{title}: {_count(shown, grays)}"))
         if len(shown) > SHOWN:
             notes.append(f"{title}: the first {SHOWN} of {len(shown)} questions are shown.")
         for number, row in enumerate(shown[:SHOWN], start=1):
@@ -46,9 +46,12 @@ def own_questions(study: Study) -> common.Part | None:
             samples.append(_sample(f"{title}, question {number}", row, grays.get(row["example_id"]), uri))
     if not samples:
         return None
-    section = Section("own", "Your own questions", tuple(notes), (), (), METHOD, LIMITS, tuple(samples))
+    section = Section(
+        anchor="own", title="Your own questions", question="can", notes=tuple(notes), figures=(), tables=(),
+        method=METHOD, limits=LIMITS, samples=tuple(samples),
+    )  # fmt: skip
     lead = "Each is shown below with its picture, its answer and the probability of every option:"
-    return common.Part(section, Answer("What it answers to your own questions", lead, tuple(statements)))
+    return section.concluding(lead, tuple(statements))
 
 
 def _count(shown: list[Row], grays: Mapping[str, Row]) -> str:

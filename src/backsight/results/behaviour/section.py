@@ -9,7 +9,7 @@ from backsight.maths.grouping import SMALLEST
 from backsight.results.behaviour.figure import draw
 from backsight.results.behaviour.sentences import accuracy, accuracy_sentence
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS, decimal, with_interval
 
@@ -47,7 +47,7 @@ LIMITS = (
 )
 
 
-def behaviour(study: Study) -> common.Part | None:
+def behaviour(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = study.rows("behaviour_summary")
     if not any(row["read_out"] == "options" for row in rows):
@@ -63,13 +63,14 @@ def behaviour(study: Study) -> common.Part | None:
         grays = {r["prompt"]: r for r in of if r["condition"] == "gray"}
         if shown:
             note = PHOTOGRAPHS if suite in study.unseen_photographs else ""
-            statements.append(Statement(accuracy_sentence(title, shown, grays), "figure-behaviour", note))
+            statements.append(Statement(accuracy_sentence(title, shown, grays), note=note))
     lead = "Choosing among the options, the model"
     prompts = any(row["prompt"] for row in rows)
     method = (*METHOD, *([CREG_PROMPTS] if prompts else []), INTERVALS)
     suites = {row["suite"] for row in rows}
     section = Section(
         anchor="behaviour",
+        question="can",
         title="Behaviour",
         notes=(PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
         figures=(common.figure(study, "behaviour", draw, study.tables["behaviour_summary"], CAPTION),),
@@ -82,7 +83,7 @@ def behaviour(study: Study) -> common.Part | None:
         limits=LIMITS,
         samples=common.samples(study, "behaviour", suites),
     )
-    return common.Part(section, Answer("How well it answers", lead, tuple(statements)))
+    return section.concluding(lead, tuple(statements))
 
 
 def _whatsup(study: Study) -> tuple[Grid, ...]:

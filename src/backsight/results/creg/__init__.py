@@ -10,7 +10,7 @@ from backsight.maths.relevance import CHOICE, DEFAULT, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.creg import splits, tables, text
 from backsight.results.creg.figure import draw
-from backsight.results.creg.opening import answer, photographs
+from backsight.results.creg.opening import opening, photographs
 from backsight.results.creg.pairs import creg_choices, creg_pairs
 from backsight.results.creg.reading import Group, grouped, leads_of
 from backsight.results.creg.schema import CHOICES, PAIRS, ROWS, SUMMARY
@@ -22,7 +22,7 @@ from backsight.results.relevance.cells import Cells, Place, split
 from backsight.results.relevance.summaries import of_methods
 
 
-def compass(study: Study) -> common.Part | None:
+def compass(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = study.rows(SUMMARY.name)
     if not rows:
@@ -41,6 +41,7 @@ def compass(study: Study) -> common.Part | None:
     figure = common.figure(study, ROWS.name, draw, study.tables[SUMMARY.name], text.CAPTION)
     section = Section(
         anchor="compass",
+        question="why",
         title="Compass",
         notes=(
             *dict.fromkeys(remark for suite, _ in by_place if (remark := photographs(study, suite))),
@@ -68,9 +69,9 @@ def compass(study: Study) -> common.Part | None:
         method=(*text.METHOD, text.INTERVALS),
         limits=text.LIMITS,
         samples=common.samples(study, ROWS.name, {row["suite"] for row in rows}),
-        folded=True,
     )
-    return common.Part(section, answer(study, rows, figure.anchor))
+    claim, statements = opening(study, rows)
+    return section.concluding(claim, statements)
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:

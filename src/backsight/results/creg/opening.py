@@ -8,34 +8,33 @@ from backsight.maths.relevance import BOX, CHOICE, DEFAULT, NULL, TRUTH
 from backsight.results.creg.reading import grouped, leads_of, listed_methods
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Statement
+from backsight.results.pages.content import Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS, decimal, listed, p_value, percent, with_interval
 from backsight.results.relevance.cells import Place, Row, missing_reason, place_words, said_degrees, with_prompt
 from backsight.results.relevance.words import METHOD_WORDS, REFERENCE_WORDS, by_prompt, said_method
 
-QUESTION = "Which way does the evidence point"
 ALPHA = 0.05
 
 
-def answer(study: Study, rows: Sequence[Row], anchor: str) -> Answer | None:
-    """The opening's answer: CREG beside its null on the first suite, what may be concluded, and the other suites."""
+def opening(study: Study, rows: Sequence[Row]) -> tuple[str, tuple[Statement, ...]]:
+    """The claim, CREG beside its null on the first suite, and the statements: conclusions, and the other suites."""
     first, leads = leads_of(grouped(rows))
     if not leads:
-        return None
+        return "", ()
     knocked = study.rows("knockout_summary")
-    nearest = Statement(nearest_sentence(study, knocked, first), "figure-knockout") if knocked else None
-    beaten = Statement(beaten_sentence(study, rows, study.rows("creg_pairs"), first), anchor)
+    nearest = Statement(nearest_sentence(study, knocked, first)) if knocked else None
+    beaten = Statement(beaten_sentence(study, rows, study.rows("creg_pairs"), first))
     others: dict[str, list[Row]] = {}
     for place, row in leads.items():
         if place != first:
             others.setdefault(place[0], []).append(row)
     rest = [
-        Statement(suite_sentence(common.title(study, suite), of), anchor, photographs(study, suite))
+        Statement(suite_sentence(common.title(study, suite), of), suite, note=photographs(study, suite))
         for suite, of in others.items()
     ]
     statements = (*([nearest] if nearest and nearest.text else []), beaten, *rest)
-    return Answer(QUESTION, lead_sentence(place_words(study, first), leads[first]), statements, anchor)
+    return lead_sentence(place_words(study, first), leads[first]), statements
 
 
 def photographs(study: Study, suite: str) -> str:

@@ -46,6 +46,16 @@ def grouped(rows: Sequence[Row], *, every: bool = False) -> dict[Place, Group]:
     return by_place
 
 
+def without_twins(by_place: Mapping[Place, Group]) -> dict[Place, Group]:
+    """The suites and prompts without those that compare prompts on few questions, where the same suite has its own set.
+
+    Pairs with prompts A, B and C ("pairs") shares its kind of picture with Pairs with prompt A ("pairs_a"), which has
+    more questions of it: one suite has one number, and the comparison of prompts stands in a table of its own.
+    """
+    suites = {suite for suite, _ in by_place}
+    return {place: group for place, group in by_place.items() if f"{place[0]}_a" not in suites}
+
+
 def listed_methods(group: Group) -> list[tuple[str, str | None]]:
     """Methods with the target that leads: the model's choice, or none; in the order of appearance."""
     keys = dict.fromkeys((method, target) for _, method, target, _ in group if target != TRUTH)

@@ -26,7 +26,6 @@ RESULT = Result(
             plotted={"kind": "presence"}, title="What and where: accuracy by kind of question",
         ),
     ),
-    leads=True,
 )  # fmt: skip
 
 __all__ = ["GAP", "GAP_SUMMARY", "RESULT", "draw", "gap_summary"]

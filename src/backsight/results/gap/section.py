@@ -11,7 +11,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.gap.figure import draw, with_ground
 from backsight.results.gap.tables import GAP_SUMMARY
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS, decimal, percent, with_interval
 
@@ -50,7 +50,7 @@ LIMITS = (
 )
 
 
-def gap(study: Study) -> common.Part | None:
+def gap(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = study.rows(GAP_SUMMARY.name)
     if not rows:
@@ -60,13 +60,15 @@ def gap(study: Study) -> common.Part | None:
         suites.setdefault((row["suite"], row["ground"]), []).append(row)
     titles = {one: with_ground(common.title(study, one[0]), one, suites) for one in suites}
     drawn = any(not row["omitted"] for row in rows)
-    anchor = "figure-gap" if drawn else "gap"
     statements = tuple(
-        Statement(gap_sentence(titles[one], group), anchor, PHOTOGRAPHS if one[0] in study.unseen_photographs else "")
+        Statement(
+            gap_sentence(titles[one], group), one[0], note=PHOTOGRAPHS if one[0] in study.unseen_photographs else ""
+        )
         for one, group in suites.items()
     )
     section = Section(
         anchor="gap",
+        question="can",
         title="What and where",
         notes=(PHOTOGRAPHS,) if {suite for suite, _ in suites} & study.unseen_photographs else (),
         figures=(common.figure(study, "gap", draw, study.tables[GAP_SUMMARY.name], CAPTION),) if drawn else (),
@@ -74,9 +76,8 @@ def gap(study: Study) -> common.Part | None:
         method=METHOD,
         limits=LIMITS,
         samples=common.samples(study, "gap", {suite for suite, _ in suites}),
-        folded=True,
     )
-    return common.Part(section, Answer(QUESTION, LEAD, statements))
+    return section.concluding(LEAD, statements)
 
 
 def gap_sentence(title: str, rows: Sequence[Row]) -> str:

@@ -16,7 +16,7 @@ from backsight.results.image_interchange.beside import pathway_sentence
 from backsight.results.image_interchange.figure import FLIP_WORDS, draw
 from backsight.results.image_interchange.tables import flip_layers
 from backsight.results.pages import common, layers
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.study import text as text_of
 from backsight.results.pages.wording import decimal, listed, p_value, with_interval
@@ -58,17 +58,17 @@ REMOVED = _Kind(
 )  # fmt: skip
 
 
-def image_interchange(study: Study) -> common.Part | None:
+def image_interchange(study: Study) -> Section | None:
     """The section with the vision encoder's order intact, and its answer; None without such rows."""
     return _part(study, INTACT)
 
 
-def backup(study: Study) -> common.Part | None:
+def backup(study: Study) -> Section | None:
     """The section after removal, and its answer; None without such rows."""
     return _part(study, REMOVED)
 
 
-def _part(study: Study, kind: _Kind) -> common.Part | None:
+def _part(study: Study, kind: _Kind) -> Section | None:
     rows = [row for row in study.rows("image_interchange_summary") if row["vision"] == kind.vision]
     if not rows:
         return None
@@ -84,6 +84,7 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
     tables.append(common.probabilities(study, rows, COLUMNS, study.files("image_interchange_summary")))
     section = Section(
         anchor=kind.anchor,
+        question="where",
         title=kind.title,
         notes=(),
         figures=(view,),
@@ -93,9 +94,8 @@ def _part(study: Study, kind: _Kind) -> common.Part | None:
         samples=common.samples(
             study, kind.job, {row["suite"] for row in rows}, counterfactual="flipped", outcomes=FLIP_WORDS
         ),
-        folded=True,
     )
-    return common.Part(section, Answer(kind.question, kind.lead, _statements(study, kind, rows, flips)))
+    return section.concluding(kind.lead, _statements(study, kind, rows, flips))
 
 
 def _statements(study: Study, kind: _Kind, rows: Sequence[Row], flips: Sequence[Row]) -> tuple[Statement, ...]:
@@ -108,11 +108,11 @@ def _statements(study: Study, kind: _Kind, rows: Sequence[Row], flips: Sequence[
     statements = []
     for suite, of in suites.items():
         sentence = layers.flip_sentence(common.title(study, suite), of, TOKEN_WORDS, last)
-        statements.append(Statement(sentence, f"figure-{kind.anchor}", layers.silence(kind.control, of)))
+        statements.append(Statement(sentence, note=layers.silence(kind.control, of)))
         objects = [row for row in of if row["tokens"] == "objects"]
         if kind is REMOVED and suite == text_of(study.verdict.get("suite")) and objects:
             beside = pathway_sentence(study.verdict, common.title(study, suite), objects[0])
-            statements += [Statement(beside, "figure-pathways")] if beside else []
+            statements += [Statement(beside)] if beside else []
     return tuple(statements)
 
 

@@ -12,7 +12,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.looking.figure import NAMES, draw, suite_words
 from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, omitted, p_value, with_interval
 
@@ -45,7 +45,7 @@ LIMITS = (
 )
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section and what it says; None without the summary."""
     rows = study.rows(SUMMARY.name)
     if not rows:
@@ -53,15 +53,15 @@ def section(study: Study) -> common.Part | None:
     figure = common.figure(study, "looking", draw, study.tables[SUMMARY.name], CAPTION)
     layers = [row for row in rows if row["head"] is None]
     built = Section(
-        anchor="looking", title="Attention within the image", notes=(), figures=(figure,),
-        tables=(_table(study, layers), _best_heads(study, rows)), method=METHOD, limits=LIMITS, folded=True,
+        anchor="looking", question="why", title="Attention within the image", notes=(), figures=(figure,),
+        tables=(_table(study, layers), _best_heads(study, rows)), method=METHOD, limits=LIMITS,
         samples=common.samples(study, "looking", {row["suite"] for row in rows}),
     )  # fmt: skip
     statements = tuple(
-        Statement(sentence(suite_words(group[0], study.titles), group, layers), "figure-looking")
+        Statement(sentence(suite_words(group[0], study.titles), group, layers))
         for group in _by_target([row for row in layers if row["answered"] == "all"])
     )
-    return common.Part(built, Answer("Does attention find what is asked about", LEAD, statements))
+    return built.concluding(LEAD, statements)
 
 
 def _key(row: Row) -> tuple[str, ...]:

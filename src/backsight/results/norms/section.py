@@ -8,7 +8,7 @@ from typing import Any
 from backsight.results.norms import text as words_of
 from backsight.results.norms.figure import draw, place
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import omitted, p_value
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 LEAD = "At the input of the language model, and through its layers:"
 
 
-def embedding_norms(study: Study) -> common.Part | None:
+def embedding_norms(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = sorted(study.rows("embedding_norms_summary"), key=place)
     if not rows:
@@ -25,6 +25,7 @@ def embedding_norms(study: Study) -> common.Part | None:
     table = study.tables["embedding_norms_summary"]
     section = Section(
         anchor="embedding_norms",
+        question="where",
         title="Embedding norms and positional signal",
         notes=(),
         figures=(common.figure(study, "embedding_norms", draw, table, words_of.CAPTION),),
@@ -32,11 +33,10 @@ def embedding_norms(study: Study) -> common.Part | None:
         method=words_of.METHOD,
         limits=words_of.LIMITS,
         samples=common.samples(study, "embeddingnorms", set(suites)),
-        folded=True,
     )
     permuted = study.rows("permutation_summary")
-    statements = tuple(Statement(sentence(study, rows, permuted, s), "figure-embedding_norms") for s in suites)
-    return common.Part(section, Answer("Do large norms drown positions", LEAD, statements))
+    statements = tuple(Statement(sentence(study, rows, permuted, s)) for s in suites)
+    return section.concluding(LEAD, statements)
 
 
 def sentence(study: Study, rows: Sequence[Row], permuted: Sequence[Row], suite: str) -> str:

@@ -16,8 +16,7 @@ from backsight.results.base import Derived, Metric, Result
 from backsight.results.creg.schema import ROWS as CREG_ROWS
 from backsight.results.drawing import panels, style
 from backsight.results.occlusion.summary import ROWS, SUMMARY, occlusion_summary
-from backsight.results.pages import common
-from backsight.results.pages.content import Grid
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, unbroken, with_interval
 from backsight.results.relevance import drawing
@@ -203,7 +202,7 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
     return own.assign(cos=across - own["log_p"]).reset_index()
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
     return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
 

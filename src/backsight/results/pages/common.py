@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from backsight.results.drawing.style import suite_title
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.pages import pictures
-from backsight.results.pages.content import Answer, Grid, Sample, Section
+from backsight.results.pages.content import Grid, Sample
 from backsight.results.pages.samples import sample, system_sentences
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import unbroken, with_interval
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
 Draw = Callable[..., "Figure"]
 Row = dict[str, Any]
-
-
-class Part(NamedTuple):
-    """A measurement in the report: its section, and the answer that is read from it, where there is one."""
-
-    section: Section
-    answer: Answer | None
 
 
 def title(study: Study, suite: str) -> str:

@@ -11,31 +11,35 @@ from typing import Any
 
 from backsight.results.pages.pictures import FigureView
 
+# The product's questions, in the order of the page; each section answers one of them.
+QUESTIONS = {
+    "can": "Can it?",
+    "where": "Where is it kept?",
+    "why": "Why this answer?",
+    "repair": "Can it be repaired?",
+}
+
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence of the opening, the anchor of what it is read from, and a note that belongs beside it."""
+    """What was measured of one suite, in a sentence.
+
+    `suite` is its name, empty for what is said of all. `short` says how far it is from what it should be: 0 for what
+    is as it should be, 1 for what is not there at all; the page puts the largest first. `note` belongs beside it.
+    """
 
     text: str
-    anchor: str
+    suite: str = ""
+    short: float = 0.0
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One of the opening's questions with its statements; `anchor` where the lead itself is read from something."""
-
-    question: str
-    lead: str
-    statements: tuple[Statement, ...]
-    anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Grid:
     """A table on the page. `words` is the number of leading columns that hold words and not numbers.
 
-    `note` are sentences below it that say how to read it.
+    `note` are sentences below it that say how to read it. `suites` names the suite of each row, for the page's filter;
+    empty where rows are of no suite.
     """
 
     title: str
@@ -45,6 +49,7 @@ class Grid:
     folded: bool = False
     files: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    suites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,51 +71,58 @@ class Sample:
     facts: tuple[tuple[str, str], ...]
     prompt: str
     pictures: tuple[Picture, ...]
+    suite: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """A measurement: figures, tables, what was done, what it does not show, what was asked.
+    """A measurement on the page, always in this shape: claim, figure, null; behind them the rest.
 
-    `folded` puts the samples out of sight, for a section whose samples stand open in another one. `controls` says how
-    the measurement did on its controls.
+    `question` is a key of `QUESTIONS`. `claim` is the one sentence that stays when the section is closed: what was
+    measured, over all suites, the worst of it first. `null` says beside what its numbers stand. `statements` are the
+    same suite by suite. `notes` warn of something before the numbers are read. `method` is how it was done, `limits`
+    what it does not show, `samples` the exact question. The page adds `controls`, how the measurement did on its
+    controls, and `command`, which makes the section again.
     """
 
     anchor: str
     title: str
-    notes: tuple[str, ...]
+    question: str = ""
+    claim: str = ""
+    null: str = ""
     figures: tuple[FigureView, ...]
+    statements: tuple[Statement, ...] = ()
     tables: tuple[Grid, ...]
     method: tuple[str, ...]
     limits: tuple[str, ...]
-    samples: tuple[Sample, ...]
-    folded: bool = False
+    samples: tuple[Sample, ...] = ()
+    notes: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    command: str = ""
+
+    def concluding(self, claim: str, statements: tuple[Statement, ...]) -> Section:
+        """The section with its claim and what was measured suite by suite."""
+        return replace(self, claim=claim, statements=statements)
+
+    @property
+    def behind(self) -> str:
+        """What stands behind "More", in a few words."""
+        parts = (
+            ("by suite", self.statements), ("tables", self.tables), ("how it was done", self.method),
+            ("what it does not show", self.limits), ("the exact question", self.samples),
+        )  # fmt: skip
+        return ", ".join(words for words, there in parts if there)
 
     def joined(self, other: Section) -> Section:
-        """This section with the content of another one of its anchor behind its own; nothing stands twice."""
+        """This section with the content of another one of its anchor behind its own; nothing stands twice.
+
+        The other's claim becomes the first of its statements.
+        """
         names = ("notes", "figures", "tables", "method", "limits", "samples", "controls")
         both: dict[str, Any] = {
             name: tuple(dict.fromkeys((*getattr(self, name), *getattr(other, name)))) for name in names
         }
-        return replace(self, **both)
-
-
-@dataclass(frozen=True)
-class Page:
-    """The whole report."""
-
-    title: str
-    model: str
-    finished: bool
-    answers: tuple[Answer, ...]
-    sections: tuple[Section, ...]
-    skipped: Grid | None
-    contracts: Grid | None
-    controls: Grid | None
-    controls_note: str
-    costs: Grid | None
-    costs_note: str
-    command: str
-    facts: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+        second = (Statement(other.claim, short=1.0),) if self.claim and other.claim else ()
+        both["statements"] = (*self.statements, *second, *other.statements)
+        both["null"] = " ".join(dict.fromkeys(filter(None, (self.null, other.null))))
+        return replace(self, claim=self.claim or other.claim, command=self.command or other.command, **both)

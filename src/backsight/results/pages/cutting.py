@@ -90,6 +90,11 @@ def cut(svg: str, name: str, label: str) -> Pieces:
     return Pieces(tuple(panels) or (drawing.whole(label),), tuple(keys))
 
 
+def whole(svg: str, name: str, label: str) -> Piece:
+    """A figure in one piece, legend and all; the arguments and errors are those of `cut`."""
+    return _Drawing(_parsed(svg), name).whole(label)
+
+
 def _parsed(svg: str) -> ElementTree.Element:
     if "<!ENTITY" in svg:
         raise ValueError("An SVG that defines entities is not read")
@@ -131,11 +136,13 @@ class _Drawing:
         return Piece(self._svg(body, box, 'aria-hidden="true"'), str(of["words"]))
 
     def whole(self, label: str) -> Piece:
-        """The drawing in one piece, for a figure that another package drew; its own colours stay, on white."""
-        self._start(self.name, plain=True)
+        """The drawing in one piece; where it has colours of its own, all stay, on white."""
+        plain = _colored(self.root)
+        self._start(self.name, plain=plain)
         body = "".join(self._markup(one) for one in self.root)
         box = [float(side) for side in (self.root.get("viewBox") or "0 0 300 150").split()]
-        svg = self._svg(body, box, f'role="img" aria-label="{escape(label)}" class="plain"')
+        ground = ' class="plain"' if plain else ""
+        svg = self._svg(body, box, f'role="img" aria-label="{escape(label)}"{ground}')
         return Piece(svg, "", "", "", box[2] * SCALE, box[3] * SCALE)
 
     def _start(self, prefix: str, *, plain: bool) -> None:

@@ -40,7 +40,7 @@ def sample(
     counts = [counted(of[key], key[:-1]) for key in ("examples", "images") if isinstance(of.get(key), int)]
     about = " ".join(filter(None, (f"{', '.join(counts)}." if counts else "", text(of.get("note")))))
     title = study.titles.get(text(of.get("name")), text(of.get("name")))
-    return Sample(title, about, tuple(facts), text(shown.get("prompt")), tuple(pictures))
+    return Sample(title, about, tuple(facts), text(shown.get("prompt")), tuple(pictures), text(of.get("name")))
 
 
 def _picture(study: Study, asked: Mapping[str, Any], caption: str) -> Picture:

@@ -61,25 +61,19 @@ def listed(items: Iterable[object]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def model_sentence(model: Row) -> str:
-    """The model: name, family, size, token grid, dtype and why that one."""
-    name, family = text(model.get("name")) or "An unnamed model", text(model.get("family"))
-    size = [millions(model.get("parameters"))] if number(model.get("parameters")) else []
-    layers = number(model.get("layers"))
-    size += [counted(int(layers), "layer")] if layers else []
-    kind = f"a {family} model" if family else "a model"
-    sentences = [f"{name} is {kind}{' with ' if size else ''}{' and '.join(size)}." if family or size else f"{name}."]
-    grid = mapping(model.get("grid"))
+def model_line(model: Row) -> str:
+    """The model in a line, as "Qwen2-VL, 1.40 million parameters, 6 layers, 12 × 12 tokens of 28 × 28 pixels"."""
+    layers, grid = number(model.get("layers")), mapping(model.get("grid"))
+    parts = [text(model.get("family")), millions(model.get("parameters"))]
+    parts += [counted(int(layers), "layer")] if layers else []
     if grid.get("rows") and grid.get("columns"):
         cell = grid.get("cell")
         side = f" of {cell[0]:g} × {cell[1]:g} pixels" if isinstance(cell, list) and len(cell) == 2 else ""
-        sentences.append(f"A picture becomes {grid['rows']} × {grid['columns']} tokens{side}.")
+        parts.append(f"{grid['rows']} × {grid['columns']} image tokens{side}")
     elif (tokens := number(grid.get("tokens"))) and (views := number(grid.get("views"))):
-        sentences.append(f"A picture becomes {counted(int(tokens), 'token')} in {counted(int(views), 'view')}.")
-    if dtype := text(model.get("dtype")):
-        device, reason = text(model.get("device")), text(model.get("dtype_reason"))
-        sentences.append(f"It ran{f' on {device}' if device else ''} in {dtype}{f' ({reason})' if reason else ''}.")
-    return " ".join(sentences)
+        parts.append(f"{counted(int(tokens), 'image token')} in {counted(int(views), 'view')}")
+    ran = " on ".join(filter(None, (text(model.get("dtype")), text(model.get("device")))))
+    return ", ".join(filter(None, (*parts, ran)))
 
 
 def millions(value: object) -> str:

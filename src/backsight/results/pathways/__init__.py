@@ -18,7 +18,6 @@ RESULT = Result(
             title="Accuracy between two, pathways ablated",
         ),
     ),
-    leads=True,
     earlier={"roads": "pathways", "roads_summary": "pathways_summary", "Roads": "Pathways"},
 )  # fmt: skip
 

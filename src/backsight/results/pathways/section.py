@@ -7,13 +7,12 @@ from typing import Any
 
 from backsight.maths.pathways import CHANCE, CONTROL
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study, mapping, number, text
 from backsight.results.pages.wording import decimal, unbroken, whole_percent, with_interval
 from backsight.results.pathways import text as words_of
 from backsight.results.pathways.figure import draw
 from backsight.results.pathways.verdict import (
-    QUESTION,
     axes_sentence,
     budget_sentence,
     cells_sentence,
@@ -32,7 +31,7 @@ NO_CONTROL = "no control"
 AT_CHANCE = "at chance"
 
 
-def pathways(study: Study) -> common.Part | None:
+def pathways(study: Study) -> Section | None:
     """The section, with the study's verdict as its answer where there is one; None without the summary."""
     rows = study.rows("pathways_summary")
     if not rows:
@@ -41,6 +40,7 @@ def pathways(study: Study) -> common.Part | None:
     rule = text(study.verdict.get("rule"))
     section = Section(
         anchor="pathways",
+        question="where",
         title="Position pathways",
         notes=(),
         figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
@@ -53,23 +53,19 @@ def pathways(study: Study) -> common.Part | None:
         method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
         limits=words_of.LIMITS,
         samples=common.samples(study, "pathways", {row["suite"] for row in rows}),
-        folded=True,
     )
-    return common.Part(section, _answer(study, rows))
+    claim = source_sentence(study.verdict, common.title(study, text(study.verdict.get("suite"))))
+    return section.concluding(claim, _statements(study, rows)) if claim else section
 
 
-def _answer(study: Study, rows: Sequence[Row]) -> Answer | None:
-    """The study's verdict in words; None where it gave none that is understood."""
+def _statements(study: Study, rows: Sequence[Row]) -> tuple[Statement, ...]:
+    """What stands beside the study's verdict, in sentences."""
     verdict = study.verdict
     suite = text(verdict.get("suite"))
-    lead = source_sentence(verdict, common.title(study, suite))
-    if not lead:
-        return None
     asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
     read = (budget_sentence(verdict), axes_sentence(verdict), cells_sentence(verdict))
     sentences = (control_sentence(verdict, asked=asked), *read)
-    statements = tuple(Statement(one, "figure-pathways") for one in sentences if one)
-    return Answer(QUESTION, lead, statements, "figure-pathways")
+    return tuple(Statement(one) for one in sentences if one)
 
 
 def _outcomes(study: Study) -> list[Grid]:

@@ -48,7 +48,7 @@ def source_sentence(verdict: Mapping[str, Any], title: str) -> str:
         return _cannot_tell(verdict, title)
     if source not in SOURCES:
         return ""
-    shuffled, removed = _share(verdict.get("vision_suffices")), _share(verdict.get("language_suffices"))
+    shuffled, removed = share_of(verdict.get("vision_suffices")), share_of(verdict.get("language_suffices"))
     return (
         f"With image tokens shuffled, {_accuracy(shuffled, 'of the accuracy above chance remains')}; after removal, "
         f"{_accuracy(removed, 'remains')}: position comes from {SOURCES[source]} ({_questions(verdict)}{title})."
@@ -88,7 +88,7 @@ def _pathways(verdict: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _of_pathway(name: str, one: Mapping[str, Any]) -> str:
-    outcome, share = text(one.get("outcome")), _share(one.get("share"))
+    outcome, share = text(one.get("outcome")), share_of(one.get("share"))
     if outcome == "cannot tell":
         return f"of {NAMES[name]} nothing is known, since {_since(text(one.get('reason')))}"
     measured = f"{MADE[name]}, {_accuracy(share, 'of the accuracy above chance remains')}"
@@ -166,12 +166,12 @@ def _change(share: Share) -> str:
 
 def control_sentence(verdict: Mapping[str, Any], *, asked: bool) -> str:
     """Whether the presence question held under the edits; `asked` says whether the model could be asked it."""
-    every = {condition: _share(value) for condition, value in mapping(verdict.get("control")).items()}
+    every = {condition: share_of(value) for condition, value in mapping(verdict.get("control")).items()}
     shares = {condition: share for condition in CONDITIONS if (share := every.get(condition)) is not None}
     if not asked:
         return "The model could not be asked the presence question."
     if not shares:
-        return _no_control(_share(verdict.get("control_accuracy")))
+        return _no_control(share_of(verdict.get("control_accuracy")))
     verbs: dict[str, list[str]] = {}
     for condition, share in shares.items():
         verb = "holds" if share.low > BOUND else "loses half or more" if share.high < BOUND else "may hold or not"
@@ -192,12 +192,13 @@ def _no_control(accuracy: Share | None) -> str:
 
 def cells_sentence(verdict: Mapping[str, Any]) -> str:
     """The other way to ablate the vision encoder's pathway, or that it is not available."""
-    cells = _share(verdict.get("single_cells"))
+    cells = share_of(verdict.get("single_cells"))
     start = "Each cell taken through the vision encoder by itself, in place of removal: "
     return f"{start}{cells} is left." if cells else f"{start}not available."
 
 
-def _share(value: object) -> Share | None:
+def share_of(value: object) -> Share | None:
+    """The share with its interval in a record; None where a number is missing or infinite."""
     numbers = [number(mapping(value).get(key)) for key in Share._fields]
     there = [one for one in numbers if one is not None and math.isfinite(one)]
     return Share(*there) if len(there) == len(numbers) else None

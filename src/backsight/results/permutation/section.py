@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken, with_interval
 from backsight.results.permutation import text as words_of
@@ -19,13 +19,14 @@ NORMS = {"own": "Own", "text": "Text"}
 LEAD = "With its image tokens shuffled behind the projector:"
 
 
-def permutation(study: Study) -> common.Part | None:
+def permutation(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     rows = study.rows("permutation_summary")
     if not rows:
         return None
     section = Section(
         anchor="permutation",
+        question="where",
         title="Permutation of image tokens",
         notes=_notes(rows),
         figures=(common.figure(study, "permutation", draw, study.tables["permutation_summary"], words_of.CAPTION),),
@@ -33,11 +34,10 @@ def permutation(study: Study) -> common.Part | None:
         method=words_of.METHOD,
         limits=words_of.LIMITS,
         samples=common.samples(study, "permutation", {row["suite"] for row in rows}),
-        folded=True,
     )
     suites = dict.fromkeys(row["suite"] for row in rows)
-    statements = tuple(Statement(sentence(study, rows, suite), "figure-permutation") for suite in suites)
-    return common.Part(section, Answer("Does the order of image tokens matter", LEAD, statements))
+    statements = tuple(Statement(sentence(study, rows, suite)) for suite in suites)
+    return section.concluding(LEAD, statements)
 
 
 def sentence(study: Study, rows: Sequence[Row], suite: str) -> str:

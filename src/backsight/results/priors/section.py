@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backsight.errors import DataError
 from backsight.results.drawing import panels, stacked, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal
@@ -60,7 +60,7 @@ def _label(row: Row) -> str:
     return f"{row['condition']},\n{SOURCES[row['source']]}"
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     if "priors_summary" not in study.tables:
         return None
@@ -70,13 +70,13 @@ def section(study: Study) -> common.Part | None:
     notes = tuple(text.sentence(title, row, before) for title, row, before in judged)
     figure = common.figure(study, "priors", draw, table, text.CAPTION)
     part = Section(
-        anchor="priors", title="Language prior against pixels", notes=notes, figures=(figure,),
+        anchor="priors", question="can", title="Language prior against pixels", notes=notes, figures=(figure,),
         tables=(_table(study, rows),), method=text.METHOD, limits=text.LIMITS,
-        samples=common.samples(study, "priors", {row["suite"] for row in rows}), folded=True,
+        samples=common.samples(study, "priors", {row["suite"] for row in rows}),
     )  # fmt: skip
     lead = text.lead(judged)
-    statements = tuple(Statement(note, "figure-priors") for note in notes if "omitted" not in note)
-    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-priors") if lead else None)
+    statements = tuple(Statement(note) for note in notes if "omitted" not in note)
+    return part.concluding(lead, statements)
 
 
 def _judged(study: Study, rows: Sequence[Row]) -> Iterator[tuple[str, Row, Row | None]]:

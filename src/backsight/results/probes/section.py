@@ -10,18 +10,18 @@ from backsight.maths.grouping import SMALLEST
 from backsight.results import probe_maps
 from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import percent, unbroken, with_interval
 from backsight.results.probes import text
 from backsight.results.probes.figure import SITES, draw
+from backsight.results.probes.readable import READABLE, is_readable, missing
 
 MAPS = "probe_maps"
 Row = dict[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
 EMBEDDINGS: Place = ("image_embeds", 0)
-READABLE = 0.95  # of the object tokens given their position
 MEASURES = {
     "objects": "Objects",
     "selectivity": "Selectivity",
@@ -31,7 +31,7 @@ MEASURES = {
 READINGS = {"as_ordinal": "Given its position in the row", "as_column": "Given its strip"}
 
 
-def probes(study: Study) -> common.Part | None:
+def probes(study: Study) -> Section | None:
     """The section and its answer; None with neither the summary nor maps, without an answer with maps alone."""
     rows = study.rows("probes_summary")
     if not rows and MAPS not in study.tables:
@@ -40,6 +40,7 @@ def probes(study: Study) -> common.Part | None:
     tables = (_places(study, by_arrangement), _shifted(study, by_arrangement)) if rows else ()
     section = Section(
         anchor="probes",
+        question="where",
         title="Probes",
         notes=(),
         figures=_figures(study, rows),
@@ -47,9 +48,8 @@ def probes(study: Study) -> common.Part | None:
         method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
-        folded=True,
     )
-    return common.Part(section, _answer(study, by_arrangement) if rows else None)
+    return section.concluding(text.READABLE_LEAD, _statements(study, by_arrangement)) if rows else section
 
 
 def fit_sentences(study: Study) -> tuple[str, ...]:
@@ -85,21 +85,20 @@ def _grouped(rows: Sequence[Row]) -> dict[tuple[str, str, str], Group]:
     return {key: by_arrangement[key] for key in order}
 
 
-def _answer(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Answer:
+def _statements(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> tuple[Statement, ...]:
     suites: dict[str, dict[str, Group]] = {}
     for (suite, arrangement, shown), group in by_arrangement.items():
         if shown == "standard":
             suites.setdefault(suite, {})[arrangement] = group
     sentences = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
-    statements = tuple(Statement(one, "figure-probes") for one in sentences)
-    return Answer("Where order is readable", text.READABLE_LEAD, statements)
+    return tuple(Statement(one) for one in sentences)
 
 
 def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
     """From where on the position of a suite's things is readable, in the order of the computation, by arrangement."""
     counts = {arrangement: _count(group) for arrangement, group in groups.items()}
     alike = len(set(counts.values())) == 1
-    if all(_missing(at) for group in groups.values() for at in group.values()):
+    if all(missing(at) for group in groups.values() for at in group.values()):
         pictures = " and ".join(dict.fromkeys(counted(n, "test picture") for n in counts.values()))
         return f"{title}: omitted ({pictures}, fewer than {SMALLEST})"
     parts = []
@@ -114,10 +113,10 @@ def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
 
 def readable(group: Group) -> str:
     """The first site and layer at which the position is readable, in words; "omitted"; or "nowhere" and its best."""
-    known = [(place, at) for place, at in group.items() if not _missing(at)]
+    known = [(place, at) for place, at in group.items() if not missing(at)]
     if not known:
         return "omitted"
-    able = [_able(at) for _, at in known]
+    able = [is_readable(at) for _, at in known]
     if not any(able):
         best, at = max(known, key=lambda one: float(one[1]["objects"]["share"]))
         share = at["objects"]["share"]
@@ -126,14 +125,6 @@ def readable(group: Group) -> str:
     first = able.index(True)
     where = place_words(known[first][0])
     return f"from {where} on" if all(able[first:]) else f"first at {where}, but not at all that follow"
-
-
-def _missing(at: Mapping[str, Row]) -> bool:
-    return any(at.get(name) is None or at[name]["omitted"] for name in ("objects", "selectivity"))
-
-
-def _able(at: Mapping[str, Row]) -> bool:
-    return bool(at["selectivity"]["low"] > 0 and at["objects"]["share"] >= READABLE)
 
 
 def place_words(place: Place) -> str:
@@ -149,7 +140,7 @@ def _count(group: Group) -> int:
 
 def _best(group: Group) -> Place | None:
     """The first of the places at which most object tokens are given theirs."""
-    known = {place: at["objects"]["share"] for place, at in group.items() if not _missing(at)}
+    known = {place: at["objects"]["share"] for place, at in group.items() if not missing(at)}
     return max(known, key=lambda place: known[place]) if known else None
 
 

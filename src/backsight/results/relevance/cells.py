@@ -140,7 +140,7 @@ def beside(
 def check(
     study: Study, name: str, draw: common.Draw, tables: Callable[[Study, Sequence[Row]], Iterator[Grid]], *,
     caption: str, method: str, limits: tuple[str, ...],
-) -> common.Part | None:  # fmt: skip
+) -> Section | None:  # fmt: skip
     """One causal check's part of the section, from the summary of the rows NAME; None where the study has none.
 
     Without a figure where every group is omitted. The compass says it in the opening, so there is no answer.
@@ -152,6 +152,7 @@ def check(
     figures = (common.figure(study, name, draw, study.tables[f"{name}_summary"], caption),) if drawn else ()
     section = Section(
         anchor="causal",
+        question="why",
         title="Causal checks of relevance",
         notes=common.asked_apart(study, name),
         figures=figures,
@@ -159,6 +160,5 @@ def check(
         method=(INTERVALS, method),
         limits=limits,
         samples=common.samples(study, name, set()),
-        folded=True,
     )
-    return common.Part(section, None)
+    return section

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, with_interval
@@ -68,7 +68,7 @@ def _by_suite(rows: Sequence[Row]) -> dict[Key, list[Row]]:
     return by_suite
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     if "resolution_summary" not in study.tables:
         return None
@@ -82,13 +82,13 @@ def section(study: Study) -> common.Part | None:
     read = tuple(text.probe_sentence(common.title(study, suite), rows) for suite, rows in probed.items())
     tables = (_accuracies(study, named), *([_probes(study, probed)] if probed else []))
     part = Section(
-        anchor="resolution", title="Resolution", notes=(*answered, *read),
+        anchor="resolution", question="can", title="Resolution", notes=(*answered, *read),
         figures=(common.figure(study, "resolution", draw, table, text.CAPTION),), tables=tables, method=text.METHOD,
-        limits=text.LIMITS, samples=common.samples(study, "resolution", {key[0] for key in by_suite}), folded=True,
+        limits=text.LIMITS, samples=common.samples(study, "resolution", {key[0] for key in by_suite}),
     )  # fmt: skip
     lead = text.lead(named)
-    statements = tuple(Statement(note, "figure-resolution") for note in answered if "omitted" not in note)
-    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-resolution") if lead else None)
+    statements = tuple(Statement(note) for note in answered if "omitted" not in note)
+    return part.concluding(lead, statements)
 
 
 def _accuracies(study: Study, named: Sequence[tuple[str, Sequence[Row]]]) -> Grid:

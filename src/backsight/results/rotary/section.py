@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, unbroken, with_interval
 from backsight.results.rotary import text
@@ -17,7 +17,7 @@ ALONG = {"column": "Left and right", "row": "Above and below", "neither": "No pl
 ANCHOR = "figure-rotary"
 
 
-def rotary(study: Study) -> common.Part | None:
+def rotary(study: Study) -> Section | None:
     """The section, and how much of the answer depends on the rotary coordinates; None without the summary."""
     rows = study.rows("rotary_summary")
     if not rows:
@@ -25,6 +25,7 @@ def rotary(study: Study) -> common.Part | None:
     table = study.tables["rotary_summary"]
     section = Section(
         anchor="rotary",
+        question="where",
         title="Rotary sensitivity",
         notes=(),
         figures=(common.figure(study, "rotary", draw, table, text.CAPTION),),
@@ -32,10 +33,9 @@ def rotary(study: Study) -> common.Part | None:
         method=text.METHOD,
         limits=text.LIMITS,
         samples=common.samples(study, "rotary", {row["suite"] for row in rows}),
-        folded=True,
     )
     statements = tuple(_statements(study, rows))
-    return common.Part(section, Answer(text.TITLE, text.LEAD, statements) if statements else None)
+    return section.concluding(text.LEAD, statements)
 
 
 def _statements(study: Study, rows: Sequence[Row]) -> list[Statement]:
@@ -48,11 +48,11 @@ def _statements(study: Study, rows: Sequence[Row]) -> list[Statement]:
         own, title = [row for row in rows if row["suite"] == suite], common.title(study, suite)
         by_about = {(r["along"], r["given"], r["quantity"]): r for r in own if r["edit"] == "mirror"}
         mirrored = [text.mirror_sentence(along, by_about) for along in text.QUESTIONS]
-        statements += [Statement(f"{title}, {one}", ANCHOR) for one in mirrored if one]
+        statements += [Statement(f"{title}, {one}") for one in mirrored if one]
         if one := text.turn_sentence(own):
-            turned.append(Statement(f"{title}, {one}", ANCHOR))
+            turned.append(Statement(f"{title}, {one}"))
         if one := text.budget_sentence(_ranges(study), by_about):
-            beside.append(Statement(f"{title}. {one}", "figure-position_budget"))
+            beside.append(Statement(f"{title}. {one}"))
     return [*statements, *turned[:1], *beside[:1]]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backsight.errors import DataError
 from backsight.results.drawing import panels, stacked, style
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal
@@ -55,7 +55,7 @@ def _by_suite(rows: Sequence[Row]) -> dict[Key, dict[tuple[str, str], Row]]:
     return by_suite
 
 
-def section(study: Study) -> common.Part | None:
+def section(study: Study) -> Section | None:
     """The section and its answer; None without the summary."""
     if "text_summary" not in study.tables:
         return None
@@ -65,13 +65,14 @@ def section(study: Study) -> common.Part | None:
     notes = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
     figure = common.figure(study, "text", draw, table, text.CAPTION)
     part = Section(
-        anchor="text", title="Text against picture", notes=notes, figures=(figure,), tables=(_table(study, named),),
+        anchor="text", question="can", title="Text against picture", notes=notes, figures=(figure,),
+        tables=(_table(study, named),),
         method=text.METHOD, limits=text.LIMITS,
-        samples=common.samples(study, "text", {key[0] for key in by_suite}), folded=True,
+        samples=common.samples(study, "text", {key[0] for key in by_suite}),
     )  # fmt: skip
     lead = text.lead(named)
-    statements = tuple(Statement(note, "figure-text") for note in notes if "omitted" not in note)
-    return common.Part(part, Answer(text.QUESTION, lead, statements, "figure-text") if lead else None)
+    statements = tuple(Statement(note) for note in notes if "omitted" not in note)
+    return part.concluding(lead, statements)
 
 
 def _table(study: Study, named: Sequence[tuple[str, Mapping[tuple[str, str], Row]]]) -> Grid:

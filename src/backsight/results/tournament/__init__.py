@@ -8,6 +8,7 @@ import pandas as pd
 
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.tournament import schema
+from backsight.results.tournament.card import RepairCard, repair_card
 from backsight.results.tournament.classes import classes
 from backsight.results.tournament.figure import draw
 from backsight.results.tournament.schema import CLASSES, SUMMARY, TOURNAMENT, WINS, called
@@ -48,5 +49,7 @@ RESULT = Result(
     ),
 )  # fmt: skip
 
-__all__ = ["CLASSES", "RESULT", "SUMMARY", "TOURNAMENT", "WINS", "called", "classes", "draw", "each", "sentence",
-           "summary"]  # fmt: skip
+__all__ = [
+    "CLASSES", "RESULT", "SUMMARY", "TOURNAMENT", "WINS", "RepairCard", "called", "classes", "draw", "each",
+    "repair_card", "sentence", "summary",
+]  # fmt: skip

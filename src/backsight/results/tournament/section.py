@@ -6,7 +6,7 @@ from typing import Any
 
 from backsight.maths.grouping import SMALLEST
 from backsight.results.pages import common
-from backsight.results.pages.content import Answer, Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, p_value, unbroken, with_interval
 from backsight.results.tournament import schema as of
@@ -41,13 +41,14 @@ LIMITS = (
 )
 
 
-def tournament(study: Study) -> common.Part | None:
+def tournament(study: Study) -> Section | None:
     """The section, and which repair is worth having; None without the summary."""
     rows = study.rows("tournament_summary")
     if not repairs(rows):
         return None
     section = Section(
         anchor=ANCHOR,
+        question="repair",
         title="Tournament of repairs",
         notes=tuple(
             f"{common.title(study, suite)}: {words}"
@@ -59,13 +60,11 @@ def tournament(study: Study) -> common.Part | None:
         method=METHOD,
         limits=LIMITS,
         samples=common.samples(study, "tournament", {row["suite"] for row in rows}),
-        folded=True,
     )
     statements = tuple(
-        Statement(f"{common.title(study, suite)}: {sentence(group)}", f"figure-{ANCHOR}")
-        for suite, group in _sets(rows).items()
+        Statement(f"{common.title(study, suite)}: {sentence(group)}") for suite, group in _sets(rows).items()
     )
-    return common.Part(section, Answer("Which repair is worth having", "", statements))
+    return section.concluding("", statements)
 
 
 def _sets(rows: list[Row]) -> dict[str, list[Row]]:

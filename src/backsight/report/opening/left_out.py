@@ -1,0 +1,59 @@
+"""What a study did not measure, and why, in a sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backsight.results import today
+from backsight.results.drawing.style import counted
+from backsight.results.pages.study import Study, mapping, number, records, text, texts
+from backsight.results.pages.wording import listed
+
+NOTHING = "Nothing: every measurement that the study plans was made on every set that it was planned for."
+MOST = 2  # of the reasons that are named
+
+
+def left_out(study: Study) -> tuple[str, ...]:
+    """What was skipped, by reason, and how the study was limited by what was asked for."""
+    skipped = records(study.data.get("skipped"))
+    lines = [*_skipped(study, skipped), *_limited(mapping(study.data.get("options")))]
+    if study.data.get("finished") is False:
+        lines.append("What is not finished: the command of the study goes on with it.")
+    return tuple(lines) or (NOTHING,)
+
+
+def _skipped(study: Study, skipped: list[Mapping[str, object]]) -> list[str]:
+    """How many measurements of a set were skipped; the reasons that most of them share are named."""
+    if not skipped:
+        return []
+    by_reason: dict[str, list[Mapping[str, object]]] = {}
+    for one in skipped:
+        by_reason.setdefault(text(one.get("reason")), []).append(one)
+    ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    parts = [f"{_about(study, of)} ({reason})" for reason, of in ordered[:MOST]]
+    rest = sum(len(of) for _, of in ordered[MOST:])
+    parts += [f"{rest} more"] if rest else []
+    return [f"{counted(len(skipped), 'measurement')} of a set: {listed(parts)}."]
+
+
+def _about(study: Study, of: list[Mapping[str, object]]) -> str:
+    """What was skipped for one reason: a measurement of a set, or how many of which measurements."""
+    kinds = list(dict.fromkeys(today(text(one.get("measurement"))) for one in of))
+    if len(of) == 1:
+        name = text(of[0].get("set"))
+        return f"{kinds[0]} on {study.titles.get(name, name)}"
+    names = listed(kinds) if len(kinds) < 4 else counted(len(kinds), "measurement")
+    return f"{names} on {counted(len(of), 'set')}"
+
+
+def _limited(options: Mapping[str, object]) -> list[str]:
+    """What the command left out by its options."""
+    parts = []
+    if only := texts(options.get("only")):
+        parts.append(f"all but {listed(only)} (--only)")
+    if options.get("quick") is True:
+        parts.append("what needs many samples (--quick)")
+    for name in ("limit", "samples", "budget"):
+        if (most := number(options.get(name))) is not None:
+            parts.append(f"samples beyond {most:.0f} (--{name})")
+    return [f"As was asked for: {listed(parts)}."] if parts else []

@@ -1,0 +1,128 @@
+"""The worst accuracies of a study, for its opening: of all suites and directions, and suite by suite.
+
+Worst is what comes least far from chance to 1, (accuracy - chance) / (1 - chance), so that suites of two, four and
+eight options are compared. A suite asked with several prompts is as good as the worst of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backsight.results.behaviour.named import with_ground
+from backsight.results.pages import common
+from backsight.results.pages.study import Study
+
+Row = Mapping[str, Any]
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often a suite's answers are correct with the picture, beside what guessing gives; shares from 0 to 1.
+
+    `low` and `high` are the ends of the 95 % interval over images, None where there is none. `direction` is what is
+    asked for, or "all". `gray` is the accuracy with a gray picture, None where that was not asked.
+    """
+
+    suite: str
+    title: str
+    prompt: str | None
+    direction: str
+    questions: int
+    accuracy: float
+    low: float | None
+    high: float | None
+    gray: float | None
+    chance: float
+
+    @property
+    def guessing(self) -> float:
+        """What the picture must exceed: chance, or the gray picture's accuracy where that is higher."""
+        return self.chance if self.gray is None else max(self.chance, self.gray)
+
+    @property
+    def above_guessing(self) -> bool:
+        """Whether the whole interval lies above guessing."""
+        return self.low is not None and self.low > self.guessing
+
+    @property
+    def below_chance(self) -> bool:
+        """Whether the whole interval lies below chance."""
+        return self.high is not None and self.high < self.chance
+
+    @property
+    def gained(self) -> float:
+        """How far it comes from chance (0) to all correct (1); below 0 where it is worse than chance."""
+        return _share(self.accuracy, self.chance)
+
+    @property
+    def short(self) -> float:
+        """What is missing from guessing (1, or more missing) to all correct (0)."""
+        return min(1.0, max(0.0, 1.0 - _share(self.accuracy, self.guessing)))
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The worst accuracy over all suites and directions, and how many suites are answered better than by guessing.
+
+    `suites` are those with enough questions, each judged by the worst of its prompts, over all directions: `above` of
+    them have their whole interval above both chance and the gray picture's accuracy, `not_above` have not. `lowest` and
+    `highest` are the worst and the best of these suites.
+    """
+
+    one: Accuracy
+    suites: int
+    above: int
+    not_above: int
+    lowest: Accuracy
+    highest: Accuracy
+
+
+def worst(study: Study) -> Worst | None:
+    """The worst accuracy of a study with what stands beside it; None where no suite has enough questions."""
+    suites = per_suite(study)
+    if not suites:
+        return None
+    above = sum(one.above_guessing for one in suites)
+    return Worst(_lowest(accuracies(study)), len(suites), above, len(suites) - above, suites[0], suites[-1])
+
+
+def per_suite(study: Study) -> tuple[Accuracy, ...]:
+    """Each suite's accuracy over all directions, by the worst of its prompts; the worst suite first."""
+    by_title: dict[tuple[str, str], list[Accuracy]] = {}
+    for one in accuracies(study):
+        if one.direction == ALL:
+            by_title.setdefault((one.suite, one.title), []).append(one)
+    return tuple(sorted((_lowest(of) for of in by_title.values()), key=lambda one: one.gained))
+
+
+def accuracies(study: Study) -> tuple[Accuracy, ...]:
+    """All accuracies among the options that are not omitted, in the order of the table."""
+    rows = [row for row in study.rows("behaviour_summary") if row["read_out"] == "options"]
+    grays = {_key(row): row["accuracy"] for row in rows if row["condition"] == "gray"}
+    grounds = {(row["suite"], row["ground"]) for row in rows}
+    return tuple(
+        Accuracy(
+            row["suite"],
+            with_ground(common.title(study, row["suite"]), (row["suite"], row["ground"]), grounds),
+            row["prompt"], row["direction"], row["questions"], row["accuracy"], row["low"], row["high"],
+            grays.get(_key(row)), row["chance"],
+        )
+        for row in rows
+        if row["condition"] == "picture" and not row["omitted"]
+    )  # fmt: skip
+
+
+def _lowest(of: Iterable[Accuracy]) -> Accuracy:
+    """The worst; of equally bad ones that of the most questions, so that a suite stands before its directions."""
+    return min(of, key=lambda one: (one.gained, -one.questions))
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("suite", "ground", "prompt", "direction"))
+
+
+def _share(value: float, null: float) -> float:
+    return (value - null) / (1 - null) if null < 1 else 0.0

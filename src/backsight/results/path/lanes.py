@@ -1,0 +1,173 @@
+"""What happens at each place of the path, from the summaries of probes and of both interchanges, for one suite each.
+
+A place is a site and a layer: behind a block of the vision encoder, at the image embeddings (the projector's output),
+or before a layer of the language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from backsight.maths.interchange import GUESSED
+from backsight.results.drawing import sweeps
+from backsight.results.image_interchange.tables import flip_layers
+from backsight.results.interchange import order_layers
+from backsight.results.pages.study import Study
+from backsight.results.probes.readable import is_readable, missing
+from backsight.tables import Table
+
+Row = dict[str, Any]
+Kind = Literal["readable", "flips", "ordinal"]
+State = Literal["measured", "omitted", "no table", "not measured"]
+VISION, EMBEDS, LAYER = "vision", "image_embeds", "resid_pre"
+SITES = (VISION, EMBEDS, LAYER)  # in the order of the computation
+TABLES = {"readable": "probes_summary", "flips": "image_interchange_summary", "ordinal": "interchange_summary"}
+JOBS = {"readable": "probes", "flips": "imageinterchange", "ordinal": "interchange"}
+
+
+class Place(NamedTuple):
+    """A place of the path."""
+
+    site: str
+    layer: int
+
+
+class Bar(NamedTuple):
+    """A share at a place with its 95 % interval, and whether it counts by the measurement's own rule."""
+
+    place: Place
+    share: float
+    low: float
+    high: float
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One thing that happens along the path, in one suite.
+
+    `parts` has the places at which it holds, by arrangement where a suite has several; a bar is that of the arrangement
+    with the smaller share, and counts where all do. `null` is what the share is without position. `number` is how many
+    pictures or pairs there are. In `same` of `suites` suites that tell, it holds at the same places.
+    """
+
+    kind: Kind
+    state: State = "not measured"
+    suite: str = ""
+    title: str = ""
+    bars: tuple[Bar, ...] = ()
+    parts: tuple[tuple[str, tuple[Place, ...]], ...] = ()
+    null: float | None = None
+    number: int = 0
+    same: int = 0
+    suites: int = 0
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places at which it holds, in the order of the computation."""
+        return tuple(bar.place for bar in self.bars if bar.counts)
+
+
+class Reading(NamedTuple):
+    """What one suite tells: bars, places by arrangement, null and number; no bars where it is omitted."""
+
+    bars: tuple[Bar, ...]
+    parts: tuple[tuple[str, tuple[Place, ...]], ...]
+    null: float | None
+    number: int
+
+
+def readings(study: Study, kind: Kind) -> dict[str, Reading]:
+    """What each suite tells, in the order of the table; none where there is no table."""
+    table = study.tables.get(TABLES[kind])
+    if table is None:
+        return {}
+    if kind == "readable":
+        return _probed(table.rows())
+    if kind == "flips":
+        frame = table.frame
+        shown = frame[(frame["vision"] == "intact") & (frame["tokens"] == "objects") & (frame["direction"] == "all")]
+        part = Table(table.schema, shown, table.provenance)
+        return _interchanged(part, flip_layers(part) if len(part) else part, "flipped")
+    shown = table.frame[table.frame["direction"] == "all"]
+    part = Table(table.schema, shown, table.provenance)
+    return _interchanged(part, order_layers(part) if len(part) else part, "ordinal")
+
+
+def lane(study: Study, kind: Kind, of: Mapping[str, Reading], wanted: Sequence[str]) -> Lane:
+    """The lane of the first of the wanted suites that there are readings of, else of the first suite."""
+    if not of:
+        asked = any(job.get("kind") == JOBS[kind] for job in study.jobs)
+        return Lane(kind, "no table" if asked else "not measured")
+    suite = next((name for name in wanted if name in of), next(iter(of)))
+    one = of[suite]
+    title = study.titles.get(suite) or sweeps.style.suite_title(suite)
+    if not one.bars:
+        return Lane(kind, "omitted", suite, title, number=one.number)
+    known = [reading.parts for reading in of.values() if reading.bars]
+    same = sum(_places(parts) == _places(one.parts) for parts in known)
+    return Lane(kind, "measured", suite, title, one.bars, one.parts, one.null, one.number, same, len(known))
+
+
+def _places(parts: tuple[tuple[str, tuple[Place, ...]], ...]) -> set[tuple[Place, ...]]:
+    """Where it holds, whatever the arrangements are called."""
+    return {places for _, places in parts}
+
+
+def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
+    """Of each suite with rows: by place, the arrangement of the smallest share; grids are no rows."""
+    by_suite: dict[str, dict[str, dict[Place, dict[str, Row]]]] = {}
+    for row in rows:
+        if row["shown"] == "standard" and row["arrangement"] != "grid":
+            groups = by_suite.setdefault(row["suite"], {}).setdefault(row["arrangement"], {})
+            groups.setdefault(Place(row["site"], row["layer"]), {})[row["measure"]] = row
+    return {suite: _arranged(groups) for suite, groups in by_suite.items()}
+
+
+def _arranged(groups: Mapping[str, Mapping[Place, Mapping[str, Row]]]) -> Reading:
+    number = max(int(row["pictures"]) for group in groups.values() for at in group.values() for row in at.values())
+    known = {
+        name: {place: at for place, at in group.items() if not missing(at)} for name, group in groups.items()
+    }  # fmt: skip
+    known = {name: group for name, group in known.items() if group}
+    if not known:
+        return Reading((), (), None, number)
+    order = sorted({place for group in known.values() for place in group}, key=lambda p: (SITES.index(p[0]), p[1]))
+    bars = []
+    for place in order:
+        there = [group[place] for group in known.values() if place in group]
+        least = min((at["objects"] for at in there), key=lambda row: float(row["share"]))
+        counts = all(map(is_readable, there))
+        bars.append(Bar(place, least["share"], least["low"], least["high"], counts))
+    parts = tuple(
+        (name, tuple(place for place in order if place in group and is_readable(group[place])))
+        for name, group in known.items()
+    )
+    chance = next(at["objects"]["chance"] for group in known.values() for at in group.values())
+    return Reading(tuple(bars), parts, chance, number)
+
+
+def _interchanged(summary: Table, decided: Table, outcome: str) -> dict[str, Reading]:
+    """Of each suite: by layer, the share of the pairs in which the outcome is the model's answer.
+
+    A summary of an earlier release has the outcome's probability alone, which stands in.
+    """
+    spans = {row["suite"]: row for row in decided.rows()}
+    of: dict[str, list[Row]] = {name: [] for name in spans}
+    for row in summary.rows():
+        if row["outcome"] == outcome and not row["omitted"]:
+            of[row["suite"]].append(row)
+    return {suite: _swept(sorted(rows, key=lambda r: int(r["layer"])), spans[suite]) for suite, rows in of.items()}
+
+
+def _swept(rows: Sequence[Row], decided: Row) -> Reading:
+    layers = {layer for first, last in sweeps.numbers(decided["layers"] or "") for layer in range(first, last + 1)}
+    bars = []
+    for row in rows:
+        names = ("probability", "low", "high") if row["answer"] is None else ("answer", "answer_low", "answer_high")
+        share, low, high = (float(row[name]) for name in names)
+        bars.append(Bar(Place(LAYER, int(row["layer"])), share, low, high, row["layer"] in layers))
+    held = tuple(bar.place for bar in bars if bar.counts)
+    return Reading(tuple(bars), (("", held),) if bars else (), GUESSED, int(decided["pairs"]))

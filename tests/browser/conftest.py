@@ -1,0 +1,77 @@
+"""A browser, and the reports that it opens: of three built-in models and of one with random weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backsight.cli import main
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MODELS = ("plain", "gemma", "vision", "random")
+WIDE, PHONE = (1200, 800), (390, 844)
+Opened = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of this machine; none is ever fetched."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def reports(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The report of a quick study of each model. It hangs on the browser, so that without one nothing is measured."""
+    from backsight.models.small import tiny
+    from backsight.training.questions import corpus
+
+    folder = tmp_path_factory.mktemp("reports")
+    for part in tiny("qwen2_vl", corpus()):
+        part.save_pretrained(folder / "random_weights")
+    models = {name: f"builtin:{name}" for name in MODELS} | {"random": str(folder / "random_weights")}
+    for name, model in models.items():
+        with pytest.raises(SystemExit) as ended:
+            main(["study", model, "--quick", "--out", str(folder / name)])
+        assert ended.value.code in (0, None), name
+    return {name: folder / name / "report.html" for name in models}
+
+
+@pytest.fixture
+def opened(browser: Any) -> Opened:
+    """Opens a report as a reader has it: size of the window, light or dark, with or without scripts.
+
+    The page is given with `.asked`, the addresses of all its requests, and `.errors`, what the console says of it.
+    """
+
+    @contextmanager
+    def opening(
+        path: Path, size: tuple[int, int] = WIDE, *, dark: bool = False, scripts: bool = True, anchor: str = ""
+    ) -> Iterator[Any]:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.asked, page.errors = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(path.as_uri() + anchor)
+        yield page
+        context.close()
+
+    return opening

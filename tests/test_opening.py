@@ -1,0 +1,264 @@
+"""The first screen: cards, what was left out, what to do next; each follows its numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backsight.report import about
+from backsight.report.opening import cards as of
+from backsight.report.opening import steps as to_do
+from backsight.report.opening.gauge import Gauge, Mark, drawn, scale
+from backsight.report.opening.left_out import NOTHING, left_out
+from backsight.results.behaviour.axes import BEHAVIOUR_AXES
+from backsight.results.behaviour.worst import Accuracy, Worst
+from backsight.results.creg.card import EvidenceCard
+from backsight.results.pages.study import Study
+from backsight.results.pathways.card import PathwayCard
+from backsight.results.pathways.reading import Share
+from backsight.results.probes.lost import Readable, Stage
+from backsight.results.tournament.card import RepairCard
+from backsight.results.tournament.schema import SUMMARY, WINS
+from backsight.tables import Schema, Table
+
+TITLES = {
+    "behaviour": "Behaviour", "pathways": "Position pathways", "compass": "Compass", "probes": "Probes",
+    "tournament": "Tournament of repairs", "resolution": "Resolution",
+}  # fmt: skip
+WORST = Accuracy("pairs", "Pairs", "C", "all", 49, 0.755, 0.614, 0.857, 0.265, 0.25)
+BEST = Accuracy("squares", "Squares", None, "all", 150, 1.0, 0.964, 1.0, 0.18, 1 / 6)
+LEFT = replace(WORST, direction="left", questions=12, accuracy=0.267, low=0.1, high=0.5)
+EVIDENCE = EvidenceCard(
+    "pairs_a", "Pairs, prompt A", "CREG", 53.2, 39.0, 69.0, 46.4, 0.0, -6.6, -24.6, 12.7, "over", 39, 0, 4,
+    "The evidence points no closer to the object than uniform relevance.",
+)  # fmt: skip
+REPAIR = RepairCard(
+    verdict="No repair is shown to be worth having.", anchor="tournament", suite="Hard questions", questions=65,
+    failures=21, repair="ScalingVis", gain=0.015, gain_low=-0.04, gain_high=0.07, control="random positions",
+    control_gain=-0.008, lead=0.02, lead_low=-0.04, lead_high=0.08,
+)  # fmt: skip
+PATHWAY = PathwayCard(
+    source="language", sentence="Position comes from the language model's position encoding.",
+    outcomes={"vision": "does not suffice", "language": "suffices"}, vision=Share(0.12, -0.06, 0.31),
+    language=Share(1.0, 0.86, 1.16), suite="Squares", questions=96, presence_vision=Share(1.0, 0.9, 1.1),
+    presence_language=Share(0.95, 0.85, 1.05), reason="", elsewhere="",
+)  # fmt: skip
+
+
+def study(data: dict[str, Any] | None = None, **tables: Table) -> Study:
+    return Study(Path("nowhere"), {"model": {"name": "M"}, **(data or {})}, tables)
+
+
+def table(schema: Schema, *rows: dict[str, Any]) -> Table:
+    return Table.of(schema, [dict.fromkeys(schema.columns) | row for row in rows])
+
+
+def judged(*suites: Accuracy, one: Accuracy | None = None) -> Worst:
+    above = sum(suite.above_guessing for suite in suites)
+    return Worst(one or suites[0], len(suites), above, len(suites) - above, suites[0], suites[-1])
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A study of everything, by its records."""
+    monkeypatch.setattr(of, "worst", lambda _: judged(WORST, BEST))
+    monkeypatch.setattr(of, "per_suite", lambda _: (WORST, BEST))
+    monkeypatch.setattr(of, "pathway_card", lambda _: PATHWAY)
+    monkeypatch.setattr(of, "evidence_card", lambda _: EVIDENCE)
+    monkeypatch.setattr(of, "repair_card", lambda _: REPAIR)
+    return monkeypatch
+
+
+def card(key: str) -> of.Card:
+    (one,) = [one for one in of.cards(study(), TITLES) if one.key == key]
+    return one
+
+
+def plain(words: str) -> str:
+    return words.replace("\u00a0", " ")
+
+
+def test_every_card_has_number_interval_null_figure_and_link(measured: pytest.MonkeyPatch) -> None:
+    for one in of.cards(study(), TITLES):
+        assert re.search(r"\d", one.number) and re.fullmatch(r"\[-?\d+,\u00a0-?\d+\]", one.interval), one.key
+        assert one.null and "<svg" in one.gauge and TITLES[one.anchor] == one.link
+        assert len(one.verdict.split()) <= 12
+
+
+def test_the_first_card_goes_by_its_suites(measured: pytest.MonkeyPatch) -> None:
+    assert card("can").verdict == "Better than by guessing on all 2 suites; worst: Pairs."
+    assert (
+        plain(f"{card('can').number} {card('can').interval} {card('can').of}")
+        == "76 % [61, 86] correct on Pairs, prompt C"
+    )
+    assert plain(card("can").null) == "Gray picture 26 %, chance 25 %." and card("can").further == ""
+    guessed = replace(WORST, accuracy=0.3, low=0.2, high=0.4)
+    measured.setattr(of, "worst", lambda _: judged(guessed, BEST, one=LEFT))
+    assert card("can").verdict == "Not shown to beat guessing on 1 of 2 suites."
+    assert plain(card("can").further) == "Worst direction: Pairs, left, 27 %, chance 25 %."
+    measured.setattr(of, "worst", lambda _: judged(BEST))
+    assert card("can").verdict == "Better than by guessing on Squares."
+
+
+def test_the_second_card_has_the_larger_share(measured: pytest.MonkeyPatch) -> None:
+    assert plain(f"{card('where').number} {card('where').interval}") == "100 % [86, 116]"
+    assert card("where").of == "kept by the language model by itself" and "95" in card("where").further
+    turned = replace(
+        PATHWAY, vision=Share(0.9, 0.8, 1.0), language=None, presence_language=None, reason="too few questions"
+    )
+    measured.setattr(of, "pathway_card", lambda _: turned)
+    assert card("where").of == "kept by the vision encoder by itself"
+    assert card("where").null == "Not decided: too few questions."
+    measured.setattr(of, "pathway_card", lambda _: replace(turned, vision=None))
+    assert card("where").number == "" and card("where").gauge == ""
+
+
+def test_the_third_and_fourth_card(measured: pytest.MonkeyPatch) -> None:
+    assert plain(card("why").null) == "Uniform relevance 46°, improvement -7° [-25, 13]."
+    assert card("why").further == "Closer on 0 of 4 sets."
+    assert plain(card("repair").number) == "+1.5 points" and plain(card("repair").null) == (
+        "Its control (random positions): -0.8 points."
+    )
+    measured.setattr(of, "repair_card", lambda _: replace(REPAIR, gain=None, gain_low=None, gain_high=None))
+    assert card("repair").number == "" and card("repair").null.startswith("Hard questions: 65 held-out questions, 21 ")
+    measured.setattr(of, "repair_card", lambda _: replace(REPAIR, gain=0.0001, gain_low=-0.0001, gain_high=0.0004))
+    assert plain(card("repair").number) == "0.0 points" and plain(card("repair").interval) == "[0, 0]"
+
+
+def test_what_is_not_measured_says_how_to_measure_it() -> None:
+    for one in of.cards(study(), {}):
+        assert one.verdict == of.NOT_MEASURED and one.number == ""
+        assert one.null == f"backsight study M --only {of.ASKED_BY[one.key]} --out DIR"
+
+
+def test_a_section_that_is_not_there_is_not_linked(measured: pytest.MonkeyPatch) -> None:
+    assert all(one.anchor == "" for one in of.cards(study(), {}))
+
+
+def test_a_gauge_shows_each_mark_inside_its_scale() -> None:
+    marks = (Mark(0.5, 0.4, 2.0, 0.1, strong=True), Mark(-3.0, -4.0, 0.2))
+    drawing = drawn(Gauge(marks, 0.0, 1.0, ((0.0, "a <b>"),), 'words "and" <tags>'))
+    places = [float(value) for value in re.findall(r' (?:c?x|x1|x2)="([-\d.]+)"', drawing)]
+    assert places and all(0 <= place <= 200 for place in places)
+    assert drawing.count("<circle") == 3 and "<b>" not in drawing and "&lt;tags&gt;" in drawing
+    assert drawn(Gauge((), 0.0, 1.0, (), "")) == ""
+
+
+def test_a_scale_holds_zero_and_all_values() -> None:
+    for values in ([3.0, 5.0], [-2.0, -1.0], [0.0]):
+        start, end = scale(values)
+        assert start < min(0.0, *values) and end > max(0.0, *values)
+    assert scale([0.001], least=0.02)[1] > 0.02
+
+
+def test_left_out_counts_by_reason_and_names_what_was_asked_for() -> None:
+    assert left_out(study()) == (NOTHING,)
+    skipped = [
+        {"set": "pairs", "measurement": "gap", "reason": "unknown words"},
+        {"set": "shapes", "measurement": "gap", "reason": "unknown words"},
+        {"set": "vsr", "measurement": "creg", "reason": "no boxes"},
+        {"set": "own", "measurement": "probes", "reason": "no rows"},
+    ]
+    (line,) = left_out(study({"skipped": skipped}))
+    assert line == "4 measurements of a set: gap on 2 sets (unknown words), creg on vsr (no boxes) and 1 more."
+    lines = left_out(study({"options": {"only": ["gap"], "quick": True, "limit": 44}, "finished": False}))
+    assert lines[0] == (
+        "As was asked for: all but gap (--only), what needs many samples (--quick) and samples beyond 44 (--limit)."
+    )
+    assert lines[1].startswith("What is not finished")
+
+
+def said(data: dict[str, Any] | None = None, **tables: Table) -> list[str]:
+    return [one.text for one in to_do.steps(study(data, **tables), TITLES)]
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(to_do, "worst", lambda _: judged(BEST))
+    monkeypatch.setattr(to_do, "readable", lambda _: ())
+    return monkeypatch
+
+
+def test_where_nothing_is_short_more_is_asked(sound: pytest.MonkeyPatch) -> None:
+    assert said() == [to_do.SOUND]
+
+
+def test_the_worst_suite_is_named_where_its_interval_leaves_room(sound: pytest.MonkeyPatch) -> None:
+    sound.setattr(to_do, "worst", lambda _: judged(WORST, BEST))
+    assert said()[0].startswith("Most is missing on Pairs, prompt C (accuracy 0.755)")
+    sound.setattr(to_do, "worst", lambda _: judged(replace(WORST, accuracy=0.3, low=0.2, high=0.4)))
+    (step,) = to_do.steps(study(), TITLES)
+    assert step.text.startswith("No suite is answered better than by guessing") and step.anchor == "behaviour"
+
+
+def test_an_axis_turned_round_and_one_answered_blindly(sound: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"suite": "squares", "axis": "horizontal", "verdict": "inverted"},
+        {"suite": "shapes", "axis": "horizontal", "verdict": "inverted"},
+        {"suite": "shapes", "axis": "vertical", "verdict": "prior"},
+        {"suite": "pairs", "axis": "vertical", "verdict": "grounded"},
+    ]
+    words = said(behaviour_axes=table(BEHAVIOUR_AXES, *rows))
+    assert words[0].startswith("Left and right (squares and shapes) are answered the wrong way round")
+    assert words[1].startswith("Above and below (shapes) are answered without the picture") and len(words) == 2
+    both = table(BEHAVIOUR_AXES, *rows, {"suite": "a", "axis": "depth", "verdict": "prior"})
+    assert said(behaviour_axes=both)[1].startswith("Above and below (shapes) and in front and behind (a) are answered")
+
+
+def test_an_open_verdict_asks_for_what_would_decide_it(sound: pytest.MonkeyPatch) -> None:
+    verdict = {"source": "cannot tell", "questions": 480, "budget": 480}
+    assert "--budget 960" in said({"verdict": verdict})[0]
+    assert said({"verdict": verdict | {"source": "both"}}) == [to_do.SOUND]
+    assert "without --quick" in said({"verdict": verdict, "options": {"quick": True}})[0]
+    assert said({"verdict": verdict | {"questions": 96}}) == [to_do.SOUND]  # the control broke: more do not help
+
+
+def test_where_position_is_lost(sound: pytest.MonkeyPatch) -> None:
+    yes, no = Stage((0, 1), (0, 1), 1, 1.0, 0.9, 1.0), Stage((0, 1), (), 1, 0.5, 0.4, 0.6)
+    here = Readable("squares", "horizontal", 12, 1 / 3, ("vision", 0), yes, no, no)
+    sound.setattr(to_do, "readable", lambda _: (here,))
+    (step,) = to_do.steps(study(), TITLES)
+    assert step == to_do.Step("Position is lost at the projector (squares): mend it there.", "probes", "Probes")
+    sound.setattr(to_do, "readable", lambda _: (replace(here, projector=yes, language=yes),))
+    assert said() == [to_do.SOUND]
+    sound.setattr(to_do, "readable", lambda _: (replace(here, first=None, vision=no),))
+    assert said()[0].startswith("Position is readable nowhere (squares)")
+
+
+def test_a_repair_worth_having_is_taken_away(sound: pytest.MonkeyPatch) -> None:
+    won = table(SUMMARY, {"repair": "norm_rescale", "verdict": WINS}, {"repair": "adaptvis", "verdict": "no gain"})
+    assert "backsight repair fit M --repair norm_rescale" in said(tournament_summary=won)[0]
+    lost = table(SUMMARY, {"repair": "norm_rescale", "verdict": "no gain"})
+    assert said(tournament_summary=lost) == [to_do.SOUND]
+
+
+def test_contracts_and_unfinished_studies_come_first(sound: pytest.MonkeyPatch) -> None:
+    data = {"finished": False, "contracts": [{"name": "replay", "passed": True, "warning": True}]}
+    assert said(data) == [
+        "Run the study's command again: it goes on where it stopped.",
+        "Read first what is not decided of the seam: replay.",
+    ]
+    assert said({"contracts": [{"name": "replay", "passed": True}]}) == [to_do.SOUND]
+
+
+def test_no_more_than_three_steps(sound: pytest.MonkeyPatch) -> None:
+    rows = [{"suite": "a", "axis": "depth", "verdict": verdict} for verdict in ("inverted", "prior")]
+    data = {"finished": False, "contracts": [{"name": "replay", "passed": True, "warning": True}]}
+    assert len(said(data, behaviour_axes=table(BEHAVIOUR_AXES, *rows))) == to_do.MOST
+
+
+def test_the_command_that_makes_a_section_again() -> None:
+    one = study({"runs": [{"command": "backsight study 'my model' --only gap --seed 3 --out runs/x"}]})
+    assert about.again(one, "behaviour") == (
+        "backsight study 'my model' --seed 3 --only behaviour --out runs/behaviour"
+    )
+    assert about.again(study({"command": "backsight study --only=gap --out=a"}), "creg") == (
+        "backsight study --only creg --out runs/creg"
+    )
+    for command in ("", "python mine.py", "backsight study 'torn"):
+        assert about.again(study({"command": command}), "creg") == ""
+    assert about.again(one, "") == ""
