@@ -47,6 +47,9 @@ def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    seen: set[str] = set()
+    # Whether a key is met for the first time on this page.
+    environment.globals["first"] = lambda key: not (key in seen or seen.add(key))  # type: ignore[func-returns-value]
     css, figures, script = (
         loader.get_source(environment, name)[0] for name in ("report.css", "figures.css", "report.js")
     )
