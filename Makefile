@@ -20,7 +20,7 @@ BUILTIN := $(notdir $(patsubst %/,%,$(wildcard src/backsight/builtin/*/)))
 # One thread a process: the tests' models are small, and several processes share the machine.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: setup lock study test lint types test-releases test-oldest test-newest bench mutants clean
+.PHONY: setup lock study test lint types test-releases test-oldest test-newest docs bench mutants clean
 
 setup: $(VENV)/.done
 
@@ -33,7 +33,7 @@ $(VENV)/.done: pyproject.toml $(LOCK)
 	touch $@
 
 # Both locks anew, with the newest releases inside the bounds of pyproject.toml; the oldest differs only where it must.
-COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --extra test --universal --python-version 3.11 \
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --extra test --extra docs --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-annotate --no-emit-package torch --excludes requirements/gpu.txt \
 	--custom-compile-command 'make lock'
 lock:
@@ -78,6 +78,10 @@ test-newest:
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	$(MAKE) --no-print-directory test-releases VENV=.venv-newest
 
+# The documentation as a site, in site/: broken links, anchors and pictures fail. Docstrings are read, never imported.
+docs: setup
+	$(BIN)/properdocs build --config-file mkdocs.yml  # its --quiet hides warnings from --strict
+
 bench: setup
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/image_sweep.py
@@ -88,4 +92,4 @@ mutants: setup
 	PYTHONPATH=.mutants OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .mutants runs
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .mutants runs site

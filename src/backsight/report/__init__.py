@@ -50,10 +50,9 @@ def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:
     seen: set[str] = set()
     # Whether a key is met for the first time on this page.
     environment.globals["first"] = lambda key: not (key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    css, figures, script = (
-        loader.get_source(environment, name)[0] for name in ("report.css", "figures.css", "report.js")
-    )
-    parts = {"css": Markup(css + figures), "script": Markup(script), "policy": _policy(f"\n{script}\n")}
+    css = "".join(loader.get_source(environment, name)[0] for name in ("report.css", "figures.css"))
+    script = loader.get_source(environment, "report.js")[0]
+    parts = {"css": Markup(css), "script": Markup(script), "policy": _policy(f"\n{script}\n")}
     html = environment.get_template(template).render(**parts, **content)
     target = folder / "report.html"
     with replacing(target) as path:

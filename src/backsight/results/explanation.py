@@ -78,11 +78,10 @@ class Explanation:
     def sentence(self) -> str:
         """What was asked, answered, and which way the evidence points beside uniform relevance."""
         dae = None if self.peak is None else self.dae
-        zero = not self.relevance.any()
-        return f"{self.answered()} {pointed(self.subject, dae, self.dae_null, zero=zero)}"
+        return f"{self.answered()} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
 
     def answered(self) -> str:
-        """The answer, its probability, and whether it is correct."""
+        """What the model answers, how probably, and whether that is correct."""
         p = self.probabilities[self.options.index(self.choice)]
         return answered(self.worded(self.choice), self.worded(self.answer), p)
 

@@ -49,6 +49,9 @@ class QuietFigure(Figure):
     slots: tuple[Slot, ...] = ()
     keys: tuple[str, ...] = ()  # the words of the legend
 
+    def _repr_svg_(self) -> str:
+        return style.to_svg(self)
+
     def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
         if (kwargs.get("format") or Path(str(fname)).suffix.lstrip(".")) == "svg":
             kwargs.setdefault("metadata", style.NO_METADATA)
@@ -153,9 +156,8 @@ def reach(axis: Axes, renderer: RendererSVG) -> Margins:
     ]
     far = widest(margins) if margins else Margins(0, 0, 0, 0)
     # A browser counts the lines that letters stand in, which are a little higher than the letters.
-    return Margins(
-        max(far.left + LEADING, 5), max(far.right, 5), max(far.above + LEADING, NEAR), max(far.below + LEADING, 3)
-    )
+    above, below = max(far.above + LEADING, NEAR), max(far.below + LEADING, 3)
+    return Margins(max(far.left + LEADING, 5), max(far.right, 5), above, below)
 
 
 def _box(of: Artist, renderer: RendererSVG) -> BboxBase | None:

@@ -47,6 +47,7 @@ TITLES = {  # of suites whose names are not words
     "coco_pairs": "COCO-Pairs",
     "vsr": "VSR",
     "all": "All suites together",
+    "hard": "Hard questions",
 }
 NO_METADATA: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 

@@ -26,11 +26,14 @@ class Later(Generic[T]):
     """A result that is on its way, or there; `function` can be called again where a process was lost."""
 
     def __init__(self, function: Callable[..., T], *args: Any, here: bool = False) -> None:
-        """Begin with `function` of `args`; `here` and at once, where it is not worth a process."""
+        """Begin with `function` of `args` in a further process, where there is one; else once the result is asked for.
+
+        `here`: in this process and at once, where it is not worth another one.
+        """
         self._make, self._args = function, args
         pool = None if here else _POOL.get()
         self._future: Future[T] | None = None if pool is None else pool.submit(function, *args)
-        self._done: list[T] = [] if self._future else [function(*args)]
+        self._done: list[T] = [function(*args)] if here else []
 
     def result(self) -> T:
         """The result, waited for where it is not there; an error of `function` is raised as it is."""
@@ -39,8 +42,9 @@ class Later(Generic[T]):
         return self._done[0]
 
     def _waited(self) -> T:
+        if self._future is None:
+            return self._make(*self._args)
         try:
-            assert self._future is not None
             return self._future.result()
         except Exception:  # a process that was lost, work that cannot be sent to one, or an error, which comes again
             return self._make(*self._args)

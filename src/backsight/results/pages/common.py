@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backsight.results.drawing.style import suite_title
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.pages import pictures
+from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Sample
 from backsight.results.pages.samples import sample, system_sentences
 from backsight.results.pages.study import Study
@@ -65,7 +66,8 @@ def layers_table(
     rows = tuple((*named(study, one), *(_layers(by_about.get((*one, d))) for d in directions)) for one in keys)
     words = _columns(orders)
     columns = (*words, *("All directions" if d == "all" else d.capitalize() for d in directions))
-    return Grid(heading, columns, rows, words=len(words), files=files, note=note)
+    suites = tuple(one[0] for one in keys)
+    return slim(Grid(heading, columns, rows, words=len(words), files=files, note=note, suites=suites), "Tokens")
 
 
 def _layers(row: Row | None) -> str:
@@ -81,8 +83,10 @@ def probabilities(
     """The probability of each outcome by layer, all directions together; `outcomes` gives each one's column."""
     by_about = {(*key(r), r["layer"], r["outcome"]): r for r in rows if r["direction"] == "all"}
     lines: list[tuple[str, ...]] = []
+    suites: list[str] = []
     for *group, layer in dict.fromkeys(one[:-1] for one in by_about):
         one = next(r for k, r in by_about.items() if k[:-1] == (*group, layer))
+        suites.append(str(group[0]))
         start = (*named(study, tuple(group)), "–" if one["omitted"] else str(layer), str(one["pairs"]))
         if one["omitted"]:
             lines.append((*start, *("omitted" for _ in outcomes)))
@@ -94,7 +98,10 @@ def probabilities(
     words = _columns(rows)
     columns = (*words, "Layer", "Pairs", *outcomes.values())
     heading = "Probabilities by layer, all directions together"
-    return Grid(heading, columns, tuple(lines), words=len(words), folded=True, files=files)
+    grid = Grid(
+        heading, columns, tuple(lines), words=len(words), folded=True, files=files, suites=tuple(suites)
+    )  # fmt: skip
+    return slim(grid, "Tokens", "Pairs")
 
 
 def key(row: Row) -> tuple[str, ...]:

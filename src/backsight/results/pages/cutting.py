@@ -91,8 +91,8 @@ def cut(svg: str, name: str, label: str) -> Pieces:
 
 
 def whole(svg: str, name: str, label: str) -> Piece:
-    """A figure in one piece, legend and all; the arguments and errors are those of `cut`."""
-    return _Drawing(_parsed(svg), name).whole(label)
+    """The figure in one piece, in the page's colours. ValueError where it is no SVG."""
+    return _Drawing(_parsed(svg), name).whole(label, plain=False)
 
 
 def _parsed(svg: str) -> ElementTree.Element:
@@ -135,14 +135,13 @@ class _Drawing:
         box = [x - width / 2, y - height / 2, width, height]
         return Piece(self._svg(body, box, 'aria-hidden="true"'), str(of["words"]))
 
-    def whole(self, label: str) -> Piece:
-        """The drawing in one piece; where it has colours of its own, all stay, on white."""
-        plain = _colored(self.root)
+    def whole(self, label: str, *, plain: bool = True) -> Piece:
+        """The drawing in one piece; its own colours stay, on white, where it is `plain`: another package drew it."""
         self._start(self.name, plain=plain)
         body = "".join(self._markup(one) for one in self.root)
         box = [float(side) for side in (self.root.get("viewBox") or "0 0 300 150").split()]
-        ground = ' class="plain"' if plain else ""
-        svg = self._svg(body, box, f'role="img" aria-label="{escape(label)}"{ground}')
+        kind = ' class="plain"' if plain else ""
+        svg = self._svg(body, box, f'role="img" aria-label="{escape(label)}"{kind}')
         return Piece(svg, "", "", "", box[2] * SCALE, box[3] * SCALE)
 
     def _start(self, prefix: str, *, plain: bool) -> None:

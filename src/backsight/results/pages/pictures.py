@@ -6,7 +6,6 @@ in a row as there is room for, and the legend as a list.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from markupsafe import Markup
 
 from backsight.results.drawing.style import to_svg
 from backsight.results.pages.beside import Later
-from backsight.results.pages.cutting import cut, whole
+from backsight.results.pages.cutting import cut
 from backsight.tables import Table, replacing
 
 if TYPE_CHECKING:
@@ -96,11 +95,6 @@ def set_into_page(
         for one in pieces.panels
     )
     return panels, tuple(KeyView(Markup(one.svg), one.title) for one in pieces.keys)
-
-
-def inline(svg: str, label: str) -> Markup:
-    """A figure's SVG in one piece, as a part of a page, with a label for those who do not see it."""
-    return Markup(whole(svg, f"f{zlib.crc32(svg.encode()):08x}", label).svg)
 
 
 def _suite(title: str, titles: Mapping[str, str]) -> str:

@@ -94,7 +94,6 @@ def _panel(axis: Axes, group: Sequence[Row], tried: Sequence[Row]) -> None:
 
 
 def _label(row: Row) -> str:
-    words = row["verdict"]
-    if row["part"] != of.SCORE and words not in (of.MORE, of.FEWER):
-        words = "no change shown"
+    shown = row["part"] == of.SCORE or row["verdict"] in (of.MORE, of.FEWER)
+    words = of.judged(row["verdict"]) if shown else "no change shown"
     return f"{of.called(row['repair'])}\n({words})"
