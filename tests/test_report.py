@@ -228,7 +228,7 @@ def test_the_page_is_the_same_each_time(study: Path) -> None:
 
 def test_samples_are_shown_with_their_question(study: Path) -> None:
     html = page_of(study)
-    assert html.count('src="data:image/') == 3  # one for behaviour, two for interchange
+    assert html.count('aria-label="Picture of') == 3  # one for behaviour, two for interchange
     said = words(html)
     assert "System sentence You are a helpful assistant. Options red, blue" in said
     assert "Object at the counterfactual&#39;s position in the clean picture (order) blue" in said
