@@ -312,7 +312,7 @@ def test_every_method_has_its_improvement_suite_by_suite(tmp_path: Path) -> None
 def test_more_suites_than_a_table_is_wide_stand_in_a_second_one(tmp_path: Path) -> None:
     rows = [row for suite in ("pairs", "squares", "shapes", "objects", "vsr") for row in direction_rows(suite)]
     shown = section(tmp_path / "s", creg_summary=rows)
-    assert lines(shown, "Every method, as table 1: the other suites")[0] == "Method | VSR (n = 40)"
+    assert lines(shown, "Every method's improvement, as table 1: the other suites")[0] == "Method | VSR (n = 40)"
     assert "The files also hold 1 other suite." in note(shown, "CREG with one thing changed")
 
 

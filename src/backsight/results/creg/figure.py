@@ -53,7 +53,9 @@ def draw(
         panel = partial(_panel, lines=lines, top=top)
         heading = style.suite_title(suite, titles)
         shown_panels.append(
-            panels.Panel(heading, drawing.counts(groups[suite, prompt], prompt), panel, height=drawing.height(lines))
+            panels.Panel(
+                heading, drawing.counts(groups[suite, prompt], prompt, heading), panel, height=drawing.height(lines)
+            )
         )
     with style.style():
         return panels.draw(shown_panels, _entries(marks), columns)

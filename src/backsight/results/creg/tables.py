@@ -72,7 +72,7 @@ def methods(study: Study, by_place: Mapping[Place, Group], rows: Sequence[Row]) 
         of = {place: _known(group) for place, group in shown.items()}
         present = in_order([method for known in of.values() for method in known])
         lines = tuple((short(method), *(_improvement(of[place].get(method)) for place in shown)) for method in present)
-        title = "Every method, as table 1" + (": the other suites" if start else "")
+        title = "Every method's improvement, as table 1" + (": the other suites" if start else "")
         if lines:
             yield Grid(title, ("Method", *_headings(study, shown)), lines, files=() if start else files,
                        note="" if start else " ".join(notes))  # fmt: skip

@@ -79,7 +79,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
     mine = leading_rows(indicated)
     missing = none_shown(study, mine or true, "Whether the answer needs a method's sector is not shown:", "picture")
     given = [row for row in mine if not row["omitted"] and row["gain"] is not None]
-    own = tuple(_indicated(study, row) for row in given)
+    own = tuple(_indicated(study, row) for row in given) if len(given) > 1 else ()
     known = [row for row in true if not row["omitted"]]
     statements = (*own, *(_true(study, row) for row in known))
     if not given:
@@ -122,8 +122,9 @@ def _indicated(study: Study, row: Row) -> Statement:
         f"{said_method(row['method'])} points at than with the opposite one (COS); improvement over uniform relevance "
         f"{gain} ({counted(row['questions'], 'question')})."
     )
-    null = row["score"] - row["gain"]
-    return Statement(text, row["suite"], 1.0 if null <= 0 or row["gain"] <= 0 else null / row["score"])
+    null = max(0.0, row["score"] - row["gain"])
+    short = 1.0 if row["gain"] <= 0 or row["score"] <= 0 else null / row["score"]
+    return Statement(text, row["suite"], min(1.0, short))
 
 
 def _true(study: Study, row: Row) -> Statement:
