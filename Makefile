@@ -20,7 +20,7 @@ BUILTIN := $(notdir $(patsubst %/,%,$(wildcard src/backsight/builtin/*/)))
 # One thread a process: the tests' models are small, and several processes share the machine.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: setup lock study test lint types test-releases test-oldest test-newest bench mutants clean
+.PHONY: setup lock study test lint types test-releases test-oldest test-newest docs bench mutants clean
 
 setup: $(VENV)/.done
 
@@ -78,6 +78,17 @@ test-newest:
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	$(MAKE) --no-print-directory test-releases VENV=.venv-newest
 
+# The documentation as a site, in site/: broken links, anchors and pictures fail. Docstrings are read, never imported.
+docs: .venv-docs/.done
+	.venv-docs/bin/properdocs build --config-file mkdocs.yml  # its --quiet hides warnings from --strict
+
+.venv-docs/.done: pyproject.toml
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']\
+	['optional-dependencies']['docs'], sep='\n')" > .venv-docs/docs.txt
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-docs/docs.txt
+	touch $@
+
 bench: setup
 	$(BIN)/python benchmarks/replay.py
 	$(BIN)/python benchmarks/image_sweep.py
@@ -88,4 +99,4 @@ mutants: setup
 	PYTHONPATH=.mutants OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .mutants runs
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .venv-docs .mutants runs site

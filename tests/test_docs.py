@@ -1,97 +1,135 @@
-"""Code in the README and the docs runs as it stands."""
+"""The docs as files: links, lines, sentences, tables of numbers, and what the reference has to name."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-FENCE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+from tests import pages
+from tests.pages import COMMANDS, DOCS, PAGES, ROOT
+
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
+REFERENCE = re.compile(r"^::: (\S+)$", re.MULTILINE)
+OURS = [page for page in PAGES if page.is_relative_to(DOCS)]
+each = pytest.mark.parametrize("page", PAGES, ids=pages.name)
+ours = pytest.mark.parametrize("page", OURS, ids=pages.name)
 
 
-def blocks(name: str) -> list[str]:
-    return FENCE.findall((ROOT / name).read_text(encoding="utf-8"))
+def script(name: str) -> ModuleType:
+    """A script of the docs, as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.mark.slow
-def test_the_readmes_first_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    code = "\n".join(blocks("README.md"))
-    assert len([line for line in code.splitlines() if line.strip()]) >= 8
-    # The suite is cut to a tenth: the lines are what is tested here, not the numbers.
-    code = code.replace("seed=0)", "seed=0).limit(48)")
-    names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)
-    assert (tmp_path / "last_token.svg").read_text().startswith("<?xml")
-    assert len(names["accuracy"]) > 0 and len(names["sweep"]) > 0
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as a code host and the site make them."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", pages.text(page), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[ -]+", "-", re.sub(r"[^\w\s-]", "", head.lower()).strip()) for head in heads}
 
 
-def test_the_docs_own_measurement_runs() -> None:
-    from backsight import stimuli
-    from backsight.models.small import tiny
-    from backsight.models.vlm import VLM
-    from backsight.training.questions import corpus
-
-    (code,) = [b for b in blocks("docs/extending.md") if "class PromptLength" in b]
-    names: dict[str, Any] = {"__name__": "extending"}
-    import sys
-    from types import ModuleType
-
-    sys.modules["extending"] = ModuleType("extending")  # dataclasses look a class's module up
-    exec(compile(code, "docs/extending.md", "exec"), names)
-    vlm = VLM(*tiny("qwen2_vl", corpus()), check=False)
-    table = names["PromptLength"]()(vlm, stimuli.squares()[:3])
-    assert table.frame["tokens"].tolist() == [int(n) for n in vlm.prepare(stimuli.squares()[:3]).attention_mask.sum(1)]
+def broken(page: Path) -> list[str]:
+    """The links of a page that lead to no file or to no heading."""
+    lost = []
+    for target in LINK.findall(pages.text(page)):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        if "://" in target:
+            continue
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            lost.append(target)
+    return lost
 
 
-def test_the_docs_own_result_is_registered_and_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    from backsight import results
-
-    monkeypatch.setattr(results, "RESULTS", dict(results.RESULTS))
-    (code,) = [b for b in blocks("docs/extending.md") if "register(" in b]
-    names: dict[str, Any] = {}
-    exec(compile(code, "docs/extending.md", "exec"), names)
-    result = results.RESULTS["prompt_lengths"]
-    assert result is names["RESULT"] and result.summary is not None
-    rows = [{"example_id": name, "image_id": name, "tokens": count} for name, count in (("a", 3), ("b", 6))]
-    table = result.summary.make(names["Table"].of(result.schema, rows))
-    assert table.rows() == [{"questions": 2, "tokens": 4.5}]
+@each
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    assert broken(page) == []
 
 
-def test_the_docs_own_family_opens_a_model() -> None:
-    from backsight.models.small import tiny
-    from backsight.models.vlm import VLM
-    from backsight.training.questions import corpus
-
-    (code,) = [b for b in blocks("docs/extending.md") if '"my_vl"' in b]
-    given, loading, rest = code.partition('vlm = load("path/to/checkpoint", family=family)')
-    assert loading and not rest.strip()
-    names: dict[str, Any] = {}
-    exec(compile(given, "docs/extending.md", "exec"), names)
-    vlm = VLM(*tiny("qwen2_vl", corpus()), family=names["family"])
-    assert vlm.family.name == "My-VL" and vlm.grid.is_rectangle
+def test_a_link_to_no_file_or_heading_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A head: it\n[a](#a-head-it) [b](#b) [c](c.md) [d](page.md#a-head-it) [e](https://e.org)\n")
+    assert broken(page) == ["#b", "c.md"]
 
 
-def test_the_docs_own_control_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    from backsight import selftest
-
-    monkeypatch.setattr(selftest, "CONTROLS", [])
-    (code,) = blocks("docs/controls.md")
-    names: dict[str, Any] = {}
-    exec(compile(code, "docs/controls.md", "exec"), names)
-    outcome = selftest.run(["prompt_lengths"])
-    assert [one.passed for one in outcome.checks] == [True] and outcome.without == ()
+@ours
+def test_links_stay_inside_the_site(page: Path) -> None:
+    """A link out of docs/ works on a code host and nowhere else."""
+    targets = [t.partition("#")[0] for t in LINK.findall(pages.text(page)) if "://" not in t]
+    assert [t for t in targets if not (page.parent / t).resolve().is_relative_to(DOCS)] == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["README.md", "docs/method.md", "docs/extending.md", "docs/commands.md", "docs/controls.md", "CONTRIBUTING.md"],
-)
-def test_links_to_files_lead_somewhere(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        if "://" not in target:
-            assert (ROOT / name).parent.joinpath(target).exists(), target
+@ours
+def test_lines_are_no_longer_than_120_characters(page: Path) -> None:
+    lines = [line for line in pages.text(page).splitlines() if not line.startswith("|")]  # a row of a table is one line
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_no_sentence_stands_twice() -> None:
+    count = Counter(sentence for page in OURS for sentence in pages.sentences(page))
+    assert [sentence for sentence, times in count.items() if times > 1] == []
+
+
+def test_what_a_sentence_is(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Head\nShort one. A sentence that has more than forty\ncharacters. | no\n\n| a table of forty or more |\n"
+    )
+    assert pages.sentences(page) == ["A sentence that has more than forty characters. | no"]
+
+
+@each
+def test_blocks_say_what_they_are(page: Path) -> None:
+    known = {"python", "json", "text", "html", *COMMANDS}
+    assert [str(block) for block in pages.blocks(page) if block.language not in known] == []
+
+
+def test_tables_of_numbers_are_those_of_the_cards_and_the_published_figures(tmp_path: Path) -> None:
+    tables = script("tables")
+    assert [pages.name(page) for page in OURS if tables.written(pages.text(page)) != pages.text(page)] == []
+    wrong = pages.text(DOCS / "results.md").replace("0.998 [0.994, 1.000]", "0.999 [0.994, 1.000]")
+    assert tables.written(wrong) == pages.text(DOCS / "results.md") != wrong
+
+
+def test_every_published_table_stands_on_a_page() -> None:
+    import json
+
+    data: Any = json.loads((ROOT / "src/backsight/published/figures.json").read_text(encoding="utf-8"))
+    written = {match for page in OURS for match in re.findall(r"<!-- numbers: ([\w. -]+) -->", pages.text(page))}
+    wanted = {f"{figure['paper']} {figure['table']}" for figure in data["figures"]}
+    assert wanted - written == {"dual_mechanisms 4", "creg section 4"}
+
+
+@pytest.mark.parametrize("package", ["measurements", "results", "repairs", "stimuli"])
+def test_the_reference_names_all_that_a_package_offers(package: str) -> None:
+    offered = import_module(f"backsight.{package}").__all__
+    page = pages.text(DOCS / "reference" / f"{package}.md") + pages.text(DOCS / "reference" / "index.md")
+    lacking = [n for n in offered if not re.search(rf"::: backsight\.(?:{package}\.)?{n}$", page, re.MULTILINE)]
+    assert lacking == [n for n in ("MEASUREMENTS", "Roads") if n in offered]
+
+
+def test_the_reference_names_all_that_stands_at_the_top() -> None:
+    import backsight
+
+    named = {path.rpartition(".")[2] for page in OURS for path in REFERENCE.findall(pages.text(page))}
+    assert {name for name in backsight.__all__ if isinstance(getattr(backsight, name), type)} - named == set()
+    for path in (path for page in OURS for path in REFERENCE.findall(pages.text(page))):
+        module, _, name = path.rpartition(".")
+        assert hasattr(import_module(module), name), path
+
+
+def test_every_page_and_picture_of_the_docs_is_used() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [pages.name(page) for page in OURS if f"{page.relative_to(DOCS).as_posix()}\n" not in menu] == []
+    shown = {target for page in PAGES for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", pages.text(page))}
+    names = {Path(target).name for target in shown}
+    assert names == {path.name for path in (DOCS / "images").iterdir()}

@@ -20,6 +20,7 @@ _WHERE = {
     "Pair": "backsight.examples",
     "PairSet": "backsight.examples",
     "Table": "backsight.tables",
+    "Verdict": "backsight.results.path",
     "TokenGrid": "backsight.grid",
     "Box": "backsight.grid",
     "Behaviour": "backsight.measurements",
@@ -28,6 +29,7 @@ _WHERE = {
     "Roads": "backsight.measurements",  # the name of Pathways in earlier releases
     "measure": "backsight.measurements",
     "plot": "backsight.results",
+    "open_study": "backsight.report.opened",
     "explain": "backsight.measurements.explain",
     "BacksightError": "backsight.errors",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "PairSet",
     "Table",
     "TokenGrid",
+    "Verdict",
     "datasets",
     "explain",
     "load",
@@ -54,6 +57,7 @@ __all__ = [
     "measure",
     "measurements",
     "models",
+    "open_study",
     "plot",
     "repairs",
     "report",
@@ -72,7 +76,9 @@ if TYPE_CHECKING:
     from backsight.models.opening import load
     from backsight.models.sites import Edit
     from backsight.models.vlm import VLM
+    from backsight.report.opened import open_study
     from backsight.results import plot
+    from backsight.results.path import Verdict
     from backsight.tables import Table
 
 

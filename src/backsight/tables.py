@@ -14,6 +14,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REMEDY = "run the command of the study again: it makes missing and damaged tables again and keeps the others"
+SHOWN = 10  # rows in a notebook
 _DTYPES = {"str": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}
 
 
@@ -139,7 +141,17 @@ class Table:
         return f"Table({self.schema.name}, {len(self)} rows)\n{self.frame.to_string(max_rows=12, index=False)}"
 
     def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, max_rows=20, border=0, escape=True))
+        count = f"{len(self):,} row{'' if len(self) == 1 else 's'}"
+        shown = f", the first {SHOWN} are shown" if len(self) > SHOWN else ""
+        parts = [f"<p><strong>{escape(self.schema.title or self.schema.name)}</strong> ({count}{shown})</p>"]
+        parts.append(str(self.frame.head(SHOWN).to_html(index=False, border=0, escape=True)))
+        if self.provenance:
+            lines = "".join(
+                f"<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>"
+                for name, value in self.provenance.items()
+            )
+            parts.append(f"<details><summary>Provenance</summary><table><tbody>{lines}</tbody></table></details>")
+        return "".join(parts)
 
 
 def stamp(path: Path, rows: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,6 +81,33 @@ class VLM(Seam):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        """Family, size, grid, layers, dtype, device, and the contracts that were run, as a table for a notebook."""
+        grid = self.grid
+        cells = f"{grid.rows} × {grid.columns} tokens" if grid.is_rectangle else f"{len(grid)} tokens"
+        facts = {
+            "Family": self.family.name,
+            "Parameters": f"{self.n_parameters:,}",
+            "Layers": str(self.n_layers),
+            "A picture": cells,
+            "Ran in": f"{str(self.dtype).removeprefix('torch.')} on {self.device}",
+            "Contracts": self._proved(),
+        }
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
+        return f"<p><strong>{escape(self.name)}</strong></p><table><tbody>{rows}</tbody></table>"
+
+    def _proved(self) -> str:
+        """How many contracts passed, and which did not or are not decided."""
+        if not self.findings:
+            return "not run"
+        bad = [
+            f"{one.name}: {'not decided' if one.passed else 'fails'}"
+            for one in self.findings
+            if one.warning or not one.passed
+        ]
+        passed = sum(one.passed and not one.warning for one in self.findings)
+        return "; ".join([f"{passed} of {len(self.findings)} passed", *bad])
 
     def ask(
         self, image: Picture | Image.Image | str | Path, question: str, options: Sequence[str] | None = None, *,

@@ -9,7 +9,7 @@ from typing import Any
 
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Section
-from backsight.results.pages.pictures import FigureView, inline
+from backsight.results.pages.pictures import FigureView, view
 from backsight.results.pages.study import Study, mapping, records, text
 from backsight.results.pages.wording import listed
 from backsight.results.relevance.answers import recorded
@@ -36,13 +36,13 @@ def gallery(study: Study) -> Section | None:
     shown = records(study.data.get("gallery"))
     suites = {text(one.get("set")) for one in shown}
     shown = [one for one in shown if f"{text(one.get('set'))}_a" not in suites]
-    views = [(one, view) for one in shown if (view := _view(study, one)) is not None]
+    views = [(one, drawn) for one in shown if (drawn := _view(study, one)) is not None]
     if not views:
         return None
     claim = claim_of([one for one, _ in views])
     return Section(
         anchor="gallery", title="Answers explained", question="why", claim=claim, null=NULL,
-        figures=tuple(view for _, view in views), tables=(), method=METHOD, limits=LIMITS,
+        figures=tuple(drawn for _, drawn in views), tables=(), method=METHOD, limits=LIMITS,
     )  # fmt: skip
 
 
@@ -71,15 +71,17 @@ def _sentence(study: Study, stem: str) -> str:
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
-    """One figure of the gallery; None where its files are not there, or outside of the study's folder."""
+    """One figure of the gallery; None where its file is not there, is no SVG, or outside of the study's folder."""
     stem = text(shown.get("file"))
-    drawn = [_read(study.folder, f"{stem}.{ending}") for ending in ("svg", "narrow.svg")]
-    if not stem or not all(drawn):
+    svg = _read(study.folder, f"{stem}.svg")
+    if not stem or not svg:
         return None
-    said = caption(study, shown)
-    wide, narrow = (inline(one, said) for one in drawn)
+    label = f"{study.titles.get(text(shown.get('set')), text(shown.get('set')))}, {text(shown.get('rule'))}"
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
-    return FigureView(f"figure-gallery-{Path(stem).name}", said, wide, narrow, files)
+    try:
+        return view(f"gallery-{Path(stem).name}", svg, label, caption(study, shown), files)
+    except ValueError:
+        return None
 
 
 def _read(folder: Path, name: str) -> str:

@@ -19,15 +19,12 @@ from backsight.tables import Schema, Table
 FORMAT = 1
 
 
-def read_study(folder: Path, without: Collection[str] = ()) -> Study:
-    """The study in a folder, some tables left out.
-
-    UsageError where there is none; DataError where study.json or a table cannot be read.
-    """
+def read_record(folder: Path) -> dict[str, Any]:
+    """The content of a study's study.json; UsageError where there is none, DataError where it cannot be read."""
     path = folder / "study.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         do = "give a folder that `backsight study` wrote"
         raise UsageError("There is no study here", where=path, got="no such file", do=do) from error
     except (OSError, ValueError) as error:
@@ -37,6 +34,15 @@ def read_study(folder: Path, without: Collection[str] = ()) -> Study:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
         do = f"format {FORMAT} is read"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
+    return data
+
+
+def read_study(folder: Path, without: Collection[str] = ()) -> Study:
+    """The study in a folder, some tables left out.
+
+    UsageError where there is none; DataError where study.json or a table cannot be read.
+    """
+    data = read_record(folder)
     jobs = [_today(job) for job in records(data.get("jobs"))]
     tables: dict[str, Table] = {}
     stored: dict[str, str] = {}

@@ -27,6 +27,7 @@ from backsight.results import (
     moved,
     norms,
     occlusion,
+    path,
     pathways,
     permutation,
     position_budget,
@@ -102,11 +103,19 @@ def result_of(table: Table) -> Result | None:
     return RESULTS.get(today(table.schema.name))
 
 
-def plot(table: Table, **options: Any) -> Figure:
-    """The figure of a table of rows or of their summary; `options` are those of the function that draws it.
+def plot(what: Table | path.PathFacts | path.HasPath, **options: Any) -> Figure:
+    """The figure of a table of rows or of their summary, or the path diagram of an opened study.
 
-    UsageError where no figure is known for the schema, DataError where the table holds nothing to draw.
+    `options` are those of the function that draws it. UsageError where no figure is known for it, DataError where the
+    table holds nothing to draw.
     """
+    if not isinstance(what, Table):
+        facts = getattr(what, "path", what)
+        if isinstance(facts, path.PathFacts):
+            return path.draw(facts, **options)
+        do = "give a table, or a study that `open_study` opened"
+        raise UsageError("There is no figure of this", got=type(what).__name__, do=do)
+    table = what
     name = today(table.schema.name)
     for result in RESULTS.values():
         if name in (result.name, result.summary.name if result.summary else result.name):

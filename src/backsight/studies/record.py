@@ -213,6 +213,8 @@ def describe_model(vlm: VLM, dtype: str | None = None) -> dict[str, Any]:
         "fingerprint": vlm.fingerprint,
         "parameters": vlm.n_parameters,
         "layers": vlm.n_layers,
+        "vision_layers": len(vlm.parts.vision_blocks) or None,
+        "projector": vlm.family.projector is not None,
         "grid": _grid(grid),
         "dtype": str(vlm.dtype).removeprefix("torch."),
         "dtype_reason": reason,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Options:
         return "quick" if self.limit is None else f"quick, {self.limit}"
 
 
-@dataclass
+@dataclass(repr=False)
 class Study:
     """One model, example sets and measurements, in a folder. `run` runs what is missing, by `executor` where one is
     given, else in this process."""
@@ -126,6 +127,25 @@ class Study:
             "budget": self.options.budget,
             "max_pixels": self.options.max_pixels,
         }
+
+    def __repr__(self) -> str:
+        state = f"{len(self.jobs)} jobs, {len(self.left())} left to run"
+        return f"Study({self.vlm.name}, {state}, {self.folder})"
+
+    def _repr_html_(self) -> str:
+        """Model, folder, and what is planned by measurement, as a table for a notebook."""
+        left = {job.name for job in self.left()}
+        kinds: dict[str, list[Job]] = {}
+        for job in self.jobs:
+            kinds.setdefault(job.kind, []).append(job)
+        rows = "".join(
+            f"<tr><td>{escape(kind)}</td><td>{escape(', '.join(job.set_name for job in jobs))}</td>"
+            f"<td>{sum(job.name in left for job in jobs)} of {len(jobs)}</td></tr>"
+            for kind, jobs in kinds.items()
+        )
+        head = "<thead><tr><th>Measurement</th><th>Sets</th><th>Left to run</th></tr></thead>"
+        table = f"<table>{head}<tbody>{rows}</tbody></table>"
+        return f"<p>A study of <strong>{escape(self.vlm.name)}</strong> in {escape(str(self.folder))}</p>{table}"
 
     def smaller_batches(self) -> dict[str, tuple[int, int]]:
         """Batch and the measurement's own batch of each job, where the memory cap makes it smaller."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from backsight.results.pages.study import Study, mapping, number, text
 from backsight.results.path.lanes import LAYER, VISION, Kind, Lane, Reading, lane, readings
 from backsight.results.path.verdict import PATHWAYS, Verdict, verdict_of
+from backsight.results.pathways import reading
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def _count(known: float | None, lanes: list[Lane], site: str, less: int = 0) -> 
 
 
 def _agreeing(study: Study, verdict: Verdict) -> dict[str, tuple[int, int]]:
-    every = [Verdict.of(one) for one in study.verdicts.values()]
+    every = reading.of_study(study)
     counts = {}
     for name in PATHWAYS:
-        outcomes = [one.pathways[name].outcome for one in every if one.pathways[name].share is not None]
+        outcomes = [one.outcomes[name] for one in every if one.shares[name] is not None]
         own = verdict.pathways[name]
         if own.share is not None:
             counts[name] = (sum(one == own.outcome for one in outcomes), len(outcomes))

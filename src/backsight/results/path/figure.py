@@ -12,8 +12,8 @@ from backsight.results.drawing import style
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Lane, Place
 from backsight.results.path.layout import LEFT, PHONE, WIDE, Layout, Span
-from backsight.results.path.verdict import PathwayOutcome, headline
-from backsight.results.path.words import LABELS, SCALE, agreement, outcome_words, where
+from backsight.results.path.verdict import PathwayOutcome
+from backsight.results.path.words import LABELS, SCALE, agreement, where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,8 @@ def draw(facts: PathFacts, *, columns: int | None = None) -> Figure:
 
 
 def _write(axis: Axes, x: float, y: float, words: str, **looks: Any) -> None:
-    axis.text(x, y, words, **({"fontsize": SMALL, "va": "center", "ha": "left"} | looks))
+    every: dict[str, Any] = {"fontsize": SMALL, "va": "center", "ha": "left"}
+    axis.text(x, y, words, **(every | looks))
 
 
 def _title(axis: Axes, facts: PathFacts, place: Layout) -> None:
@@ -58,7 +59,7 @@ def _title(axis: Axes, facts: PathFacts, place: Layout) -> None:
     asked = facts.verdict.questions
     about = facts.title + (f" ({style.counted(asked, 'question')})" if asked else "")
     name = facts.model if len(facts.model) <= 32 else f"...{facts.model[-30:]}"
-    words = textwrap.fill(headline(facts.verdict), place.letters)
+    words = textwrap.fill(facts.verdict.headline, place.letters)
     size = 10.5 if place.beside else 9.5
     _write(axis, LEFT, place.title, words, fontsize=size, fontweight="bold", va="top")
     below = place.title - 1.22 * size / 72 * (words.count("\n") + 1) - 0.03
@@ -87,15 +88,16 @@ def _stages(axis: Axes, facts: PathFacts, place: Layout) -> None:
     if place.beside:
         _write(axis, place.vision.left - 0.36, place.stages, "Picture", ha="right", color=style.SOFT)
         _arrow(axis, place.vision.left - 0.32, place.vision.left - 0.03, place.stages)
-    end = place.tokens if place.beside else place.tokens - 0.02
-    _arrow(axis, place.language.right + 0.03, end - 0.04, place.stages)
-    _write(axis, end, place.stages, "Answer", color=style.SOFT)
+    answer = place.tokens if place.beside else place.tokens - 0.02
+    _arrow(axis, place.language.right + 0.03, answer - 0.04, place.stages)
+    _write(axis, answer, place.stages, "Answer", color=style.SOFT)
 
 
 def _box(axis: Axes, x: float, y: float, width: float, height: float, color: str, **looks: Any) -> None:
     from matplotlib.patches import Rectangle
 
-    axis.add_patch(Rectangle((x, y), width, height, **({"facecolor": color, "linewidth": 0, "zorder": 0} | looks)))
+    every: dict[str, Any] = {"facecolor": color, "linewidth": 0, "zorder": 0}
+    axis.add_patch(Rectangle((x, y), width, height, **(every | looks)))
 
 
 def _arrow(axis: Axes, start: float, end: float, y: float) -> None:
@@ -114,14 +116,15 @@ def _pathways(axis: Axes, facts: PathFacts, place: Layout) -> None:
 def _label(axis: Axes, place: Layout, y: float, labels: tuple[str, str], below: str, more: str) -> None:
     """What a row is and what it shows: two or three lines about `y` beside it, or one above it at `y`.
 
-    In one line `more` is left out where it does not fit.
+    `more` is left out where it does not fit.
     """
-    said = ", ".join(filter(None, (below, more)))
+    both = ", ".join(filter(None, (below, more)))
     if not place.beside:
-        line = f"{labels[1]}: {said}"
+        line = f"{labels[1]}: {both}"
         _write(axis, LEFT, y, line if len(line) <= place.words else f"{labels[1]}: {below}")
         return
-    lines = textwrap.wrap(said, place.words)
+    lines = textwrap.wrap(both, place.words)
+    lines = lines if len(lines) <= 2 else textwrap.wrap(below, place.words)
     _write(axis, LEFT, y + 0.07 * len(lines), labels[0], fontweight="bold")
     for number, words in enumerate(lines):
         _write(axis, LEFT, y + 0.07 * len(lines) - 0.14 * (number + 1), words, color=style.SOFT)
@@ -135,7 +138,7 @@ def _meter(axis: Axes, one: PathwayOutcome, span: Span, row: float) -> None:
         return span.left + span.width * (min(max(share, ENDS[0]), ENDS[1]) - ENDS[0]) / (ENDS[1] - ENDS[0])
 
     share = "" if one.share is None else str(one.share)
-    _write(axis, span.left, row + 0.4, outcome_words(one), fontweight="bold")
+    _write(axis, span.left, row + 0.4, one.outcome, fontweight="bold")
     _write(axis, span.left, row + 0.26, share)
     if one.share is None:
         return
@@ -150,7 +153,7 @@ def _meter(axis: Axes, one: PathwayOutcome, span: Span, row: float) -> None:
 def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -> None:
     """A row of bars, each stage on its ground; or why there are none."""
     other = f"{lane.title}: " if lane.suite not in ("", facts.suite) else ""
-    told = f"{other}{where(lane)}"
+    told = f"{other}{where(lane, short=not place.beside)}"
     y = row + (place.track / 2 if place.beside else place.track + place.above)
     _label(axis, place, y, LABELS[lane.kind], told, agreement(lane.same, lane.suites))
     stages = {_stage(bar.place, place) for bar in lane.bars}

@@ -12,9 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 from backsight.maths.interchange import GUESSED
 from backsight.results.drawing import sweeps
+from backsight.results.drawing.style import suite_title
 from backsight.results.image_interchange.tables import flip_layers
 from backsight.results.interchange import order_layers
 from backsight.results.pages.study import Study
+from backsight.results.probes import lost
 from backsight.results.probes.readable import is_readable, missing
 from backsight.tables import Table
 
@@ -103,7 +105,7 @@ def lane(study: Study, kind: Kind, of: Mapping[str, Reading], wanted: Sequence[s
         return Lane(kind, "no table" if asked else "not measured")
     suite = next((name for name in wanted if name in of), next(iter(of)))
     one = of[suite]
-    title = study.titles.get(suite) or sweeps.style.suite_title(suite)
+    title = study.titles.get(suite) or suite_title(suite)
     if not one.bars:
         return Lane(kind, "omitted", suite, title, number=one.number)
     known = [reading.parts for reading in of.values() if reading.bars]
@@ -117,21 +119,21 @@ def _places(parts: tuple[tuple[str, tuple[Place, ...]], ...]) -> set[tuple[Place
 
 
 def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
-    """Of each suite with rows: by place, the arrangement of the smallest share; grids are no rows."""
-    by_suite: dict[str, dict[str, dict[Place, dict[str, Row]]]] = {}
-    for row in rows:
-        if row["shown"] == "standard" and row["arrangement"] != "grid":
-            groups = by_suite.setdefault(row["suite"], {}).setdefault(row["arrangement"], {})
-            groups.setdefault(Place(row["site"], row["layer"]), {})[row["measure"]] = row
+    """Of each suite of rows of things: by place, the arrangement of the smallest share. Grids are no rows."""
+    by_suite: dict[str, dict[str, lost.Group]] = {}
+    for (suite, arrangement, shown), group in lost.grouped(rows).items():
+        if shown == "standard" and arrangement != "grid":
+            by_suite.setdefault(suite, {})[arrangement] = group
     return {suite: _arranged(groups) for suite, groups in by_suite.items()}
 
 
-def _arranged(groups: Mapping[str, Mapping[Place, Mapping[str, Row]]]) -> Reading:
-    number = max(int(row["pictures"]) for group in groups.values() for at in group.values() for row in at.values())
-    known = {
-        name: {place: at for place, at in group.items() if not missing(at)} for name, group in groups.items()
-    }  # fmt: skip
-    known = {name: group for name, group in known.items() if group}
+def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
+    number = max(map(lost.pictures, groups.values()))
+    told = {
+        name: {Place(*place): at for place, at in group.items() if not missing(at)}
+        for name, group in groups.items()
+    }
+    known = {name: group for name, group in told.items() if group}
     if not known:
         return Reading((), (), None, number)
     order = sorted({place for group in known.values() for place in group}, key=lambda p: (SITES.index(p[0]), p[1]))
@@ -139,8 +141,7 @@ def _arranged(groups: Mapping[str, Mapping[Place, Mapping[str, Row]]]) -> Readin
     for place in order:
         there = [group[place] for group in known.values() if place in group]
         least = min((at["objects"] for at in there), key=lambda row: float(row["share"]))
-        counts = all(map(is_readable, there))
-        bars.append(Bar(place, least["share"], least["low"], least["high"], counts))
+        bars.append(Bar(place, least["share"], least["low"], least["high"], all(map(is_readable, there))))
     parts = tuple(
         (name, tuple(place for place in order if place in group and is_readable(group[place])))
         for name, group in known.items()

@@ -52,6 +52,6 @@ WIDE = Layout(
     title=2.64, stages=2.14, rows=(1.5, 1.1, 0.7, 0.3), track=0.27, ticks=0.14, above=0.0,
 )  # fmt: skip
 PHONE = Layout(
-    style.NARROW, 3.2, Span(0.08, 1.2), Span(1.4, 1.78), Span(1.98, 3.52), 3.68, False, 48, 58,
+    style.NARROW, 3.2, Span(0.08, 1.2), Span(1.4, 1.78), Span(1.98, 3.52), 3.68, False, 48, 64,
     title=3.17, stages=2.52, rows=(1.73, 1.24, 0.76, 0.28), track=0.25, ticks=0.13, above=0.11,
 )  # fmt: skip

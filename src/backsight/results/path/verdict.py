@@ -1,23 +1,23 @@
-"""A study's verdict on where position comes from, as a typed record.
+"""A study's verdict on where position comes from, as a typed record that shows itself.
 
 `maths.pathways.Verdict` is what a run computes; this is what study.json still says of it, of a study of an earlier
-release too.
+release too (`pathways.reading`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
-from backsight.results.pages.study import Study, mapping, number, text
-from backsight.results.pathways.verdict import NAMES, SOURCES, Share, share_of, source_sentence
+from backsight.results.pages import common
+from backsight.results.pages.study import Study
+from backsight.results.pathways import reading
+from backsight.results.pathways.card import sentence
+from backsight.results.pathways.reading import Judged, Share, leading
 
-PATHWAYS = ("vision", "language")
+PATHWAYS = {"vision": "the vision encoder's pathway", "language": "the language model's pathway"}
 UNMEASURED = "not measured"
-_STAGES = {"vision": "vision encoder", "language": "language model"}
-_OUTCOMES = {True: "suffices", False: "does not suffice"}
+HEADS = ("Pathway", "By itself it", "Accuracy above chance left", "Presence question", "Reason")
 
 
 @dataclass(frozen=True)
@@ -37,97 +37,96 @@ class PathwayOutcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where position comes from, by the pathway, on one suite.
+    """Where position comes from, by the pathway, on one suite; `judged` is None where a study has no verdict."""
 
-    `source` is "vision", "language", "both", "cannot tell" or "not measured". `accuracy` is that between two answers,
-    where chance is one half. `questions` of at most `budget` were asked; None where the study does not say.
-    """
-
-    source: str = UNMEASURED
-    suite: str = ""
+    judged: Judged | None = None
     title: str = ""
-    vision: PathwayOutcome = field(default_factory=PathwayOutcome)
-    language: PathwayOutcome = field(default_factory=PathwayOutcome)
-    accuracy: Share | None = None
-    questions: int | None = None
-    budget: int | None = None
-    reason: str = ""
-    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any], title: str = "") -> Verdict:
-        """The verdict that a study's record holds; one that is not measured where it holds none that is understood."""
-        source = text(record.get("source"))
-        if source not in (*SOURCES, "cannot tell"):
-            return cls()
-        suite = text(record.get("suite"))
-        accuracy = mapping(record.get("accuracy"))
-        asked = number(record.get("questions"))
-        asked = number(accuracy.get("n")) if asked is None else asked
-        budget = number(record.get("budget"))
-        return cls(
-            source, suite, title or suite, _outcome(record, "vision"), _outcome(record, "language"),
-            share_of(accuracy), None if asked is None else int(asked), None if budget is None else int(budget),
-            text(record.get("reason")), record,
-        )  # fmt: skip
 
     @property
     def measured(self) -> bool:
         """Whether a pathway was ablated at all."""
-        return self.source != UNMEASURED
+        return self.judged is not None
+
+    @property
+    def source(self) -> str:
+        """The pathway that position comes from: vision, language, both, neither, cannot tell, or not measured."""
+        return UNMEASURED if self.judged is None else self.judged.source
+
+    @property
+    def suite(self) -> str:
+        """The name of the suite; empty without a verdict."""
+        return "" if self.judged is None else self.judged.suite
+
+    @property
+    def vision(self) -> PathwayOutcome:
+        """The vision encoder's pathway."""
+        return self.pathways["vision"]
+
+    @property
+    def language(self) -> PathwayOutcome:
+        """The language model's pathway: its position encoding."""
+        return self.pathways["language"]
 
     @property
     def pathways(self) -> dict[str, PathwayOutcome]:
         """Both pathways by name: vision, language."""
-        return {"vision": self.vision, "language": self.language}
+        one = self.judged
+        if one is None:
+            return dict.fromkeys(PATHWAYS, PathwayOutcome())
+        return {
+            name: PathwayOutcome(
+                one.outcomes[name], one.shares[name], one.controls[name], reading.reason(one.reasons[name])
+            )
+            for name in PATHWAYS
+        }
+
+    @property
+    def accuracy(self) -> Share | None:
+        """The accuracy between two answers, where chance is one half; None where it is not known."""
+        return None if self.judged is None else self.judged.accuracy
+
+    @property
+    def questions(self) -> int | None:
+        """How many questions were asked; None where it is not known."""
+        return None if self.judged is None else self.judged.questions
+
+    @property
+    def budget(self) -> int | None:
+        """How many questions would have been asked at most; None where it is not known."""
+        return None if self.judged is None else self.judged.budget
+
+    @property
+    def headline(self) -> str:
+        """Where position comes from, in few words and without a number."""
+        if self.judged is None:
+            return "Where position comes from was not measured"
+        return sentence(self.judged).removesuffix(".")
 
     def __str__(self) -> str:
-        return source_sentence(self.record, self.title) if self.measured else f"{headline(self)}."
+        return f"{self.headline}."
 
     def _repr_html_(self) -> str:
+        if not self.measured:
+            return f"<p>{escape(str(self))}</p>"
         rows = "".join(
-            f"<tr><td>{NAMES[name]}</td><td>{escape(one.outcome)}</td>"
-            f"<td>{escape(share_words(one.share))}</td><td>{escape(share_words(one.control))}</td></tr>"
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(name, one))}</tr>"
             for name, one in self.pathways.items()
         )
-        heads = ("Pathway", "By itself it", "Accuracy above chance left (chance: 0\u00a0%)", "Presence question")
-        head = "".join(f"<th>{one}</th>" for one in heads)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if self.measured else ""
-        return f"<p>{escape(str(self))}</p>{table}"
+        head = "".join(f"<th>{one}</th>" for one in HEADS)
+        note = "Of both shares, 0\u00a0% is chance and 100\u00a0% is nothing lost; brackets hold 95\u00a0% intervals."
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<p>{escape(str(self))}</p>{table}<p>{note}</p>"
 
 
 def verdict_of(study: Study) -> Verdict:
-    """The verdict of a study, on the suite that it judged first."""
-    return Verdict.of(study.verdict, study.titles.get(text(study.verdict.get("suite")), ""))
+    """The verdict of the suite that speaks for a study; one that is not measured where it has none."""
+    verdicts = reading.of_study(study)
+    if not verdicts:
+        return Verdict()
+    one = leading(verdicts)
+    return Verdict(one, common.title(study, one.suite))
 
 
-def headline(verdict: Verdict) -> str:
-    """Where position comes from, in few words and without a number."""
-    if not verdict.measured:
-        return "Where position comes from was not measured"
-    if verdict.source in SOURCES:
-        return f"Position comes from {SOURCES[verdict.source]}"
-    outcomes = {name: one.outcome for name, one in verdict.pathways.items()}
-    if set(outcomes.values()) == {"does not suffice"}:
-        return "Neither pathway suffices by itself"
-    decided = next((name for name, one in outcomes.items() if one in _OUTCOMES.values()), None)
-    if decided is None:
-        return "It cannot be told where position comes from"
-    other = next(name for name in PATHWAYS if name != decided)
-    return f"The {_STAGES[decided]} {outcomes[decided]} by itself; the {_STAGES[other]} is undecided"
-
-
-def share_words(share: Share | None) -> str:
-    """A share with its interval; a dash where there is none."""
-    return "–" if share is None else str(share)
-
-
-def _outcome(record: Mapping[str, Any], name: str) -> PathwayOutcome:
-    """One pathway's outcome; of an earlier release, which judged both in one word, what that word says of it."""
-    one = mapping(mapping(record.get("pathways")).get(name))
-    outcome, source = text(one.get("outcome")), text(record.get("source"))
-    share = share_of(one.get("share")) or share_of(record.get(f"{name}_suffices"))
-    if not outcome:
-        outcome = source if source == "cannot tell" else _OUTCOMES[source in (name, "both")]
-    reason = text(one.get("reason")) or text(record.get("reason"))
-    return PathwayOutcome(outcome, share, share_of(one.get("control")), reason)
+def _cells(name: str, one: PathwayOutcome) -> tuple[str, ...]:
+    shares = ("–" if share is None else str(share) for share in (one.share, one.control))
+    return (PATHWAYS[name], one.outcome, *shares, one.reason)

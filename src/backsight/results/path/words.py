@@ -7,15 +7,15 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import percent
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Kind, Lane, Place
-from backsight.results.path.verdict import PATHWAYS, PathwayOutcome, headline
+from backsight.results.path.verdict import PATHWAYS
 
 LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
     "readable": ("Position readable in object tokens", "Position readable"),
     "flips": ("Swapped object tokens flip the answer", "Swaps flip the answer"),
     "ordinal": ("Last token carries the position", "Position at last token"),
 }
+SPANS = 4  # of layers, from which on they are counted and not listed
 SCALE = "accuracy above chance left, 0\u00a0%: chance"
-STAGES = {"vision": "the vision encoder's pathway", "language": "the language model's pathway"}
 CAPTION = (
     "The path of position through the model. First row: what is left of the accuracy above chance with one position "
     "pathway only; 0 % (dashed) is chance, 100 % is nothing lost, lines are 95 % intervals. Other rows, by layer: the "
@@ -25,18 +25,13 @@ CAPTION = (
 )
 
 
-def outcome_words(one: PathwayOutcome) -> str:
-    """What stands beside a pathway's share."""
-    return one.outcome
-
-
 def agreement(same: int, suites: int) -> str:
     """In how many suites it is the same, as "same in 3 of 3 suites"; empty for one suite."""
     return f"same in {same} of {suites} suites" if suites > 1 else ""
 
 
-def where(lane: Lane) -> str:
-    """Where it holds, in few words."""
+def where(lane: Lane, *, short: bool = False) -> str:
+    """Where it holds, in few words; `short` for one line of a phone, along both axes together."""
     if lane.state == "omitted":
         noun = "picture" if lane.kind == "readable" else "pair"
         return f"omitted: {counted(lane.number, noun)}, {SMALLEST} needed"
@@ -47,19 +42,23 @@ def where(lane: Lane) -> str:
     words = {name: _held(places, lane) for name, places in lane.parts}
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
+    if short:
+        return f"{_held(lane.places, lane)} along both axes"
     return ", ".join(f"{name} {one}" for name, one in words.items())
 
 
 def _held(places: tuple[Place, ...], lane: Lane) -> str:
     if not places:
         return "nowhere" if lane.kind == "readable" else "at no layer"
-    if lane.kind != "readable":
-        layers = spans([place.layer for place in places])
-        return f"at {'layers' if '-' in layers or ',' in layers else 'layer'} {layers}"
-    order = [bar.place for bar in lane.bars]
-    after = order[order.index(places[0]) :]
     first = place_words(places[0])
-    return f"from {first} on" if set(after) <= set(places) else f"first at {first}, not at all that follow"
+    if lane.kind == "readable":
+        order = [bar.place for bar in lane.bars]
+        after = order[order.index(places[0]) :]
+        return f"from {first} on" if set(after) <= set(places) else f"from {first} on, with gaps"
+    layers = spans([place.layer for place in places])
+    if layers.count(",") >= SPANS:
+        return f"at {len(places)} layers from {places[0].layer} to {places[-1].layer}"
+    return f"at {'layers' if '-' in layers or ',' in layers else 'layer'} {layers}"
 
 
 def place_words(place: Place) -> str:
@@ -71,9 +70,8 @@ def place_words(place: Place) -> str:
 def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
     pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
-    first = (
-        f"{facts.model}{f', {facts.title}' if facts.title else ''}: {_lowered(headline(facts.verdict))} ({pathways})."
-    )
+    about = ", ".join(filter(None, (facts.model, facts.title)))
+    first = f"{about}: {_lowered(facts.verdict.headline)} ({pathways})."
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."
 
@@ -82,7 +80,7 @@ def _pathway(name: str, facts: PathFacts) -> str:
     one = facts.verdict.pathways[name]
     share = f", {one.share} of the accuracy above chance is left" if one.share else ""
     same = agreement(*facts.agreeing.get(name, (0, 0)))
-    return f"{STAGES[name]}: {outcome_words(one)}{share}{f', {same}' if same else ''}"
+    return f"{PATHWAYS[name]}: {one.outcome}{share}{f', {same}' if same else ''}"
 
 
 def _told(one: Lane, facts: PathFacts) -> str:
