@@ -192,7 +192,7 @@ def test_tables_of_occlusion_rank_methods_beside_uniform_relevance(tmp_path: Pat
         "CREG | 0.300 [0.200, 0.400] | -0.050 [-0.200, 0.100]",
         "Uniform relevance | 0.350 [0.250, 0.450] | –",
     ]
-    assert "Against neighbours: 0.050 [-0.050, 0.150] in every line." in note(shown, "Occlusion of the sector")
+    assert note(shown, "Occlusion of the sector").endswith("Questions: 30 in every line.")
     assert lines(shown, "Occlusion under every variant")[-1] == (
         "Pairs | CREG's | Blurred | 0.300 [0.200, 0.400] | 0.050 [-0.050, 0.150] | 30"
     )

@@ -210,7 +210,7 @@ def panel(
     title = style.suite_title(suite, titles)
     below = counts(group, prompt, title)
     draw = partial(_panel, lines=lines, label=label, shares=shares)
-    return panels.Panel(title, below, draw, empty, height=height(lines))
+    return panels.Panel(title, below, draw, empty, height=height(lines), suite=suite)
 
 
 def _panel(axis: Axes, lines: Sequence[Line], label: str, shares: bool) -> None:
