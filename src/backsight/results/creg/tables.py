@@ -103,11 +103,7 @@ def _not_available(by_place: Mapping[Place, Group]) -> Iterator[str]:
             if unavailable(row):
                 by_reason.setdefault(why_missing(row), []).append(said_method(method))
     for reason, names in by_reason.items():
-        yield (
-            f"Not shown as {reason}: {listed(dict.fromkeys(names))}."
-            if reason != "not available"
-            else (f"Not available on this model: {listed(dict.fromkeys(names))}.")
-        )
+        yield f"Not shown: {listed(dict.fromkeys(names))} ({reason})."
 
 
 WITHIN = 0.05  # of completeness: a path's points are enough where all of f(h) - f(0) but this is attributed
