@@ -179,6 +179,18 @@ def test_the_section_puts_the_worst_suite_first_everywhere() -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_of_many_directions_the_worst_are_shown() -> None:
+    many = [row(f"s{n}", 0.5 + n / 100, direction) for n in range(8) for direction in ("all", "left", "right")]
+    section = behaviour(study_of(*many))
+    assert section is not None
+    table = section.tables[1]
+    assert table.title == "The worst 12 of 16 directions" and len(table.rows) == len(table.suites) == 12
+    assert table.suites[:3] == ("s0", "s0", "s1") and "All are in the figure by direction" in table.note
+    few = behaviour(study_of(*many[:3]))
+    assert few is not None and few.tables[1].title == "Each direction, the worst first"
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_section_joins_what_is_alike() -> None:
     rows = [row("one", 1.0), row("two", 1.0), row("three", None, questions=6), row("four", 0.5)]
     section = behaviour(study_of(*rows))

@@ -44,8 +44,8 @@ BEHAVIOUR_AXES = Schema(
 )
 DIRECTIONS = {"horizontal": "left and right", "vertical": "above and below", "depth": "in front and behind"}
 CAPTION = (
-    "By axis, the share of correct answers less that of the opposite ones. Filled: with the picture, with its 95 % "
-    "interval. Hollow: with a gray picture. 0 is an answer that does not go by what is asked for, -1 an axis that is "
+    "By axis, the share of correct answers less that of the opposite ones, with its 95 % interval; the lowest suite "
+    "first. Hollow: with a gray picture. 0 is an answer that does not go by what is asked for, -1 an axis that is "
     "answered the wrong way round."
 )
 METHOD = (
@@ -86,21 +86,28 @@ def behaviour_axes(rows: Table) -> Table:
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
-    """Scores by axis with their verdicts, one panel a suite (and ground); DataError where no axis has a score."""
+    """Scores with their verdicts, one panel an axis and a line a suite (and ground), the lowest first.
+
+    DataError where no axis has a score.
+    """
     rows = worst_first([row for row in table.rows() if row["score"] is not None])
     if not rows:
         raise DataError("The table has no verdict with a score", where=table.schema.name)
-    suites: dict[tuple[str, str | None], list[Row]] = {}
-    for row in rows:
-        suites.setdefault((row["suite"], row["ground"]), []).append(row)
+    keys = {(row["suite"], row["ground"]) for row in rows}
     shown = []
-    for (suite, ground), group in suites.items():
-        title = with_ground(style.suite_title(suite, titles), (suite, ground), suites)
-        below = f"{style.counted(sum(row['questions'] for row in group), 'question')}"
-        shown.append(panels.Panel(title, below, partial(_panel, group=group), height=0.95 + 0.36 * len(group)))
+    for axis, words in DIRECTIONS.items():
+        group = [row for row in rows if row["axis"] == axis]
+        if group:
+            names = [
+                with_ground(style.suite_title(row["suite"], titles), (row["suite"], row["ground"]), keys)
+                for row in group
+            ]
+            below = style.counted(sum(row["questions"] for row in group), "question")
+            draws = partial(_panel, group=group, names=names)
+            shown.append(panels.Panel(words.capitalize(), below, draws, height=0.9 + LINE * len(group)))
     entries: list[panels.Entry] = [
-        (panels.line(color=COLORS[word], marker="o", markersize=4.6, linewidth=1.3), f"{word}: {MEANS[word]}")
-        for word in COLORS
+        (panels.line(**look, markersize=4.6, linewidth=1.3), f"{word}: {MEANS[word]}")
+        for word, look in LOOKS.items()
         if any(row["verdict"] == word for row in rows)
     ]
     entries += [
@@ -108,7 +115,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         (panels.line(**panels.CHANCE), "an answer that does not go by the direction"),
     ]
     with style.style():
-        return panels.draw(shown, entries, columns, across=3)
+        return panels.draw(shown, entries, columns)
 
 
 def worst_first(rows: Sequence[Row]) -> list[Row]:
@@ -120,8 +127,14 @@ def worst_first(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: lowest[row["suite"], row["ground"]])
 
 
+LINE = 0.26  # inches, of a suite
 HOLLOW: dict[str, Any] = {"markerfacecolor": "none", "markersize": 7, "markeredgewidth": 0.9, "linestyle": "none"}
-COLORS = {"inverted": style.ORANGE, "prior": style.AMBER, "cannot tell": style.SOFT, "grounded": style.BLUE}
+LOOKS: Mapping[str, dict[str, Any]] = {
+    "inverted": {"color": style.ORANGE, "marker": "v"},
+    "prior": {"color": style.AMBER, "marker": "s"},
+    "cannot tell": {"color": style.SOFT, "marker": "D"},
+    "grounded": {"color": style.BLUE, "marker": "o"},
+}
 MEANS = {
     "inverted": "the wrong way round, by the picture",
     "prior": "without the picture",
@@ -130,21 +143,17 @@ MEANS = {
 }
 
 
-def _panel(axis: Axes, group: Sequence[Row]) -> None:
+def _panel(axis: Axes, group: Sequence[Row], names: Sequence[str]) -> None:
     axis.axvline(0, **panels.CHANCE, zorder=1)
     for place, row in enumerate(group):
         axis.axhline(place, color=style.FAINT, linewidth=0.6, zorder=0)
-        color = COLORS[row["verdict"]]
-        axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=1.3, zorder=3, clip_on=False)
-        axis.plot([row["score"]], [place], "o", color=color, markersize=4.6, zorder=4, clip_on=False)
-        axis.plot([row["gray"]], [place], "o", color=color, **HOLLOW, zorder=3, clip_on=False)
-        left = row["score"] > 0
-        axis.text(
-            -1.0 if left else 1.0, place - 0.3, row["verdict"], color=color, fontsize=7.5, va="center",
-            ha="left" if left else "right",
-        )  # fmt: skip
-    axis.set(xlim=(-1.04, 1.04), ylim=(len(group) - 0.4, -0.7), xlabel="correct less opposite answers")
+        look = LOOKS[row["verdict"]]
+        ends = [row["low"], row["high"]]
+        axis.plot(ends, [place, place], color=look["color"], linewidth=1.3, zorder=3, clip_on=False)
+        axis.plot([row["score"]], [place], **look, markersize=4.6, linestyle="none", zorder=4, clip_on=False)
+        axis.plot([row["gray"]], [place], color=style.INK, marker="o", **HOLLOW, zorder=3, clip_on=False)
+    axis.set(xlim=(-1.04, 1.04), ylim=(len(group) - 0.4, -0.6), xlabel="correct less opposite answers")
     axis.set_xticks([-1, -0.5, 0, 0.5, 1], labels=["-1", "-0.5", "0", "0.5", "1"])
-    axis.set_yticks(range(len(group)), labels=[DIRECTIONS[row["axis"]] for row in group])
+    axis.set_yticks(range(len(group)), labels=names)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)

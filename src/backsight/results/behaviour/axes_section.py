@@ -22,7 +22,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.trimmed import trimmed
-from backsight.results.pages.wording import listed, unbroken, with_interval
+from backsight.results.pages.wording import in_list, listed, unbroken, with_interval
 
 Row = Mapping[str, Any]
 Titled = tuple[str, Row]  # a suite's title and one of its verdicts
@@ -51,10 +51,11 @@ def claim(named: Sequence[Titled]) -> str:
     grounded = len(named) - sum(len(group) for group in of.values())
     if grounded == len(named):
         return f"Answers about {'all ' if grounded > 1 else ''}{_counted(grounded)} of {suites} go by the picture."
-    parts = [f"{WORDS[word]}: {_named(of[word])}" for word in WORDS if of[word]]
-    parts.append(f"by the picture: {grounded} of {_counted(len(named))} of {suites}")
-    parts += [f"not told: {len(of['cannot tell'])}"] if of["cannot tell"] else []
-    return f"Answered {'; '.join(parts)}."
+    parts = [f"answered {WORDS[word]}: {_named(of[word])}" for word in WORDS if of[word]]
+    parts += [f"cannot be told: {_named(of['cannot tell'])}"] if of["cannot tell"] else []
+    parts.append(f"answered by the picture: {grounded} of {_counted(len(named))} of {suites}")
+    sentence = "; ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _counted(axes: int) -> str:
@@ -65,7 +66,7 @@ def _named(group: Sequence[Titled]) -> str:
     """Axes with their suites where they are few, else how many."""
     if len(group) > NAMED:
         return _counted(len(group))
-    return listed(f"{DIRECTIONS[row['axis']]} in {title}" for title, row in group)
+    return listed(f"{DIRECTIONS[row['axis']]} in {in_list(title)}" for title, row in group)
 
 
 def null(rows: Sequence[Row]) -> str:
@@ -104,9 +105,9 @@ def _by(row: Row) -> str:
 
 
 def _short(row: Row) -> float:
-    """How far an axis is from being answered correctly, and by the picture."""
-    if row["verdict"] == "prior":
-        return 1.0
+    """How far an axis is from being answered by the picture: 0 where it is, 1 where the picture does not help."""
+    if row["verdict"] != "cannot tell":
+        return 0.0 if row["verdict"] == "grounded" else 1.0
     return UNKNOWN if row["score"] is None else min(1.0, 1.0 - max(0.0, row["score"]))
 
 
@@ -132,7 +133,7 @@ def _axes(group: Sequence[Titled], named: Sequence[Titled]) -> str:
         titles, every = ([title for title, row in of if row["axis"] == axis] for of in (group, named))
         asked = "" if len(titles) == len({title for title, _ in named}) else " that ask it"
         whole = f"all {len(titles)} suites{asked}" if len(titles) == len(every) > NAMED else ""
-        parts += [f"{words} in {whole or listed(titles)}"] if titles else []
+        parts += [f"{words} in {whole or listed(map(in_list, titles))}"] if titles else []
     return "; ".join(parts)
 
 

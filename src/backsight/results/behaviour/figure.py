@@ -74,7 +74,7 @@ def draw(
         lines = len({row["prompt"] for row in group})
         height = 0.9 + len(directions[suite]) * max(0.22, 0.15 * lines + 0.06)
         draw = partial(_panel, group=group, directions=directions[suite], prompts=prompts)
-        shown_panels.append(panels.Panel(title, _counts(group), draw, height=height))
+        shown_panels.append(panels.Panel(title, _counts(group), draw, height=height, suite=suite))
     with style.style():
         return panels.draw(shown_panels, _entries(rows, prompts), columns, across=3)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from backsight.results.behaviour.named import with_ground
 from backsight.results.behaviour.sentences import accuracy
-from backsight.results.behaviour.worst import ALL, by_worst
+from backsight.results.behaviour.worst import ALL, accuracies, by_worst
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
@@ -16,6 +16,7 @@ from backsight.results.pages.wording import decimal, with_interval
 
 Row = Mapping[str, Any]
 FREE = "Free: the top token of the whole vocabulary."
+SHOWN = 12  # directions in a table
 WHATSUP = (
     "Pair: both of two opposite pictures are answered correctly. Set: all four. The interval is over sets. A constant "
     "answer gets no pair."
@@ -24,43 +25,40 @@ WHATSUP = (
 
 def together(study: Study) -> Grid:
     """Accuracy of all directions together, by suite and prompt."""
-    lines = _lines(study, lambda direction: direction == ALL)
-    columns = ("Suite", "Prompt", "Questions", "Images", "Picture", "Gray picture", "Chance", "Picture, free")
-    rows = tuple((*line[:2], *line[3:]) for _, line in lines)
-    suites = tuple(suite for suite, _ in lines)
-    title, files = "All directions together", study.files("behaviour_summary")
-    return trimmed(Grid(title, columns, rows, words=2, files=files, note=FREE, suites=suites))
-
-
-def directions(study: Study) -> Grid:
-    """Accuracy of each direction, by suite and prompt; folded."""
-    lines = _lines(study, lambda direction: direction != ALL)
-    columns = ("Suite", "Prompt", "Direction", "Questions", "Picture", "Gray picture", "Chance", "Picture, free")
-    rows = tuple((*line[:4], *line[5:]) for _, line in lines)
-    suites = tuple(suite for suite, _ in lines)
-    return trimmed(Grid("Each direction", columns, rows, words=3, folded=True, note=FREE, suites=suites))
-
-
-def _lines(study: Study, wanted: Callable[[str], bool]) -> list[tuple[str, tuple[str, ...]]]:
-    """By suite: title, prompt, direction, questions, images, picture, gray picture, chance, free."""
     rows = study.rows("behaviour_summary")
     index = {(*_about(row), row["condition"], row["read_out"]): row for row in rows}
     grounds = {(row["suite"], row["ground"]) for row in rows}
-    lines: list[tuple[str, tuple[str, ...]]] = []
-    for about in dict.fromkeys(_about(row) for row in by_worst(rows)):
-        suite, ground, prompt, direction = about
+    lines, suites = [], []
+    for about in dict.fromkeys(_about(row) for row in by_worst(rows) if row["direction"] == ALL):
         picture, gray, free = (
             index.get((*about, condition, out))
             for condition, out in (("picture", "options"), ("gray", "options"), ("picture", "free"))
         )
-        one = picture or gray or free
-        if one is None or not wanted(direction):
-            continue
-        title = with_ground(common.title(study, suite), (suite, ground), grounds)
-        counts = (str(one["questions"]), str(one["images"]))
-        shown = (accuracy(picture), accuracy(gray), decimal(one["chance"]), accuracy(free))
-        lines.append((suite, (title, prompt or "–", direction, *counts, *shown)))
-    return lines
+        one: Row = picture or gray or free or {}
+        title = with_ground(common.title(study, about[0]), (about[0], about[1]), grounds)
+        start = (title, about[2] or "–", str(one["questions"]), str(one["images"]))
+        lines.append((*start, accuracy(picture), accuracy(gray), decimal(one["chance"]), accuracy(free)))
+        suites.append(about[0])
+    columns = ("Suite", "Prompt", "Questions", "Images", "Picture", "Gray picture", "Chance", "Picture, free")
+    title, files = "All directions together", study.files("behaviour_summary")
+    return trimmed(Grid(title, columns, tuple(lines), words=2, files=files, note=FREE, suites=tuple(suites)))
+
+
+def directions(study: Study) -> Grid:
+    """The directions that are answered worst, at most `SHOWN` of them; folded."""
+    parts = [one for one in accuracies(study) if one.direction != ALL]
+    shown = sorted(parts, key=lambda one: one.gained)[:SHOWN]
+    lines = tuple(
+        (one.title, one.prompt or "–", one.direction, str(one.questions),
+         with_interval(one.accuracy, one.low, one.high), decimal(one.gray), decimal(one.chance))
+        for one in shown
+    )  # fmt: skip
+    columns = ("Suite", "Prompt", "Direction", "Questions", "Picture", "Gray picture", "Chance")
+    few = len(parts) <= SHOWN
+    title = "Each direction, the worst first" if few else f"The worst {SHOWN} of {len(parts)} directions"
+    note = "" if few else "All are in the figure by direction, and in the files of the table before."
+    suites = tuple(one.suite for one in shown)
+    return trimmed(Grid(title, columns, lines, words=3, folded=True, note=note, suites=suites))
 
 
 def _about(row: Row) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from backsight.maths.grouping import SMALLEST
 from backsight.results.behaviour.worst import ALL, Accuracy, Worst
 from backsight.results.drawing.style import counted
 from backsight.results.pages.follows import span
-from backsight.results.pages.wording import listed, percent, with_interval
+from backsight.results.pages.wording import in_list, listed, percent, with_interval
 
 Row = Mapping[str, Any]
 NAMED = 3  # suites that a claim lists by name; more are counted
@@ -33,7 +33,7 @@ def claim(worst: Worst | None, suites: Sequence[Accuracy]) -> str:
     lowest, highest = min(s.accuracy for s in suites), max(s.accuracy for s in suites)
     if worst.not_above:
         guessed = [s.title for s in suites if not s.above_guessing]
-        names = f" ({listed(guessed)})" if len(guessed) <= NAMED else ""
+        names = f" ({listed(map(in_list, guessed))})" if len(guessed) <= NAMED else ""
         which = f"{len(guessed)} of {worst.suites} suites{names}" if worst.suites > 1 else guessed[0]
         return f"Not shown to be better than guessing: {which}; worst is {_at(one)}, {_number(one)}."
     if lowest == 1 and one.accuracy == 1:
@@ -74,12 +74,13 @@ def perfect_sentence(suites: Sequence[Accuracy]) -> str:
     """Suites that are answered without an error, in one sentence; a record a suite and prompt."""
     titles = dict.fromkeys(one.title for one in suites)
     low = percent(min(one.low or 0.0 for one in suites))
-    return f"Every answer correct: {listed(titles)} (intervals down to {low}; {_beside(suites, spans=True)})."
+    beside = f"intervals down to {low}; {_beside(suites, spans=True)}"
+    return f"Every answer correct: {listed(map(in_list, titles))} ({beside})."
 
 
 def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
     """Suites (by title) with too few questions, in one sentence."""
-    named = [f"{title}{_with(row['prompt'])} ({row['questions']})" for title, row in rows]
+    named = [f"{in_list(title)}{_with(row['prompt'])} ({row['questions']})" for title, row in rows]
     return f"Omitted, with fewer than {SMALLEST} questions: {listed(named)}."
 
 

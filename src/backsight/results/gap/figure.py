@@ -41,7 +41,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for one, group in sorted(suites.items(), key=lambda item: -short(item[1])):
         title = with_ground(style.suite_title(one[0], titles), one, suites)
         lines = _lines(group)
-        shown.append(panels.Panel(title, _below(group), partial(_panel, lines=lines), height=0.9 + LINE * len(lines)))
+        height = 0.9 + LINE * len(lines)
+        shown.append(panels.Panel(title, _below(group), partial(_panel, lines=lines), height=height, suite=one[0]))
     entries: list[panels.Entry] = [
         (panels.line(**WHAT, linewidth=1.3), "what: the kind that the gap is of, with 95 % interval"),
         (panels.line(**BESIDE, linewidth=1.3), "what: other kinds"),

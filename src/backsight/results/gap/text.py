@@ -9,7 +9,7 @@ from backsight.maths.gap import NO_GAP
 from backsight.maths.grouping import SMALLEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.follows import span
-from backsight.results.pages.wording import listed
+from backsight.results.pages.wording import in_list, listed
 
 Row = Mapping[str, Any]
 Headline = tuple[str, Row | None]  # a suite's title, and the row that its gap is of
@@ -71,7 +71,7 @@ def claim(named: Sequence[Headline]) -> str:
 
 def _suites(group: Sequence[tuple[str, Row]]) -> str:
     """The suites of a part; where one of the two is worse, with the largest gap."""
-    titles = listed(title for title, _ in group)
+    titles = listed(in_list(title) for title, _ in group)
     if group[0][1]["verdict"] not in ("what", "where"):
         return titles
     title, row = max(group, key=lambda one: abs(one[1]["gap"]))
@@ -115,7 +115,7 @@ def left_out(named: Sequence[tuple[str, Row]]) -> str:
     for title, row in named:
         if row["axis"] == "all" and row["skipped"]:
             reasons.setdefault((row["kind"], row["skipped"]), []).append(title)
-    parts = [f"{kind} in {listed(of)}: {why}" for (kind, why), of in reasons.items()]
+    parts = [f"{kind} in {listed(map(in_list, of))}: {why}" for (kind, why), of in reasons.items()]
     return f"Left out: {'; '.join(parts)}." if parts else ""
 
 

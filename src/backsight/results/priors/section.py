@@ -46,7 +46,8 @@ def draw(
         bars = [stacked.bar(_label(row), row, NAMES, null="_blank") for row in given]
         pictures = style.counted(max(row["images"] for row in group), "picture")
         below = f"{style.counted(max(row['questions'] for row in group), 'question')}, {pictures}"
-        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
+        height = stacked.height(len(bars))
+        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=height, suite=suite))
     with style.style():
         return panels.draw(shown, stacked.entries(WORDS), columns)
 

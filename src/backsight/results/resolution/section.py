@@ -37,7 +37,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         counts = (max(row[name] for row in rows) for name in ("questions", "images"))
         questions, images = counts
         below = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
-        shown.append(panels.Panel(title, below, partial(_panel, rows=rows), height=0.9 + 0.36 * len(rows)))
+        height = 0.9 + 0.36 * len(rows)
+        shown.append(panels.Panel(title, below, partial(_panel, rows=rows), height=height, suite=key[0]))
     with style.style():
         entries = [
             (panels.line(**MARK, linewidth=1.3), "accuracy, with 95 % interval"),

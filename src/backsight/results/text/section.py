@@ -42,7 +42,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         one = rows["picture", next(iter(LABELS))]
         below = f"{style.counted(one['questions'], 'question')}, {style.counted(one['images'], 'picture')}"
         title = panels.with_prompt(style.suite_title(key[0], titles), key, by_suite)
-        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=stacked.height(len(bars))))
+        height = stacked.height(len(bars))
+        shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=height, suite=key[0]))
     with style.style():
         return panels.draw(shown, stacked.entries(WORDS), columns)
 
