@@ -266,8 +266,12 @@ def test_further_processes_give_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_a_safe_process_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "_forks", lambda: False)
-    with workers(), pytest.raises(DataError, match="Below zero"):
-        Later(double, -1)
+    with workers():
+        late = Later(double, -1)  # not before it is asked for
+        with pytest.raises(DataError, match="Below zero"):
+            late.result()
+        with pytest.raises(DataError, match="Below zero"):
+            Later(double, -1, here=True)
 
 
 # In a browser

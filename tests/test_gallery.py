@@ -9,12 +9,15 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from backsight import stimuli
 from backsight.errors import UsageError
 from backsight.examples import ExampleSet
+from backsight.grid import Box
 from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
 from backsight.report import write_report
@@ -22,6 +25,8 @@ from backsight.report.gallery import RULES as SAID
 from backsight.report.gallery import caption, claim_of, gallery
 from backsight.report.reading import read_study
 from backsight.results import RESULTS
+from backsight.results.explanation import Explanation, lit
+from backsight.results.pages.cutting import cut
 from backsight.studies import Options, Study
 from backsight.studies.gallery import RULES, chosen
 
@@ -84,8 +89,11 @@ def test_a_study_leaves_its_gallery(study: Path) -> None:
     for shown in data["gallery"]:
         written = json.loads((study / f"{shown['file']}.json").read_text())
         assert written["method"] == "creg" and shown["sentence"] and len(written["relevance"]) == 36
-        for ending in ("svg", "narrow.svg"):
-            assert "</svg>" in (study / f"{shown['file']}.{ending}").read_text()
+        svg = (study / f"{shown['file']}.svg").read_text()
+        assert "relevance of a token, percent of all" in svg and not list(study.glob("gallery/*.narrow.svg"))
+        pieces = cut(svg, "x", "x")
+        assert len(pieces.panels) == 2 and len(pieces.keys) == 5
+        assert sum(len(piece.svg) for piece in (*pieces.panels, *pieces.keys)) < 25_000
 
 
 def test_a_study_leaves_every_table_of_creg(study: Path) -> None:
@@ -182,10 +190,73 @@ def test_the_gallery_does_not_hang_on_a_measurement(study: Path, tmp_path: Path)
 
 def test_a_gallery_outside_of_the_study_is_not_read(study: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(study, tmp_path / "copied"))
-    for ending in ("svg", "narrow.svg"):
-        (tmp_path / f"elsewhere.{ending}").write_text("<svg>secret</svg>")
+    (tmp_path / "elsewhere.svg").write_text("<svg>secret</svg>")
     data = json.loads((copied / "study.json").read_text())
     data["gallery"] = [{"file": "../elsewhere", "set": "pairs", "rule": "strong", "said": "x", "sentence": "y"}]
     (copied / "study.json").write_text(json.dumps(data))
     page = write_report(copied).read_text(encoding="utf-8")
     assert "secret" not in page and "Answers explained" not in page
+
+
+def test_a_gallery_of_an_earlier_release_is_shown_in_the_words_of_today(study: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(study, tmp_path / "copied"))
+    data = json.loads((copied / "study.json").read_text())
+    whole, bare = data["gallery"][0], data["gallery"][-1]
+    for shown in data["gallery"]:
+        shown["sentence"] = f"The model answers 1 (probability 1.00), rightly; {shown['rule']}."
+        (copied / f"{shown['file']}.narrow.svg").write_text("<svg>narrow</svg>")
+    (copied / "study.json").write_text(json.dumps(data))
+    (copied / f"{bare['file']}.json").write_text('{"options": 1}')
+    (copied / f"{bare['file']}.svg").write_text(
+        '<svg viewBox="0 0 500 300" width="500pt"><path d="M 0 0 L 9 9"/></svg>'
+    )
+    page = unescape(write_report(copied).read_text(encoding="utf-8"))
+    assert json.loads((study / "study.json").read_text())["gallery"][0]["sentence"] in page
+    assert f"rightly; {whole['rule']}." not in page and f"rightly; {bare['rule']}." in page
+    assert 'viewBox="0 0 500 300"' in page and "narrow</svg>" not in page
+
+
+def test_a_gallery_that_cannot_be_read_is_left_out(study: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(study, tmp_path / "copied"))
+    data = json.loads((copied / "study.json").read_text())
+    (copied / f"{data['gallery'][0]['file']}.svg").write_text("<svg")
+    page = write_report(copied).read_text(encoding="utf-8")
+    assert page.count('id="figure-gallery-') == len(data["gallery"]) - 1
+
+
+def explained(choice: str, **changes: Any) -> Explanation:
+    """An explanation of a black picture of two by two tokens of ten pixels, the upper left one twice as relevant."""
+    cells = [[0, 0, 10, 10], [10, 0, 20, 10], [0, 10, 10, 20], [10, 10, 20, 20]]
+    numbers: dict[str, Any] = {
+        "picture": Image.new("RGB", (20, 20)), "question": "Where is the cup?", "options": ("1", "2"),
+        "probabilities": (0.984, 0.016), "answer": "1", "subject": "cup", "subject_box": Box(0, 0, 10, 10),
+        "reference": "hat", "reference_box": Box(10, 10, 20, 20), "method": "creg", "target": "prediction",
+        "relevance": np.array([2.0, 1.0, 0.0, -1.0]), "compass": (1.0, 0.0), "null": (0.5, 0.5), "true": 0.0,
+        "peak": 0.0, "cells": np.array(cells, dtype=float), "dae": 12.4, "dae_null": 90.0, "dae_floor": 0.0,
+        "words": {"1": "left", "2": "right"}, "choice": choice,
+    }  # fmt: skip
+    return Explanation(**(numbers | changes))
+
+
+def test_an_explanation_in_words() -> None:
+    evidence = "The evidence points 12\u00b0 away from the cup; uniform relevance points 90\u00b0 away."
+    assert explained("1").sentence() == f'The model answers "left" (p = 0.98 among the options): correct. {evidence}'
+    wrong = 'The model answers "right" (p = 0.02 among the options): incorrect; correct is "left".'
+    assert explained("2").sentence() == f"{wrong} {evidence}"
+    assert "no compass" in explained("1", peak=None).sentence()
+    assert explained("2").figure().slots[0].below == wrong  # type: ignore[attr-defined]
+
+
+def test_relevance_is_orange_as_far_as_it_goes() -> None:
+    pixels = np.asarray(lit(explained("1")))  # of a black picture: the colour times how much of the gray it hides
+    assert pixels.shape == (20, 20, 3)
+    assert pixels[5, 5].tolist() == [round(0.75 * channel) for channel in (0xD5, 0x5E, 0x00)]
+    assert pixels[5, 15].tolist() == [round(0.375 * channel) for channel in (0xD5, 0x5E, 0x00)]
+    assert not pixels[15].any()
+
+
+def test_the_scale_of_a_relevance_ends_at_its_largest_share() -> None:
+    picture, _ = explained("1").figure().axes
+    ticks = [label.get_text() for label in picture.child_axes[0].get_xticklabels()]
+    assert ticks == ["0", "33", "67"]  # two of three, in percent; what is below zero counts for nothing
+    assert not explained("1", relevance=np.zeros(4)).figure().axes[0].child_axes

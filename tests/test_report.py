@@ -218,7 +218,7 @@ def test_the_browser_is_told_to_ask_nothing_and_to_run_nothing_else(study: Path)
 def test_figures_are_written_beside_the_page(study: Path) -> None:
     write_report(study)
     names = sorted(path.name for path in (study / "figures").iterdir())
-    assert names == ["behaviour.svg", "interchange.svg", "interchange_by_direction.svg"]
+    assert names == ["behaviour.svg", "interchange.svg"]
     assert not [path for path in study.rglob("*") if path.name.endswith(".part")]
 
 
@@ -228,7 +228,7 @@ def test_the_page_is_the_same_each_time(study: Path) -> None:
 
 def test_samples_are_shown_with_their_question(study: Path) -> None:
     html = page_of(study)
-    assert html.count('src="data:image/png;base64,') == 3  # one for behaviour, two for interchange
+    assert html.count('aria-label="Picture of') == 3  # one for behaviour, two for interchange
     said = words(html)
     assert "System sentence You are a helpful assistant. Options red, blue" in said
     assert "Object at the counterfactual&#39;s position in the clean picture (order) blue" in said

@@ -47,6 +47,9 @@ def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    seen: set[str] = set()
+    # Whether a key is met for the first time on this page.
+    environment.globals["first"] = lambda key: not (key in seen or seen.add(key))  # type: ignore[func-returns-value]
     css = "".join(loader.get_source(environment, name)[0] for name in ("report.css", "figures.css"))
     script = loader.get_source(environment, "report.js")[0]
     parts = {"css": Markup(css), "script": Markup(script), "policy": _policy(f"\n{script}\n")}

@@ -10,6 +10,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages import common
 from backsight.results.pages.content import Picture, Sample, Section, Statement
 from backsight.results.pages.study import Study, mapping, text
+from backsight.results.pages.webp import Packed
 from backsight.results.pages.wording import decimal
 
 Row = dict[str, Any]
@@ -42,8 +43,8 @@ def own_questions(study: Study) -> Section | None:
         if len(shown) > SHOWN:
             notes.append(f"{title}: the first {SHOWN} of {len(shown)} questions are shown.")
         for number, row in enumerate(shown[:SHOWN], start=1):
-            uri = study.picture(pictures.get(row["image_id"])).uri
-            samples.append(_sample(name, f"{title}, question {number}", row, grays.get(row["example_id"]), uri))
+            stored = study.picture(pictures.get(row["image_id"]))
+            samples.append(_sample(name, f"{title}, question {number}", row, grays.get(row["example_id"]), stored))
     if not samples:
         return None
     every = [row for *_, shown, _ in asked for row in shown]
@@ -86,7 +87,7 @@ def _count(shown: Sequence[Row], grays: Sequence[Row]) -> str:
     return f"{words} (gray picture: {_correct(grays)} of {len(grays)})" if grays else words
 
 
-def _sample(suite: str, title: str, row: Row, gray: Row | None, uri: str) -> Sample:
+def _sample(suite: str, title: str, row: Row, gray: Row | None, stored: Packed) -> Sample:
     facts = [
         ("Question", text(row["question"])),
         ("Correct answer", text(row["answer"])),
@@ -95,7 +96,7 @@ def _sample(suite: str, title: str, row: Row, gray: Row | None, uri: str) -> Sam
     ]
     if gray is not None:
         facts.append(("With a gray picture", f"{text(gray['choice'])}: {_probabilities(gray)}"))
-    return Sample(title, "", tuple(facts), "", (Picture(uri, f"Answer: {text(row['answer'])}"),), suite)
+    return Sample(title, "", tuple(facts), "", (Picture.of(stored, f"Answer: {text(row['answer'])}"),), suite)
 
 
 def _probabilities(row: Row) -> str:

@@ -136,7 +136,8 @@ def measured(figure: Figure) -> Iterator[RendererSVG]:
     before = figure.dpi
     figure.dpi = POINTS
     try:
-        yield RendererSVG(*(POINTS * side for side in figure.get_size_inches()), io.StringIO())
+        width, height = (POINTS * side for side in figure.get_size_inches())
+        yield RendererSVG(width, height, io.StringIO())  # type: ignore[no-untyped-call]
     finally:
         figure.dpi = before
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart with the common colour blindnesses; markers differ too, for gray print.
 BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY = "#0072b2", "#d55e00", "#009e73", "#a6568a", "#b87f00", "#4a9fcf"
 INK, SOFT, FAINT, SHADE = "#222222", "#6b6b6b", "#e2e2e2", "#f6e3cf"
-GRAY, QUIET, GROUND = "#9a9a9a", "#fafafa", "#ffffff"
+GRAY, QUIET, GROUND = "#9a9a9a", "#f6f6f6", "#ffffff"
 REST, DARK = "#d4d4d4", "#111111"  # of bars: the last share, and words and lines on orange, where white is not read
 
 WIDTH = 8.8  # inches, of a figure with several columns

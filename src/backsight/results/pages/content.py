@@ -6,10 +6,12 @@ escaped by the template; figures alone are markup.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 from backsight.results.pages.pictures import FigureView
+from backsight.results.pages.webp import Packed
 
 # The product's questions, in the order of the page; each section answers one of them.
 QUESTIONS = {
@@ -60,6 +62,16 @@ class Picture:
     caption: str
     width: int = 0
     height: int = 0
+
+    @classmethod
+    def of(cls, stored: Packed, caption: str) -> Picture:
+        """A picture as it was packed for the page."""
+        return cls(stored.uri, caption, stored.width, stored.height)
+
+    @property
+    def key(self) -> str:
+        """What the picture's one copy in the page is called, the same for the same picture."""
+        return f"picture-{zlib.crc32(self.uri.encode()):08x}"
 
 
 @dataclass(frozen=True)

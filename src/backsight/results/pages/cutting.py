@@ -207,7 +207,9 @@ class _Drawing:
         looks = dict(_styles(element.get("style", "")))
         if "stroke-dasharray" in looks:
             looks.setdefault("stroke-linecap", "butt")
-        if looks and "fill" not in looks and element.tag.endswith(("}text", "}use")):
+        if looks.get("fill-opacity") == "0":
+            looks = {key: value for key, value in looks.items() if not key.startswith("fill")}
+        elif looks and "fill" not in looks and element.tag.endswith(("}text", "}use")):
             looks["fill"] = "#000000"
         for key, value in looks.items():
             if key == "font-family" or key in drawn or (key, value) in _DEFAULTS:

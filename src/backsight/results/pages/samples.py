@@ -44,8 +44,7 @@ def sample(
 
 
 def _picture(study: Study, asked: Mapping[str, Any], caption: str) -> Picture:
-    stored = study.picture(asked.get("picture"))
-    return Picture(stored.uri, caption, stored.width, stored.height)
+    return Picture.of(study.picture(asked.get("picture")), caption)
 
 
 def system_sentences(sets: Sequence[Mapping[str, Any]]) -> str:
