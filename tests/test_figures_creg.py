@@ -278,7 +278,7 @@ def test_knockout_ranks_by_the_attention_form_and_stands_beside_the_layout() -> 
     correlation, gain = figure.axes
     assert list(marks(correlation)) == ["Attention rollout", "CREG", "Subject's box", "Uniform relevance"]
     assert marks(correlation)["CREG"] == [(0.3, "filled"), (0.6, "hollow")]
-    assert gain.get_xlabel() == "improvement over uniform relevance, degrees"
+    assert gain.get_xlabel().replace("\n", " ") == "improvement over uniform relevance, degrees"
     assert marks(correlation)["Attention rollout"] == [(0.5, "filled"), (0.2, "hollow")]
     gains = [line for line in gain.lines if line.get_marker() in ("o", "D")]
     assert {float(np.asarray(line.get_xdata())[0]) for line in gains} == {-5.0, 10.0, 5.0, 0.0}

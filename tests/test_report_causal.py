@@ -192,7 +192,7 @@ def test_tables_of_occlusion_rank_methods_beside_uniform_relevance(tmp_path: Pat
         "CREG | 0.300 [0.200, 0.400] | -0.050 [-0.200, 0.100]",
         "Uniform relevance | 0.350 [0.250, 0.450] | –",
     ]
-    assert "Against neighbours: 0.050 [-0.050, 0.150] in every line." in note(shown, "Occlusion of the sector")
+    assert note(shown, "Occlusion of the sector").endswith("Questions: 30 in every line.")
     assert lines(shown, "Occlusion under every variant")[-1] == (
         "Pairs | CREG's | Blurred | 0.300 [0.200, 0.400] | 0.050 [-0.050, 0.150] | 30"
     )
@@ -265,8 +265,10 @@ def test_the_claim_on_the_move_follows_its_numbers(tmp_path: Path, low: float, h
     assert plain(shown.null) == (
         "With the object moved, uniform relevance is 80.0° off its turn, a compass that does not turn 110.0°."
     )
-    assert texts(shown)[0].startswith("On Pairs, with the object moved, the compass of CREG is 70.0° [61.0, 79.0] off")
-    assert shown.statements[0].short == 70 / 80
+    assert texts(shown) == []
+    several = section(tmp_path / "t", "moved", moved_summary=[*rows, *moved_rows("squares")])
+    said = "On Pairs, with the object moved, the compass of CREG is 70.0° [61.0, 79.0] off its turn, uniform relevance"
+    assert texts(several)[0].startswith(said) and several.statements[0].short == 70 / 80
 
 
 # All checks
@@ -286,6 +288,26 @@ def test_groups_that_are_omitted_are_counted_and_not_drawn(tmp_path: Path, name:
     assert shown.figures == () and shown.null == "" and shown.statements == ()
     some = section(tmp_path / "t", name.removesuffix("_summary"), **{name: [*CHECKS[name]("squares"), *few]})
     assert any(f"not shown: Pairs, omitted ({counted}" in text for text in texts(some)) and some.figures
+
+
+def test_a_check_behind_another_has_its_null_beside_its_claim(tmp_path: Path) -> None:
+    first = section(tmp_path / "s", "moved", moved_summary=moved_rows())
+    later = section(tmp_path / "t", "moved", moved_summary=moved_rows(), knockout_summary=knockout_rows())
+    assert first.null and (later.claim, later.null) == (f"{first.claim} {first.null}", "")
+
+
+def test_several_suites_of_occlusion_have_a_sentence_each(tmp_path: Path) -> None:
+    rows = [*gained(0.1, 0.5), *gained(-0.5, 0.1, suite="squares")]
+    shown = section(tmp_path / "s", "occlusion", occlusion_summary=rows)
+    assert shown.claim == (
+        "CREG points at a sector that the answer needs no more than that of uniform relevance on Squares (improvement "
+        "in COS -0.200 [-0.500, 0.100]); it is needed more on Pairs (0.300 [0.100, 0.500])."
+    )
+    assert texts(shown)[0] == (
+        "On Pairs, log p of the choice loses 0.300 [0.200, 0.400] more with the sector hidden that CREG points at than "
+        "with the opposite one (COS); improvement over uniform relevance 0.300 [0.100, 0.500] (30 questions)."
+    )
+    assert [one.short for one in shown.statements[:2]] == [0.0, 1.0]
 
 
 def test_the_questions_stand_once(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from backsight.results.moved import SUMMARY as MOVED_SUMMARY
 from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
 from backsight.results.pages import common
 from backsight.results.pages.content import Section
+from backsight.results.pages.wording import PHOTOGRAPHS
 from backsight.results.relevance.words import said_method
 from backsight.tables import Schema, Table
 
@@ -205,6 +206,13 @@ def test_suites_without_numbers_share_one_sentence(tmp_path: Path) -> None:
     assert "Squares" not in shown.claim
 
 
+def test_photographs_that_a_model_has_never_seen_are_said_beside_their_suite(tmp_path: Path) -> None:
+    rows = [*direction_rows("coco_pairs"), *direction_rows("squares")]
+    shown = section(tmp_path / "s", "creg", "coco_pairs", "squares", creg_summary=rows)
+    notes = {one.suite: one.note for one in shown.statements if " points 38.0" in one.text}
+    assert notes == {"coco_pairs": PHOTOGRAPHS, "squares": ""}
+
+
 def test_a_comparison_of_prompts_stands_in_its_own_table(tmp_path: Path) -> None:
     """Pairs with three prompts and Pairs with prompt A are two sets: all numbers but that table's are of the second."""
     compared = [
@@ -305,14 +313,14 @@ def test_every_method_has_its_improvement_suite_by_suite(tmp_path: Path) -> None
         "CREG | 12.0 [5.0, 19.0] | 30.0 [23.0, 37.0] | –",
         "Attention rollout | -2.0 [-9.0, 5.0] | – | –",
     ]
-    assert "Not available on this model: GradCAM." in note(shown, "Every method")
+    assert "Not shown: GradCAM (not available)." in note(shown, "Every method")
     assert "CREG, layer weights as meant" not in " ".join(lines(shown, "Every method"))
 
 
 def test_more_suites_than_a_table_is_wide_stand_in_a_second_one(tmp_path: Path) -> None:
     rows = [row for suite in ("pairs", "squares", "shapes", "objects", "vsr") for row in direction_rows(suite)]
     shown = section(tmp_path / "s", creg_summary=rows)
-    assert lines(shown, "Every method, as table 1: the other suites")[0] == "Method | VSR (n = 40)"
+    assert lines(shown, "Every method's improvement, as table 1: the other suites")[0] == "Method | VSR (n = 40)"
     assert "The files also hold 1 other suite." in note(shown, "CREG with one thing changed")
 
 

@@ -32,7 +32,7 @@ def explain(
         list[str] | None, typer.Option(help="An answer of your question: left, right, above or below. Give several.")
     ] = None,
     system: Annotated[
-        str | None, typer.Option(help="A system sentence before the question, as drawn suites have.")
+        str | None, typer.Option(help="A system sentence before the question, as rendered suites have.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for explanation.svg, .png and .json.")] = None,
     dtype: Dtype = None,

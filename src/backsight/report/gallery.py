@@ -56,9 +56,13 @@ def claim_of(shown: Sequence[Mapping[str, Any]]) -> str:
 
 def caption(study: Study, shown: Mapping[str, Any]) -> str:
     """The suite, the rule, and what the record's numbers say; of a record without them, what the study wrote down."""
+    return f"{_named(study, shown)}. {_sentence(study, text(shown.get('file'))) or text(shown.get('sentence'))}"
+
+
+def _named(study: Study, shown: Mapping[str, Any]) -> str:
+    """The suite and the rule."""
     title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
-    rule = RULES.get(text(shown.get("rule")), text(shown.get("rule")))
-    return f"{title}, {rule}. {_sentence(study, text(shown.get('file'))) or text(shown.get('sentence'))}"
+    return f"{title}, {RULES.get(text(shown.get('rule')), text(shown.get('rule')))}"
 
 
 def _sentence(study: Study, stem: str) -> str:
@@ -76,7 +80,7 @@ def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
     svg = _read(study.folder, f"{stem}.svg")
     if not stem or not svg:
         return None
-    label = f"{study.titles.get(text(shown.get('set')), text(shown.get('set')))}, {text(shown.get('rule'))}"
+    label = _named(study, shown)
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
     try:
         return view(f"gallery-{Path(stem).name}", svg, label, caption(study, shown), files)

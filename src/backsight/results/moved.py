@@ -146,7 +146,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
         )
     claim = over_all(f"The compass of {said_method(given[0]['method'])}", FOLLOWS, findings)
     statements = (_statement(place_words(study, (row["suite"], row["prompt"])), row) for row in given)
-    return Said(claim, null_of(given), (*statements, *missing))
+    return Said(claim, null_of(given), (*(statements if len(given) > 1 else ()), *missing))
 
 
 def null_of(rows: Sequence[Row]) -> str:

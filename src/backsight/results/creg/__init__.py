@@ -37,6 +37,8 @@ def compass(study: Study) -> Section | None:
     by_place = {place: mine[place] for place in (*given, *missing)}
     named, omitted = ([(place_words(study, place), row) for place, row in of.items()] for of in (given, missing))
     shown = _shown(study.tables[SUMMARY.name], list(by_place))
+    samples = common.samples(study, ROWS.name, {row["suite"] for row in rows})
+    apart = {common.title(study, suite) for suite, _ in everywhere if f"{suite}_a" in {place[0] for place in mine}}
     return Section(
         anchor="compass",
         question="why",
@@ -58,7 +60,7 @@ def compass(study: Study) -> Section | None:
         ),
         method=text.METHOD,
         limits=text.LIMITS,
-        samples=common.samples(study, ROWS.name, {row["suite"] for row in rows}),
+        samples=tuple(one for one in samples if one.title not in apart),
     )  # fmt: skip
 
 

@@ -52,9 +52,8 @@ def draw(
     for (suite, prompt), lines in shown.items():
         panel = partial(_panel, lines=lines, top=top)
         heading = style.suite_title(suite, titles)
-        shown_panels.append(
-            panels.Panel(heading, drawing.counts(groups[suite, prompt], prompt), panel, height=drawing.height(lines))
-        )
+        below = drawing.counts(groups[suite, prompt], prompt, heading)
+        shown_panels.append(panels.Panel(heading, below, panel, height=drawing.height(lines), suite=suite))
     with style.style():
         return panels.draw(shown_panels, _entries(marks), columns)
 

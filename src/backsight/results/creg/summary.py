@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 def creg_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """DAE and EA by suite, prompt, samples, subset, method, target and projection.
 
-    `rest` leaves out the pictures that choices are made on. Subsets (right and wrong answers, directions) are of the
-    default projection. A method's null and floor are those of the very questions for which it has a compass.
+    `rest` leaves out the pictures that choices are made on. Subsets (correct and incorrect answers, directions) are of
+    the default projection. A method's null and floor are those of the very questions for which it has a compass.
     """
     expect(rows, ROWS.name)
     summary: list[Row] = []

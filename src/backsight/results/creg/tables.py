@@ -72,7 +72,7 @@ def methods(study: Study, by_place: Mapping[Place, Group], rows: Sequence[Row]) 
         of = {place: _known(group) for place, group in shown.items()}
         present = in_order([method for known in of.values() for method in known])
         lines = tuple((short(method), *(_improvement(of[place].get(method)) for place in shown)) for method in present)
-        title = "Every method, as table 1" + (": the other suites" if start else "")
+        title = "Every method's improvement, as table 1" + (": the other suites" if start else "")
         if lines:
             yield Grid(title, ("Method", *_headings(study, shown)), lines, files=() if start else files,
                        note="" if start else " ".join(notes))  # fmt: skip
@@ -103,11 +103,7 @@ def _not_available(by_place: Mapping[Place, Group]) -> Iterator[str]:
             if unavailable(row):
                 by_reason.setdefault(why_missing(row), []).append(said_method(method))
     for reason, names in by_reason.items():
-        yield (
-            f"Not shown as {reason}: {listed(dict.fromkeys(names))}."
-            if reason != "not available"
-            else (f"Not available on this model: {listed(dict.fromkeys(names))}.")
-        )
+        yield f"Not shown: {listed(dict.fromkeys(names))} ({reason})."
 
 
 WITHIN = 0.05  # of completeness: a path's points are enough where all of f(h) - f(0) but this is attributed

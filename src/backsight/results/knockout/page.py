@@ -33,15 +33,14 @@ CAPTION = (
 METHOD = (
     "Knockout: each image token is taken away in turn; its effect is how much the logit of the model's choice less "
     "that of its strongest rival falls. Either attention to the token is cut for all other positions in every block, "
-    "or its embedding becomes that of the empty picture. Methods are compared with the size of the effects token by "
-    "token (Spearman's rank correlation; values nearer than 1 % of the largest share a rank) and by the peaks of both "
-    "compasses. This check is not in the paper."
+    "or its embedding becomes that of the empty picture. Methods are compared with the size of the effects by "
+    "Spearman's rank correlation over tokens (values nearer than 1 % of the largest share a rank) and by the peaks of "
+    "both compasses. This check is not in the paper."
 )
 LIMITS = (
-    "Tokens are taken away one at a time: what several tell together has no effect there. A token without attention, "
-    "or with the empty picture's embedding, is nothing that the model was trained on.",
-    "A method may agree with the effects by lighting the subject: the subject's box, which knows nothing of the model, "
-    "stands beside.",
+    "What several tokens tell together has no effect when one is taken away. A token without attention, or with the "
+    "empty picture's embedding, is nothing that the model was trained on.",
+    "A method may agree with the effects by lighting the object, as the subject's box does.",
 )
 NOTE = (
     "For the model's choice. Closer: degrees that a method's compass lies closer to that of the effects than uniform "

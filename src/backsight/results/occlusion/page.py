@@ -39,16 +39,15 @@ CAPTION = (
     "method's sector is its own peak; the true sector is the subject's."
 )
 METHOD = (
-    "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge, and the change "
-    "of log p is read, of the correct answer for the true sector and of the model's choice for a method's own sector. "
-    "COS is the change with the opposite sector hidden less that with the sector itself hidden (equation 8; "
-    "table 4 for the true sector, section 5.4 for the indicated one). A question on which a method's peak is tied is "
-    "left out for it. What fills a sector and how far it reaches, the paper leaves open: variants are taken on a part "
-    "of the pictures."
+    "Occlusion: a compass sector is filled with gray from the reference's centre to the picture's edge. COS is the "
+    "change of log p with the opposite sector hidden less that with the sector itself hidden (equation 8): of the "
+    "correct answer for the true sector (table 4), of the model's choice for a method's own (section 5.4). Questions "
+    "on which a method's peak is tied are left out for it. Other fillings and reaches are taken on a part of the "
+    "pictures."
 )
 LIMITS = (
-    "The true sector holds the subject: that hiding it costs more than hiding what lies across shows that the subject "
-    "is needed, not that its direction is. Against the neighbours is stricter, and so are spared boxes.",
+    "That hiding the true sector costs more than hiding the opposite one shows that the object is needed, not that its "
+    "direction is. Against the neighbours is stricter.",
     "Gray is a picture that the model may not know, and larger sectors hide more.",
 )
 NOTE = (
@@ -79,7 +78,7 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
     mine = leading_rows(indicated)
     missing = none_shown(study, mine or true, "Whether the answer needs a method's sector is not shown:", "picture")
     given = [row for row in mine if not row["omitted"] and row["gain"] is not None]
-    own = tuple(_indicated(study, row) for row in given)
+    own = tuple(_indicated(study, row) for row in given) if len(given) > 1 else ()
     known = [row for row in true if not row["omitted"]]
     statements = (*own, *(_true(study, row) for row in known))
     if not given:
@@ -122,8 +121,9 @@ def _indicated(study: Study, row: Row) -> Statement:
         f"{said_method(row['method'])} points at than with the opposite one (COS); improvement over uniform relevance "
         f"{gain} ({counted(row['questions'], 'question')})."
     )
-    null = row["score"] - row["gain"]
-    return Statement(text, row["suite"], 1.0 if null <= 0 or row["gain"] <= 0 else null / row["score"])
+    null = max(0.0, row["score"] - row["gain"])
+    short = 1.0 if row["gain"] <= 0 or row["score"] <= 0 else null / row["score"]
+    return Statement(text, row["suite"], min(1.0, short))
 
 
 def _true(study: Study, row: Row) -> Statement:
@@ -146,12 +146,12 @@ def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     def cells(of: Sequence[Row]) -> Cells:
         (row,) = of
         if missing := missing_reason(row):
-            return missing, "–", "–", str(row["questions"])
+            return missing, "–", str(row["questions"])
         gain = "–" if row["gain"] is None else with_interval(row["gain"], row["gain_low"], row["gain_high"])
-        return (*_both(row), gain, str(row["questions"]))
+        return _both(row)[0], gain, str(row["questions"])
 
     indicated = [row for row in _plain(rows) if (row["sector"], row["of"]) == ("indicated", CHOICE)]
-    numbers = ("COS", "Against neighbours", "Improvement", "Questions")
+    numbers = ("COS", "Improvement", "Questions")
     title = "Occlusion of the sector that a method indicates"
     yield from table(
         study, [r for r in indicated if r["method"] != FLOOR], title, numbers, cells, NOTE, "occlusion_summary"

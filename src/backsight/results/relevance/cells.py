@@ -29,6 +29,7 @@ from backsight.tables import Table
 Row = dict[str, Any]
 Place = tuple[str, str | None]  # suite and prompt
 Cells = tuple[str, ...]
+CHECKS = ("knockout", "occlusion", "moved", "flip")  # in the order of the page; the first has the section's claim
 LONG = 15  # lines of a table; longer ones are folded
 
 
@@ -169,12 +170,15 @@ def check(
     shown = Table(summary.schema, frame[~apart], summary.provenance)
     figures = (common.figure(study, name, draw, shown, caption),) if drawn else ()
     said = say(study, rows)
+    claim, null = said.claim, said.null
+    if any(study.rows(f"{one}_summary") for one in CHECKS[: CHECKS.index(name)]):  # its claim becomes a statement
+        claim, null = " ".join(filter(None, (claim, null))), ""
     return Section(
         anchor="causal",
         question="why",
         title="Does the answer go by the evidence?",
-        claim=said.claim,
-        null=said.null,
+        claim=claim,
+        null=null,
         notes=common.asked_apart(study, name),
         figures=figures,
         statements=said.statements,

@@ -74,11 +74,14 @@ class Columns:
     floor: str = ""
 
 
-def counts(group: Sequence[Row], prompt: str | None) -> str:
-    """The line below a panel's title: the prompt, and the largest numbers of questions and pictures."""
+def counts(group: Sequence[Row], prompt: str | None, title: str = "") -> str:
+    """The line below a panel's title: the prompt where the title does not name it, and how many questions and pictures.
+
+    The numbers are the largest of the group.
+    """
     questions, images = (max(row[key] for row in group) for key in ("questions", "images"))
     numbers = f"{style.counted(questions, 'question')}, {style.counted(images, 'picture')}"
-    return numbers if prompt is None else f"prompt {prompt}: {numbers}"
+    return numbers if prompt is None or f"prompt {prompt}" in title else f"prompt {prompt}: {numbers}"
 
 
 def look(row: Row) -> dict[str, Any]:
@@ -204,9 +207,10 @@ def panel(
         omitted = [row for row in group if row["omitted"]]
         most = max(omitted, key=lambda row: (int(row["images"]), int(row["questions"])), default=None)
         empty = "no value" if most is None else left_out_words(most, rule)
-    title, below = style.suite_title(suite, titles), counts(group, prompt)
+    title = style.suite_title(suite, titles)
+    below = counts(group, prompt, title)
     draw = partial(_panel, lines=lines, label=label, shares=shares)
-    return panels.Panel(title, below, draw, empty, height=height(lines))
+    return panels.Panel(title, below, draw, empty, height=height(lines), suite=suite)
 
 
 def _panel(axis: Axes, lines: Sequence[Line], label: str, shares: bool) -> None:
