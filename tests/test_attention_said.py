@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ from backsight.studies.compare_metrics import values
 from backsight.tables import Table
 
 Row = dict[str, Any]
+# The functions called section hide the modules of that name.
+of_heads, of_looking, of_modalities = (
+    importlib.import_module(f"backsight.results.{name}.section") for name in ("heads", "looking", "modalities")
+)
 HOSTILE = "<script>alert(1)</script> $x"
 
 
@@ -138,22 +143,44 @@ def summed(table: Table) -> list[Row]:
 
 
 @pytest.mark.parametrize(
-    ("image", "words"), [(0.3, "less than uniform at 2, more at 0"), (0.75, "less than uniform at 0, more at 2"),
-                         (0.6, "less than uniform at 0, more at 0")],
+    ("image", "words"), [(0.3, "less attention than uniform at 2 of 2 layers and more at 0"),
+                         (0.75, "less attention than uniform at 0 of 2 layers and more at 2"),
+                         (0.6, "less attention than uniform at 0 of 2 layers and more at 0")],
 )  # fmt: skip
 def test_the_share_of_the_image_in_words(image: float, words: str) -> None:
-    spoken = plain(modalities.sentence("Squares", summed(shares(image))))
+    spoken = plain(of_modalities.sentence("Squares", summed(shares(image))))
     assert spoken == (
-        f"Squares: {100 * image:.1f} % (uniform: 60.0 %), 10.0 % to the system prompt, means over 2 layers; {words} "
-        "(20 questions)"
+        f"Squares: the picture gets {words}; over all layers it gets {100 * image:.0f} %, uniform 60 %, and the system "
+        "prompt 10 % (20 questions)."
     )
-    assert "9 questions, 10 needed" in modalities.sentence("Squares", summed(shares(image, count=9)))
+    assert "9 questions, 10 needed" in of_modalities.sentence("Squares", summed(shares(image, count=9)))
+
+
+def test_the_claim_on_shares_begins_with_the_suite_that_looks_least() -> None:
+    def says(**images: float) -> str:
+        return plain(of_modalities.claim({name: summed(shares(image)) for name, image in images.items()}))
+
+    low = says(B=0.6, A=0.3)
+    assert low.startswith("On A the picture gets less attention than uniform at 2 of 2 layers and more at 0; least at ")
+    assert "30 % [" in low and low.endswith("where uniform attention gives 60 %; on B it gets less at 0 of 2 layers.")
+    even = "At no layer is the picture shown to get less attention than uniform, on A"
+    assert says(A=0.6) == f"{even}."
+    assert says(A=0.75) == f"{even}; it gets more at 2 of 2 layers."
+    few = summed(shares(0.3, count=9))
+    assert of_modalities.claim({"A": few}) == "Not shown: fewer than 10 questions on A."
+    assert plain(of_modalities.null(summed(shares(0.3)))).endswith("the share of its length: 60 %.")
+    assert of_modalities.null(few) == ""
+    assert [of_modalities.short(summed(shares(image))) for image in (0.3, 0.6, 0.75)] == [1.0, 0.0, 0.0]
 
 
 def looked(table: Table) -> str:
     rows = [r for r in looking.looking_summary(table).rows() if r["head"] is None]
-    group = [r for r in rows if r["target"] == "subject" and r["answered"] == "all"]
-    return sentence("Squares", group, rows)
+    return sentence("the subject on Squares", subject(table), rows)
+
+
+def subject(table: Table) -> list[Row]:
+    rows = [r for r in looking.looking_summary(table).rows() if r["head"] is None]
+    return [r for r in rows if r["target"] == "subject" and r["answered"] == "all"]
 
 
 def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() -> None:
@@ -173,37 +200,75 @@ def test_attention_must_beat_every_null_and_a_null_of_few_questions_is_none() ->
 
 def test_what_attention_finds_in_words() -> None:
     spoken = looked(found(0.9))
-    assert spoken.startswith("Squares, subject: found at layer 1 of 2 layers (best: AUROC 0.900 [")
-    assert spoken.endswith("20 questions; there 0.900 for right answers (n=10), 0.900 for wrong ones (n=10))")
+    start = "The subject on Squares: attention finds it at"
+    assert spoken.startswith(f"{start} layer 1 of 0-1; best AUROC 0.900 [")
+    assert spoken.endswith("(20 questions); there 0.900 in correct answers (n=10), 0.900 in incorrect ones (n=10).")
     none = looked(found(0.9, gray=0.95))
-    assert none.startswith("Squares, subject: found at no layer (nearest: AUROC") and "gray picture 0.950" in none
-    assert looked(found(0.9, count=9)) == "Squares, subject: omitted (9 questions, 10 needed)"
+    assert none.startswith(f"{start} no layer; nearest AUROC") and "(gray picture 0.950)" in none
+    assert looked(found(0.9, count=9)) == "The subject on Squares: omitted (9 questions, 10 needed)."
     blind = [dict(r, over=None) for r in looking.looking_summary(found(0.9)).rows() if r["answered"] == "all"]
-    assert sentence("S", blind) == "S, subject: no layer attends to the image"
+    assert sentence("it", blind) == "It: no layer attends to the image."
+
+
+def test_the_claim_names_first_what_attention_does_not_find() -> None:
+    finds, not_found, few = subject(found(0.9)), subject(found(0.9, gray=0.95)), subject(found(0.9, count=9))
+    claim = of_looking.claim
+    mixed = claim({"the subject on A": finds, "the subject on B": not_found, "the subject on C": few})
+    assert mixed.startswith("At no layer is attention shown to find the subject on B: AUROC 0.900 [")
+    assert "; attention finds the subject on A above every null, at 1 of 2 layers: AUROC 0.900 [" in mixed
+    assert claim({"it": few}) == "Not shown: too few questions for it."
+    three = {name: finds for name in "ABC"}
+    assert claim(three).startswith(
+        "Attention finds all 3 targets above every null, each at 1 of 2 layers; least A: AUROC"
+    )
+    blind = [dict(row, over=None, finds=False) for row in finds]
+    assert claim({"it": blind}) == "At no layer is attention shown to find it, as no layer attends to the image."
+    assert [of_looking.short(one) for one in (finds, not_found, few)] == [pytest.approx(0.2, abs=0.01), 1.0, 0.0]
+    null = of_looking.null(not_found)
+    assert null.startswith("AUROC of the nulls, over all layers: gray picture 0.950, mirrored box 0.500 and random")
+    assert of_looking.null(few) == ""
+
+
+NONE = "answers are not shown to depend on these heads, for no loss of accuracy by their ablation is shown"
+NO_MORE = "answers are not shown to depend on these heads, for no larger loss than by random heads is shown"
 
 
 @pytest.mark.parametrize(
     ("table", "words"),
     [
         (answers(0.2, 1.0), heads.DEPENDS),
-        (
-            answers(1.0, 1.0),
-            "that these heads look there is no evidence: no loss by their ablation can be told from none",
-        ),
-        (
-            answers(0.9, 1.0),
-            "that these heads look there is no evidence: no loss by their ablation can be told from none",
-        ),
-        (answers(0.3, 0.3), "that these heads look there is no evidence: random heads take as much with them"),
-        (answers(0.4, 0.2), "that these heads look there is no evidence: random heads take as much with them"),
-        (answers(0.2, 1.0, auroc=0.4), "no head finds the boxes on other pictures better than on a gray one"),
-        (answers(0.2, 0.3, 0.3), "nothing can be lost: the model is not shown to answer above chance"),
+        (answers(1.0, 1.0), NONE),
+        (answers(0.9, 1.0), NONE),
+        (answers(0.3, 0.3), NO_MORE),
+        (answers(0.4, 0.2), NO_MORE),
+        (answers(0.2, 1.0, auroc=0.4), "these heads are not shown to find the boxes on other pictures better than"),
+        (answers(0.2, 0.3, 0.3), "no accuracy can be lost, for the model is not shown to answer above chance"),
     ],
 )
 def test_what_the_ablation_of_heads_says(table: Table, words: str) -> None:
     rows = heads.heads_summary(table).rows()
-    spoken = plain(heads.sentence("Squares", rows))
-    assert spoken.startswith(f"Squares: {words} (accuracy ") and "without heads 3.0, 3.1 (change" in spoken
+    spoken = plain(of_heads.sentence("Squares", rows))
+    assert spoken.startswith(f"Squares: {words}") and ". With heads 3.0, 3.1 ablated accuracy is " in spoken
+    assert of_heads.short(rows) == float(words != heads.DEPENDS)
+
+
+def test_the_claim_on_heads_names_first_where_nothing_is_shown() -> None:
+    does, does_not, few = (
+        heads.heads_summary(one).rows() for one in (answers(0.2, 1.0), answers(0.3, 0.3), answers(0.2, 1.0, count=9))
+    )
+    said = plain(of_heads.claim({"A": does, "B": does_not}))
+    assert said.startswith(
+        "Answers are not shown to depend on the heads that find the boxes best, on B: ablated, they change accuracy by "
+        "-70.0 points ["
+    )
+    assert "random heads by -70.0 points; answers depend on the heads that find the boxes best, on A: ablated" in said
+    assert said.endswith("random heads by 0.0 points.")
+    assert plain(of_heads.claim({"A": does})).startswith("Answers depend on the heads that find the boxes best, on A")
+    assert of_heads.claim({"A": few}) == "Not shown: fewer than 10 questions on A."
+    assert of_heads.null([*does, *does_not]) == (
+        "As many random heads of the same layers, ablated, change accuracy by -70.0 to 0.0 points."
+    )
+    assert of_heads.null(few) == "" and of_heads.short(few) == 0.0
 
 
 def test_comparisons_of_heads_are_corrected_together() -> None:
@@ -214,7 +279,7 @@ def test_comparisons_of_heads_are_corrected_together() -> None:
     assert random["change_p"] == pytest.approx(0.125)  # four of twenty, the largest p of the three as it is
     assert random["heads"] == "3.2, 3.4; 3.3, 3.4" and chosen["over"] == pytest.approx(0.4, abs=0.01)
     assert heads.heads_summary(answers(0.2, 0.8, count=9)).frame["omitted"].all()
-    assert "9 questions, 10 needed" in heads.sentence("S", heads.heads_summary(answers(0.2, 0.8, count=9)).rows())
+    assert "9 questions, 10 needed" in of_heads.sentence("S", heads.heads_summary(answers(0.2, 0.8, count=9)).rows())
 
 
 # Figures

@@ -17,7 +17,8 @@ from backsight.measurements import Behaviour
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results.behaviour import BEHAVIOUR, behaviour_axes
-from backsight.results.behaviour.axes import axis_sentence, draw
+from backsight.results.behaviour.axes import draw, worst_first
+from backsight.results.behaviour.axes_section import claim, statements
 from backsight.results.drawing.style import to_svg
 from backsight.selftest.axes import sorted_axes
 from backsight.stimuli.questions import OPPOSITE
@@ -166,26 +167,88 @@ def test_false_words_are_rare(case: str, count: int) -> None:
 def row(verdict: str, axis: str = "horizontal", **changes: Any) -> dict[str, Any]:
     numbers = {"score": 0.9, "low": 0.8, "high": 1.0, "gray": 0.0, "gray_low": -0.1, "gray_high": 0.1}
     numbers |= {"changed": 0.02, "changed_low": 0.0, "changed_high": 0.06}
-    return {"axis": axis, "verdict": verdict, "reason": "why", **numbers, **changes}
+    return {"suite": "pairs", "axis": axis, "verdict": verdict, "reason": "why", **numbers, **changes}
+
+
+def spoken(*named: tuple[str, dict[str, Any]]) -> list[str]:
+    return [one.text.replace("\u00a0", " ") for one in statements(named)]
 
 
 def test_each_verdict_has_its_sentence() -> None:
-    spoken = {one: axis_sentence("Pairs", [row(one)]) for one in ("grounded", "prior", "inverted", "cannot tell")}
-    assert spoken["grounded"] == (
-        "Pairs: left and right are answered by the picture (right less opposite answers 0.90 [0.80,\u00a01.00], with a "
-        "gray picture 0.00 [-0.10,\u00a00.10])"
+    numbers = "correct less opposite answers 0.90 [0.80, 1.00], with a gray picture 0.00 [-0.10, 0.10]"
+    assert spoken(("Pairs", row("grounded"))) == [f"Answered by the picture ({numbers}): left and right in Pairs."]
+    (inverted,) = spoken(("Pairs", row("inverted", score=-0.9, low=-1.0, high=-0.8)))
+    assert inverted.startswith("Answered by the picture but the wrong way round (correct less opposite answers -0.90")
+    assert spoken(("Pairs", row("prior", "vertical"))) == [
+        "Answered without the picture (a gray one changes a share of 0.02 [0.00, 0.06] of the answers): above and "
+        "below in Pairs."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"score": None}, "why:"),
+        ({"changed_high": 0.1}, "few answers change with a gray picture but those go by the picture ("),
+        ({"changed_high": 0.5, "low": -0.1}, "correct answers are not shown to differ in number from opposite ones ("),
+        ({"changed_high": 0.5}, "a gray picture may keep half of the score ("),
+    ],
+)
+def test_what_cannot_be_told_says_why(changes: dict[str, Any], why: str) -> None:
+    (one,) = spoken(("Pairs", row("cannot tell", **changes)))
+    assert one.startswith(f"Cannot tell, {why}")
+
+
+def test_suites_alike_are_one_sentence_with_the_lowest_and_the_highest_score() -> None:
+    """Numbers that round to zero have no sign; a sentence of one suite is that suite's, one of several nobody's."""
+    two = [("Pairs", row("grounded", gray=-0.001)), ("Rows", row("grounded", suite="rows", score=0.7, gray=0.2))]
+    assert spoken(*two) == [
+        "Answered by the picture (correct less opposite answers 0.70 to 0.90, with a gray picture 0.00 to 0.20): left "
+        "and right in Pairs and Rows."
+    ]
+    assert [(one.suite, round(one.short, 2)) for one in statements(two)] == [("", 0.3)]
+    (mine,) = statements([("Pairs", row("prior")), ("Pairs", row("prior", "vertical"))])
+    assert (mine.suite, mine.short) == (
+        "pairs",
+        1.0,
+    ) and "left and right in Pairs; above and below in Pairs" in mine.text
+    many = [(f"S{n}", row("grounded", suite=f"s{n}")) for n in range(4)]
+    assert spoken(*many)[0].endswith("left and right in all 4 suites.")
+    other = ("Rows", row("grounded", "vertical", suite="rows"))
+    assert spoken(*many, other)[0].endswith("left and right in all 4 suites that ask it; above and below in Rows.")
+
+
+def test_the_claim_names_what_does_not_go_by_the_picture_first() -> None:
+    good = ("Pairs", row("grounded"))
+    assert claim([good]) == "Answers about 1 axis of 1 suite go by the picture."
+    assert claim([good, ("Rows", row("grounded"))]) == "Answers about all 2 axes of 2 suites go by the picture."
+    mixed = [
+        good,
+        ("Pairs", row("prior", "vertical")),
+        ("Rows", row("inverted")),
+        ("Rows", row("cannot tell", "vertical")),
+    ]
+    assert claim(mixed) == (
+        "Answered by the picture but the wrong way round: left and right in Rows; without the picture: above and below "
+        "in Pairs; by the picture: 1 of 4 axes of 2 suites; not told: 1."
     )
-    assert "the wrong way round" in spoken["inverted"] and "the wrong way" not in spoken["grounded"]
-    assert "without the picture (a gray one changes 2.0\u00a0% [0.0,\u00a06.0] of the answers)" in spoken["prior"]
-    assert spoken["cannot tell"] == "Pairs: left and right: cannot tell (why)"
-    two = axis_sentence("Pairs", [row("grounded"), row("prior", "vertical")])
-    assert two.startswith("Pairs: left and right are answered by the picture (") and "; above and below are" in two
+    assert claim([(f"S{n}", row("prior")) for n in range(4)]) == (
+        "Answered without the picture: 4 axes; by the picture: 0 of 4 axes of 4 suites."
+    )
+    assert claim([("Pairs", row("cannot tell"))]) == "Answered by the picture: 0 of 1 axis of 1 suite; not told: 1."
 
 
 def test_the_figure_shows_each_verdict_at_its_axis() -> None:
     table = behaviour_axes(rows(lambda answer, n: (answer, "left")))
     text = to_svg(draw(table))
-    assert "grounded" in text and "horizontal" in text and "right less opposite answers" in text
+    assert "grounded: by the picture" in text and "left and right" in text and "correct less opposite answers" in text
+    assert "prior:" not in text
+
+
+def test_the_suite_with_the_lowest_score_stands_first() -> None:
+    low, high, none = row("grounded", suite="a", ground=None), row("prior", suite="b", ground=None, score=-0.2), None
+    unknown = row("cannot tell", suite="c", ground=None, score=none)
+    assert [one["suite"] for one in worst_first([unknown, low, high, low])] == ["b", "a", "a", "c"]
 
 
 def test_depth_and_the_words_of_whatsup_are_axes_too() -> None:

@@ -64,7 +64,7 @@ def test_every_method_explains(tiny_vlm: VLM, asked: Example, method: str) -> No
 
 def test_a_notebook_gets_a_picture_from_names_and_boxes(tiny_vlm: VLM, asked: Example) -> None:
     made = bs.explain(tiny_vlm, asked.image, subject=named(asked, "subject"), reference=named(asked, "reference"))
-    assert made._repr_html_().startswith("<img alt='' src='data:image/png;base64,")
+    assert made._repr_html_().startswith('<img alt="The model answers &quot;')
     assert made.answer == asked.answer and made.question == asked.question and made.method == "creg"
     assert "points" in made.sentence() and str(asked.subject) in made.sentence()
     json.dumps(made.as_dict())
@@ -85,7 +85,7 @@ def test_the_figure_draws_both_roses_and_both_boxes(tiny_vlm: VLM, asked: Exampl
 
 def test_an_unclear_relation_takes_the_nearest_direction(tiny_vlm: VLM, asked: Example) -> None:
     made = bs.explain(tiny_vlm, asked.image, subject=("cup", (100, 10, 20, 20)), reference=("hat", (10, 120, 20, 20)))
-    assert 45 < made.true < 90 and made.told(made.answer) == "above"
+    assert 45 < made.true < 90 and made.worded(made.answer) == "above"
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_marks_stand_where_the_table_has_them() -> None:
     assert [32.0, 44.0] in spans(axis) and [38.0, 50.0] in spans(axis)
     at = axis.get_yticks()
     assert at[2] - at[1] > 1.5 > at[1] - at[0]  # the references stand apart
-    assert axis.get_xlabel() == "DAE in degrees"
+    assert axis.get_xlabel() == "degrees off the object (DAE)"
 
 
 def test_figures_are_without_the_samples_for_choices() -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from backsight.errors import DataError
 from backsight.results import plot
 from backsight.results.drawing.style import to_svg
-from backsight.results.probe_maps import FEW, PROBE_MAPS, strongest
+from backsight.results.probe_maps import COLORS, PROBE_MAPS, strongest
 from backsight.results.probes import PROBES
 from backsight.tables import Table
 
@@ -130,8 +130,14 @@ def test_the_most_frequent_place_and_its_share() -> None:
 def test_a_token_has_its_places_colour_the_paler_the_fewer() -> None:
     axis = plot(mapped()).axes[0]
     shade = np.asarray(axis.images[0].get_array())
-    assert shade[0, 2] == pytest.approx(1 - 0.9 * (1 - np.array(to_rgb(FEW[2]))))
-    assert shade[2, 0] == pytest.approx(1 - 0.6 * (1 - np.array(to_rgb(FEW[1]))))
+    assert shade[0, 2] == pytest.approx(1 - 0.9 * (1 - np.array(to_rgb(COLORS[2]))))
+    assert shade[2, 0] == pytest.approx(1 - 0.6 * (1 - np.array(to_rgb(COLORS[1]))))
+
+
+def test_maps_have_a_key_of_every_colour() -> None:
+    text = said(plot(mapped()))
+    assert "given position 1 | given position 2 | given position 3 | 1 in all pictures | 1 in 70 % of them" in text
+    assert "given position 4" not in text
 
 
 def test_objects_are_outlined_and_numbered() -> None:

@@ -18,8 +18,8 @@ from backsight.examples import ExampleSet
 from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
 from backsight.report import write_report
-from backsight.report.gallery import gallery
-from backsight.report.page import build_page
+from backsight.report.gallery import RULES as SAID
+from backsight.report.gallery import caption, claim_of, gallery
 from backsight.report.reading import read_study
 from backsight.results import RESULTS
 from backsight.studies import Options, Study
@@ -127,9 +127,47 @@ def test_the_report_shows_the_gallery_with_its_rule(study: Path) -> None:
     assert "Answers explained" in page and "Nobody chose the pictures" in page
     for shown in data["gallery"]:
         assert f'id="figure-gallery-{Path(shown["file"]).name}"' in page
-        assert shown["said"] in unescape(page)
-    order = [page.index(f'<section id="{anchor}">') for anchor in ("compass", "causal", "gallery")]
+        assert SAID[shown["rule"]] in unescape(page)
+    order = [page.index(f'id="{anchor}"') for anchor in ("compass", "causal", "gallery")]
     assert order == sorted(order)
+
+
+def test_a_caption_follows_the_numbers_of_its_record(study: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(study, tmp_path / "s"))
+    record = json.loads((copy / "study.json").read_text())
+    shown = record["gallery"][0] | {"sentence": "As it was written."}
+    file = copy / f"{shown['file']}.json"
+    numbers = json.loads(file.read_text()) | {"choice": "left", "answer": "left", "words": None}
+    numbers |= {"options": ["left"], "probabilities": [0.9]}
+    said = []
+    for change in ({}, {"answer": "right"}, {"probabilities": None}):
+        file.write_text(json.dumps(numbers | change))
+        said.append(caption(read_study(copy), shown))
+    assert 'The model answers "left" (p = 0.90 among the options): correct. ' in said[0]
+    assert 'incorrect; correct is "right". ' in said[1] and said[2].endswith(". As it was written.")
+    file.write_text("{")
+    assert caption(read_study(copy), shown).endswith("As it was written.")
+
+
+def test_the_claim_counts_answers_suites_and_rules() -> None:
+    shown = [{"set": "a", "rule": "strong"}, {"set": "b", "rule": "strong"}, {"set": "b", "rule": "wrong"}]
+    assert claim_of(shown) == (
+        "3 answers of 2 suites are explained, chosen by rule: the strongest peak toward the object and the strongest "
+        "peak away from the object."
+    )
+    assert claim_of(shown[:1]) == (
+        "1 answer of 1 suite is explained, chosen by rule: the strongest peak toward the object."
+    )
+
+
+def test_a_set_that_compares_prompts_is_left_out_beside_its_own(study: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(study, tmp_path / "s"))
+    data = json.loads((copy / "study.json").read_text())
+    own = [one | {"set": "pairs_a"} for one in data["gallery"][:1]]
+    for sets, count in ((data["gallery"], len(data["gallery"])), ([*data["gallery"], *own], 1)):
+        (copy / "study.json").write_text(json.dumps(data | {"gallery": sets}))
+        shown = gallery(read_study(copy))
+        assert shown is not None and len(shown.figures) == count
 
 
 def test_the_gallery_does_not_hang_on_a_measurement(study: Path, tmp_path: Path) -> None:
@@ -137,8 +175,8 @@ def test_the_gallery_does_not_hang_on_a_measurement(study: Path, tmp_path: Path)
     for path in [*copy.glob("tables/flip*"), *copy.glob("tables/moved*")]:
         path.unlink()
     data = json.loads((copy / "study.json").read_text())
-    page = build_page(read_study(copy))
-    assert data["gallery"] and "gallery" in [section.anchor for section in page.sections]
+    shown = gallery(read_study(copy))
+    assert data["gallery"] and shown is not None and shown.figures
     assert not any(make is gallery for result in RESULTS.values() for make in result.sections)
 
 

@@ -23,8 +23,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results import plot
 from backsight.results.drawing.style import to_svg
-from backsight.results.gap import GAP, gap_summary
-from backsight.results.gap.section import gap_sentence
+from backsight.results.gap import GAP, gap_summary, text
 from backsight.selftest.gap import apart
 from backsight.tables import Table
 from backsight.training.questions import corpus
@@ -138,28 +137,68 @@ def rows(right: Callable[[str, str, int], bool], count: int = 60, **changes: Any
 
 
 def sentence(table: Table) -> str:
-    return gap_sentence("Pairs", gap_summary(table).rows())
+    return text.sentence("Pairs", gap_summary(table).rows()).replace("\u00a0", " ")
 
 
-def test_a_gap_is_said_with_its_numbers_and_by_axis() -> None:
-    text = sentence(rows(lambda kind, direction, n: kind == "presence" or direction in ("left", "right"), 96))
-    assert text.startswith("answers what is in Pairs better than where it is (presence 1.00 [")
-    assert "gap of left and right 0.00 [" in text and "above and below 1" in text and text.endswith("96 pictures)")
+def claim(**tables: Table) -> str:
+    """The claim over suites, each called as its keyword."""
+    named = [(name, text.headline(gap_summary(table).rows())) for name, table in tables.items()]
+    return text.claim(named).replace("\u00a0", " ")
 
 
-def test_each_word_has_its_sentence_and_no_other() -> None:
-    none = sentence(rows(lambda kind, direction, n: True, 96))
-    assert none.startswith("answers where things are in Pairs as well as what they are, within 0.2 (")
-    where = sentence(rows(lambda kind, direction, n: kind == "relation" or n // 4 % 4 > 0))
-    assert where.startswith("answers where things are in Pairs better than what they are (")
-    guesses = rows(lambda kind, direction, n: n % 16 < 4 if kind == "relation" else n // 4 % 2 == 1)
-    assert sentence(guesses).startswith("answers neither what is in Pairs nor where it is better than by guessing (")
-    wide = sentence(rows(lambda kind, direction, n: n % 5 > 0 if kind == "presence" else n % 10 > 2))
-    assert wide.startswith("leaves open whether it answers what is in Pairs better than where it is: ")
-    few = sentence(rows(lambda kind, direction, n: True, 9))
-    assert few == "was asked too little of Pairs (9 pictures with both; 10 needed)"
+WHAT = rows(lambda kind, direction, n: kind == "presence" or direction in ("left", "right"), 96)
+WHERE = rows(lambda kind, direction, n: kind == "relation" or n // 4 % 4 > 0)
+ALIKE = rows(lambda kind, direction, n: True, 96)
+GUESSES = rows(lambda kind, direction, n: n % 16 < 4 if kind == "relation" else n // 4 % 2 == 1)
+WIDE = rows(lambda kind, direction, n: n % 5 > 0 if kind == "presence" else n % 10 > 2)
+FEW = rows(lambda kind, direction, n: True, 9)
+
+
+def test_each_verdict_has_its_sentence_with_its_numbers_and_no_other() -> None:
+    spoken = sentence(WHAT)
+    assert spoken.startswith("Pairs: where things are is answered worse than what they are, gap 0.")
+    assert "(presence 1.00 [" in spoken and ", relation 0." in spoken and spoken.endswith("; 96 pictures).")
+    assert sentence(WHERE).startswith("Pairs: what things are is answered worse than where they are, gap -0.")
+    assert sentence(ALIKE).startswith("Pairs: what things are and where are answered alike, within 0.2, gap 0.00 [")
+    assert "neither what things are nor where is answered better than by guessing" in sentence(GUESSES)
+    assert "which of what and where is answered better cannot be told" in sentence(WIDE)
+    assert sentence(FEW) == "Pairs: omitted, 9 pictures with both questions (10 needed)."
     assumed = sentence(rows(lambda kind, direction, n: True, absence="assumed"))
-    assert assumed.endswith("; that the names are absent is assumed)") and "assumed" not in none
+    assert assumed.endswith("; that the names are absent is assumed).") and "assumed" not in sentence(ALIKE)
+
+
+def test_the_claim_says_first_where_where_is_answered_worse() -> None:
+    assert claim(A=WHAT).startswith("Where things are is answered worse than what they are in A (gap 0.")
+    assert claim(A=ALIKE, B=WHAT).endswith("; both are answered alike, within 0.2, in A.")
+    two = claim(A=rows(lambda kind, direction, n: kind == "presence" or direction == "left", 96), B=WHAT)
+    assert " in A and B (largest gap in A: gap " in two
+    assert claim(A=ALIKE, B=GUESSES).startswith("Neither what nor where is answered better than by guessing in B; both")
+    assert claim(A=WHERE).startswith("What things are is answered worse than where they are in A (gap -0.")
+    assert claim(A=WIDE, B=FEW) == "Which is answered better cannot be told in A."
+    assert claim(A=FEW) == "No gap is given: no suite has 10 pictures with both questions."
+
+
+def test_the_null_is_what_guessing_gives() -> None:
+    main = [row for row in gap_summary(ALIKE).rows() if row["headline"] and row["axis"] == "all"]
+    assert text.null(main).replace("\u00a0", " ") == (
+        "0 is guessing, chance or the gray picture's accuracy where that is higher; it gives 50.0 % of what and 25.0 % "
+        "of where."
+    )
+    assert "50.0 to 70.0" in text.null([main[0], main[0] | {"what_blank": 0.7}])
+
+
+def test_what_is_missing_is_that_of_the_worse_of_both() -> None:
+    shorts = [text.short(gap_summary(table).rows()) for table in (ALIKE, WHAT, GUESSES, FEW)]
+    assert shorts[0] == 0 < shorts[1] < shorts[2] and shorts[3] == text.UNKNOWN
+
+
+def test_kinds_that_are_not_asked_are_named_with_the_reason() -> None:
+    named = [(title, row) for title in ("A", "B") for row in gap_summary(ALIKE).rows()]
+    assert (
+        text.left_out(named)
+        == f"Left out: naming in A and B: {UNKNOWN} (96 pictures); colour in A and B: {UNKNOWN} (96 pictures)."
+    )
+    assert text.left_out([(title, row | {"skipped": None}) for title, row in named]) == ""
 
 
 def test_the_headline_is_presence_and_where_there_is_none_naming() -> None:
@@ -172,9 +211,9 @@ def test_the_headline_is_presence_and_where_there_is_none_naming() -> None:
 
 
 def test_the_figure_shows_what_where_and_the_gap() -> None:
-    text = to_svg(plot(rows(lambda kind, direction, n: kind == "presence" or n % 2 == 0)))
-    for words in ("presence", "relation", "horizontal", "gap 0.", "60 pictures", "accuracy corrected for guessing"):
-        assert words in text, words
+    drawn = to_svg(plot(rows(lambda kind, direction, n: kind == "presence" or n % 2 == 0)))
+    for words in ("presence", "relation", "left and right", "gap 0.", "60 pictures", "accuracy corrected for guessing"):
+        assert words in drawn, words
 
 
 def test_the_control_judges() -> None:

@@ -23,6 +23,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results.norms import EMBEDDING_NORMS, draw, embedding_norms_summary
 from backsight.results.norms import text as words_of
+from backsight.results.norms.section import statements
 from backsight.results.norms.tables import shown
 from backsight.tables import Table
 from backsight.training.questions import corpus
@@ -165,28 +166,103 @@ def test_where_nothing_varies_nothing_is_said_of_position() -> None:
     assert row["rest"] is None and row["objects"] is None and not shown(row, "rest") and row["ratio"] == 1
 
 
-def test_sentences_follow_the_numbers() -> None:
-    row = {"rest": 0.4, "rest_null": -0.01, "rest_above_low": 0.3, "rest_p": 0.001, "objects": None, "rest_above": 0.41}
-    assert words_of.signal(row).startswith("row and column explain 40.0") and "no known share" not in words_of.signal(
-        row
+def signal(layer: int = 0, suite: str = "squares", **changes: Any) -> dict[str, Any]:
+    """A layer at which position is shown in tokens that are of no object."""
+    row: dict[str, Any] = {"suite": suite, "site": "resid_pre", "layer": layer, "omitted": False, "pictures": 48}
+    row |= {"ratio": 7.5, "ratio_low": 7.0, "ratio_high": 8.0, "image_mean": 15.0, "text_mean": 2.0}
+    shares = {"": 0.4, "_low": 0.35, "_high": 0.45, "_null": -0.01, "_null_low": -0.03, "_null_high": 0.02}
+    shares |= {"_above": 0.41, "_above_low": 0.3, "_p": 0.001}
+    row |= {f"rest{name}": value for name, value in shares.items()}
+    return row | {f"objects{name}": None for name in shares} | changes
+
+
+TITLES = {"squares": "Squares", "shapes": "Shapes"}
+OBJECTS = {"objects": -0.08, "objects_low": -0.13, "objects_high": -0.03, "objects_null": 0.1, "objects_null_low": 0.0,
+           "objects_null_high": 0.2, "objects_above_low": -0.2, "objects_p": 1.0}  # fmt: skip
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def test_the_claim_is_what_position_explains_at_the_input() -> None:
+    assert plain(words_of.claim([signal()], TITLES)) == (
+        "Row and column explain 40 % [35, 45] of the variance of the other image tokens at the language model's input "
+        "(Squares)."
     )
-    assert "no known share" in words_of.signal(row | {"rest_p": 0.2})
-    assert "no known share" in words_of.signal(row | {"rest": -0.1})
-    assert words_of.signal(row | {"rest": None}).startswith("beyond what they show, image tokens do not vary")
-    layers = [row | {"site": "resid_pre", "layer": 2}, row | {"site": "resid_pre", "layer": 3, "rest_above_low": -1}]
-    assert words_of.layers(layers).startswith("position is there in the other image tokens at layers 2, most at 2")
-    assert "at no layer" in words_of.layers(layers[1:])
+    less = signal(suite="shapes", rest=0.2, rest_low=0.1, rest_high=0.3)
+    assert plain(words_of.claim([signal(**OBJECTS), less], TITLES)) == (
+        "Row and column explain no known share of the variance of object tokens at the language model's input (2 "
+        "suites); of the other image tokens they explain at least 20 % [10, 30]."
+    )
+    unknown = signal(suite="shapes", rest_p=0.2)
+    assert "explain no known share in Shapes and 40 % [35, 45] else of the variance" in plain(
+        words_of.claim([signal(), unknown], TITLES)
+    )
+    assert words_of.claim([signal(rest=None)], TITLES).endswith("input: no position is shown.")
+    assert words_of.claim([signal(omitted=True, pictures=9)], TITLES) == (
+        "Norms and positional signal are omitted (9 pictures, 10 needed)."
+    )
+
+
+def test_the_null_is_what_shifted_positions_explain() -> None:
+    assert plain(words_of.null([signal(), signal(**OBJECTS)])) == (
+        "Positions shifted around each picture explain 10 % [0, 20] at most."
+    )
+    assert words_of.null([signal(rest=None)]) == ""
+
+
+def test_a_suites_sentence_follows_the_numbers() -> None:
+    def position(entering: dict[str, Any], *layers: dict[str, Any]) -> str:
+        return plain(words_of.position("Squares", entering, layers))
+
+    most = signal(2, rest=0.5, rest_low=0.4, rest_high=0.6)
+    start = "Squares: row and column explain 40 % [35, 45] of the variance of the other image tokens at the language "
+    assert position(signal(), signal(), most, signal(3, rest_above_low=-1)) == (
+        f"{start}model's input, shown at layers 0, 2, most at layer 2 (50 % [40, 60])."
+    )
+    assert position(signal(), most).endswith("shown at layer 2 only (50 % [40, 60]).")
+    for unknown in ({"rest_p": 0.2}, {"rest": -0.1}, {"rest_above_low": -0.1}):
+        words = position(signal(**unknown), signal(**unknown))
+        assert "explain no known share (" in words and words.endswith("shown at no layer.")
+    assert position(signal(rest=None)).endswith("there is nothing for position to explain.")
+    both = position(signal(**OBJECTS), signal(**OBJECTS))
+    assert "no known share (-8 % [-13, -3]) of the variance of object tokens" in both
+    assert both.endswith("; of the other image tokens 40 % [35, 45], shown at layer 0 only (40 % [35, 45]).")
+    assert words_of.short([signal(**OBJECTS), signal(1)]) == pytest.approx(1 / 3)
+    assert words_of.short([signal(rest=None)]) == 1 and words_of.short([signal()]) == 0
+
+
+def test_whether_norms_drown_positions_follows_the_numbers() -> None:
     ends = {"": 0.2, "_low": 0.1, "_high": 0.3}
     up = {f"{name}{end}": value for name in ("gain", "loss_gain") for end, value in ends.items()}
     up |= {"gain_p": 0.01, "loss_gain_p": 0.5}
-    longer = {"ratio_low": 4, "ratio_high": 5}
-    assert words_of.drowned(longer, up).endswith("as the claim has it that large norms drown positions")
-    assert words_of.drowned(longer, up | {"gain_p": 0.5}).endswith("not confirmed here")
-    assert "not longer than text" in words_of.drowned({"ratio_low": 0.8, "ratio_high": 0.9}, up)
+
+    def norms(permuted: dict[str, Any] | None, **changes: Any) -> str:
+        return plain(words_of.norms("Squares", signal(**changes), permuted))
+
+    assert norms(None) == (
+        "Squares: norms of image tokens are 7.5 [7, 8] times those of text tokens at the language model's input (15 "
+        "and 2)."
+    )
+    assert norms(up).endswith(
+        "; at text norm, accuracy rises (+20.0 points [+10.0, +30.0]) and a shuffle takes no measurably different part "
+        "(+20.0 points [+10.0, +30.0]): this is what the claim that large norms drown positions predicts."
+    )
+    assert norms(up | {"gain_p": 0.5}).endswith("the claim that large norms drown positions is not confirmed.")
+    assert norms(up, ratio_low=0.8, ratio_high=0.9).endswith("large norms cannot drown positions here.")
     wide = {"ratio_low": 0.9, "ratio_high": 5.1}
-    assert "not shown to be longer" in words_of.drowned(wide, up | {"gain_p": 0.5})
-    assert words_of.drowned(wide, up).endswith("as the claim has it that large norms drown positions")
-    assert words_of.drowned(wide, None) == ""
+    assert norms(up | {"gain_p": 0.5}, **wide).endswith("image tokens are not shown to be longer than text tokens.")
+    assert norms(up, **wide).endswith("predicts.")
+
+
+def test_suites_have_two_sentences_and_few_pictures_one() -> None:
+    few = signal(omitted=True, suite="shapes", pictures=9)
+    lines = statements([signal(), few], [signal(), few], [], TITLES)
+    assert [line.suite for line in lines] == ["squares", "squares", "shapes"]
+    assert lines[-1].text == "Shapes: omitted (9 pictures, 10 needed)." and lines[-1].short == 1
+    text = {"suite": "squares", "norm": "text", "order": "kept", "kind": "relational", "gain": None, "loss_gain": None}
+    assert "at text norm" not in statements([signal()], [signal()], [text], TITLES)[1].text
 
 
 def test_too_few_pictures_and_pairs_are_refused() -> None:

@@ -15,6 +15,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.report import write_report
 from backsight.results.behaviour import BEHAVIOUR
+from backsight.results.behaviour.own import claim, null
 from backsight.studies import Options, Study
 from backsight.tables import Schema, Table
 from backsight.training.questions import corpus
@@ -46,24 +47,44 @@ def own(folder: Path, rows: list[Row], *, schema: Schema = BEHAVIOUR, **record: 
 def test_six_questions_are_shown_one_by_one(tmp_path: Path) -> None:
     rows = [row for n in range(6) for row in asked(n, right=n != 3)]
     html = page_of(own(tmp_path / "s", rows))
-    said = words(html)
+    shown = words(html)
     assert (
-        "What it answers to your own questions" in said
-        and "Mine: 5 of 6 questions right (gray picture: 0 of 6)" in said
+        "Of 6 own questions 1 is answered incorrectly. Null. With a gray picture 6 of 6 are answered incorrectly."
+        in shown
     )
     assert (
-        "Mine, question 4 no picture stored Answer: left Question Where is thing 3? Right answer left "
-        "Model&#39;s answer right (wrong) Probabilities left 0.750, right 0.125 With a gray picture "
+        "Mine, question 4 no picture stored Answer: left Question Where is thing 3? Correct answer left "
+        "Model&#39;s answer right (incorrect) Probabilities left 0.750, right 0.125 With a gray picture "
         "right: left 0.250, right 0.500"
-    ) in said
-    section = html.split('<section id="own">')[1].split("</section>")[0]
-    assert section.count("<article") == 6 and section.count("data:image/png") == 1
-    assert "questions are shown" not in said
+    ) in shown
+    section = section_of(html)
+    assert section.count("<article") == 6 and section.count("data:image/") == 1
+    assert "questions are shown" not in shown
+
+
+def section_of(html: str) -> str:
+    """The section on the user's own questions, as the page has it."""
+    return html.split(' id="own"')[1].split("</section>")[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "count", "sentence"),
+    [
+        (0, 1, "Of 1 own question none is answered incorrectly."),
+        (1, 6, "Of 6 own questions 1 is answered incorrectly."),
+        (4, 6, "Of 6 own questions 4 are answered incorrectly."),
+        (6, 6, "Of 6 own questions 6 are answered incorrectly."),
+    ],
+)
+def test_the_claim_counts_what_is_incorrect(wrong: int, count: int, sentence: str) -> None:
+    rows = [{"choice_correct": n >= wrong} for n in range(count)]
+    assert claim(rows) == sentence
+    assert null(rows).startswith(f"With a gray picture {wrong or 'none'} of {count} ") and null([]) == ""
 
 
 def test_of_hundreds_the_first_200_are_shown_and_it_is_said(tmp_path: Path) -> None:
     html = page_of(own(tmp_path / "s", [row for n in range(201) for row in asked(n)]))
-    assert html.split('<section id="own">')[1].split("</section>")[0].count("<article") == 200
+    assert section_of(html).count("<article") == 200
     assert "Mine: the first 200 of 201 questions are shown." in html
 
 
@@ -75,7 +96,7 @@ def test_words_of_the_user_are_escaped(tmp_path: Path) -> None:
     options = json.dumps({HOSTILE: 0.5, "right": 0.25})
     rows = asked(0, question=HOSTILE, answer=HOSTILE, choice=HOSTILE, probabilities=options)
     html = page_of(own(tmp_path / "s", rows))
-    assert "<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt; 0.500, right 0.250" in words(html)
+    assert HOSTILE not in html and "&lt;script&gt;alert(1)&lt;/script&gt; 0.500, right 0.250" in words(html)
 
 
 def test_tables_of_an_earlier_release_lack_the_column(tmp_path: Path) -> None:
@@ -107,4 +128,4 @@ def test_a_study_of_a_folder_of_questions(tmp_path: Path, scoring: str) -> None:
         assert given[row["answer"]] == pytest.approx(row["p_answer"], rel=1e-5)
         assert given[row["choice"]] == max(given.values()) == pytest.approx(row["p_choice"], rel=1e-5)
     html = write_report(out).read_text()
-    assert html.split('<section id="own">')[1].split("</section>")[0].count("data:image/jpeg") == 2
+    assert section_of(html).count("data:image/") == 2

@@ -10,8 +10,8 @@ import pytest
 
 from backsight.report.reading import read_study
 from backsight.results.pathways import reading
-from backsight.results.pathways.card import PathwayCard, leading, pathway_card, sentence
-from backsight.results.pathways.reading import Judged, Share
+from backsight.results.pathways.card import PathwayCard, pathway_card, sentence
+from backsight.results.pathways.reading import Judged, Share, leading
 
 from .test_report import study_record, write_study
 from .test_report_pathways import pathway, pathways_rows, share, verdict, write_pathways

@@ -20,7 +20,7 @@ from backsight.measurements.shuffles import orders, shuffled, text_mask
 from backsight.models import position_ids, replay
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.results.permutation import PERMUTATION, draw, permutation_summary
+from backsight.results.permutation import PERMUTATION, draw, permutation_summary, sentences
 from backsight.results.permutation import text as words_of
 from backsight.tables import Table
 from backsight.training.questions import corpus
@@ -84,20 +84,86 @@ def test_the_summary_by_hand() -> None:
     assert few["reason"] == "few questions" and few["accuracy"] is None
 
 
-def test_sentences_follow_the_numbers() -> None:
-    row: dict[str, Any] = {"reason": None, "corrected": 1.0, "corrected_low": 0.8, "corrected_high": 1.2}
-    assert words_of.loss(row).startswith("as good as all") and words_of.claim(row).endswith("changes these answers")
-    none = row | {"corrected": 0.0, "corrected_low": -0.05, "corrected_high": 0.05}
-    assert words_of.loss(none).startswith("no loss is shown") and "hardly changes" in words_of.claim(none)
-    some = row | {"corrected": 0.4, "corrected_low": 0.2, "corrected_high": 0.6}
-    assert words_of.loss(some).endswith("of the accuracy above chance is lost")
-    wide = row | {"corrected": 0.3, "corrected_low": 0.05, "corrected_high": 0.6}
-    assert words_of.claim(wide) == "whether it matters is open"
-    assert words_of.loss(row | {"corrected_low": -0.4, "corrected_high": -0.1}).startswith("accuracy rises")
+def index_row(value: float, low: float, high: float, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"suite": "squares", "kind": "relational", "norm": "own", "order": "kept", "reason": None}
+    return row | {"corrected": value, "corrected_low": low, "corrected_high": high} | changes
+
+
+TITLES = {"squares": "Squares", "pairs": "Pairs (prompt A)", "vsr": "VSR", "shapes": "Shapes"}
+ALL, NOTHING, PART = (1.0, 0.8, 1.2), (0.0, -0.28, 0.22), (0.4, 0.2, 0.6)
+
+
+def claim(*rows: dict[str, Any]) -> str:
+    return sentences.claim(rows, TITLES).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (*ALL, "as good as all of the accuracy above chance: 100 % [80, 120] in Squares."),
+        (*PART, "a part of the accuracy above chance: 40 % [20, 60] in Squares."),
+        (*NOTHING, "no measurable part of the accuracy above chance: 0 % [-28, 22] in Squares."),
+        (0.0, -0.05, 0.05, "hardly any of the accuracy above chance: 0 % [-5, 5] in Squares."),
+        (-0.2, -0.4, -0.1, "less than nothing of the accuracy above chance: -20 % [-40, -10] in Squares."),
+    ],
+)
+def test_the_claim_goes_as_far_as_the_interval(value: float, low: float, high: float, words: str) -> None:
     assert (
-        words_of.loss({"reason": "not above chance"}) == "omitted (not above chance)"
-        and words_of.claim({"reason": "x"}) == ""
+        claim(index_row(value, low, high)) == f"With image tokens shuffled, questions of where a thing is lose {words}"
     )
+
+
+def test_the_claim_has_the_largest_loss_first_and_what_has_no_index() -> None:
+    none = {"reason": "not above chance", "suite": "pairs"} | dict.fromkeys(("corrected_low", "corrected_high"))
+    rows = [index_row(*NOTHING), index_row(*ALL, suite="vsr", kind="other"), index_row(0, 0, 0, **none)]
+    assert claim(*rows) == (
+        "With image tokens shuffled, the suites' own questions lose as good as all of the accuracy above chance: 100 % "
+        "[80, 120] in VSR; no measurable part of the accuracy above chance: 0 % [-28, 22] in Squares; not shown in "
+        "Pairs (prompt A), where accuracy is not above chance."
+    )
+    many = [index_row(*ALL, suite=name) for name in ("squares", "vsr", "shapes")]
+    assert "100 % [80, 120] in Squares, 100 % [80, 120] in VSR and 100 %" in claim(*many)
+    assert claim(*many, index_row(0.9, 0.7, 1.3, suite="pairs")).endswith("at least 90 % [70, 130] in 4 suites.")
+    assert claim(index_row(0, 0, 0, **none)) == (
+        "What a shuffle of the image tokens takes is not shown in Pairs (prompt A), where accuracy is not above chance."
+    )
+    few = index_row(0, 0, 0, reason="few questions")
+    assert claim(few).endswith("is not shown in Squares, where there are too few questions.")
+    assert claim(index_row(*ALL, norm="text")).endswith("is not shown by any suite.")
+
+
+def test_the_null_is_what_questions_of_what_lose() -> None:
+    what = index_row(*NOTHING, kind="semantic")
+    more = index_row(0.1, -0.1, 0.3, kind="semantic", suite="shapes")
+    one, both, none = (
+        sentences.null(rows, TITLES).replace("\u00a0", " ")
+        for rows in ([what], [what, more], [what | {"reason": "few questions"}])
+    )
+    assert one == "Questions of what is there need no position: they lose 0 % [-28, 22]."
+    assert both == "Questions of what is there need no position: they lose at most 10 % [-10, 30] (Shapes)."
+    assert none.startswith("There is no control")
+
+
+def test_statements_follow_the_numbers() -> None:
+    what = index_row(*NOTHING, kind="semantic")
+    silent = [index_row(0, 0, 0, reason="few questions", suite=name) for name in ("pairs", "vsr")]
+    rows = [index_row(*ALL), index_row(*PART, order="moved"), what, index_row(*ALL, norm="text"), *silent]
+    line, none = sentences.statements(rows, TITLES)
+    assert (line.suite, line.short) == ("squares", 0.0)
+    assert line.text.replace("\u00a0", " ") == (
+        "Squares: with image tokens shuffled, questions of where lose as good as all of the accuracy above chance "
+        "(100 % [80, 120]), questions of what is there lose no measurable part (0 % [-28, 22]); with rotary positions "
+        "moved along, questions of where lose a part (40 % [20, 60])."
+    )
+    assert (none.suite, none.short) == ("", 1.0)
+    assert none.text == "No index in Pairs (prompt A) and VSR: there are too few questions."
+    torn = index_row(*PART, kind="semantic")
+    assert sentences.statements([index_row(*ALL), torn], TITLES)[0].short == pytest.approx(0.2)
+    (half,) = sentences.statements([index_row(*ALL), torn | {"reason": "few questions"}], TITLES)
+    assert half.short == 0.5 and "questions of what is there have no index, since there are too few" in half.text
+
+
+def test_what_rescaling_does_follows_the_numbers() -> None:
     changed = {
         f"{name}{end}": v for name in ("gain", "loss_gain") for end, v in (("", 0.2), ("_low", 0.1), ("_high", 0.3))
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_the_summary_and_its_sentences() -> None:
     (row,) = captions.captions_summary(made(0.9, 0.4)).rows()
     assert row["pictures"] == 12 and row["same"] == pytest.approx(0.9) and row["above"] == pytest.approx(0.495)
     assert row["kept"] == pytest.approx(0.495 / 0.595) and row["kept_low"] < row["kept"] < row["kept_high"]
-    assert "keep 83" in captions.sentence("S", row) and "nearly the same" not in captions.sentence("S", row)
+    assert "leaves 83" in captions.sentence("S", row) and "nearly the same" not in captions.sentence("S", row)
     (few,) = captions.captions_summary(made(0.99, 0.4)).rows()
     assert "nearly the same" not in captions.sentence("S", few)  # of 12 pictures
     (near,) = captions.captions_summary(made(0.99, 0.4, count=120)).rows()
@@ -107,6 +108,33 @@ def test_the_summary_and_its_sentences() -> None:
     (few,) = captions.captions_summary(made(0.9, 0.4, count=9)).rows()
     assert few["reason"] == "few pictures" and few["same"] is None
     assert captions.draw(captions.captions_summary(made(0.9, 0.4))).axes
+
+
+def test_the_claim_has_the_suite_that_keeps_least_first() -> None:
+    (much,) = captions.captions_summary(made(0.9, 0.4)).rows()
+    (little,) = captions.captions_summary(made(0.75, 0.4)).rows()
+    (none,) = captions.captions_summary(made(0.4, 0.405)).rows()
+    (few,) = captions.captions_summary(made(0.9, 0.4, count=9)).rows()
+    titles = {name: name.upper() for name in "abcd"}
+
+    def claim(**rows: Any) -> str:
+        named = [row | {"suite": name} for name, row in rows.items()]
+        return captions.claim(named, titles).replace("\u00a0", " ")
+
+    apart = "what sets captions apart from those of other pictures"
+    start = "With image tokens shuffled, captions keep"
+    both = claim(a=much, b=little)
+    assert re.fullmatch(rf"{start} 58 % \[\d+, \d+\] in B and 83 % \[\d+, \d+\] in A of {apart}\.", both)
+    assert claim(c=none).endswith(f"keep no measurable part of {apart} in C.")
+    assert claim(c=none, a=much, d=few).startswith(f"{start} no measurable part of {apart} in C; 83 % [")
+    assert claim(a=much, d=few).endswith("; not shown in D (few pictures).")
+    assert claim(d=few) == "Whether captions survive a shuffle of the image tokens is not shown: D (few pictures)."
+    same = {"kept": None, "reason": None, "measure": "f1"}
+    assert claim(d=same).endswith("is not shown: D (captions of all pictures are the same).")
+    assert captions.null([much]).startswith("Captions of two different pictures have a token F1 of 0.405 [0.")
+    assert "F1 of at most 0.405 [" in captions.null([much, little])
+    assert captions.null([few]) == ""
+    assert captions.short(few) == 1 > captions.short(little) > captions.short(much) > 0
 
 
 def test_an_embedder_is_a_local_folder(tmp_path: Path) -> None:

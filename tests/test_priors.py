@@ -16,7 +16,7 @@ from backsight.examples import Example, ExampleSet, MemoryPicture, PairSet
 from backsight.measurements import Priors
 from backsight.models.vlm import VLM
 from backsight.results.priors import PRIORS, followed, priors_summary
-from backsight.results.priors.text import guesses, lead, prior_shows, sentence
+from backsight.results.priors.text import claim, guesses, null, omitted_sentence, prior_shows, sentence, short
 from backsight.selftest import priors as controls
 from backsight.stimuli import tabletop
 from backsight.stimuli.tabletop_world import relation_of
@@ -164,7 +164,7 @@ def test_a_constant_answer_is_no_prior_upside_down() -> None:
             for row in rows if row["direction"] == "left" for k in (1, 2)]  # fmt: skip
     one = lines(left, "upside down")
     assert one["prior"] == 1 and one["excess_of"] == "one answer" and not prior_shows(one)
-    assert "cannot be told from a leaning to one answer" in sentence("Pairs", one, None)
+    assert "a prior cannot be told from a leaning to one answer" in sentence("Pairs", one, None)
 
 
 def test_twins_are_paired() -> None:
@@ -232,7 +232,7 @@ def test_with_two_options_nothing_is_told_of_the_blank_images_answer() -> None:
 def test_few_questions_are_omitted() -> None:
     row = lines(answered(8), "upside down")
     assert row["omitted"] and row["pixels"] is None
-    assert sentence("Pairs", row, None) == "Pairs, turned upside down: omitted (8 questions, 10 needed)."
+    assert omitted_sentence([("Pairs", row)]) == "Omitted, with fewer than 10 questions: Pairs, upside down (8)."
 
 
 def test_axes_stand_apart_where_both_are_asked() -> None:
@@ -264,27 +264,51 @@ def test_reversed_is_the_opposite_and_nothing_else() -> None:
 
 
 def test_sentences_are_of_their_numbers() -> None:
-    follows = sentence("Pairs", lines(answered(), "upside down"), lines(answered(), "upright"))
-    assert "100.0 % [" in plain(follows) and "no prior is shown" in follows
-    assert "the presence question is not shown to fall" in follows and "upright 100.0 % are right" in plain(follows)
+    follows = plain(sentence("Pairs", lines(answered(), "upside down"), lines(answered(), "upright")))
+    assert follows.startswith("Pairs, upside down: 100.0 % [") and "No prior is shown: " in follows
+    assert (
+        "The presence question is not shown to fall" in follows and "(upright 100.0 %, difference 0.0 points" in follows
+    )
     stays = answered(turned="prior", presence="wrong")
-    kept = sentence("Pairs", lines(stays, "upside down"), None)
-    assert "comes more often than the same error upright (+100.0 points" in plain(kept)
-    assert "the presence question falls as well" in kept and "no prior is shown" not in kept
+    kept = plain(sentence("Pairs", lines(stays, "upside down"), None))
+    assert "The prior's answer comes more often than the same error upright (+100.0 points" in kept
+    assert (
+        "The presence question falls as well" in kept
+        and "No prior is shown" not in kept
+        and "upright 100.0 %," not in kept
+    )
     blind = [row | ({"choice": "key"} if row["asked"] == "presence" else {}) for row in answered()]
     assert "guessed upright too (0.0 % of two)" in plain(sentence("Pairs", lines(blind, "upside down"), None))
     unknown = [row for row in answered() if row["asked"] == "where"]
-    assert "no presence question fits" in sentence("Pairs", lines(unknown, "upside down"), None)
+    assert "No presence question fits" in sentence("Pairs", lines(unknown, "upside down"), None)
 
 
-def test_the_lead_names_where_a_prior_shows() -> None:
+def test_the_claim_names_where_a_prior_shows() -> None:
     quiet, loud = lines(answered(), "upside down"), lines(answered(turned="prior"), "upside down")
-    assert lead([("A", quiet, None)]).startswith("In none of 1 test is the answer that a prior would give shown")
-    assert (
-        lead([("A", quiet, None), ("B", loud, None)])
-        == "A prior shows in 1 of 2 tests (by 95 % intervals, not corrected for 2 tests): B (upside down)."
+    assert plain(claim([("A", quiet, None)])).startswith(
+        "No language prior is shown against the pixels: in none of 1 test is its answer shown to come more often than "
+        "errors give it (most on A, upside down: 0.0 points ["
     )
-    assert lead([("A", lines(answered(8), "upside down"), None)]) == lead([]) == ""
+    assert plain(claim([("A", quiet, None), ("B", loud, None)])).startswith(
+        "A language prior shows against the pixels in 1 of 2 tests (by 95 % intervals, not corrected for 2 tests): its "
+        "answer comes more often than errors give it, most on B, upside down: +100.0 points ["
+    )
+    unknown = "Whether a language prior wins over the pixels cannot be told: "
+    few = lines(answered(8), "upside down")
+    assert claim([("A", few, None)]).startswith(unknown) and claim([]).startswith(unknown)
+    assert omitted_sentence([("A", few)]) == "Omitted, with fewer than 10 questions: A, upside down (8)."
+    assert (short(quiet), short(loud), short(few)) == (0.0, 1.0, 0.5)
+
+
+def test_the_null_is_the_same_error_and_the_blank_image() -> None:
+    rows = answered()
+    row, before = lines(rows, "upside down"), lines(rows, "upright")
+    given = plain(null([("A", row, before), ("B", row | {"prior_blank": 0.5}, before | {"prior": 0.1})]))
+    assert given.startswith("The same error comes in 0.0 to 10.0 % of answers upright; a blank image gives the prior's")
+    assert (
+        plain(null([("A", row | {"prior_blank": 0.25}, None)])) == "A blank image gives the prior's answer in 25.0 %."
+    )
+    assert null([("A", lines(answered(8), "upside down"), None)]) == null([]) == ""
 
 
 def test_guessing_upright_tells_nothing() -> None:
@@ -295,7 +319,8 @@ def test_guessing_upright_tells_nothing() -> None:
     ]
     before, row = lines(rows, "upright"), lines(rows, "upside down")
     assert guesses(before) and "no better than by guessing" in sentence("A", row, before)
-    assert "prior's answer comes" not in sentence("A", row, before) and lead([("A", row, before)]) == ""
+    assert "prior's answer comes" not in sentence("A", row, before)
+    assert "cannot be told" in claim([("A", row, before)])
     sure = lines(answered(turned="prior"), "upright")
     assert not guesses(sure) and "guessing" not in sentence("A", row, sure)
 

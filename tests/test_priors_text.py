@@ -16,7 +16,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results.text import TEXT, followed, text_summary
 from backsight.results.text.section import _by_suite
-from backsight.results.text.text import lead, lost, sentence
+from backsight.results.text.text import claim, lost, null, sentence, short
 from backsight.selftest import lookup
 from backsight.selftest import priors as controls
 from backsight.stimuli.statements import stated
@@ -163,37 +163,48 @@ def test_what_a_false_sentence_changes() -> None:
     assert (row["text"], row["picture"], row["text_difference"], row["picture_difference"]) == (1, 0, 1, -1)
     assert row["chance"] == 0.25 and row["tokens_apart"] == 0
     assert rows["picture", "neutral"]["picture_difference"] == 0 and rows["picture", "none"]["text_difference"] is None
-    assert plain(sentence("Pairs", rows)).startswith("Pairs: behind a false sentence 100.0 % [")
-    assert "answer comes more often" in sentence("Pairs", rows) and "no sign" not in sentence("Pairs", rows)
-    assert lead([("Pairs", rows)]) == "A false sentence before the question turns answers on Pairs (1 of 1 suite)."
+    assert plain(sentence("Pairs", rows)).startswith("Pairs: 100.0 % [") and short(rows) == 1
+    assert "not shown to be followed" not in sentence("Pairs", rows) and "no sign" not in sentence("Pairs", rows)
+    assert plain(claim([("Pairs", rows)])).startswith(
+        "A false sentence before the question turns answers on 1 of 1 suite (most on Pairs: +100.0 points ["
+    )
+    assert (
+        plain(null([("Pairs", rows)])) == "Behind a neutral sentence the same answer comes in 0.0 %; chance is 25.0 %."
+    )
 
 
 def test_what_the_null_gives_already_is_no_trust_in_text() -> None:
     rows = by_sentence(answered(false="text", neutral="text", none="text"))
     assert rows["picture", "false"]["text"] == 1 and rows["picture", "false"]["text_difference"] == 0
-    assert "is not shown to come more often" in sentence("Pairs", rows)
-    assert "shows no sign of reading" in lead([("Pairs", by_sentence(answered()))])
-    read = by_sentence(answered(blank="text"))
-    assert lead([("Pairs", read)]).endswith("shown to turn answers from the picture, though it is read.")
+    assert "(not shown to be followed, difference 0.0 points [" in plain(sentence("Pairs", rows))
+    assert "shows no sign of reading" in claim([("Pairs", by_sentence(answered()))])
+    read = plain(claim([("Pairs", by_sentence(answered(blank="text")))]))
+    assert "shown to turn answers, though it is read (most on Pairs: 0.0 points [" in read
 
 
 def test_a_model_that_no_sentence_may_precede_is_not_tested() -> None:
     rows = by_sentence(answered(false="neither", neutral="neither"))
-    assert lost(rows) and "behind any sentence questions are not answered" in sentence("Pairs", rows)
-    assert lead([("Pairs", rows)]).endswith("Text against picture cannot be tested on this model.")
+    assert lost(rows) and "costs correct answers (-100.0 points" in sentence("Pairs", rows).replace("\u00a0", " ")
+    assert "down to guessing (25.0 %)" in plain(sentence("Pairs", rows))
+    assert plain(claim([("Pairs", rows)])).startswith(
+        "Text against picture cannot be tested on this model: behind a neutral sentence answers on Pairs (0.0 % ["
+    )
     fine = by_sentence(answered())
-    assert not lost(fine) and "costs right answers" not in sentence("Pairs", fine)
-    assert "answers on A are no better than guesses" in lead([("A", rows), ("B", fine)])
+    assert not lost(fine) and "costs correct answers" not in sentence("Pairs", fine)
+    assert "; behind a neutral sentence answers on A (0.0" in claim([("A", rows), ("B", fine)])
     never = by_sentence(answered(false="neither", neutral="neither", none="neither"))
     assert "answers are no better than guesses (25.0 %)" in plain(sentence("A", never))
     # A model that follows the sentence is told of, whatever it does behind a neutral one.
     reads = by_sentence(answered(false="text", neutral="neither"))
-    assert lead([("A", reads)]).startswith("A false sentence before the question turns answers on A")
+    assert claim([("A", reads)]).startswith(
+        "A false sentence before the question turns answers on 1 of 1 suite (most on A"
+    )
 
 
 def test_few_questions_are_omitted() -> None:
     rows = by_sentence(answered(8))
-    assert sentence("Pairs", rows) == "Pairs: omitted (8 questions, 10 needed)." and lead([("Pairs", rows)]) == ""
+    assert sentence("Pairs", rows) == "Pairs: omitted (8 questions, 10 needed)." and short(rows) == 0.5
+    assert claim([("Pairs", rows)]) == "Not tested: no suite has enough questions." and null([("Pairs", rows)]) == ""
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def row(repair: str, verdict: str, gain: float = 0.1, suite: str = "hard") -> Row:
-    return {"repair": repair, "verdict": verdict, "gain": gain, "suite": suite}
+    return {"repair": repair, "verdict": verdict, "gain": gain, "suite": suite, "part": "score", "control": None}
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,7 @@ from backsight.errors import DataError, UsageError
 from backsight.maths.interchange import ANSWER
 from backsight.report import write_report
 from backsight.results.behaviour import BEHAVIOUR_SUMMARY
-from backsight.results.behaviour.sentences import accuracy_sentence
 from backsight.results.interchange import INTERCHANGE_SUMMARY, order_layers
-from backsight.results.pages.layers import order_sentence
 from backsight.results.pages.wording import model_line
 from backsight.tables import Table
 
@@ -165,9 +163,10 @@ def test_the_opening_says_the_three_things(study: Path) -> None:
     said = words(page_of(study))
     model = "Qwen2-VL, 1.46 million parameters, 6 layers, 12 × 12 image tokens of 28 × 28 pixels, float32 on cpu"
     assert f"builtin:plain {model}" in said
-    assert ("answers 98.8 % of Squares right [97.5, 99.6] (gray picture: 16.7 %, chance 16.7 %; 480 questions)") in said
-    shares = "it is the answer in up to 90.0 % of them, at layer 3"
-    assert f"Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in said
+    assert "Squares: 98.8 % [97.5, 99.6] correct (gray picture 16.7 %, chance 16.7 %; 480 questions)." in said
+    carries = "he last token carries the position asked for, not yet the answer,"
+    assert f"T{carries} in Squares at layers 3-4 of 0-6, in 90 % [85, 95] of 48 pairs (2 dropped) at layer 3." in said
+    assert f"Squares: t{carries} at layers 3-4 of 0-6, in 90 %" in said
 
 
 def test_tables_have_three_decimals_intervals_and_counts(study: Path) -> None:
@@ -280,18 +279,20 @@ def test_omitted_groups_say_so(tmp_path: Path) -> None:
     rows = [row | nothing | {"questions": 6, "omitted": True} for row in behaviour_rows("squares")]
     folder = write_study(tmp_path / "s", study_record("squares"), rows, interchange_rows("squares", pairs=4))
     said = words(page_of(folder))
-    assert "Squares: omitted (6 questions, fewer than 10)" in said
+    assert "Omitted, with fewer than 10 questions: Squares (6)." in said
     assert "omitted (n=6)" in said
-    assert "Squares: omitted (4 pairs, 2 dropped)" in said
+    assert "Not shown: fewer than 10 pairs are answered correctly by both runs in Squares." in said
+    assert "Omitted under 10 pairs: Squares (4 pairs, 2 dropped)." in said
     assert "omitted: 4 pairs" in said  # in the figure
 
 
 def test_no_such_layer(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "s", study_record("squares"), None, interchange_rows("squares", decided=()))
     said = words(page_of(folder))
-    assert "Squares: no such layer (48 pairs, 2 dropped; it is the answer in at most 5.0 % of them, at layer 0)" in said
-    control = "Positive control: builtin:staged has the position at the last token at layer 3 in"
-    assert said.count(control) == 2  # beside it, below the table
+    none = "o layer is shown at which the last token carries the position asked for, not yet the answer,"
+    most = ": the object at that position is the answer in at most 5 % [0, 10] of 48 pairs (2 dropped) at layer 0."
+    assert f"N{none} in Squares{most}" in said and f"Squares: n{none[:20]}" in said
+    assert said.count("Positive control: builtin:staged has the position at the last token at layer 3 in") == 1
     assert "none (n=48)" in said
 
 
@@ -307,7 +308,7 @@ def test_photographs_put_to_a_built_in_model_are_noted(tmp_path: Path, name: str
     record = study_record("coco_pairs")
     record["model"]["name"] = name
     html = page_of(write_study(tmp_path / "s", record, behaviour_rows("coco_pairs")))
-    beside = re.search(r"<li[^>]*>.*?answers 98\.8\s% of Coco_pairs.*?</li>", html)
+    beside = re.search(r"<li[^>]*>Coco_pairs: 98\.8\s%.*?</li>", html)
     assert beside is not None
     assert ("has never seen a photograph" in beside[0]) == noted
 
@@ -335,44 +336,6 @@ def test_a_table_that_cannot_be_read_is_named(study: Path) -> None:
         write_report(study)
 
 
-def test_sentences_about_prompts_and_guessing() -> None:
-    rows = [
-        accuracy_row("pairs", prompt="A", accuracy=0.9, low=0.85, high=0.94, questions=200, chance=0.25),
-        accuracy_row("pairs", prompt="B", accuracy=0.3, low=0.24, high=0.36, questions=200, chance=0.25),
-    ]
-    grays: dict[str | None, Row] = {"A": rows[0] | {"accuracy": 0.26}}
-    assert accuracy_sentence("Pairs", rows, grays).replace("\u00a0", " ") == (
-        "answers Pairs right with prompt A in 90.0 % [85.0, 94.0], with prompt B in 30.0 % [24.0, 36.0] "
-        "(gray picture: 26.0 %, none; chance 25.0 %; 200 questions each); the interval reaches down to "
-        "guessing with B"
-    )
-    assert accuracy_sentence("Pairs", rows[1:], {}).endswith("; the interval reaches down to guessing")
-    under = rows[1] | {"accuracy": 0.1, "low": 0.05, "high": 0.2}
-    below = "below chance: the interval ends at 20.0 % under 25.0 %"
-    assert accuracy_sentence("Pairs", [under], {}).replace("\u00a0", " ").endswith(f"200 questions); {below}")
-    assert "guessing" not in accuracy_sentence("Pairs", [under], {"B": under | {"accuracy": 0.3}})
-    assert "below chance" not in accuracy_sentence("Pairs", [under | {"high": 0.25}], {})
-    mixed = accuracy_sentence("Pairs", [rows[0], under | {"prompt": "C"}, rows[1]], {}).replace("\u00a0", " ")
-    assert mixed.endswith("guessing with B; below chance with C: the interval ends at 20.0 % under 25.0 %")
-    few = [row | {"omitted": True, "questions": 7} for row in rows]
-    assert accuracy_sentence("Pairs", few, {}) == (
-        "Pairs: omitted (7 questions with prompt A and 7 questions with prompt B: each fewer than 10)"
-    )
-    some = [
-        rows[0] | {"questions": 40},
-        rows[0] | {"prompt": "B"},
-        rows[1] | {"prompt": "C", "omitted": True},
-    ]
-    assert accuracy_sentence("Pairs", some, {}).replace("\u00a0", " ") == (
-        "answers Pairs right with prompt A in 90.0 % [85.0, 94.0], with prompt B in 90.0 % [85.0, 94.0], "
-        "with prompt C omitted (n = 200) (chance 25.0 %; 40 and 200 questions)"
-    )
-
-
-def test_sentences_about_order() -> None:
-    row: Row = {"layers": "4", "found": True, "pairs": 1, "dropped": 0, "omitted": False}
-    assert order_sentence("Shapes", row, 6) == "Shapes: layer 4 of 0-6 (1 pair)"
-    assert order_sentence("Shapes", row | {"layers": "2, 4-5"}, None) == "Shapes: layers 2, 4-5 (1 pair)"
 
 
 def test_a_model_of_many_parameters() -> None:

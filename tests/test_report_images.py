@@ -10,10 +10,10 @@ import pytest
 
 from backsight.maths.interchange import ANSWER
 from backsight.maths.intervals import holm
-from backsight.results.drawing.sweeps import TOKEN_WORDS
+from backsight.report.reading import read_study
 from backsight.results.image_interchange import AXES, IMAGE_INTERCHANGE_SUMMARY, flip_layers
-from backsight.results.image_interchange.section import corrected
-from backsight.results.pages.layers import flip_sentence
+from backsight.results.image_interchange.section import backup, corrected, image_interchange
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.wording import p_value
 from backsight.tables import Table
 
@@ -69,7 +69,36 @@ def write_images(folder: Path, rows: list[Row], axes: list[Row] | None = None, *
 
 
 def section_of(html: str, name: str) -> str:
-    return html.split(f'<section id="{name}">')[1].split("</section>")[0]
+    return html.split(f'<section class="measured" id="{name}"')[1].split("</section>")[0]
+
+
+def sections(folder: Path) -> tuple[Section | None, Section | None]:
+    """The section with the vision encoder's order intact, and the one after removal, of a study's folder."""
+    study = read_study(folder)
+    return image_interchange(study), backup(study)
+
+
+def intact(folder: Path) -> Section:
+    one, _ = sections(folder)
+    assert one is not None
+    return one
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def sentences(section: Section) -> list[str]:
+    return [plain(one.text) for one in section.statements]
+
+
+def grid(section: Section, start: str) -> Grid:
+    return next(one for one in section.tables if one.title.startswith(start))
+
+
+def cells(section: Section, start: str) -> list[str]:
+    """The rows of a table, each on one line."""
+    return [plain(" ".join(row)) for row in grid(section, start).rows]
 
 
 BOTH = [*image_rows(tokens="objects", flipped=()), *image_rows()]
@@ -88,72 +117,123 @@ def test_rows_without_a_test_are_no_comparison() -> None:
     assert corrected(rows) == [pytest.approx(0.02), None, pytest.approx(0.04)]
 
 
-def test_the_opening_says_which_tokens_flip_the_answer(tmp_path: Path) -> None:
-    html = page_of(write_images(tmp_path / "s", BOTH))
-    opening = words(html.split("<nav")[0])
-    assert (
-        "Do swapped image tokens flip the answer Layers at which they do: Squares: object tokens at no layer "
-        "(it flips in at most 5.0 % of them, at layer 0), strips at layers 0-2 of 0-6 (it flips in up to 90.0 % of "
-        "them, at layer 0) (48 pairs, 2 dropped) Positive control: builtin:staged flips by object tokens at layer 3 in"
-    ) in opening
-    assert "Does the language model write order into object tokens" not in html and 'id="backup"' not in html
+def test_the_claim_says_first_which_tokens_flip_no_answer(tmp_path: Path) -> None:
+    section, removed = sections(write_images(tmp_path / "s", BOTH))
+    assert section is not None and removed is None
+    assert plain(section.claim) == (
+        "No layer is shown at which swapped object tokens flip the answer in Squares: the answer flips in at most 5 % "
+        "[0, 10] of 48 pairs (2 dropped) at layer 0; strips do in 1 of 1 suite."
+    )
+    assert plain(section.null).startswith(
+        "At layer 6, where image tokens are no longer read, the answer flips in 5 % of pairs; naming one of a row's "
+        "three objects blindly gives 33 %. Positive control: builtin:staged flips by object tokens at layer 3 in"
+    )
+    assert sentences(section)[1] == (
+        "Squares: swapped strips flip the answer at layers 0-2 of 0-6, in 90 % [85, 95] of 48 pairs (2 dropped) at "
+        "layer 0."
+    )
+    assert [one.suite for one in section.statements] == ["squares", "squares"]
+    assert [one.short for one in section.statements] == [1.0, pytest.approx(0.1)]
+
+
+def test_suites_alike_are_one_sentence_and_the_worst_stands_first(tmp_path: Path) -> None:
+    names = ("squares", "shapes", "objects")
+    none = [row for name in names for row in image_rows(name, tokens="objects", flipped=())]
+    section = intact(write_images(tmp_path / "s", none))
+    (sentence,) = sentences(section)
+    assert sentence.startswith("Squares, Shapes and Objects: no layer is shown at which swapped object tokens flip")
+    assert section.statements[0].suite == ""
+    mixed = [*image_rows("squares", tokens="objects"), *image_rows("shapes", tokens="objects", flipped=())]
+    claim = plain(intact(write_images(tmp_path / "t", mixed)).claim)
+    assert claim.startswith("No layer is shown at which swapped object tokens flip the answer in Shapes: ")
+    assert claim.endswith(
+        "; shown in Squares at layers 0-2 of 0-6, in 90 % [85, 95] of 48 pairs (2 dropped) at layer 0."
+    )
+    all_of = [row for name in names for row in image_rows(name, tokens="objects", flipped=(2,))]
+    assert plain(intact(write_images(tmp_path / "u", all_of)).claim) == (
+        "Swapped object tokens flip the answer in Squares, Shapes and Objects at layer 2 of 0-6, each in 90 % [85, 95] "
+        "of 48 pairs (2 dropped)."
+    )
+
+
+def test_a_direction_without_a_layer_is_named(tmp_path: Path) -> None:
+    rows = [
+        row | ({"probability": 0.05, "low": 0.02, "high": 0.08, "answer": 0.0, "answer_low": 0.0, "answer_high": 0.1}
+               if row["direction"] == "above" and row["outcome"] == "flipped" else {})
+        for row in image_rows(tokens="objects")
+    ]  # fmt: skip
+    section = intact(write_images(tmp_path / "s", rows))
+    assert section.claim.endswith('; no layer is shown for "above" questions.')
+    assert sentences(section)[0].endswith('; no layer is shown for "above" questions.')
 
 
 def test_after_removal_there_is_a_section_of_its_own(tmp_path: Path) -> None:
+    removed = [row for name in ("squares", "shapes") for row in image_rows(name, "removed", "objects", flipped=(3, 4))]
+    first, second = sections(write_images(tmp_path / "s", [*BOTH, *removed]))
+    assert first is not None and second is not None
+    assert plain(second.claim) == (
+        "After removal of the vision encoder's order, swapped object tokens flip the answer in Squares and Shapes at "
+        "layers 3-4 of 0-6, each in 90 % [85, 95] of 48 pairs (2 dropped) at layer 3."
+    )
+    assert cells(second, "Layers")[0].startswith("Squares 3-4 (n=48)") and "Tokens" not in second.tables[0].columns
+    assert "object tokens" in plain(second.tables[0].note)
+    only = sections(write_images(tmp_path / "t", removed))
+    assert only[0] is None and only[1] is not None
+
+
+def test_what_holds_for_both_sections_is_said_in_the_first(tmp_path: Path) -> None:
     removed = image_rows(vision="removed", tokens="objects", flipped=(3, 4))
-    html = page_of(write_images(tmp_path / "s", [*BOTH, *removed]))
-    opening = words(html.split("<nav")[0])
-    shares = "it flips in up to 90.0 % of them, at layer 3"
-    assert f"written into them: Squares: layers 3-4 of 0-6 (48 pairs, 2 dropped; {shares})" in opening
-    assert html.index('id="image_interchange"') < html.index('id="backup"')
-    assert "3-4 (n=48)" in section_of(html, "backup") and "0-2 (n=48)" not in section_of(html, "backup")
-    assert "3-4 (n=48)" not in section_of(html, "image_interchange")
-    only = page_of(write_images(tmp_path / "t", removed))
-    assert '<section id="backup">' in only and '<section id="image_interchange">' not in only
-    assert "Do swapped image tokens flip the answer" not in only
+    axes = [axes_row("squares", "intact", 0.001), axes_row("squares", "removed", 0.001)]
+    first, second = sections(write_images(tmp_path / "s", [*BOTH, *removed], axes))
+    assert first is not None and second is not None
+    assert not {*first.method, *first.limits} & {*second.method, *second.limits}
+    assert any("those of Interchange of image tokens" in one for one in second.method)
+    _, only = sections(write_images(tmp_path / "t", removed, axes[1:]))
+    assert only is not None and set(first.method) - set(only.method) == set()
+    assert not any("those of Interchange of image tokens" in one for one in only.method)
 
 
 def test_the_pathway_stands_beside_the_swap_after_removal(tmp_path: Path) -> None:
     removed = image_rows(vision="removed", tokens="objects", flipped=())
     verdict = {"source": "language", "suite": "squares"}
-    opening = words(page_of(write_images(tmp_path / "s", removed, verdict=verdict)).split("<nav")[0])
-    assert "Does the language model write order into object tokens" in opening
-    beside = "Beside it, position pathways on Squares: the language model&#39;s position encoding suffices although"
-    assert beside in opening
-    elsewhere = words(page_of(write_images(tmp_path / "t", removed, verdict=verdict | {"suite": "shapes"})))
-    assert "Beside it" not in elsewhere  # the verdict is of another suite
+    _, section = sections(write_images(tmp_path / "s", removed, verdict=verdict))
+    assert section is not None
+    beside = "Beside it, position pathways on Squares: the language model's position encoding suffices although"
+    assert sentences(section)[-1].startswith(beside) and section.statements[-1].suite == "squares"
+    _, elsewhere = sections(write_images(tmp_path / "t", removed, verdict=verdict | {"suite": "shapes"}))
+    assert elsewhere is not None and "Beside it" not in " ".join(sentences(elsewhere))  # the verdict of another suite
 
 
 def test_without_the_table_there_is_neither(tmp_path: Path) -> None:
-    html = page_of(write_study(tmp_path / "s", study_record("squares")))
-    for absent in (
-        'id="image_interchange"',
-        'id="backup"',
-        "Do swapped image tokens",
-        "write order into object tokens",
-    ):
-        assert absent not in html
+    assert sections(write_study(tmp_path / "s", study_record("squares"))) == (None, None)
 
 
 def test_layers_stand_by_direction_and_axis(tmp_path: Path) -> None:
-    said = words(page_of(write_images(tmp_path / "s", BOTH)))
-    assert "Suite Tokens All directions Left Above Horizontal Vertical" in said
-    assert "Squares object tokens none (n=48) none (n=48)" in said
-    assert "Squares strips 0-2 (n=48) 0-2 (n=48) 0-2 (n=48) 0-2 (n=48) 0-2 (n=48)" in said
+    section = intact(write_images(tmp_path / "s", BOTH))
+    assert section.tables[0].columns == (
+        "Suite", "Tokens", "All directions", "Left", "Above", "Horizontal", "Vertical"
+    )  # fmt: skip
+    none, strips = cells(section, "Layers")
+    assert none.startswith("Squares object tokens none (n=48) none (n=48)")
+    assert strips == "Squares strips 0-2 (n=48) 0-2 (n=48) 0-2 (n=48) 0-2 (n=48) 0-2 (n=48)"
+    assert section.tables[0].suites == ("squares", "squares")
 
 
 def test_probabilities_stand_by_layer(tmp_path: Path) -> None:
-    said = words(page_of(write_images(tmp_path / "s", BOTH)))
-    assert "Suite Tokens Layer Pairs Clean answer Flipped answer" in said
-    assert "Squares strips 2 48 0.050 [0.020, 0.080] 0.900 [0.870, 0.930]" in said
-    assert "Squares strips 3 48 0.900 [0.870, 0.930] 0.050 [0.020, 0.080]" in said
+    section = intact(write_images(tmp_path / "s", BOTH))
+    table = grid(section, "Probabilities")
+    assert table.columns == ("Suite", "Tokens", "Layer", "Clean answer", "Flipped answer")
+    assert table.note == "The same in every row: Pairs: 48." and len(table.suites) == len(table.rows) == 14
+    lines = cells(section, "Probabilities")
+    assert "Squares strips 2 0.050 [0.020, 0.080] 0.900 [0.870, 0.930]" in lines
+    assert "Squares strips 3 0.900 [0.870, 0.930] 0.050 [0.020, 0.080]" in lines
 
 
 def test_layers_are_worked_out_where_their_table_is_missing(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "s", BOTH)
     for file in (folder / "tables").glob("flip_layers.*"):
         file.unlink()
-    assert "strips at layers 0-2 of 0-6" in words(page_of(folder))
+    assert "strips flip the answer at layers 0-2 of 0-6" in sentences(intact(folder))[1]
 
 
 def test_figures_and_their_links_are_there(tmp_path: Path) -> None:
@@ -164,7 +244,7 @@ def test_figures_and_their_links_are_there(tmp_path: Path) -> None:
         "image_interchange.svg", "image_interchange_by_direction.svg", "backup.svg", "backup_by_direction.svg",
     }  # fmt: skip
     for address in re.findall(r'(?:href|src)="([^"#]*)"', html):
-        assert address.startswith("data:image/png;base64,") or (folder / address).is_file(), address
+        assert address.startswith("data:") or (folder / address).is_file(), address
     apart = (folder / "figures" / "image_interchange_by_direction.svg").read_text()
     assert ">Squares, above<" in apart and "horizontal" not in apart
 
@@ -179,49 +259,55 @@ def test_both_axes_are_compared_with_holms_correction(tmp_path: Path) -> None:
         axes_row("squares", "removed", 0.04),
     ]
     rows = [*BOTH, *image_rows(vision="removed", tokens="objects")]
-    html = page_of(write_images(tmp_path / "s", rows, axes))
-    intact, removed = (words(section_of(html, name)) for name in ("image_interchange", "backup"))
-    assert "Squares object tokens 24 0.400 0.300 0.100 [0.060, 0.140] 0.001 0.003" in intact
-    assert "Shapes object tokens 24 0.200 0.300 -0.100 [-0.140, -0.060] 0.030 0.040" in intact
-    assert "Objects object tokens 24 0.310 0.300 0.010 [-0.030, 0.050] 0.020 0.040" in intact
-    assert "Pairs object tokens 4 omitted omitted" in intact
+    first, second = sections(write_images(tmp_path / "s", rows, axes))
+    assert first is not None and second is not None
+    squares, shapes, objects, pairs, _ = cells(first, "Vertical")
+    assert squares == "Squares 24 0.400 0.300 0.100 [0.060, 0.140] 0.003"
+    assert shapes == "Shapes 24 0.200 0.300 -0.100 [-0.140, -0.060] 0.040"
+    assert objects == "Objects 24 0.310 0.300 0.010 [-0.030, 0.050] 0.040"
+    assert pairs == "Pairs 4 omitted omitted omitted omitted"
     assert (
-        "On this model that is borne out for Squares; contradicted for Shapes; not shown for Objects and "
+        "The paper's claim that vertical rows strengthen order is borne out for Squares; contradicted for Shapes; not shown for Objects and "
         "Grid; omitted for Pairs."
-    ) in intact
-    assert "0.040 0.040 The paper holds" in removed  # one comparison: nothing to correct
-    assert "On this model that is borne out for Squares." in removed
+    ) in grid(first, "Vertical").note
+    assert cells(second, "Vertical")[0].endswith("0.040")  # one comparison: nothing to correct
+    assert "strengthen order is borne out for Squares." in grid(second, "Vertical").note
 
 
-def test_the_claim_names_tokens_where_there_are_several(tmp_path: Path) -> None:
+def test_the_papers_claim_names_tokens_where_there_are_several(tmp_path: Path) -> None:
     axes = [
         axes_row("squares", "intact", 0.001),
         axes_row("squares", "intact", 0.001, tokens="strips"),
         axes_row("shapes", "intact", 0.5),
     ]
-    said = words(page_of(write_images(tmp_path / "s", BOTH, axes)))
-    assert "borne out for Squares (object tokens, strips); not shown for Shapes (object tokens)." in said
+    note = grid(intact(write_images(tmp_path / "s", BOTH, axes)), "Vertical").note
+    assert "borne out for Squares (object tokens, strips); not shown for Shapes (object tokens)." in note
 
 
 def test_without_the_table_of_axes_nothing_is_said_of_them(tmp_path: Path) -> None:
-    html = page_of(write_images(tmp_path / "s", BOTH, []))
-    assert "Vertical against horizontal" not in html and "The paper holds" not in html
+    section = intact(write_images(tmp_path / "s", BOTH, []))
+    assert not any(one.title.startswith("Vertical") for one in section.tables)
+    assert not any("along both axes" in one for one in section.method)
 
 
 def test_few_pairs_are_omitted_and_counted(tmp_path: Path) -> None:
     few = image_rows("shapes", tokens="objects", pairs=4)
-    html = page_of(write_images(tmp_path / "s", [*BOTH, *few]))
-    said = words(html)
-    assert "Shapes: omitted (4 pairs, 2 dropped)" in said
-    assert "Shapes object tokens omitted (n=4)" in said
-    assert "Shapes object tokens – 4 omitted omitted" in said
-    assert ">omitted: 4 pairs</text>" in html
+    section = intact(write_images(tmp_path / "s", [*BOTH, *few]))
+    assert "; omitted in Shapes; strips do in 1 of 1 suite." in section.claim
+    assert "Omitted under 10 pairs: Shapes (4 pairs, 2 dropped)." in sentences(section)
+    assert cells(section, "Layers")[2].startswith("Shapes object tokens omitted (n=4)")
+    assert "Shapes object tokens – 4 omitted omitted" in cells(section, "Probabilities")
+    assert any(">omitted: 4 pairs</text>" in str(figure) for figure in section.figures)
+    nothing = intact(write_images(tmp_path / "t", few))
+    assert nothing.claim == "Not shown: fewer than 10 pairs are answered correctly by both runs in Shapes."
+    assert nothing.null == "Naming one of a row's three objects blindly gives 33\u00a0%."
+    assert [one.short for one in nothing.statements] == [0.0]
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     rows = [*image_rows(HOSTILE, tokens=HOSTILE), *image_rows(HOSTILE, tokens="strips")]
     html = page_of(write_images(tmp_path / "s", rows, [axes_row(HOSTILE, "intact", 0.001)]))
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "borne out for &lt;script&gt;alert(1)&lt;/script&gt;." in html
 
 
@@ -235,19 +321,6 @@ def test_a_recorded_reversed_row_is_shown(tmp_path: Path) -> None:
     said = words(section_of(page_of(folder), "image_interchange"))
     assert "Counterfactual. Answer: black" in said
     assert "Clean answer red Flipped answer: the object on the other side blue" in said
-
-
-def test_sentences_about_flips() -> None:
-    row: Row = {"tokens": "objects", "layers": "4", "found": True, "pairs": 1, "dropped": 0, "omitted": False}
-    none = row | {"tokens": "strips", "layers": "", "found": False, "pairs": 12, "dropped": 3}
-    assert flip_sentence("A", [row], TOKEN_WORDS, 6) == "A: layer 4 of 0-6 (1 pair)"
-    assert flip_sentence("A", [row, none], TOKEN_WORDS, None) == (
-        "A: object tokens at layer 4 (1 pair), strips at no layer (12 pairs, 3 dropped)"
-    )
-    gone = none | {"omitted": True}
-    assert flip_sentence("A", [none, gone | {"tokens": "x"}], TOKEN_WORDS, 6) == (
-        "A: strips at no layer, x omitted (12 pairs, 3 dropped)"
-    )
 
 
 def test_p_values_in_words() -> None:

@@ -11,14 +11,16 @@ import pytest
 
 from backsight.report.reading import read_study
 from backsight.results.image_interchange import IMAGE_INTERCHANGE_SUMMARY
+from backsight.results.pages.content import Section
 from backsight.results.pages.study import Study
 from backsight.results.pathways import PATHWAYS_SUMMARY
 from backsight.results.probe_maps import PROBE_MAPS
 from backsight.results.probes import PROBES_SUMMARY
-from backsight.results.probes.section import fit_sentences, place_words, readable
+from backsight.results.probes.section import fit_sentences, probes
+from backsight.results.probes.text import place_words
 from backsight.tables import Table
 
-from .test_report import HOSTILE, page_of, study_record, words, write_study
+from .test_report import HOSTILE, page_of, study_record, write_study
 
 Row = dict[str, Any]
 PLACES = [
@@ -76,36 +78,60 @@ def write_probes(folder: Path, rows: list[Row], maps: dict[str, list[Row]] | Non
 
 
 def section_of(html: str) -> str:
-    return html.split('<section id="probes">')[1].split("</section>")[0]
+    return html.split('<section class="measured" id="probes"')[1].split("</section>")[0]
 
 
-def test_the_opening_says_from_where_on_order_is_readable(tmp_path: Path) -> None:
+def built(folder: Path) -> Section:
+    section = probes(read_study(folder))
+    assert section is not None
+    return section
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def sentences(section: Section) -> list[str]:
+    return [plain(one.text) for one in section.statements]
+
+
+def test_where_position_is_readable_suites_alike_in_one_sentence(tmp_path: Path) -> None:
     rows = [
         *probe_rows(first=2),
         *probe_rows(arrangement="vertical", first=99),
-        *probe_rows("shapes", first=3),
+        *probe_rows("shapes", first=2),
         *probe_rows("shapes", "vertical", first=7),
         *probe_rows("grid_2x2", "grid", first=0, until=5),
     ]
-    said = words(page_of(write_probes(tmp_path / "s", rows)).split("<nav")[0])
-    assert "Where order is readable From which site on at least 95 % of the object tokens" in said
-    assert "Squares: horizontal from vision block 2 on, vertical nowhere (at most" in said
-    assert (
-        "Shapes: horizontal from the embeddings on, vertical from layer 3 of the language model on "
-        "(30 test pictures an axis)"
-    ) in said
-    assert "Grid 2x2: first at vision block 0, but not at all that follow (30 test pictures)" in said
+    section = built(write_probes(tmp_path / "s", rows))
+    assert plain(section.claim) == (
+        "Position is readable by a linear probe in 3 of 5 arrangements in the vision encoder, 3 of 5 behind the "
+        "projector and 4 of 5 in the language model; lowest is Squares (vertical rows) in the vision encoder, 60 % "
+        "[58, 62] of object tokens (chance 33 %)."
+    )
+    assert plain(section.null) == "A probe of shuffled positions gives 34 % of object tokens theirs; chance is 33 %."
+    assert sentences(section) == [
+        "Squares (horizontal rows) and Shapes (horizontal rows): position is readable from vision block 2 on (chance "
+        "33 %; 30 test pictures).",
+        "Squares (vertical rows): position is readable at no site; the share of object tokens given theirs is at most "
+        "60 % [58, 62] in the vision encoder, 60 % [58, 62] behind the projector and 60 % [58, 62] in the language "
+        "model (chance 33 %; 30 test pictures).",
+        "Shapes (vertical rows): position is readable from layer 3 of the language model on; the share of object "
+        "tokens given theirs is at most 60 % [58, 62] in the vision encoder and 60 % [58, 62] behind the projector "
+        "(chance 33 %; 30 test pictures).",
+        "Grid 2x2: position is readable from vision block 0, but not at layer 1 of the language model (chance 33 %; 30 "
+        "test pictures).",
+    ]
+    assert [one.suite for one in section.statements] == ["", "squares", "shapes", "grid_2x2"]
+    assert [one.short for one in section.statements] == [0.0, 1.0, pytest.approx(2 / 3), 0.0]
 
 
-def test_readable_needs_both_the_share_and_the_lead() -> None:
-    def group(objects: float, low: float) -> Any:
-        rows = {"objects": {"share": objects, "omitted": False}, "selectivity": {"low": low, "omitted": False}}
-        return {("image_embeds", 0): rows}
-
-    assert readable(group(0.95, 0.01)) == "from the embeddings on"
-    assert readable(group(0.949, 0.01)).replace("\u00a0", " ").startswith("nowhere (at most 94.9 % of the tokens, at ")
-    assert readable(group(0.95, 0.0)).endswith("; no lead over a probe of shuffled positions is shown)")
-    assert readable({("image_embeds", 0): {"objects": {"share": 1.0, "omitted": False}}}) == "omitted"
+def test_a_claim_on_what_was_measured_only(tmp_path: Path) -> None:
+    rows = [row for row in probe_rows(first=0) if row["site"] == "image_embeds"]
+    assert plain(built(write_probes(tmp_path / "s", rows)).claim) == (
+        "Position is readable by a linear probe in 1 of 1 arrangements behind the projector; lowest is Squares "
+        "(horizontal rows) behind the projector, 96 % [94, 98] of object tokens (chance 33 %)."
+    )
 
 
 def test_places_in_words() -> None:
@@ -118,55 +144,88 @@ def test_few_pictures_are_omitted_and_counted(tmp_path: Path) -> None:
         *probe_rows(),
         *few(probe_rows(arrangement="vertical")),
         *few(probe_rows("shapes")),
-        *few(probe_rows("shapes", "vertical")),
     ]
-    html = page_of(write_probes(tmp_path / "s", rows))
-    said = words(html)
-    assert "Squares: horizontal from vision block 2 on (n = 30), vertical omitted (n = 5)" in said
-    assert "Shapes: omitted (5 test pictures, fewer than 10)" in said
-    assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in said
-    assert ">test pictures: horizontal 30, vertical omitted (n=5)</text>" in html
-    assert ">omitted: 5 test pictures</text>" in html
+    section = built(write_probes(tmp_path / "s", rows))
+    assert "in 1 of 1 arrangements in the vision encoder" in section.claim
+    assert sentences(section)[-1] == (
+        "Omitted under 10 test pictures: Squares (vertical rows) (5 test pictures) and Shapes (horizontal rows) (5 "
+        "test pictures)."
+    )
+    assert "Shapes, horizontal embeddings 5 omitted omitted omitted omitted" in lines(section)
+    drawn = str(section.figures[0])
+    assert "test pictures: horizontal 30, vertical omitted (n=5)" in drawn and "omitted: 5 test pictures" in drawn
+    nothing = built(write_probes(tmp_path / "t", few(probe_rows("shapes"))))
+    assert nothing.claim == "Not shown: fewer than 10 test pictures in Shapes."
+    assert plain(nothing.null) == "Chance is 33 %."
+
+
+def lines(section: Section) -> list[str]:
+    """The rows of all tables, each on one line."""
+    return [plain(" ".join(row)) for table in section.tables for row in table.rows]
 
 
 def test_tables_stand_at_the_embeddings_and_at_the_best_layer(tmp_path: Path) -> None:
-    said = words(page_of(write_probes(tmp_path / "s", probe_rows(until=7))))
-    assert "Suite Where Pictures Objects Selectivity Background Background selectivity" in said
+    section = built(write_probes(tmp_path / "s", probe_rows(until=7)))
+    standard, shifted = section.tables
+    assert standard.columns == ("Suite", "Where", "Objects", "Selectivity", "Background", "Its selectivity")
+    assert standard.note == "The same in every row: Pictures: 30." and standard.suites == ("squares", "squares")
     # At the embeddings, the fourth of the places, .963; the best is the last but one, .966.
-    assert "Squares, horizontal embeddings 30 0.963 [0.943, 0.983] 0.623 [0.603, 0.643]" in said
-    assert "Squares, horizontal layer 2 of the language model (best) 30 0.966 [0.946, 0.986]" in said
-    assert "Squares, horizontal embeddings 30 0.250 [0.230, 0.270] 0.650 [0.630, 0.670]" in said
-    alike = words(page_of(write_probes(tmp_path / "t", probe_rows(first=3, until=4))))
-    assert "Squares, horizontal embeddings (best) 30 0.963" in alike and "layer 2 of the" not in alike
+    said = lines(section)
+    assert said[0].startswith("Squares, horizontal embeddings 0.963 [0.943, 0.983] 0.623 [0.603, 0.643]")
+    assert said[1].startswith("Squares, horizontal layer 2 of the language model (best) 0.966 [0.946, 0.986]")
+    assert said[2] == "Squares, horizontal embeddings 0.250 [0.230, 0.270] 0.650 [0.630, 0.670]"
+    assert shifted.suites == ("squares", "squares")
+    alike = lines(built(write_probes(tmp_path / "t", probe_rows(first=3, until=4))))
+    assert alike[0].startswith("Squares, horizontal embeddings (best) 30 0.963") and len(alike) == 2
 
 
 def test_grids_have_no_shifted_rows(tmp_path: Path) -> None:
-    html = page_of(write_probes(tmp_path / "s", probe_rows("grid_2x2", "grid")))
-    assert "Rows that stand elsewhere" not in html and 'id="figure-probes_shifted"' not in html
-    assert "Grid 2x2 embeddings 30" in words(html)
+    section = built(write_probes(tmp_path / "s", probe_rows("grid_2x2", "grid")))
+    assert len(section.tables) == 1 and [one.anchor for one in section.figures] == [
+        "figure-probes", "figure-probes_background",
+    ]  # fmt: skip
+    assert lines(section)[0].startswith("Grid 2x2 embeddings")
 
 
-def test_without_its_tables_there_is_neither(tmp_path: Path) -> None:
-    html = page_of(write_probes(tmp_path / "s", []))
-    assert '<section id="probes">' not in html and "Where order is readable" not in html
+def test_without_its_tables_there_is_none(tmp_path: Path) -> None:
+    assert probes(read_study(write_probes(tmp_path / "s", []))) is None
 
 
-def test_maps_alone_give_a_section_and_no_answer(tmp_path: Path) -> None:
-    html = page_of(write_probes(tmp_path / "s", [], {"squares": map_rows()}))
-    assert 'id="figure-probe_maps"' in section_of(html) and 'id="figure-probes"' not in html
-    assert "Where order is readable" not in html
+def test_maps_only_give_a_section_and_no_claim(tmp_path: Path) -> None:
+    section = built(write_probes(tmp_path / "s", [], {"squares": map_rows()}))
+    assert [one.anchor for one in section.figures] == ["figure-probe_maps"]
+    assert section.claim == section.null == "" and section.statements == ()
+
+
+def test_no_map_is_drawn_where_the_probe_is_at_chance(tmp_path: Path) -> None:
+    maps = {"squares": map_rows(), "shapes": map_rows("shapes")}
+    no_lead = [
+        row | ({"low": -0.01} if (row["site"], row["measure"]) == ("image_embeds", "selectivity") else {})
+        for row in probe_rows("shapes")
+    ]
+    section = built(write_probes(tmp_path / "s", [*probe_rows(), *no_lead], maps))
+    drawn = next(str(one) for one in section.figures if one.anchor == "figure-probe_maps")
+    assert "Squares" in drawn and "Shapes" not in drawn
+    assert sentences(section)[-1] == (
+        "No map of Shapes (horizontal rows): the probe at the embeddings is not shown to be above chance there."
+    )
+    none = built(write_probes(tmp_path / "t", no_lead, {"shapes": map_rows("shapes")}))
+    assert "figure-probe_maps" not in [one.anchor for one in none.figures]
+    low = [
+        row | ({"low": 0.3} if (row["site"], row["measure"]) == ("image_embeds", "objects") else {})
+        for row in probe_rows("shapes")
+    ]
+    at_chance = built(write_probes(tmp_path / "u", low, {"shapes": map_rows("shapes")}))
+    assert "figure-probe_maps" not in [one.anchor for one in at_chance.figures]
 
 
 def test_figures_and_their_links_are_there(tmp_path: Path) -> None:
     folder = write_probes(tmp_path / "s", probe_rows(), {"squares": map_rows()})
-    html = page_of(folder)
+    section = built(folder)
     names = sorted(path.name for path in (folder / "figures").iterdir())
     assert names == ["probe_maps.svg", "probes.svg", "probes_background.svg", "probes_shifted.svg"]
-    ids = re.findall(r' id="([^"]+)"', html)
-    assert len(ids) == len(set(ids))
-    anchors = re.findall(r'<figure id="(figure-[^"]+)">', html)
+    anchors = [one.anchor for one in section.figures]
     assert anchors == ["figure-probes", "figure-probe_maps", "figure-probes_background", "figure-probes_shifted"]
-    assert not re.search(r'(?:src|href)\s*=\s*["\']?\s*(?:https?:)?//', html)
 
 
 def test_the_maps_of_all_sets_are_read_in_the_order_of_their_jobs(tmp_path: Path) -> None:
@@ -194,21 +253,22 @@ def test_without_jobs_there_are_no_maps(tmp_path: Path, jobs: object) -> None:
 
 
 def test_maps_of_few_pictures_are_omitted(tmp_path: Path) -> None:
-    html = page_of(write_probes(tmp_path / "s", [], {"squares": map_rows(pictures=6)}))
-    assert ">omitted: 6 pictures</text>" in html and "<image" not in html
+    section = built(write_probes(tmp_path / "s", [], {"squares": map_rows(pictures=6)}))
+    assert "omitted: 6 pictures" in str(section.figures[0]) and "<image" not in str(section.figures[0])
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     html = page_of(write_probes(tmp_path / "s", probe_rows(HOSTILE), {"squares": map_rows(HOSTILE)}))
-    assert "<script" not in html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;: horizontal from vision block 2 on" in html
+    assert html.count("<script") == 1
+    assert (
+        "&lt;script&gt;alert(1)&lt;/script&gt; (horizontal rows): position is readable from vision block 2 on" in html
+    )
 
 
 def test_what_was_shown_can_be_opened(tmp_path: Path) -> None:
     jobs = [{"name": "probes/squares", "kind": "probes", "set": "squares"}]
-    section = section_of(page_of(write_probes(tmp_path / "s", probe_rows(), jobs=jobs)))
-    assert section.count("<summary>What was asked</summary>") == 1
-    assert section.count('src="data:image/png;base64,') == 1
+    (sample,) = built(write_probes(tmp_path / "s", probe_rows(), jobs=jobs)).samples
+    assert [one.uri.startswith("data:image/png;base64,") for one in sample.pictures] == [True]
 
 
 def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
@@ -223,18 +283,9 @@ def test_sections_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     rows = [*image_rows(), *image_rows(vision="removed", tokens="objects")]
     Table.of(IMAGE_INTERCHANGE_SUMMARY, rows).write(folder / "tables", "image_interchange_summary")
     html = page_of(folder)
-    assert re.findall(r'<section id="(\w+)">', html) == [
-        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup", "contracts", "controls",
-        "costs", "reproduce",
+    assert re.findall(r'<section class="measured" id="(\w+)"', html) == [
+        "behaviour", "pathways", "interchange", "probes", "image_interchange", "backup",
     ]  # fmt: skip
-    assert re.findall(r'<h2 class="answer">([^<]*)</h2>', html) == [
-        "Where position comes from",
-        "How well it answers",
-        "Where the last token carries the position",
-        "Where order is readable",
-        "Do swapped image tokens flip the answer",
-        "Does the language model write order into object tokens",
-    ]
     anchors = set(re.findall(r' id="([^"]+)"', html))
     assert {address for address in re.findall(r'href="#([^"]*)"', html)} <= anchors
 

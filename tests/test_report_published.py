@@ -66,7 +66,7 @@ def removed(suite: str = "squares", **changes: Any) -> list[Row]:
 
 
 def section(html: str) -> str:
-    found = re.search(r'<section id="published">.*?</section>', html, re.DOTALL)
+    found = re.search(r'<section [^>]*id="published".*?</section>', html, re.DOTALL)
     assert found is not None
     return words(found[0])
 
@@ -87,20 +87,24 @@ def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     assert "What&#39;sUp composites (no What&#39;sUp folder was given: --whatsup)." in said
     assert "Not measured in this study: Squares (not asked in this direction or read-out);" in said
     assert "0.111" not in said
-    opening = words(html.split("<nav")[0])
-    assert "How it compares with what is published Figures that arXiv 2603.22278v1 prints of this model" in opening
-    assert "Table 1, accuracy: 1 of 1 inside" in opening
-    assert "Table 4, accuracy, each direction: 3 of 4 inside" in opening
-    assert "Table 2, accuracy after removal: 1 of 1 inside compared as corrected: 1" in opening
-    assert "Table 5, accuracy after removal, each direction: 1 of 2 inside" in opening
+    assert (
+        "2 of 8 published figures that this study measured again lie outside its interval (arXiv 2603.22278v1)." in said
+    )
+    assert "Where nothing differs, one figure in twenty lies outside by chance." in said
+    assert "Table 1, accuracy: 1 of 1 inside." in said
+    assert "Table 4, accuracy, each direction: 3 of 4 inside." in said
+    assert "Table 2, accuracy after removal: 1 of 1 inside. Compared as corrected: 1." in said
+    assert "Table 5, accuracy after removal, each direction: 1 of 2 inside." in said
+    assert said.index("Table 5, accuracy after removal, each direction: 1") < said.index("Table 1, accuracy: 1 of 1")
 
 
 def test_settings_are_those_of_the_study(tmp_path: Path) -> None:
     said = section(page_of(write_study(tmp_path / "s", record(), accuracies())))
     assert "Side of a picture, tokens 16×16 – 16×16" in said and "Side of a token, pixels 56×56 – 56×56" in said
+    assert "Table 6, settings: 4 of 4 the same." in said and "this study measured again" in said
     assert "Side of an object, tokens 3×3 – 3×3 Gap between objects, tokens 3 – 3" in said
     assert "Width of an outer strip, tokens 3 5 not measured" in said and "no strips were swapped" in said
-    assert "4 of 4 the same" in said
+    assert "4 of 4 the same." in said
 
 
 @pytest.mark.parametrize(("given", "width"), [("None", "5"), ("4", "4")])
@@ -120,7 +124,7 @@ def test_the_strips_width_is_that_of_the_measurement(tmp_path: Path, given: str,
 def test_a_smaller_grid_is_another_setting(tmp_path: Path) -> None:
     small = {"rows": 8, "columns": 8, "cell": [112.0, 112.0]}
     said = section(page_of(write_study(tmp_path / "s", record(grid=small), accuracies())))
-    assert "Side of a picture, tokens 16×16 – 8×8" in said and "0 of 4 the same" in said
+    assert "Side of a picture, tokens 16×16 – 8×8" in said and "0 of 4 the same." in said
     for number_, grid in enumerate(({"rows": 5, "columns": 5, "cell": [1.0, 1.0]}, {"rows": 8, "columns": 9})):
         said = section(page_of(write_study(tmp_path / str(number_), record(grid=grid), accuracies())))
         assert "token grid is" in said
@@ -143,8 +147,8 @@ def test_amplification_of_composites(tmp_path: Path) -> None:
     assert "composites none Accuracy 0.9 0.625 (n=2148) 0.600 [0.500, 0.700] (n=32)" in said
     assert "composites probes&#39; Accuracy 0.95 none known 0.700 [0.600, 0.800] (n=32)" in said
     assert "composites probes&#39; Failures corrected 50.7% none known 0.350 [0.200, 0.400] (n=12)" in said
-    assert "right answers are not asked again" in said and "amplification: 1 of 1 inside" not in said
-    assert "1 of 1 inside. Wrong, Whatsup_composites (none):" in said
+    assert "right answers are not asked again" in said and "amplification: 1 of 1 inside." in said
+    assert "Wrong, Whatsup_composites (none):" in said
 
 
 def test_what_was_skipped_or_is_too_little_says_so(tmp_path: Path) -> None:
@@ -176,13 +180,13 @@ def test_what_the_model_was_taken_for(tmp_path: Path) -> None:
 )
 def test_of_a_model_that_no_paper_measured_nothing_is_said(tmp_path: Path, model: Row) -> None:
     html = page_of(write_study(tmp_path / "s", record(**({"name": GEMMA} | model)), accuracies()))
-    assert 'id="published"' not in html and "published" not in words(html.split("<nav")[0])
+    assert 'id="published"' not in html and "published figures" not in words(html)
 
 
 def test_a_study_without_tables_has_a_section_and_no_boast(tmp_path: Path) -> None:
     html = page_of(write_study(tmp_path / "s", record(GEMMA, "pairs", grid=None)))
-    assert "How it compares with what is published" not in html
-    assert "Squares all 0.98 (n=480) – not measured" in section(html)
+    assert "Not shown: this study measured none of the figures that arXiv 2603.22278v1 prints of this model." in html
+    assert "outside by chance" not in html and "Squares all 0.98 (n=480) – not measured" in section(html)
 
 
 def test_what_a_study_says_never_reaches_the_page_raw(tmp_path: Path) -> None:
@@ -190,7 +194,7 @@ def test_what_a_study_says_never_reaches_the_page_raw(tmp_path: Path) -> None:
     found["sets"][0]["title"] = HOSTILE
     found["skipped"] = [{"set": "objects", "measurement": "all", "reason": HOSTILE}]
     html = page_of(write_study(tmp_path / "s", found, accuracies()))
-    assert "<script" not in html and "skipped: &lt;script&gt;" in html
+    assert HOSTILE not in html and "skipped: &lt;script&gt;" in html
 
 
 def test_what_is_listed_follows_the_figures() -> None:

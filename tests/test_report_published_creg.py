@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from backsight.report.published import claim, null
+from backsight.report.published.shared import Compared
 from backsight.results.creg.schema import SUMMARY as CREG_SUMMARY
 from backsight.results.flip import SUMMARY as FLIP_SUMMARY
 from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
+from backsight.results.pages.content import Grid
 from backsight.tables import Schema, Table
 
-from .test_report import HOSTILE, accuracy_row, page_of, study_record, words, write_study
+from .test_report import HOSTILE, accuracy_row, page_of, study_record, write_study
 from .test_report_published import section
 
 Row = dict[str, Any]
@@ -62,7 +65,7 @@ def table(html: str, place: str) -> str:
     """The words of one table and of what stands below it, up to the next heading."""
     said = section(html)
     start = said.index(f"{place} of arXiv 2603.20475v1")
-    end = re.search(r"(Table \d|Section [\d.]+) of arXiv|What was done", said[start + 5 :])
+    end = re.search(r"(Table \d|Section [\d.]+) of arXiv|How it was done", said[start + 5 :])
     assert end is not None
     return said[start : start + 5 + end.start()]
 
@@ -82,13 +85,14 @@ def test_published_and_measured_stand_side_by_side(tmp_path: Path) -> None:
     assert "VSR Attn. rollout DAE, degrees 75.2 (n=240) – 70.0 [65.0, 75.0] (n=48) 50.0 outside" in said
     assert "VSR CREG (pred) DAE, degrees 64.8 [58, 72] (n=240) – not measured – –" in said
     assert "111.0" not in section(html) and "0.111" not in section(html)
-    assert "3 of 6 inside. On this study's questions uniform relevance does at least as well as 6 of 6" in unquoted(
-        said
+    whole = unquoted(section(html))
+    assert (
+        "3 of 6 published figures that this study measured again lie outside its interval (arXiv 2603.20475v1)."
+        in whole
     )
-    opening = words(html.split("<nav")[0])
-    assert "arXiv 2603.22278v1 and arXiv 2603.20475v1 print of this model, against" in opening
-    layout = "uniform relevance does at least as well as 6 of 6 published"
-    assert f"CREG, table 1, direction of relevance: 3 of 6 inside {layout}" in opening
+    assert "On this study's questions uniform relevance does at least as well as 6 of 6 published directions." in whole
+    layout = "Uniform relevance does at least as well as 6 of 6."
+    assert f"CREG, table 1, direction of relevance: 3 of 6 inside. {layout}" in whole
 
 
 def unquoted(said: str) -> str:
@@ -117,10 +121,9 @@ def test_what_a_table_repeats_is_counted_once(tmp_path: Path) -> None:
     )
     assert "COCO-Pairs Incorrect, pred-targeted DAE, degrees 61.7 (n=176) 60.0" in third
     # Right answers once, wrong ones for both targets.
-    assert "of 6 inside" in third and "4 of 6 inside." in third
-    opening = words(html.split("<nav")[0])
-    assert "CREG, table 1, direction of relevance: 4 of 4 inside" in opening and "table 2" not in opening
-    assert "CREG, table 3, direction of relevance, right and wrong answers: 4 of 6 inside" in opening
+    said = section(html)
+    assert "CREG, table 1, direction of relevance: 4 of 4 inside." in said and "CREG, table 2, direction" not in said
+    assert "CREG, table 3, direction of relevance, correct and incorrect answers: 4 of 6 inside." in said
 
 
 def test_a_random_sector_and_the_oracle_are_not_counted(tmp_path: Path) -> None:
@@ -134,7 +137,7 @@ def test_a_random_sector_and_the_oracle_are_not_counted(tmp_path: Path) -> None:
     assert "Wrong, Geo. oracle on VSR and COCO-Pairs: By the paper's own projection" in said
     assert "Remark, Random on VSR and COCO-Pairs: Section 5.1 calls this row" in said
     assert "Remark, CREG (pred) and CREG (gt) on COCO-Pairs: Constant relevance" in said
-    assert " inside." not in said and "CREG, table" not in words(html.split("<nav")[0])
+    assert "CREG, table 1, direction" not in section(html)
 
 
 def test_ablation_reads_methods_and_projections(tmp_path: Path) -> None:
@@ -196,7 +199,7 @@ def test_occlusion_is_of_the_true_sector(tmp_path: Path) -> None:
     assert "VSR True sector Change of log p, opposite sector -0.060 (n=240) -0.050 (n=32) –" in said
     assert "Remark, all: What was hidden is said in three ways" in said
     assert "True sector on COCO-Pairs (occlusion was not run on it)" in said
-    assert "CREG, table 4, occlusion: 1 of 1 inside" in words(html.split("<nav")[0])
+    assert "CREG, table 4, occlusion: 1 of 1 inside." in section(html)
     assert "are other quantities: they are in the table occlusion_summary" in section(html)
 
 
@@ -244,19 +247,21 @@ def test_the_smaller_model_has_its_own_figures(tmp_path: Path) -> None:
     assert "COCO-Pairs Best baseline DAE, degrees 62.3 not measured" in said
     assert "Best baseline on VSR and COCO-Pairs (the paper does not say which method)" in said
     assert "57.1" not in said and "Table 1 of" not in said and "Table 7 of" in said
-    opening = words(html.split("<nav")[0])
-    assert "Table 2, direction of relevance, two sizes of the model: 2 of 2 inside" in opening
+    assert "Table 2, direction of relevance, two sizes of the model: 2 of 2 inside." in said
 
 
 def test_both_papers_of_one_model_are_told_apart(tmp_path: Path) -> None:
     behaviour = [accuracy_row("squares", read_out="free", accuracy=1.0, low=0.99, high=1.0)]
     found = record(BIG, "squares", "coco_pairs", dtype="float32")
     html = page_of(study(tmp_path / "s", found, [direction()], behaviour=behaviour))
-    said, opening = unquoted(section(html)), words(html.split("<nav")[0])
+    said = unquoted(section(html))
     assert "Table 1 of arXiv 2603.22278v1: accuracy" in said and "Table 1 of arXiv 2603.20475v1" in said
-    assert "arXiv 2603.22278v1 and arXiv 2603.20475v1 print of this model" in opening
-    assert "Dual Mechanisms, table 1, accuracy: 1 of 1 inside" in opening
-    assert "CREG, table 1, direction of relevance: 2 of 2 inside" in opening
+    assert (
+        "None of 3 published figures that this study measured again lies outside its interval: 0 of 1 in "
+        "arXiv 2603.22278v1 and 0 of 2 in arXiv 2603.20475v1." in said
+    )
+    assert "Dual Mechanisms, table 1, accuracy: 1 of 1 inside." in said
+    assert "CREG, table 1, direction of relevance: 2 of 2 inside." in said
     assert "It ran in float32; of CREG, the paper ran this model in bfloat16" in said
     assert "the authors' code runs this model in float32" not in said
 
@@ -278,4 +283,29 @@ def test_what_a_study_says_never_reaches_the_page_raw(tmp_path: Path) -> None:
     found = record(f"/{HOSTILE.replace('/', '')}/Qwen2-VL-7B-Instruct", dtype=HOSTILE)
     found["skipped"] = [{"set": "vsr", "measurement": "creg", "reason": HOSTILE}]
     html = page_of(study(tmp_path / "s", found, [direction()]))
-    assert "<script" not in html and "skipped: &lt;script&gt;" in html
+    assert HOSTILE not in html and "skipped: &lt;script&gt;" in html
+
+
+def compared(*insides: bool, directions: tuple[bool, ...] = ()) -> Compared:
+    return Compared(Grid("", (), ()), insides, None, directions)
+
+
+def test_the_claim_puts_the_paper_with_more_outside_first() -> None:
+    one, other = [compared(True, True, True), compared(False)], [compared(False, False)]
+    assert claim({"A": one, "B": other}) == (
+        "3 of 6 published figures that this study measured again lie outside its interval: 2 of 2 in B and 1 of 4 in A."
+    )
+    assert claim({"A": one, "B": [compared()]}) == (
+        "1 of 4 published figures that this study measured again lies outside its interval (A)."
+    )
+    assert claim({"A": [compared()], "B": []}) == (
+        "Not shown: this study measured none of the figures that A and B print of this model."
+    )
+
+
+def test_the_null_needs_what_it_speaks_of() -> None:
+    chance = "Where nothing differs, one figure in twenty lies outside by chance."
+    assert null([compared()]) == "" and null([compared(True)]) == chance
+    assert null([compared(True, directions=(True, False)), compared(directions=(True,))]) == (
+        f"{chance} On this study's questions uniform relevance does at least as well as 2 of 3 published directions."
+    )

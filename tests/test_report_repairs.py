@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from backsight.errors import DataError
+from backsight.maths.intervals import Interval
 from backsight.models.families import FAMILIES
 from backsight.models.positions import budget
 from backsight.results import plot
 from backsight.results.amplification import AMPLIFY_SUMMARY
+from backsight.results.amplification.gains import Gain
+from backsight.results.amplification.words import claim, statements
 from backsight.results.behaviour import WHATSUP_SUMMARY
 from backsight.results.drawing.style import to_svg
 from backsight.results.position_budget import POSITION_BUDGET
 from backsight.tables import Table
 
-from .test_report import behaviour_rows, page_of, study_record, words, write_study
+from .test_report import HOSTILE, behaviour_rows, page_of, study_record, words, write_study
 
 Row = dict[str, Any]
 
@@ -50,11 +53,13 @@ def test_what_is_corrected_stands_beside_what_is_broken_and_beside_chance(tmp_pa
     amplified().write(tmp_path / "tables", "amplify_summary")
     said = words(page_of(tmp_path))
     assert (
-        "corrects 75.0 % of 40 failures and breaks 10.0 % of the right answers at alpha 4 (random directions: "
-        "20.0 % and 0.0 %); accuracy 60.0 % before, 84.0 % after"
+        "Degraded_squares: accuracy 60.0 % without and 84.0 % with amplification at alpha 4. It corrects 75.0 % of 40 "
+        "failures and breaks 10.0 % of the correct answers (random directions: 20.0 % and 0.0 %)."
     ) in said
+    assert "which correct 20 % [15, 25] of the failures and break 0 % [0, 0] of the correct answers." in said
     assert "0.750 [0.700, 0.800] 0.100 [0.050, 0.150]" in said
-    assert "fewer than 100 failures" in said and "as run probes 4 0.900 100 40" in said
+    assert "fewer than 100 failures" in said and "probes, alpha 4 40 of 100" in said
+    assert "the probes read positions with accuracy 0.900" in said
     assert (tmp_path / "figures" / "amplification.svg").is_file()
 
 
@@ -63,7 +68,10 @@ def test_too_few_failures_are_said(tmp_path: Path) -> None:
     few = dict(omitted=True, failures=4, corrected=None, corrected_low=None, corrected_high=None)
     amplified(**few).write(tmp_path / "tables", "amplify_summary")
     said = words(page_of(tmp_path))
-    assert "omitted (4 failures in 100 questions; 10 failures needed)" in said
+    assert (
+        "Whether amplification repairs is not shown: 4 of 100 questions were answered incorrectly, and 10 are needed."
+    ) in said
+    assert "Omitted, as fewer than 10 questions were answered incorrectly: Degraded_squares (4 of 100)." in said
     assert "omitted (4 failures, 10 needed)" in to_svg(plot(amplified(**few)))
 
 
@@ -73,14 +81,14 @@ def test_random_directions_that_were_asked_about_too_few_failures_are_omitted(tm
     random = next(row for row in rows if row["directions"] == "random")
     random |= {"corrected": None, "corrected_low": None, "corrected_high": None}
     Table.of(AMPLIFY_SUMMARY, rows).write(tmp_path / "tables", "amplify_summary")
-    assert "at alpha 4 (random directions: an omitted share and 0.0 %)" in words(page_of(tmp_path))
+    assert "(random directions: an omitted share and 0.0 %)" in words(page_of(tmp_path))
 
 
 def test_without_its_table_there_is_no_section(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("degraded_squares"))
     said = page_of(tmp_path)
     assert 'id="amplification"' not in said and 'id="positions"' not in said
-    assert "Can it be repaired" not in said
+    assert 'id="repair"' not in said
 
 
 def test_the_budget_stands_beside_the_accuracy_after_removal(tmp_path: Path) -> None:
@@ -107,7 +115,12 @@ def test_figures_say_what_they_show(columns: int | None) -> None:
         drawn_points = sum(len(line.get_xdata()) for line in axis.lines[1:])
         assert drawn_points == sum(r["part"] == part for r in turns().rows())
     panel = to_svg(plot(amplified(), columns=columns))
-    for text in ("40 of 100 questions failed before", "probes (alpha 4)", "random (alpha 4)", "right answers broken"):
+    for text in (
+        "40 of 100 questions incorrect without it",
+        "(alpha 4)",
+        "probes in hindsight",
+        "correct answers broken",
+    ):
         assert text in panel
 
 
@@ -144,3 +157,65 @@ def test_whatsups_metrics_stand_in_a_table(tmp_path: Path) -> None:
     assert "individual 48 0.750 [0.650, 0.850] 0.100 [0.000, 0.200] 0.250" in said
     assert "set 9 omitted omitted 0.250" in said
     assert "never seen a photograph" in said
+
+
+def gain(mean: float, reach: float, lead: float, p: float = 0.001) -> Gain:
+    """A gain and a lead over random directions, each with an interval of `reach` on either side."""
+    ends = (Interval(one, one - reach, one + reach, "agresti-min") for one in (mean, lead))
+    (first, second) = ends
+    return Gain(first, p, second, p)
+
+
+@pytest.mark.parametrize(
+    ("of", "start", "end"),
+    [
+        (gain(0.24, 0.1, 0.2), "Amplification raises accuracy on S (40 of 100 answered incorrectly): +24.0 points "
+         "[+14.0, +34.0]; +20.0 points [+10.0, +30.0] against random directions; it breaks 10 % [5, 15]", "answers."),
+        (gain(0.24, 0.1, 0.05), "Amplification is not shown to gain more than random directions on S", "directions."),
+        (gain(0.02, 0.1, 0.2), "Amplification is not shown to raise accuracy on S", "against random directions."),
+        (gain(0.24, 0.1, 0.2, p=0.2), "Amplification is not shown to gain more than random directions on S", "."),
+        (gain(-0.24, 0.1, 0.0), "Amplification lowers accuracy on S (40 of 100 answered incorrectly): -24.0", "."),
+        (gain(-0.24, 0.1, 0.0, p=0.2), "Amplification is not shown to raise accuracy on S", "."),
+        (None, "Amplification is not shown to repair on S (40 of 100 answered incorrectly): it corrects 75 % [70, 80] "
+         "of the failures and breaks 10 % [5, 15] of the correct answers", "."),
+    ],
+)  # fmt: skip
+def test_the_claim_follows_from_the_gain_and_its_lead(of: Gain | None, start: str, end: str) -> None:
+    gains = {} if of is None else {"degraded_squares": of}
+    text = claim(amplified().rows(), gains, lambda suite: "S").replace("\u00a0", " ")
+    assert text.startswith(start) and text.endswith(end) and len(text.split()) <= 45
+
+
+def test_several_suites_are_one_claim_and_a_sentence_each_but_one_for_those_with_too_few_failures() -> None:
+    few = dict(omitted=True, failures=4, corrected=None, corrected_low=None, corrected_high=None)
+    parts = {"all": {}, "squares": {}, "pairs": few, "tabletop_a": few}
+    rows = [row | {"suite": suite} for suite, changes in parts.items() for row in amplified(**changes).rows()]
+    gains = {"all": gain(0.02, 0.1, 0.0), "squares": gain(0.24, 0.1, 0.2)}
+    assert " on Everything (40 of 100" in claim(rows, gains, {"all": "Everything"}.__getitem__)
+    one, omitted = statements(rows, gains, str.upper, str)
+    assert one.text.replace("\u00a0", " ").startswith("SQUARES: accuracy 60.0 % without and 84.0 % with amplification")
+    assert "+24.0\u00a0points [+14.0,\u00a0+34.0]" in one.text and one.suite == "squares"
+    assert one.short == pytest.approx(1 - 0.24 / 0.4)
+    assert omitted.text.endswith("incorrectly: PAIRS (4 of 100) and TABLETOP_A (4 of 100).") and omitted.short == 0
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    record = study_record("squares")
+    record["sets"][0]["title"] = HOSTILE
+    write_study(tmp_path, record)
+    rows = [row | {"suite": suite} for suite in ("squares", f"{HOSTILE}2") for row in amplified().rows()]
+    Table.of(AMPLIFY_SUMMARY, rows).write(tmp_path / "tables", "amplify_summary")
+    html = page_of(tmp_path)
+    assert HOSTILE not in html and "&lt;script&gt;alert(1)&lt;/script&gt;: accuracy 60.0" in html
+
+
+def test_equation_3_stands_in_a_table_of_its_own(tmp_path: Path) -> None:
+    write_study(tmp_path, study_record("degraded_squares"))
+    rows = amplified().rows()
+    printed = [row | {"form": "printed"} for row in rows if row["form"]]
+    table = Table.of(AMPLIFY_SUMMARY, [*rows, *printed])
+    table.write(tmp_path / "tables", "amplify_summary")
+    assert "Equation 3, on the same pictures" in page_of(tmp_path)
+    assert len(plot(table).axes[0].get_yticklabels()) == 3
+    only = Table.of(AMPLIFY_SUMMARY, [rows[0], *printed])
+    assert len(plot(only).axes[0].get_yticklabels()) == 3

@@ -19,7 +19,7 @@ from backsight.models.small import tiny
 from backsight.models.vlm import VLM
 from backsight.results import plot
 from backsight.results.resolution import RESOLUTION, resolution_probes, resolution_summary
-from backsight.results.resolution.text import label, lead, probe_sentence, sentence
+from backsight.results.resolution.text import claim, label, null, probe_sentence, probe_short, sentence, short
 from backsight.selftest import priors as controls
 from backsight.stimuli.relations import relation
 from backsight.stimuli.resized import resized
@@ -144,21 +144,30 @@ def test_accuracy_by_size_and_its_difference() -> None:
 
 def test_sentences_are_of_their_numbers() -> None:
     fallen = resolution_summary(rows_of({"own": 20, "8x8": 8})).rows()
-    assert "at 8 x 8 40.0 % (-60.0 points" in plain(sentence("Pairs", fallen)) and ", lower)" in sentence(
-        "Pairs", fallen
+    assert "; lower at 8 x 8 (40.0 %, -60.0 points [" in plain(sentence("Pairs", fallen))
+    assert plain(claim([("Pairs", fallen)])).startswith(
+        "Accuracy falls in 1 of 1 test of a suite at another size, most on Pairs at 8 x 8 tokens: 40.0 % ["
     )
-    assert plain(lead([("Pairs", fallen)])) == (
-        "Accuracy falls in 1 of 1 test of a suite at another size, most on Pairs at 8 x 8 tokens: by 60.0 points to "
-        "40.0 %."
-    )
+    assert plain(claim([("Pairs", fallen)])).split(" correct, ")[1].startswith("-60.0 points [")
     same = resolution_summary(rows_of({"own": 20, "8x8": 20})).rows()
-    assert "not shown to differ" in sentence("Pairs", same) and "lower" not in sentence("Pairs", same)
-    assert lead([("Pairs", same)]) == "In none of 1 test of a suite at another size is accuracy shown to fall."
-    assert "higher" in sentence("Pairs", resolution_summary(rows_of({"own": 12, "8x8": 20})).rows())
+    assert "; not shown to differ at 8 x 8 (" in sentence("Pairs", same) and "lower" not in sentence("Pairs", same)
+    assert claim([("Pairs", same)]).startswith(
+        "In none of 1 test of a suite at another size is accuracy shown to fall (lowest on Pairs at 8 x 8 tokens: 100.0"
+    )
+    assert "; higher at" in sentence("Pairs", resolution_summary(rows_of({"own": 12, "8x8": 20})).rows())
     guessed = resolution_summary(rows_of({"own": 5, "8x8": 0})).rows()
-    assert "nothing can fall" in sentence("Pairs", guessed) and lead([("Pairs", guessed)]) == ""
+    assert "nothing can fall" in sentence("Pairs", guessed)
     few = resolution_summary(rows_of({"own": 5, "8x8": 5}, count=6)).rows()
-    assert sentence("Pairs", few) == "Pairs: omitted (6 questions, 10 needed)." and lead([("Pairs", few)]) == ""
+    assert sentence("Pairs", few) == "Pairs: omitted (6 questions, 10 needed)."
+    for untold in (guessed, few):
+        assert claim([("Pairs", untold)]).startswith("Whether accuracy falls at another size cannot be told")
+    assert claim([]).startswith("Whether accuracy falls at another size cannot be told")
+    assert (
+        plain(null([("Pairs", fallen), ("Rows", guessed)]))
+        == "At the own size 25.0 to 100.0 % are correct; chance is 25.0 %."
+    )
+    assert null([("Pairs", few)]) == ""
+    assert [round(short(rows), 2) for rows in (same, fallen, guessed, few)] == [0, 0.8, 1, 0.5]
 
 
 def probed(shares: dict[tuple[str, str], float], count: int = 12) -> Table:
@@ -175,11 +184,14 @@ def test_what_a_probe_reads_across_sizes() -> None:
     lines = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.33})).rows()
     assert [round(row["gain"], 2) for row in lines] == [0.57, 0.0] and lines[0]["shuffled"] == pytest.approx(0.33)
     spoken = plain(probe_sentence("Pairs", lines))
-    assert "columns at layer 3: 90.0 % at the own size and 33.0 % at 8x8 (not above shuffled)" in spoken
+    assert (
+        "columns at layer 3, 90.0 % at the own size and 33.0 % at others (not above shuffled thirds at 8x8)" in spoken
+    )
+    assert probe_short(lines) == 0.5
     both = resolution_probes(probed({("own", "own"): 0.9, ("own", "8x8"): 0.8})).rows()
     assert "not above" not in probe_sentence("Pairs", both)
     none = resolution_probes(probed({("own", "own"): 0.33, ("own", "8x8"): 0.3})).rows()
-    assert "columns at layer 3: at no size above shuffled thirds" in probe_sentence("Pairs", none)
+    assert "(at no size above shuffled thirds: columns at layer 3; " in probe_sentence("Pairs", none)
     few = resolution_probes(probed({("own", "own"): 0.9}, count=3)).rows()
     assert probe_sentence("Pairs", few) == "Pairs: no probe was scored on enough pictures."
 

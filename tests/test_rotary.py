@@ -22,9 +22,11 @@ from backsight.models.prompts import Batch
 from backsight.models.sites import Edit
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.report.reading import read_study
 from backsight.results import RESULTS, plot
 from backsight.results.drawing.style import to_svg
-from backsight.results.rotary import ROTARY, rotary_summary, text
+from backsight.results.rotary import ROTARY, rotary_summary, sentences, text
+from backsight.results.rotary.section import rotary
 from backsight.selftest.rotary import mirrored as judged
 from backsight.tables import Table
 from backsight.training.questions import corpus
@@ -33,6 +35,9 @@ from .test_report import page_of, study_record, words, write_study
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "paligemma")
 Row = dict[str, Any]
+
+
+TITLES = {"squares": "Squares", "shapes": "Shapes"}
 
 
 def plain(text: str) -> str:
@@ -240,10 +245,11 @@ def test_the_verdict_by_its_numbers(became: list[str], gray: list[str], expected
     by_about = summed(mirror_rows(became, gray))
     own = [by_about["column", "column", name] for name in ("mirrored", "stays")]
     assert text.verdict(*own) == expected
-    sentence = plain(text.mirror_sentence("column", by_about))
     if len(became) < 10:
-        assert sentence == "left and right: omitted (3 right answers, 10 needed)"
+        (line,) = sentences.statements(list(by_about.values()), TITLES, {})
+        assert (line.text, line.short) == ("Left and right in Squares: omitted (3 correct answers, 10 needed).", 1.0)
     else:
+        sentence = plain(sentences.mirror_sentence("column", by_about))
         assert sentence.endswith(text.WORDS[expected])
         others = [words for name, words in text.WORDS.items() if name != expected]
         assert not any(sentence.endswith(words) for words in others)
@@ -253,26 +259,72 @@ def test_without_a_gray_picture_more_than_half_must_mirror() -> None:
     for became, expected in ((["right"] * 20, "follows"), (["right", "left"] * 10, "cannot tell")):
         by_about = summed(mirror_rows(became, []))
         assert text.verdict(by_about["column", "column", "mirrored"], by_about["column", "column", "stays"]) == expected
-        assert "gray" not in text.mirror_sentence("column", by_about)
+        assert "gray" not in sentences.mirror_sentence("column", by_about)
 
 
 def test_the_mirror_sentence_says_its_numbers() -> None:
     rows = mirror_rows(["right"] * 18 + ["left"] * 2, ["right"] * 5 + ["left"] * 15)
     rows += mirror_rows(["left"] * 19 + ["right"], ["left"] * 20, given="row")
-    assert plain(text.mirror_sentence("column", summed(rows))) == (
-        "left and right, columns mirrored: of 20 right answers 90.0 % [67.6, 99.1] become their mirror image (gray "
-        "picture: 25.0 %; rows mirrored: 5.0 %), 10.0 % [0.9, 32.4] stay and 0.0 % [0.0, 20.0] become another one: "
-        "they are read from the rotary coordinates"
+    assert plain(sentences.mirror_sentence("column", summed(rows))) == (
+        "left and right: with columns mirrored, 90 % [68, 99] of 20 correct answers become their mirror image (gray "
+        "picture 25 %, rows mirrored 5 %), 10 % [1, 32] stay and 0 % [0, 20] become another; they are read from the "
+        "rotary coordinates"
     )
-    assert text.mirror_sentence("row", summed(rows)) == ""
+
+
+def claim(*suites: tuple[str, list[Row]]) -> str:
+    rows = [row | {"suite": suite} for suite, of in suites for row in summed(of).values()]
+    return plain(sentences.claim(rows, TITLES))
+
+
+def test_the_claim_over_suites_has_the_least_share_and_what_is_not_shown() -> None:
+    gray = ["left", "right"] * 10
+    follows = mirror_rows(["right"] * 20, gray)
+    less = mirror_rows(["right"] * 18 + ["left"] * 2, gray)
+    above = mirror_rows(["left"] * 20, gray, coordinate="row", given="row")
+    start = "With rotary coordinates of the image tokens mirrored, answers of left and right"
+    become = "become their mirror image)"
+    assert claim(("squares", follows)) == f"{start} follow in Squares (100 % [80, 100] {become}."
+    assert claim(("squares", follows + above), ("shapes", less)) == (
+        f"{start} follow in Squares and Shapes (at least 90 % [68, 99] {become}; answers of above and below stay in "
+        "Squares (100 % [80, 100])."
+    )
+    lost = mirror_rows(["above"] * 20, gray)
+    assert claim(("squares", lost)) == f"{start} are lost in Squares (100 % [80, 100] become another answer)."
+    part = mirror_rows(["right"] * 9 + ["left"] * 11, ["left"] * 20)
+    open_ = mirror_rows(["left", "above"] * 10, gray)
+    assert claim(("squares", part), ("shapes", open_)) == (
+        f"{start} follow in part in Squares (45 % [25, 67] {become}; not shown for left and right in Shapes."
+    )
+    both = mirror_rows(["left"] * 20, gray) + above
+    assert claim(("squares", both), ("shapes", both)) == (
+        "With rotary coordinates of the image tokens mirrored, answers of left, right, above and below stay in Squares "
+        "and Shapes (at least 100 % [80, 100])."
+    )
+    assert claim(("squares", mirror_rows(["right"] * 3, []))) == (
+        "Whether answers depend on the rotary coordinates of image tokens is not shown for left and right in Squares."
+    )
+    assert claim() == "Whether answers depend on the rotary coordinates of image tokens is not shown."
+
+
+def test_the_null_is_a_gray_picture_and_the_other_coordinate() -> None:
+    rows = mirror_rows(["right"] * 20, ["right"] * 5 + ["left"] * 15)
+    assert plain(sentences.null(list(summed(rows).values()))) == (
+        "Answers become their mirror image with a gray picture in at most 25 % [10, 48] of the cases."
+    )
+    rows += mirror_rows(["left"] * 19 + ["right"], ["left"] * 20, given="row")
+    assert plain(sentences.null(list(summed(rows).values()))).endswith(
+        "25 % [10, 48] and with the other coordinate mirrored in at most 5 % [0, 26] of the cases."
+    )
+    assert sentences.null([]) == ""
 
 
 @pytest.mark.parametrize(
     ("columns", "rows", "ranges", "expected"),
     [
-        (20, 0, {"column": 2.0, "row": 1.0}, "The axis with the larger range follows its coordinates more"),
-        (20, 0, {"column": 0.002, "row": 0.35}, "The axis with the smaller range follows its coordinates more"),
-        (20, 20, {"column": 0.002, "row": 0.35}, "By their intervals the two axes do not follow differently"),
+        (20, 0, {"column": 2.0, "row": 1.0}, "the axis with the larger range follows its coordinates more"),
+        (20, 0, {"column": 0.002, "row": 0.35}, "the axis with the smaller range follows its coordinates more"),
+        (20, 20, {"column": 0.002, "row": 0.35}, "by their intervals the two axes do not follow differently"),
     ],
 )
 def test_the_phase_range_stands_beside_what_follows(
@@ -283,22 +335,25 @@ def test_the_phase_range_stands_beside_what_follows(
         return mirror_rows(became, ["left"] * 20, coordinate=coordinate, given=coordinate)
 
     by_about = summed(asked(columns, "column") + asked(rows, "row"))
-    sentence = plain(text.budget_sentence(ranges, by_about))
+    sentence = plain(sentences.range_sentence(ranges, by_about))
     assert expected in sentence and f"{ranges['column']:.3g} radians over the columns" in sentence
-    assert text.budget_sentence({"column": 1.0}, by_about) == ""
-    assert text.budget_sentence(ranges, summed(asked(columns, "column"))) == ""
+    assert sentences.range_sentence({"column": 1.0}, by_about) == ""
+    assert sentences.range_sentence(ranges, summed(asked(columns, "column"))) == ""
 
 
 @pytest.mark.parametrize(
     ("step", "null", "expected"),
-    [(12, 0, "more than 0.0 %"), (0, 12, "fewer than 100.0 %"), (6, 6, "not told apart from 50.0 %")],
+    [(12, 0, "more than 0 %"), (0, 12, "fewer than 100 %"), (6, 6, "not told apart from 50 %")],
 )
 def test_the_turn_stands_beside_keys_that_go_nowhere(step: int, null: int, expected: str) -> None:
     rows = turn_rows([True] * step + [False] * (12 - step), [False] * (12 - null) + [True] * null, (0.4, 0.1))
-    sentence = plain(text.turn_sentence(rotary_summary(Table.of(ROTARY, rows)).rows()))
-    assert sentence.startswith(f"image keys turned by one cell: along columns {100 * step / 12:.1f} % [")
-    assert expected in sentence and "at most 40.0 % [40.0, 40.0] moves (layer 1; 10.0 % there)" in sentence
-    assert text.turn_sentence([]) == "" and text.cells(-2) == "2 cells backwards"
+    sentence = plain(sentences.turn_sentence(rotary_summary(Table.of(ROTARY, rows)).rows()))
+    assert sentence.startswith(f"with image keys turned by one cell along columns, {100 * step / 12:.0f} % [")
+    assert (
+        expected in sentence
+        and "at most 40 % [40, 40] of the attention within the image moves (layer 1; 10 % there)" in sentence
+    )
+    assert sentences.turn_sentence([]) == "" and text.cells(-2) == "2 cells backwards"
 
 
 def test_the_figure_and_the_section_say_what_is_omitted(tmp_path: Path) -> None:
@@ -312,9 +367,11 @@ def test_the_figure_and_the_section_say_what_is_omitted(tmp_path: Path) -> None:
     write_study(tmp_path, study_record("squares"))
     rotary_summary(table).write(tmp_path / "tables", "rotary_summary")
     shown = words(page_of(tmp_path))
-    assert "How much of the answer depends on the rotary coordinates" in shown
-    assert "Squares, above and below: omitted (4 right answers, 10 needed)" in shown
-    assert "fewer than 100.0 % with keys turned as far to no position" in shown
+    assert "With rotary coordinates of the image tokens mirrored" in shown
+    assert "Above and below in Squares: omitted (4 correct answers, 10 needed)." in shown
+    assert "fewer than 100 % with keys turned to no position" in plain(shown)
+    section = rotary(read_study(tmp_path))
+    assert section is not None and all(len(one.suites) == len(one.rows) for one in section.tables)
     assert (tmp_path / "figures" / "rotary.svg").is_file()
 
 

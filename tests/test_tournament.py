@@ -14,9 +14,10 @@ from backsight.errors import DataError
 from backsight.maths.comparison import sign_flips
 from backsight.results import plot
 from backsight.results.drawing.style import to_svg
-from backsight.results.tournament import TOURNAMENT, classes, each, sentence, summary
+from backsight.results.tournament import TOURNAMENT, classes, sentence, statements, summary
 from backsight.results.tournament.schema import BOUND, CONTROL, FEW, FORMAT, HARMS, NOTHING, PRICE, WINS
 from backsight.results.tournament.tables import corrected, verdict
+from backsight.results.tournament.text import claim, null, short
 from backsight.tables import Table
 
 from .test_report import page_of, study_record, words, write_study
@@ -84,33 +85,46 @@ def told(*of: list[Row], **more: Any) -> str:
     return sentence(rows).replace("\u00a0", " ")
 
 
+def also(rows: Table) -> list[str]:
+    """What stands beside the claim, as plain text."""
+    return [one.text.replace("\u00a0", " ") for one in statements(summary(rows).rows())]
+
+
 def test_a_repair_that_beats_nothing_and_its_control_is_named() -> None:
     rows = (entered("amplification", fixed(20, 2), fixed(2)), entered("adaptvis", fixed(1, 1), fixed(1)))
     assert verdicts(*rows) == {"amplification": WINS, "adaptvis": NOTHING}
     assert told(*rows) == (
-        "Worth having on this model: amplification. Of 80 held-out questions 40 fail; it corrects 50.0 % of them and "
-        "breaks 5.0 % of the right answers: accuracy 50.0 % before, 72.5 % after, 52.5 % with its control (random "
-        "directions), at 1.0 forward equivalents a question."
+        "Amplification is worth having (80 held-out questions, 40 answered incorrectly): accuracy changes by +22.5 "
+        "points [+11.1, +32.8], by +2.5 points with its hardest control (random directions); 1 other repair is not "
+        "shown to be."
     )
+    first, same = also(table(*rows))
+    assert first.startswith(
+        "Amplification corrects more than it breaks, and more than its control does: accuracy 50.0 % without, 72.5 % "
+        "with it (+22.5 points"
+    )
+    assert first.endswith("It corrects 50.0 % of 40 failures and breaks 5.0 % of the correct answers.")
+    assert same == "No gain of accuracy is shown with AdaptVis."
 
 
 def test_of_two_the_one_that_gains_more_is_named_first() -> None:
     text = told(entered("adaptvis", fixed(14)), entered("both_sides", fixed(25), kind="picture shifted"))
-    assert text.startswith("Worth having on this model: both-sides vote.")
-    assert text.endswith("So is AdaptVis, which gains no more.")
+    assert text.startswith("Both-sides vote is worth having (80 held-out questions")
+    assert text.endswith("; so is AdaptVis.")
 
 
 def test_where_its_control_is_as_good_it_is_not_named() -> None:
     rows = (entered("adaptvis", fixed(20), fixed(19), kind="one weight"),)
     assert verdicts(*rows) == {"adaptvis": CONTROL}
     assert told(*rows) == (
-        "No repair is worth having on this model: of 80 held-out questions 40 fail; more right than without, but not "
-        "shown to be more than with its control, with AdaptVis."
+        "AdaptVis is not shown to be worth having (80 held-out questions, 40 answered incorrectly): accuracy changes "
+        "by +25.0 points [+14.3, +34.5] with AdaptVis."
     )
-    (more,) = each(summary(table(*rows)).rows())
-    assert more.replace("\u00a0", " ") == (
-        "AdaptVis is not shown to beat its control: accuracy 50.0 % without, 75.0 % with it, 73.8 % with its control "
-        "(one weight); p 1 after correction."
+    (more,) = also(table(*rows))
+    assert more == (
+        "AdaptVis is not shown to beat its control: accuracy 50.0 % without, 75.0 % with it (+25.0 points [+14.3, "
+        "+34.5]), 73.8 % with its control (one weight); p 1 after correction. It corrects 50.0 % of 40 failures and "
+        "breaks 0.0 % of the correct answers."
     )
 
 
@@ -137,17 +151,23 @@ def test_no_repair() -> None:
     rows = (entered("amplification", fixed(2, 1)), entered("norm_rescale", fixed(0, 20), kind="lengths at random"))
     assert verdicts(*rows) == {"amplification": NOTHING, "norm_rescale": HARMS}
     assert told(*rows) == (
-        "No repair is worth having on this model: of 80 held-out questions 40 fail; no gain shown with amplification; "
-        "fewer right than without with norm rescaling."
+        "None of 2 repairs is shown to be worth having (80 held-out questions, 40 answered incorrectly): accuracy "
+        "changes by -25.0 points [-34.5, -14.3] with norm rescaling to +1.2 points [-4.2, +6.6] with amplification."
     )
+    assert also(table(*rows))[0].startswith("Norm rescaling breaks more than it corrects: accuracy 50.0 % without")
 
 
 def test_an_upper_bound_is_never_named() -> None:
     rows = (entered("box_attention", fixed(40), kind="as many tokens elsewhere"),)
     assert verdicts(*rows) == {"box_attention": BOUND}
-    assert "Worth" not in told(*rows) and "No repair is worth having" in told(*rows)
-    (more,) = each(summary(table(*rows)).rows())
-    assert "100.0\u00a0% beside 50.0\u00a0% is what more attention" in more and "no repair" in more
+    assert told(*rows) == "No repair could be tried, nothing but an upper bound."
+    (more,) = also(table(*rows))
+    assert more.startswith(
+        "Attention to the boxes is given where the objects are, so it is an upper bound and no repair"
+    )
+    assert "accuracy 50.0 % without, 100.0 % with it" in more and "alpha 4 as chosen on the development split" in more
+    both = told(*rows, entered("adaptvis", fixed(1)))
+    assert "AdaptVis is not shown to be worth having" in both and "boxes" not in both
 
 
 def test_a_repair_that_harms_does_not_make_too_few_failures_a_verdict() -> None:
@@ -156,8 +176,8 @@ def test_a_repair_that_harms_does_not_make_too_few_failures_a_verdict() -> None:
     rows = (entered("norm_rescale", [n >= 20 for n in range(80)]), entered("both_sides", [True] * 80))
     assert verdicts(*rows, before=before) == {"norm_rescale": HARMS, "both_sides": FEW}
     text = sentence(summary(table(*rows, before=before)).rows())
-    assert text.startswith("Whether a repair is worth having cannot be told")
-    assert text.endswith("too few for a comparison after correction; fewer right than without with norm rescaling.")
+    assert text.startswith("Whether a repair is worth having is not shown: 0 of 80 held-out questions")
+    assert text.endswith("; more is broken than corrected by norm rescaling.")
 
 
 def test_too_few_failures_tell_nothing() -> None:
@@ -165,8 +185,8 @@ def test_too_few_failures_tell_nothing() -> None:
     rows = (entered("amplification", np.ones(80, dtype=bool), before),)
     assert verdicts(*rows, before=before) == {"amplification": FEW}
     assert told(*rows, before=before) == (
-        "Whether a repair is worth having cannot be told: of 80 held-out questions 9 fail in 9 pictures, too few for a "
-        "comparison after correction."
+        "Whether a repair is worth having is not shown: 9 of 80 held-out questions were answered incorrectly, in 9 "
+        "pictures, and 10 of each are needed."
     )
 
 
@@ -183,14 +203,15 @@ def test_a_gain_of_the_free_read_out_alone_is_called_a_change_of_format() -> Non
     free = np.arange(80) < 20
     rows = entered("adaptvis", fixed(1), fixed(1), free=np.arange(80) < 60)
     assert verdicts(rows, free=free) == {"adaptvis": FORMAT}
-    assert "a gain of the free read-out only with AdaptVis" in told(rows, free=free)
-    more = " ".join(each(summary(table(rows, free=free)).rows())).replace("\u00a0", " ")
+    assert "AdaptVis is not shown to be worth having" in told(rows, free=free)
+    more = " ".join(also(table(rows, free=free)))
+    assert "AdaptVis gains in the free read-out only: accuracy 50.0 % without, 51.2 % with it" in more
     assert (
-        "AdaptVis: the free read-out gains 50.0 points, the options gain 1.2 points: 48.8 points are a change of the "
-        "answers' format."
+        "AdaptVis: the free read-out gains +50.0 points, the options gain +1.2 points, so +48.8 points are a change of "
+        "the answers' format."
     ) in more
     same = entered("adaptvis", fixed(20), free=np.arange(80) < 40)
-    assert "format" not in " ".join(each(summary(table(same, free=free)).rows()))
+    assert "format" not in " ".join(also(table(same, free=free)))
 
 
 def test_a_repair_that_turns_every_right_into_left_is_seen() -> None:
@@ -268,20 +289,21 @@ def absent(name: str, right: int, trained: str = "no") -> list[Row]:
     ("after", "trained", "words_"),
     [
         (23, "no", "On a relation that this model was not trained on (which of two is nearer, 40 questions, chance 50 "
-         "%) it answers 50.0 % right, and at most 57.5 % with a repair (amplification): a change is shown of none."),
-        (34, "no", "it answers 50.0 % right, and 85.0 % with amplification (difference 35.0 points [17.0, 49.7])."),
-        (5, "no", "it answers 50.0 % right, and 12.5 % with amplification (difference -37.5 points [-52.3, -19.2])."),
+         "%) accuracy is 50 % [35, 65], and at most 57 % [42, 72] with amplification: no repair is shown to change "
+         "it."),
+        (34, "no", "is 50 % [35, 65], and 85 % [70, 94] with amplification (+35.0 points [+17.0, +49.7])."),
+        (5, "no", "is 50 % [35, 65], and 12 % [5, 27] with amplification (-37.5 points [-52.3, -19.2])."),
         (20, "unknown", "On a relation of which it is not known whether this model was trained on it"),
     ],
 )  # fmt: skip
 def test_the_absent_relation(after: int, trained: str, words_: str) -> None:
     rows = (entered("amplification", fixed(0)), absent("none", 20, trained), absent("amplification", after, trained))
-    *_, last = each(summary(table(*rows)).rows())
-    assert words_ in last.replace("\u00a0", " ")
+    *_, last = also(table(*rows))
+    assert words_ in last
 
 
 def test_where_no_repair_can_be_tried_that_is_said() -> None:
-    assert told() == "No repair could be tried on this model."
+    assert told() == "No repair could be tried."
     with pytest.raises(DataError, match="no repair to draw"):
         plot(summary(table()))
 
@@ -325,10 +347,12 @@ def test_the_report_says_it(tmp_path: Path) -> None:
     )
     study(tmp_path, rows)
     spoken = words(page_of(tmp_path))
-    assert "Pairs: Worth having on this model: amplification." in spoken
-    assert "both-sides vote was left out: no single tokens for left and right." in spoken
+    assert "Amplification is worth having (80 held-out questions, 40 answered incorrectly)" in spoken
+    assert "controls change it by +2.5 points; with a blank image it is 25 % [17, 36]." in spoken
+    assert "Both-sides vote was left out: no single tokens for left and right." in spoken
     assert "On a relation that this model was not trained on" in spoken
-    assert "amplification alpha 4 worth having 80" in spoken
+    assert "amplification worth having 0.725" in spoken and "amplification random directions 0.525" in spoken
+    assert "amplification alpha 4 &lt;0.001" in spoken
     assert (tmp_path / "figures" / "tournament.svg").is_file()
 
 
@@ -357,3 +381,44 @@ def test_metrics_of_two_studies() -> None:
     of_failures, of_right = ((metric, metric.rows(frame)) for metric in RESULT.metrics)
     assert of_failures[1][of_failures[0].value].mean() == 0.5 and len(of_failures[1]) == 40
     assert of_right[1][of_right[0].value].mean() == 0.05 and len(of_right[1]) == 40
+
+
+def of_sets(**sets: Table) -> dict[str, list[Row]]:
+    return {title: summary(rows).rows() for title, rows in sets.items()}
+
+
+def test_the_claim_of_several_sets_puts_those_without_a_repair_first() -> None:
+    good, none = table(entered("adaptvis", fixed(20))), table(entered("adaptvis", fixed(1)))
+    assert claim(of_sets(A=good, B=none)) == (
+        "No repair is shown to be worth having on B; AdaptVis is worth having on A."
+    )
+    assert claim(of_sets(A=good, B=good)) == "AdaptVis is worth having on A; AdaptVis is worth having on B."
+    worse = table(entered("adaptvis", fixed(0, 3)))
+    assert (
+        claim(of_sets(A=worse, B=none))
+        .replace("\u00a0", " ")
+        .startswith(
+            "No repair is shown to be worth having on any of 2 sets: the largest change of accuracy is +1.2 points ["
+        )
+    )
+    assert claim(of_sets(A=good)) == sentence(summary(good).rows())
+
+
+def test_the_null_says_what_controls_and_a_blank_image_do() -> None:
+    """Controls that correct 2 of 80 and break 4; the upper bound's control is none of a repair's."""
+    rows = table(
+        entered("adaptvis", fixed(1), fixed(2)), entered("norm_rescale", fixed(1), fixed(0, 4)),
+        entered("box_attention", fixed(9), fixed(30)),
+    )  # fmt: skip
+    assert null(summary(rows).rows()).replace("\u00a0", " ") == (
+        "Accuracy without a repair is 50 % [39, 61]; the repairs' controls change it by -5.0 to +2.5 points; with a "
+        "blank image it is 25 % [17, 36]."
+    )
+    bare = [row for row in summary(rows).rows() if row["repair"] == "none"]
+    assert null(bare).replace("\u00a0", " ") == "Accuracy without a repair is 50 % [39, 61]."
+
+
+def test_a_repair_is_the_farther_the_less_it_gains() -> None:
+    before: Row = {"accuracy": 0.5}
+    assert [short(before, {"gain": gain}) for gain in (-0.2, 0.0, 0.25, 0.5)] == [1.0, 1.0, 0.5, 0.0]
+    assert short({"accuracy": 1.0}, {"gain": 0.0}) == 1.0

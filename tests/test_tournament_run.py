@@ -115,7 +115,7 @@ def test_what_a_model_or_a_question_cannot_take_is_left_out_with_the_reason(tiny
     named = reasons(tiny_vlm, bare, repairs=("box_attention",))
     assert named.keys() == {"box_attention"} and "needs the boxes" in named["box_attention"]
     table = Tournament(absent=0, repairs=("box_attention",))(tiny_vlm, bare)
-    assert sentence(summary(table).rows()) == "No repair could be tried on this model."
+    assert sentence(summary(table).rows()) == "No repair could be tried."
 
 
 def test_what_it_does_not_take(tiny_vlm: VLM) -> None:

@@ -14,11 +14,11 @@ from backsight.maths.interchange import ANSWER
 from backsight.results import RESULTS, controls
 from backsight.results.controls import ControlPower, power
 from backsight.results.creg.decision import decision_sentence
-from backsight.results.creg.opening import beaten_sentence
 from backsight.results.creg.pairs import creg_pairs
+from backsight.results.creg.reading import grouped
 from backsight.results.creg.schema import ROWS as CREG
+from backsight.results.creg.sentences import closer_methods
 from backsight.results.creg.summary import creg_summary
-from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.image_interchange import (
     IMAGE_INTERCHANGE,
     IMAGE_INTERCHANGE_SUMMARY,
@@ -28,7 +28,7 @@ from backsight.results.image_interchange import (
 )
 from backsight.results.image_interchange.beside import pathway_sentence, suffices
 from backsight.results.interchange import INTERCHANGE, interchange_summary, order_layers
-from backsight.results.pages.layers import flip_sentence, order_sentence, power_words, silence
+from backsight.results.pages.layers import Words, claim, measured, power_words, silence, statements
 from backsight.results.pages.study import Study
 from backsight.tables import Schema, Table
 
@@ -82,32 +82,76 @@ def test_a_layer_needs_the_outcome_to_be_the_answer(
     assert (flips["layers"], flips["leading"]) == (layers, leading)
 
 
+WORDS = Words("swapped tokens flip the answer", "the answer flips")
+
+
+def spoken(rows: list[Row], summary: list[Row]) -> str:
+    """The statement of one suite."""
+    (one,) = statements([measured(rows, summary, "flipped")], WORDS, str.capitalize, 6)
+    return plain(one.text)
+
+
+def curve(**changes: Any) -> list[Row]:
+    """A summary's row of the flipped answer at layer 0, in 18 of 20 pairs the answer."""
+    row: Row = {"suite": "a", "direction": "all", "layer": 0, "outcome": "flipped", "answer": 0.9}
+    return [row | {"answer_low": 0.69, "answer_high": 0.98, "omitted": False} | changes]
+
+
 def test_a_largest_of_tiny_probabilities_is_no_layer() -> None:
-    assert order_sentence("Squares", last_token((0.005, 0.03, 0.004), ["other"] * 20), 6) == (
-        "Squares: no such layer (20 pairs; it is the answer in none)"
-    )
-    assert order_sentence("Squares", last_token((0.005, 0.45, 0.004), ["other"] * 20), 6) == (
-        "Squares: no such layer (20 pairs; it is the answer in none; it leads at layer 0 without being the model's "
-        "answer)"
-    )
-    tiny = flip_sentence("Squares", [swapped(0.01, 0.04, ["other"] * 20)], TOKEN_WORDS, 6)
-    assert tiny == "Squares: no layer (20 pairs; it flips in none)"
-    leading = flip_sentence("Squares", [swapped(0.01, 0.45, ["other"] * 20)], TOKEN_WORDS, 6)
-    assert leading.startswith("Squares: no layer (20 pairs; it flips in none; it leads at layer 0 without")
+    none = curve(answer=0.0, answer_low=0.0, answer_high=0.18)
+    tiny = swapped(0.01, 0.04, ["other"] * 20) | {"suite": "a"}
+    most = "a: no layer is shown at which swapped tokens flip the answer: the answer flips in at most 0 % [0, 18]"
+    assert spoken([tiny], none) == f"A{most[1:]} of 20 pairs."
+    leading = swapped(0.01, 0.45, ["other"] * 20) | {"suite": "a"}
+    led = "it leads without being the model's answer in A at layer 0"
+    assert spoken([leading], none) == f"A{most[1:]} of 20 pairs; {led}."
 
 
-def test_order_and_flips_in_words() -> None:
-    row = last_token((0.1, 0.8, 0.0), ["ordinal"] * 18 + ["clean"] * 2, p_ordinal=0.45, p_clean=0.1)
-    assert plain(order_sentence("A", row, 6)) == (
-        "A: layer 0 of 0-6 (20 pairs; it is the answer in up to 90.0 % of them, at layer 0)"
+def test_flips_in_words() -> None:
+    row = swapped(0.1, 0.45, ["flipped"] * 18 + ["clean"] * 2) | {"suite": "a"}
+    assert (
+        spoken([row], curve()) == "A: swapped tokens flip the answer at layer 0 of 0-6, in 90 % [69, 98] of 20 pairs."
     )
-    few = row | {"omitted": True, "found": False}
-    assert order_sentence("A", few, 6) == "A: omitted (20 pairs)"
-    both = [row | {"tokens": "objects"}, row | {"tokens": "strips", "found": False, "layers": "", "peak_share": 0.1}]
-    assert plain(flip_sentence("A", both, TOKEN_WORDS, 6)) == (
-        "A: object tokens at layer 0 of 0-6 (it flips in up to 90.0 % of them, at layer 0), strips at no layer (it "
-        "flips in at most 10.0 % of them, at layer 0) (20 pairs)"
+    wide = row | {"layers": "0-2", "dropped": 3, "leading": "4"}
+    assert spoken([wide], curve()) == (
+        "A: swapped tokens flip the answer at layers 0-2 of 0-6, in 90 % [69, 98] of 20 pairs (3 dropped) at layer 0; "
+        "it leads without being the model's answer at layer 4."
     )
+    few = row | {"omitted": True, "found": False, "layers": ""}
+    assert spoken([few], curve()) == "Omitted under 10 pairs: A (20 pairs)."
+    beside = [row, row | {"direction": "left", "found": False}, row | {"direction": "horizontal", "found": False}]
+    assert spoken(beside, curve()).endswith('; no layer is shown for "left" questions.')
+
+
+def test_a_claim_names_what_is_missing_before_what_is_there() -> None:
+    def of(name: str, spans: str, share: float | None, **changes: Any) -> Any:
+        row: Row = {"suite": name, "direction": "all", "layers": spans, "found": bool(spans), "omitted": False}
+        row |= {"pairs": 20, "dropped": 0, "peak_layer": 0} | changes
+        return measured([row], curve(suite=name, answer=share), "flipped")
+
+    def says(*some: Any) -> str:
+        return plain(claim(some, WORDS, str.capitalize, None))
+
+    low, high, none = of("a", "0", 0.7), of("b", "0", 0.9), of("c", "", 0.2)
+    gone = of("d", "", None, omitted=True)
+    assert (
+        says(low, high)
+        == "Swapped tokens flip the answer in A and B at layer 0; least in A, in 70 % [69, 98] of 20 pairs."
+    )
+    assert says(high, none, gone) == (
+        "No layer is shown at which swapped tokens flip the answer in C: the answer flips in at most 20 % [69, 98] of "
+        "20 pairs at layer 0; shown in B at layer 0, in 90 % [69, 98] of 20 pairs; omitted in D."
+    )
+    assert says(gone) == "Not shown: fewer than 10 pairs are answered correctly by both runs in D."
+    far = of("e", "3-4, 6", 0.9)
+    assert "in A and E at some of layers 0-6; least in A" in says(low, far)
+    many = [of(name, "0", 0.9) for name in "abcde"]
+    assert (
+        says(*many) == "Swapped tokens flip the answer in all 5 suites at layer 0, each in 90 % [69, 98] of 20 pairs."
+    )
+    assert "in 5 of 6 suites at layer 0" in says(*many, none) and "answer in C: " in says(*many, none)
+    shorts = [round(one.short, 2) for one in (low, high, none, gone)]
+    assert shorts == [0.3, 0.1, 1.0, 0.0]
 
 
 # The positive control
@@ -194,7 +238,7 @@ def test_what_the_pathway_says_beside_the_swap(source: str, row: Row, said: str,
 
 def test_the_sentence_of_the_flips_counts_the_pairs_that_are_left() -> None:
     sentence = pathway_sentence({"source": "vision"}, "Squares", FLIPS)
-    assert "the flips are of the 40 pairs that are answered right after removal, 8 are not" in sentence
+    assert "the flips are of the 40 pairs that are answered correctly after removal, 8 are not" in sentence
 
 
 # Direction of relevance: the mean, its side, and whose it is
@@ -216,8 +260,8 @@ def creg_rows(gains: list[float]) -> Table:
 def beaten(gains: list[float]) -> str:
     rows = creg_rows(gains)
     study = Study(folder=None, data={}, tables={})  # type: ignore[arg-type]
-    summary, pairs = creg_summary(rows).rows(), creg_pairs(rows).rows()
-    return plain(beaten_sentence(study, summary, pairs, ("s", None)))
+    by_place = grouped(creg_summary(rows).rows())
+    return " ".join(plain(one.text) for one in closer_methods(study, by_place, creg_pairs(rows).rows()))
 
 
 def test_a_few_large_gains_are_no_nearer_evidence() -> None:
@@ -225,10 +269,10 @@ def test_a_few_large_gains_are_no_nearer_evidence() -> None:
     gains = [-5.0] * 160 + [60.0] * 40
     assert stats.wilcoxon(gains).pvalue < 0.001
     said = beaten(gains)
-    assert "nearer than uniform relevance" not in said and "after Holm" not in said
-    assert "nearer on 20.0 % of the pictures and further off on 80.0 %" in said
-    assert "nearer than uniform relevance, also after Holm's correction" in beaten([5.0] * 80 + [-2.0] * 20)
-    assert "no method's improvement has an interval above zero" in beaten([-5.0] * 80 + [2.0] * 20)
+    assert "closer than uniform relevance" not in said and "Holm" not in said
+    assert "closer on 20.0 % of pictures, further on 80.0 %" in said
+    assert "points closer than uniform relevance, Holm's correction included" in beaten([5.0] * 80 + [-2.0] * 20)
+    assert "No method is shown to point closer than uniform relevance" in beaten([-5.0] * 80 + [2.0] * 20)
 
 
 def test_a_method_is_tested_on_its_side_alone() -> None:
@@ -262,11 +306,11 @@ def wrong(dae_chosen: float | None, dae: float, **changes: Any) -> Row:
 @pytest.mark.parametrize(
     ("to_choice", "to_truth", "uniform", "said"),
     [
-        (38.0, 72.0, 50.0, "nearer to the choice, and nearer to the choice than uniform relevance (50.0°)"),
-        (72.0, 38.0, 50.0, "nearer to the truth, and further from the choice than uniform relevance (50.0°)"),
-        (38.0, 72.0, 20.0, "nearer to the choice, and further from the choice than uniform relevance (20.0°)"),
-        (50.0, 50.0, 50.0, "as near to either, and as near to the choice as uniform relevance (50.0°)"),
-        (38.0, 72.0, None, "nearer to the choice (28 questions; means, not tested)."),
+        (38.0, 72.0, 50.0, "closer to the choice, and closer to the choice than uniform relevance (50.0°)"),
+        (72.0, 38.0, 50.0, "closer to the truth, and further from the choice than uniform relevance (50.0°)"),
+        (38.0, 72.0, 20.0, "closer to the choice, and further from the choice than uniform relevance (20.0°)"),
+        (50.0, 50.0, 50.0, "as close to either, and as close to the choice as uniform relevance (50.0°)"),
+        (38.0, 72.0, None, "closer to the choice (28 questions; means, not tested)."),
     ],
 )
 def test_evidence_for_the_decision_by_its_numbers(
@@ -318,4 +362,7 @@ def test_an_earlier_summary_is_read_by_its_probabilities() -> None:
     assert all(pd.isna(value) for value in table.frame["answer"])
     (row,) = flip_layers(table).rows()
     assert (row["layers"], row["leading"], row["peak_share"]) == ("2", "0-1", None)
-    assert flip_sentence("A", [row], TOKEN_WORDS, 2) == "A: layer 2 of 0-2 (40 pairs)"
+    assert spoken([row], table.rows()) == (
+        "S: swapped tokens flip the answer at layer 2 of 0-6 (40 pairs); it leads without being the model's answer at "
+        "layers 0-1."
+    )

@@ -32,7 +32,7 @@ def test_a_worse_metric_fails_with_a_line_that_says_how_much(
     assert code == 1 and printed.splitlines()[-1] == str((out / "report.html").resolve())
     row = by_metric(compare(pair))[ALL]
     interval = f"-0.333 [{row['low']:+.3f}, {row['high']:+.3f}]"
-    assert err == f"backsight: worse: tuned: {ALL} worse by {interval}, 24 samples, 12 images\n"
+    assert err == f"backsight: worse: tuned: {ALL} by {interval}, 24 samples, 12 images\n"
     page = words((out / "report.html").read_text())
     assert f"Asked to fail if worse: {ALL}. It failed: 1 metric worse." in page
     assert json.loads((out / "compare.json").read_text())["fail_if_worse"]["worse"] == [["tuned", ALL]]
@@ -43,7 +43,7 @@ def test_a_family_fails_with_a_line_for_each_of_its_metrics(command: Command, pa
                            "--fail-if-worse", ALL)  # fmt: skip
     assert code == 1
     worse = [row["metric"] for row in compare(pair).rows if row["moved"] == "worse"]
-    assert sorted(re.findall(r"worse: tuned: (\S+) worse", err)) == sorted(worse)
+    assert sorted(re.findall(r"worse: tuned: (\S+) by", err)) == sorted(worse)
     assert len(worse) == 4  # all and left, by two read-outs; once each
 
 
@@ -62,7 +62,7 @@ def test_more_broken_is_worse_and_less_is_not(command: Command, tmp_path: Path) 
     folders = two(tmp_path, {"amplify/degraded": few}, {"amplify/degraded": many})
     arguments = ("--fail-if-worse", "broken", "--out", tmp_path / "out")
     code, _, err = command("compare", *folders, *arguments)
-    assert code == 1 and "worse: tuned: broken/degraded/projected worse by +0.500 [+" in err
+    assert code == 1 and "worse: tuned: broken/degraded/projected by +0.500 [+" in err
     assert command("compare", *folders[::-1], *arguments).code == 0
 
 

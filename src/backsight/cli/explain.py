@@ -68,7 +68,7 @@ def explain(
         typer.echo(f"The picture is {conversion}.")
     typer.echo(explanation.sentence())
     for answer, probability in zip(explanation.options, explanation.probabilities, strict=True):
-        typer.echo(f"  {explanation.told(answer):<6} {probability:.3f}")
+        typer.echo(f"  {explanation.worded(answer):<6} {probability:.3f}")
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)

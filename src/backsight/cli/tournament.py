@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     """Compare repairs that need no training, each beside its controls, on questions that they were not fitted on.
 
-    Without data of your own the questions are generated ones at which models fail (`hard`).
+    Without data of your own the questions are generated ones that models answer incorrectly (`hard`).
     """
     typer.echo(f"backsight: comparing repairs on {model}", err=True)  # at once: the imports take seconds
     from backsight.measurements import Tournament
@@ -106,24 +106,25 @@ def _summaries(folder: Path) -> Table:
 
 def _print(summary: Table, *, as_json: bool) -> None:
     """The sentence of each set, then a line a repair; as JSON the rows and the sentences."""
-    from backsight.results.tournament import each, sentence
-    from backsight.results.tournament.schema import LEFT_OUT, called
+    from backsight.results.tournament import sentence, statements
 
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in summary.rows():
         rows.setdefault(row["suite"], []).append(row)
+    more = {suite: [one.text for one in statements(of)] for suite, of in rows.items()}
     if as_json:
-        sentences = {suite: {"sentence": sentence(of), "more": each(of), "repairs": of} for suite, of in rows.items()}
+        sentences = {
+            suite: {"sentence": sentence(of), "more": more[suite], "repairs": of} for suite, of in rows.items()
+        }
         typer.echo(json.dumps(sentences, indent=1))
         return
     for suite, of in rows.items():
         open_console(stderr=False).print(_table(suite, of))
-        left = (f"{called(row['repair'])} was left out: {row['setting']}." for row in of if row["part"] == LEFT_OUT)
-        typer.echo("\n".join((sentence(of), *each(of), *left)))
+        typer.echo("\n".join((sentence(of), *more[suite])))
 
 
 NUMBERS = {
-    "right": "accuracy", "free": "free", "corrected": "corrected", "broken": "broken", "p": "p_nothing_holm",
+    "correct": "accuracy", "free": "free", "corrected": "corrected", "broken": "broken", "p": "p_nothing_holm",
     "p control": "p_control_holm", "cost": "cost",
 }  # fmt: skip
 

@@ -3,8 +3,8 @@
 The picture is replaced by a uniform gray one and each axis is sorted ("Decodable is not grounded", arXiv 2606.31257).
 Accuracy against one over the options does not tell these apart: who always answers "left" is right in half of the
 questions about left and right and in none about above and below, whatever is seen. So what is judged is the *score* of
-an axis, the share of right answers less that of the opposite ones, with both directions of the axis weighing alike. It
-is 0 for any answer that does not depend on what is asked for, 1 for a right and -1 for an inverted axis.
+an axis, the share of correct answers less that of the opposite ones, with both directions of the axis weighing alike.
+It is 0 for any answer that does not depend on what is asked for, 1 for a correct and -1 for an inverted axis.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Bounds(NamedTuple):
 class AxisVerdict:
     """What the answers about an axis go by, and what that is read from.
 
-    `score` and `gray` are right less opposite answers, with the picture and without; `kept` is the gray score less
+    `score` and `gray` are correct less opposite answers, with the picture and without; `kept` is the gray score less
     `LEFT` of the score; `changed` the share of questions whose answer the picture changes. None where `reason` says
     that they cannot be had.
     """
@@ -97,9 +97,9 @@ def _word(seen: Bounds, blind: Bounds, kept: Bounds, changed: Bounds) -> tuple[W
             return "cannot tell", f"the answer changes in only {changed} of the questions, and then with the picture"
         return "prior", f"the answer changes in {changed} of the questions"
     if up or down:
-        return "grounded" if up else "inverted", f"right less opposite answers {seen}, with a gray picture {blind}"
+        return "grounded" if up else "inverted", f"correct less opposite answers {seen}, with a gray picture {blind}"
     if seen.low <= 0 <= seen.high:
-        return "cannot tell", f"right less opposite answers {seen} is not told from 0"
+        return "cannot tell", f"correct less opposite answers {seen} is not told from 0"
     return "cannot tell", f"a gray picture may keep half of the score: {blind} of {seen}"
 
 

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from backsight.report.integrity import damage, refusal
 from backsight.report.page import build_page
 from backsight.report.reading import read_study
+from backsight.results.pages.beside import workers
 from backsight.tables import replacing
 
 
@@ -31,9 +32,10 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     damaged = damage(folder)
-    page = build_page(read_study(folder, without=damaged.keys()))
-    content = {field.name: getattr(page, field.name) for field in fields(page)}
-    target = write_page(folder, "report.html.j2", content)
+    with workers():
+        page = build_page(read_study(folder, without=damaged.keys()))
+        content = {field.name: getattr(page, field.name) for field in fields(page)}
+        target = write_page(folder, "report.html.j2", content)
     if damaged:
         raise refusal(folder, damaged)
     return target
@@ -45,7 +47,8 @@ def write_page(folder: Path, template: str, content: Mapping[str, Any]) -> Path:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    css, script = (loader.get_source(environment, f"report.{kind}")[0] for kind in ("css", "js"))
+    css = "".join(loader.get_source(environment, name)[0] for name in ("report.css", "figures.css"))
+    script = loader.get_source(environment, "report.js")[0]
     parts = {"css": Markup(css), "script": Markup(script), "policy": _policy(f"\n{script}\n")}
     html = environment.get_template(template).render(**parts, **content)
     target = folder / "report.html"

@@ -1,81 +1,53 @@
-"""The page of a comparison: what moved against the baseline, by how much, and what could not be compared.
+"""The page of a comparison: what got worse, what got better, and what could not be compared.
 
-All words and numbers are decided here; the template only loops and escapes.
+All words and numbers are decided here; the template only loops and escapes. A study beside the baseline is a section of
+the same shape as those of a report: claim, figure, null, and behind them the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from backsight.maths.comparison import DRAWS, EXACT, ROUNDING
-from backsight.maths.grouping import SMALLEST
-from backsight.maths.intervals import RESAMPLES
 from backsight.report import write_page
+from backsight.report.compare_words import LIMITS, METHOD, claim, null, statements
+from backsight.results.compared import MANY, draw_counts, judged_rows, reach
+from backsight.results.comparison import ROWS
 from backsight.results.comparison import draw as plot_differences
-from backsight.results.drawing.style import counted
+from backsight.results.drawing.style import counted, suite_title
 from backsight.results.pages import pictures
-from backsight.results.pages.content import Grid
+from backsight.results.pages.content import Grid, Statement
 from backsight.results.pages.study import mapping, number, text
 from backsight.results.pages.wording import decimal, listed, p_value, unbroken, whole_percent, with_interval
 from backsight.studies.compare import Comparison
-from backsight.studies.compare_answer import signed, worded
+from backsight.studies.compare_answer import within
 from backsight.studies.compare_reading import Finished
+from backsight.tables import Table
 
 Row = dict[str, Any]
-MOST = 5  # metrics that the opening names
 FILES = (("compare.json", "every number, JSON"), ("tables/compare.csv", "csv"), ("tables/compare.parquet", "parquet"))
-CAPTION = (
-    "Difference from the baseline over the samples that both studies have, with its 95 % interval: right of the line "
-    "is more, left is less. Filled where the metric is called better or worse: the interval lies wholly on one side of "
-    "zero and p is below .05; hollow where a difference is not shown. Plotted are metrics of whole sets; accuracy is "
-    "that among the options. The tables have all others."
+COUNTS = (
+    "Metrics of whole sets by what they measure: left of the line those that are worse, right of it those that are "
+    "better; gray is not shown to differ."
 )
-METHOD = (
-    "A sample is shared where both studies have it with the same id, the same picture and the same question or answer. "
-    f"Where at least {SMALLEST} samples of at least two images are shared, the difference is the mean over them of the "
-    "study's value less the baseline's. Where fewer are, the two means stand beside each other, each with its own "
-    f"interval, and nothing is tested. Metrics of fewer than {SMALLEST} samples are omitted.",
-    f"Intervals hold 95 %: percentile bootstrap over images ({RESAMPLES:,} draws), as an image is asked several times. "
-    "They have no width where all images differ alike. p is that of Fisher's paired randomisation test, two-sided, "
-    f"with images as its units: every pattern of signs up to {EXACT} images that differ, {DRAWS:,} random ones beyond. "
-    "A metric is called better or worse, and --fail-if-worse fails, where the interval lies wholly on that side of "
-    f"zero and p is below .05. Differences of a sample below {ROUNDING:g} count as none.",
-    "Judged are the metrics that --fail-if-worse asks for; where it asks for none, the few of whole sets that the "
-    "figure shows. Holm's correction is over the judged metrics of one study, and no other metric has such a p.",
-    "Interchanges and probes are those of the layer with the highest mean over the samples compared, each study's own: "
-    "the probability of the ordinal answer at the last token, of the flipped answer for image tokens, and the share of "
-    "object tokens given their place. Of pairs, those count that both runs of a model answer right.",
-    "Corrected is the share of failures that amplification turns right, broken that of right answers that it turns "
-    "wrong: paired are the questions that both models fail without it, or that both answer right.",
-)  # fmt: skip
-LIMITS = (
-    "Intervals are not corrected for their number: of a hundred metrics that did not move, about five have an interval "
-    "that lies off zero. Holm's p-values of the judged metrics are.",
-    "Where few images differ the bootstrap's interval is too narrow: four images lost and none won put it below zero, "
-    "while p is 0.125.",
-    "Metrics overlap: a set and its directions, or two read-outs, are of the same answers.",
-    "Of interchanges and probes more is called better, whether or not it is the model's answer at that layer; a model "
-    "may answer as well with less.",
-    "Where a model answers only part of the pairs right, the interchanges compare the pairs that both models answer "
-    "right, which are no random ones.",
-    "The interval is over images. It says how the difference would vary over other pictures of the same kind, not over "
-    "another run of the training.",
+CAPTION = (
+    "Difference from the baseline over the samples that both studies have, with its 95 % interval. Filled: better or "
+    "worse; hollow: not shown to differ. Accuracy is that among the options."
 )
 
 
 @dataclass(frozen=True)
 class Part:
-    """One study beside the baseline."""
+    """One study beside the baseline, in the shape of a report's section."""
 
     anchor: str
     title: str
-    lead: str
-    moved: tuple[str, ...]
-    not_judged: str
-    every: str
+    claim: str
+    null: str
+    figures: tuple[pictures.FigureView, ...]
+    statements: tuple[Statement, ...]
     tables: tuple[Grid, ...]
 
 
@@ -84,10 +56,11 @@ class Page:
     """The whole page."""
 
     title: str
+    suites: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
+    figure: pictures.FigureView | None
     gate: tuple[str, ...]
     notes: tuple[str, ...]
-    figure: pictures.FigureView | None
     verdicts: Grid | None
     studies: Grid
     method: tuple[str, ...]
@@ -97,7 +70,7 @@ class Page:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write figures/compare.svg and report.html into a folder that holds the comparison; the page's path."""
+    """Write figures/*.svg and report.html into a folder that holds the comparison; the page's path."""
     page = _page(comparison, folder)
     return write_page(folder, "compare.html.j2", {field.name: getattr(page, field.name) for field in fields(page)})
 
@@ -105,12 +78,20 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
 def _page(comparison: Comparison, folder: Path) -> Page:
     others = comparison.studies[1:]
     against = others[0].name if len(others) == 1 else f"{len(others)} studies"
+    for stale in (folder / "figures").glob("compare*.svg"):  # of an earlier comparison
+        stale.unlink()
+    each = _figure(comparison, folder)
+    parts = tuple(_part(comparison, study, index, folder) for index, study in enumerate(others))
+    if len(parts) == 1 and each is not None and not parts[0].figures:
+        parts, each = (replace(parts[0], figures=(each,)),), None
+    sets = dict.fromkeys(row["set"] for row in comparison.rows)
     return Page(
         title=f"{against} against {comparison.baseline.name}",
-        parts=tuple(_part(comparison, study, index) for index, study in enumerate(others)),
+        suites=tuple((name, suite_title(name)) for name in sets),
+        parts=parts,
+        figure=each,
         gate=_gate(comparison),
         notes=comparison.notes,
-        figure=_figure(comparison, folder),
         verdicts=_verdicts(comparison.studies),
         studies=_studies(comparison.studies),
         method=METHOD,
@@ -121,29 +102,43 @@ def _page(comparison: Comparison, folder: Path) -> Page:
 
 
 def _figure(comparison: Comparison, folder: Path) -> pictures.FigureView | None:
-    if not any(row["drawn"] and row["how"] == "paired" for row in comparison.rows):
-        (folder / "figures" / "compare.svg").unlink(missing_ok=True)  # of an earlier comparison
+    if not judged_rows(comparison.rows):
         return None
     return pictures.figure(
         folder, "compare", plot_differences, comparison.table(), label="Paired differences", caption=CAPTION
     )
 
 
-def _part(comparison: Comparison, study: Finished, index: int) -> Part:
-    rows = comparison.of(study)
+def _part(comparison: Comparison, study: Finished, index: int, folder: Path) -> Part:
+    rows, answer = comparison.of(study), comparison.judged[index]
+    anchor = f"study-{index + 1}"
+    figures: tuple[pictures.FigureView, ...] = ()
+    if len(judged_rows(rows)) > MANY:
+        table = Table.of(ROWS, rows)
+        figures = (pictures.figure(folder, f"compare-{anchor}", draw_counts, table, label=COUNTS, caption=COUNTS),)
+    return Part(
+        anchor=anchor,
+        title=f"{study.name} against {comparison.baseline.name}",
+        claim=claim(answer),
+        null=null(answer),
+        figures=figures,
+        statements=statements(answer, rows),
+        tables=_tables(rows, comparison.baseline, study),
+    )
+
+
+def _tables(rows: Sequence[Row], baseline: Finished, study: Finished) -> tuple[Grid, ...]:
+    """What moved, the worse first; then, folded, each family, and what could not be compared paired."""
     paired = [row for row in rows if row["how"] == "paired"]
-    off = sorted((row for row in paired if row["moved"] != "no"), key=lambda row: -abs(row["difference"]))
-    tables = [_paired("What moved", off, comparison.baseline.name, study.name)] if off else []
+    off = [row for row in paired if row["moved"] != "no"]
+    off.sort(key=lambda row: (row["moved"] != "worse", -reach(row)))
+    note = "A metric is called as --fail-if-worse takes it."
+    tables = [_paired("What moved", off, baseline.name, study.name, note)] if off else []
     for family in dict.fromkeys(row["family"] for row in paired):
         of = [row for row in paired if row["family"] == family]
         heading = f"{of[0]['title'] or family}: {counted(len(of), 'paired metric')}"
-        tables.append(_paired(heading, of, comparison.baseline.name, study.name, folded=True))
-    tables += _not_paired(rows, comparison.baseline, study)
-    title = f"{study.name} against {comparison.baseline.name}"
-    answer = comparison.judged[index]
-    moved = tuple(map(worded, answer.farthest[:MOST]))
-    every = f"Of all {counted(len(paired), 'paired metric')} {len(off)} moved: the tables name them." if paired else ""
-    return Part(f"study-{index + 1}", title, answer.count(), moved, answer.left_out(), every, tuple(tables))
+        tables.append(_paired(heading, of, baseline.name, study.name, folded=True))
+    return (*tables, *_not_paired(rows, baseline, study))
 
 
 def _gate(comparison: Comparison) -> tuple[str, ...]:
@@ -160,20 +155,25 @@ def _gate(comparison: Comparison) -> tuple[str, ...]:
     return (f"Asked to fail if {', or if '.join(asked)}. It {came}.",)
 
 
-def _paired(heading: str, rows: Sequence[Row], baseline: str, study: str, *, folded: bool = False) -> Grid:
+def _paired(
+    heading: str, rows: Sequence[Row], baseline: str, study: str, note: str = "", *, folded: bool = False
+) -> Grid:
     layers = any(row["layer"] is not None for row in rows)
     lines = []
     for row in rows:
         at = f"{row['layer_baseline']}, {row['layer']}" if row["layer"] is not None else "–"
         lines.append((
             row["metric"], unbroken("" if row["moved"] == "no" else row["moved"]), decimal(row["baseline"]),
-            decimal(row["value"]), signed(row), p_value(row["p_value"]), p_value(row["p_holm"]),
+            decimal(row["value"]), within(row), p_value(row["p_value"]), p_value(row["p_holm"]),
             f"{_shared(row)} ({row['images']})", *([at] if layers else []),
         ))  # fmt: skip
     columns = ("Metric", "", baseline, study, "Difference", "p", "Holm", "n (images)")
     partly = any(row["shared"] < max(row["samples_baseline"], row["samples"]) for row in rows)
-    note = "n is the number of samples shared, of how many the baseline and the study have." if partly else ""
-    return Grid(heading, (*columns, *(["Layers"] if layers else [])), tuple(lines), words=2, folded=folded, note=note)
+    notes = [note, "n is the number of samples shared, of how many the baseline and the study have." if partly else ""]
+    return Grid(
+        heading, (*columns, *(["Layers"] if layers else [])), tuple(lines), words=2, folded=folded,
+        note=" ".join(filter(None, notes)), suites=tuple(row["set"] for row in rows),
+    )  # fmt: skip
 
 
 def _shared(row: Row) -> str:

@@ -2,48 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Section
-from backsight.results.pages.pictures import FigureView, inline
-from backsight.results.pages.study import Study, records, text
+from backsight.results.pages.pictures import FigureView, view
+from backsight.results.pages.study import Study, mapping, records, text
+from backsight.results.pages.wording import listed
+from backsight.results.relevance.answers import recorded
 
+RULES = {
+    "strong": "the strongest peak toward the object",
+    "diffuse": "the most diffuse compass",
+    "wrong": "the strongest peak away from the object",
+}
 METHOD = (
-    "Each figure explains one answer: the picture in gray with the relevance of its image tokens, the boxes of subject "
-    "and reference, and the compass of the relevance (filled) over that of uniform relevance (dashed). The line is "
-    "the true direction. `backsight explain` makes the same of a picture of your own.",
-    "Nobody chose the pictures. Of each set on which CREG was measured, by the default projection and for the model's "
-    "own choice: strong is the largest share in the peak's sector among peaks within 22.5 degrees of the true "
-    "direction, diffuse the smallest share of all, wrong the largest share among peaks more than 90 degrees off.",
+    "Each figure explains one answer: the picture in gray with the relevance of its image tokens, the boxes of both "
+    "objects, and the compass of the relevance (filled) over that of uniform relevance (dashed). The line is the true "
+    "direction. `backsight explain` makes the same of a picture of your own.",
+    "Nobody chose the pictures: of each suite, for the model's own choice, the rule takes the largest share in the "
+    "peak's sector among peaks within 22.5 degrees of the true direction, the smallest share of all, and the largest "
+    "share among peaks more than 90 degrees off.",
 )
-LIMITS = ("Single pictures show what a compass looks like. How often it is right, the tables above say.",)
+LIMITS = ("Single pictures show what a compass looks like, not how often it points at the object.",)
+NULL = "Dashed in each compass is uniform relevance, which knows nothing but both boxes."
 
 
 def gallery(study: Study) -> Section | None:
-    """The section; None where the study has no gallery."""
-    views = [view for shown in records(study.data.get("gallery")) if (view := _view(study, shown)) is not None]
+    """The section; None where the study has no gallery. A set that only compares prompts is left out beside its own."""
+    shown = records(study.data.get("gallery"))
+    suites = {text(one.get("set")) for one in shown}
+    shown = [one for one in shown if f"{text(one.get('set'))}_a" not in suites]
+    views = [(one, drawn) for one in shown if (drawn := _view(study, one)) is not None]
     if not views:
         return None
-    section = Section(
-        anchor="gallery", title="Answers explained", question="why", figures=tuple(views), tables=(), method=METHOD,
-        limits=LIMITS,
+    claim = claim_of([one for one, _ in views])
+    return Section(
+        anchor="gallery", title="Answers explained", question="why", claim=claim, null=NULL,
+        figures=tuple(drawn for _, drawn in views), tables=(), method=METHOD, limits=LIMITS,
     )  # fmt: skip
-    return section
+
+
+def claim_of(shown: Sequence[Mapping[str, Any]]) -> str:
+    """How many answers are shown, of how many suites, and by which rules."""
+    suites = len({text(one.get("set")) for one in shown})
+    kinds = dict.fromkeys(RULES.get(text(one.get("rule")), text(one.get("rule"))) for one in shown)
+    answers = f"{counted(len(shown), 'answer')} of {counted(suites, 'suite')}"
+    return f"{answers} {'is' if len(shown) == 1 else 'are'} explained, chosen by rule: {listed(kinds)}."
+
+
+def caption(study: Study, shown: Mapping[str, Any]) -> str:
+    """The suite, the rule, and what the record's numbers say; of a record without them, what the study wrote down."""
+    title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
+    rule = RULES.get(text(shown.get("rule")), text(shown.get("rule")))
+    return f"{title}, {rule}. {_sentence(study, text(shown.get('file'))) or text(shown.get('sentence'))}"
+
+
+def _sentence(study: Study, stem: str) -> str:
+    """The sentence of an explanation from its numbers; empty where they cannot be read."""
+    try:
+        record = json.loads(_read(study.folder, f"{stem}.json") or "{}")
+    except ValueError:
+        return ""
+    return recorded(mapping(record))
 
 
 def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
-    """One figure of the gallery; None where its files are not there, or outside of the study's folder."""
+    """One figure of the gallery; None where its file is not there, is no SVG, or outside of the study's folder."""
     stem = text(shown.get("file"))
-    drawn = [_read(study.folder, f"{stem}.{ending}") for ending in ("svg", "narrow.svg")]
-    if not stem or not all(drawn):
+    svg = _read(study.folder, f"{stem}.svg")
+    if not stem or not svg:
         return None
-    title = study.titles.get(text(shown.get("set")), text(shown.get("set")))
-    caption = f"{title}, {text(shown.get('rule'))}: {text(shown.get('said'))}. {text(shown.get('sentence'))}"
-    wide, narrow = (inline(one, caption) for one in drawn)
+    label = f"{study.titles.get(text(shown.get('set')), text(shown.get('set')))}, {text(shown.get('rule'))}"
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
-    return FigureView(f"figure-gallery-{Path(stem).name}", caption, wide, narrow, files)
+    try:
+        return view(f"gallery-{Path(stem).name}", svg, label, caption(study, shown), files)
+    except ValueError:
+        return None
 
 
 def _read(folder: Path, name: str) -> str:

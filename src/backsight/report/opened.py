@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backsight.errors import UsageError
 from backsight.report.integrity import damage
+from backsight.report.page import build_sections
 from backsight.report.reading import read_record, read_study
 from backsight.report.unfinished import unfinished_record, unfinished_study
 from backsight.results import RESULTS, today
@@ -124,6 +125,11 @@ class OpenedStudy:
         if figure is None:
             raise _unknown("figure", name, list(self.figures))
         return figure
+
+    @cached_property
+    def claims(self) -> dict[str, str]:
+        """What each section of the report claims, in a sentence, by its title, in the order of the page."""
+        return {one.title: one.claim for one in build_sections(self.study) if one.claim}
 
     def _drawn(self, result: Result) -> Table | None:
         """The table that a result's figure is made of, where it is there."""

@@ -16,7 +16,7 @@ from backsight.results.drawing import panels, style
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import whole_percent, with_interval
+from backsight.results.pages.wording import in_list, listed, whole_percent, with_interval
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -136,32 +136,73 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
 
 CAPTION = (
     "How alike greedy captions are before and after the image tokens are shuffled (filled), and those of two different "
-    "pictures (hollow), with 95 % intervals over pictures."
+    "pictures (hollow), with 95 % intervals."
 )
 METHOD = (
-    "Each picture is described in one sentence, greedily, as it is and with its image tokens shuffled behind the "
-    "projector (positions kept). Token F1 is SQuAD's, on words in lower case without punctuation and articles; "
-    "sentence similarity is the cosine of mean-pooled embeddings of a model that the user gives.",
-    "The null is a caption beside those of other pictures of the set. Kept is (same - other) / (1 - other): of what "
-    "sets a picture's caption apart from another's, how much is left.",
+    "Each picture is described in one sentence, greedily, as it is and with its image tokens shuffled (positions "
+    "kept). Token F1 is SQuAD's, on words in lower case without punctuation and articles; sentence similarity is the "
+    "cosine of mean-pooled embeddings of a model that the user gives.",
+    "Kept is (same - other) / (1 - other), where other is a caption beside those of other pictures of the suite: of "
+    "what sets a picture's caption apart, how much is left.",
 )
 LIMITS = (
     "Captions that stay alike may name the same things and place them elsewhere: words are counted, not relations.",
-    "A caption that says little of its picture stays alike whatever is done to it; the null shows that.",
+    "A caption that says little of its picture stays alike whatever is done to it; the other pictures' show that.",
 )
-LEAD = "Captions before and after the image tokens are shuffled:"
+APART = "what sets captions apart from those of other pictures"
+SAME = "captions of all pictures are the same"
+
+
+def why(row: Mapping[str, Any]) -> str:
+    """Why a row has no share that is kept; empty where it has one."""
+    return str(row["reason"] or ("" if row["kept"] is not None else SAME))
+
+
+def kept(row: Mapping[str, Any]) -> str:
+    """The share that is kept, with its interval."""
+    return whole_percent(row["kept"], row["kept_low"], row["kept_high"])
+
+
+def claim(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
+    """How much of what sets captions apart survives a shuffle, by token F1, those that keep least first."""
+    of = [row for row in rows if row["measure"] == "f1"] or list(rows)
+    there = sorted((row for row in of if not why(row)), key=lambda row: float(row["kept"]))
+    lost = [titles[row["suite"]] for row in there if row["above_low"] <= 0]
+    parts = [f"no measurable part of {APART} in {listed(lost)}"] if lost else []
+    left = [f"{kept(row)} in {titles[row['suite']]}" for row in there if row["above_low"] > 0]
+    if left:
+        parts.append(f"{listed(left)}{'' if lost else f' of {APART}'}")
+    missing = [f"{titles[row['suite']]} ({why(row)})" for row in of if why(row)]
+    if not parts:
+        return f"Whether captions survive a shuffle of the image tokens is not shown: {listed(missing)}."
+    beside = f"; not shown in {listed(missing)}" if missing else ""
+    return f"With image tokens shuffled, captions keep {'; '.join(parts)}{beside}."
+
+
+def null(rows: Sequence[Row]) -> str:
+    """How alike captions of two pictures are; empty without numbers."""
+    others = [row for row in rows if row["measure"] == "f1" and row["other"] is not None]
+    if not others:
+        return ""
+    most = max(others, key=lambda row: float(row["other"]))
+    alike = with_interval(most["other"], most["other_low"], most["other_high"])
+    return f"Captions of two different pictures have a token F1 of {'at most ' if len(others) > 1 else ''}{alike}."
 
 
 def sentence(title: str, row: Mapping[str, Any]) -> str:
-    """How much of what sets a caption apart is left, in the words that the intervals allow."""
-    if row["reason"] or row["kept"] is None:
-        return f"{title}: omitted ({row['reason'] or 'captions of all pictures are the same'})"
-    kept = whole_percent(row["kept"], row["kept_low"], row["kept_high"])
+    """How much of what sets one suite's captions apart is left, in the words that the intervals allow."""
+    if reason := why(row):
+        return f"{title}: whether captions survive a shuffle is omitted ({reason})."
     alike = f"{MEASURES[row['measure']]} {row['same']:.2f}, of two pictures {row['other']:.2f}"
     if row["above_low"] <= 0:
-        return f"{title}: not shown to be more alike than those of two pictures ({alike})"
-    near = " and are nearly the same" if row["kept_low"] > 0.9 and row["same_low"] > 0.9 else ""
-    return f"{title}: they keep {kept} of what sets them apart from other pictures'{near} ({alike})"
+        return f"{title}: shuffled, captions are not shown to be more alike than those of two pictures ({alike})."
+    near = "; they are nearly the same" if row["kept_low"] > 0.9 and row["same_low"] > 0.9 else ""
+    return f"{title}: a shuffle leaves {kept(row)} of {APART} ({alike}){near}."
+
+
+def short(row: Mapping[str, Any]) -> float:
+    """The share that a shuffle takes, from 0 to 1; 1 where it is not known."""
+    return 1.0 if why(row) else min(1.0, max(0.0, 1.0 - float(row["kept"])))
 
 
 def section(study: Study) -> Section | None:
@@ -178,15 +219,15 @@ def section(study: Study) -> Section | None:
     )
     columns = ("Suite", "Measure", "Pictures", "Words", "Same picture", "Two pictures", "Difference", "Kept")
     table = Grid("Captions before and after a shuffle", columns, tuple(cells), words=2,
-                 files=study.files("captions_summary"))  # fmt: skip
-    view = common.figure(study, "captions", draw, study.tables["captions_summary"], CAPTION)
-    suites = {row["suite"] for row in rows}
-    built = Section(
-        anchor="permutation", title="Permutation of image tokens", question="where", figures=(view,), tables=(table,),
-        method=METHOD, limits=LIMITS, samples=common.samples(study, "captions", suites),
+                 files=study.files("captions_summary"), suites=tuple(row["suite"] for row in rows))  # fmt: skip
+    titles = {row["suite"]: in_list(common.title(study, row["suite"])) for row in rows}
+    return Section(
+        anchor="permutation", title="Permutation of image tokens", question="where", claim=claim(rows, titles),
+        null=null(rows),
+        figures=(common.figure(study, "captions", draw, study.tables["captions_summary"], CAPTION),),
+        statements=tuple(Statement(sentence(titles[r["suite"]], r), r["suite"], short(r)) for r in rows),
+        tables=(table,), method=METHOD, limits=LIMITS, samples=common.samples(study, "captions", set(titles)),
     )  # fmt: skip
-    sentences = tuple(Statement(sentence(common.title(study, r["suite"]), r)) for r in rows)
-    return built.concluding(LEAD, sentences)
 
 
 def _cell(row: Row, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from backsight.errors import DataError
 from backsight.results.base import Result
 from backsight.results.behaviour.figure import PROMPT_STYLES
+from backsight.results.compared import judged_rows, keys_words, wrapped
 from backsight.results.drawing import panels, style
 from backsight.tables import Schema, Table
 
@@ -56,6 +57,7 @@ ROWS = Schema(
 )
 
 Row = dict[str, Any]
+LABEL = 34  # characters of a line of a metric's label
 LINE = 0.21  # inches, of a metric with one study
 SMALLEST_SPAN = 0.05  # of an axis to either side of zero
 ZERO: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8}
@@ -66,7 +68,7 @@ def draw(table: Table, *, columns: int | None = None) -> Figure:
 
     `columns` is the number of panels across; 1 is for a phone. DataError where no such metric was compared paired.
     """
-    rows = [row for row in table.rows() if row["drawn"] and row["how"] == "paired"]
+    rows = judged_rows(table.rows())
     if not rows:
         raise DataError("The table has no paired differences to draw", where=table.schema.name)
     studies = list(dict.fromkeys(row["study"] for row in rows))
@@ -77,13 +79,14 @@ def draw(table: Table, *, columns: int | None = None) -> Figure:
     for family, group in families.items():
         metrics = sorted_metrics(group)
         below = f"{style.counted(len(metrics), 'metric')}, {group[0]['better']} is better"
-        panel = partial(_panel, group=group, metrics=metrics, studies=studies)
-        height = 0.75 + LINE * len(metrics) * (1 + 0.45 * (len(studies) - 1))
+        words = {row["metric"]: keys_words(row) for row in group}
+        labels = wrapped((words[metric] for metric in metrics), LABEL)
+        panel = partial(_panel, group=group, metrics=metrics, studies=studies, labels=labels)
+        lines = [max(1 + 0.45 * (len(studies) - 1), 1 + 0.7 * label.count("\n")) for label in labels]
+        height = 0.75 + LINE * max(lines) * len(lines)
         shown_panels.append(panels.Panel(group[0].get("title") or family, below, panel, height=height))
     with style.style():
-        return panels.draw(
-            shown_panels, _entries(studies), 1 if columns == 1 else 2, width=None if columns == 1 else 10.4
-        )
+        return panels.draw(shown_panels, _entries(studies), 1 if columns == 1 else 2)
 
 
 def sorted_metrics(rows: Sequence[Row]) -> list[str]:
@@ -94,7 +97,9 @@ def sorted_metrics(rows: Sequence[Row]) -> list[str]:
     return sorted(lowest, key=lambda metric: (lowest[metric], metric))
 
 
-def _panel(axis: Axes, group: Sequence[Row], metrics: Sequence[str], studies: Sequence[str]) -> None:
+def _panel(
+    axis: Axes, group: Sequence[Row], metrics: Sequence[str], studies: Sequence[str], labels: Sequence[str]
+) -> None:
     places = {metric: place for place, metric in enumerate(metrics)}
     step = min(0.24, 0.7 / len(studies))
     for place in places.values():
@@ -110,7 +115,7 @@ def _panel(axis: Axes, group: Sequence[Row], metrics: Sequence[str], studies: Se
     high = max(SMALLEST_SPAN, *(row["high"] for row in group))
     space = 0.04 * (high - low)
     axis.set(xlim=(low - space, high + space), ylim=(len(metrics) - 0.4, -0.6), xlabel="difference from the baseline")
-    axis.set_yticks(range(len(metrics)), labels=[metric.split("/", 1)[-1] for metric in metrics])
+    axis.set_yticks(range(len(metrics)), labels=labels, multialignment="right")
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
 

@@ -7,6 +7,7 @@ import io
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from backsight.grid import Box
 from backsight.results.drawing import style
+from backsight.results.drawing.panels import Entry, legend, line, patch
 from backsight.results.relevance.answers import answered, pointed
 from backsight.results.relevance.words import method_words
 
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {0: "right", 90: "above", 180: "left", 270: "below"}
-PICTURE_SIDE = 480  # pixels, of the picture as it stands in the figure
+PICTURE_SIDE = 360  # pixels, of the picture as it stands in the figure
+SIDE, SCALE = 3.4, 0.5  # inches, of the picture's width and of the colour scale's height
+STRONGEST = 0.75  # how much of a token's gray the most relevant one hides
+POINTING: dict[str, Any] = {"color": style.ORANGE, "alpha": 0.85, "linewidth": 0}
+UNIFORM: dict[str, Any] = {"fill": False, "edgecolor": style.SOFT, "linewidth": 1.1, "linestyle": "--"}
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,15 @@ class Explanation:
 
     def sentence(self) -> str:
         """What was asked, answered, and which way the evidence points beside uniform relevance."""
-        p = self.probabilities[self.options.index(self.choice)]
-        first = answered(self.told(self.choice), self.told(self.answer), p)
         dae = None if self.peak is None else self.dae
-        return f"{first} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
+        return f"{self.answered()} {pointed(self.subject, dae, self.dae_null, zero=not self.relevance.any())}"
 
-    def told(self, option: str) -> str:
+    def answered(self) -> str:
+        """What the model answers, how probably, and whether that is correct."""
+        p = self.probabilities[self.options.index(self.choice)]
+        return answered(self.worded(self.choice), self.worded(self.answer), p)
+
+    def worded(self, option: str) -> str:
         """An option in words."""
         return (self.words or {}).get(option, option)
 
@@ -84,45 +93,60 @@ class Explanation:
         buffer = io.BytesIO()
         self.figure().savefig(buffer, format="png", dpi=120)
         data = base64.b64encode(buffer.getvalue()).decode()
-        return f"<img alt='' src='data:image/png;base64,{data}' style='max-width:100%'>"
+        return f"<img alt=\"{escape(self.sentence())}\" src='data:image/png;base64,{data}' style='max-width:100%'>"
 
 
 def explanation(explained: Explanation, *, columns: int = 2) -> Figure:
     """The picture with relevance and boxes, and the compass rose beside it, or below it in one column."""
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     from backsight.results.drawing import canvas
 
     with style.style():
-        size = (7.6, 3.9) if columns > 1 else (style.NARROW, 7.4)
-        layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09, wspace=0.06, hspace=0.06)
-        figure = canvas.QuietFigure(figsize=size, layout=layout)
-        places = figure.add_gridspec(1, 2) if columns > 1 else figure.add_gridspec(2, 1)
-        _picture(figure.add_subplot(places[0]), explained)
-        _rose(figure.add_subplot(places[1], projection="polar"), explained)
+        figure = canvas.QuietFigure(figsize=(2 * SIDE, 2 * SIDE))
+        tall = SIDE * min(1.0, explained.picture.size[1] / explained.picture.size[0])
+        picture = figure.add_axes((0.02, 0.3, 0.46, 0.46 * tall / SIDE))
+        rose = figure.add_axes((0.52, 0.3, 0.46, 0.46), projection="polar")
+        _picture(picture, explained, tall)
+        _rose(rose, explained)
+        legend(figure, _entries(explained), 1 if columns == 1 else 3)
+        words = [(*_question(explained), ""), (*_direction(explained), "")]
+        for axes, (title, below, _) in zip((picture, rose), words, strict=True):
+            style.heading(axes, title, below)
+        canvas.arrange(figure, [picture, rose], words, [0.55 + tall + SCALE, 0.55 + SIDE], columns, None, alike=False)
         return figure
 
 
-def _picture(axes: Axes, explained: Explanation) -> None:
-    from matplotlib.collections import PatchCollection
-    from matplotlib.colors import to_rgba
+def _question(explained: Explanation) -> tuple[str, str]:
+    """The heading of the picture: what is asked, and the answer."""
+    return textwrap.shorten(_asked(explained), 80, placeholder=" ..."), explained.answered()
+
+
+def _direction(explained: Explanation) -> tuple[str, str]:
+    """The heading of the compass: how far it points away, beside uniform relevance."""
+    title = f"Compass of {method_words(explained.method)}"
+    if explained.dae is None:
+        return title, "no relevance lies where the projection looks"
+    beside = "" if explained.dae_null is None else f"; uniform relevance {explained.dae_null:.0f}\u00b0"
+    return title, f"off by {explained.dae:.0f}\u00b0{beside}"
+
+
+def _entries(explained: Explanation) -> list[Entry]:
+    """The legend: what is filled, dashed and drawn as a line or a box."""
+    entries: list[Entry] = [(patch(**POINTING), f"compass of {method_words(explained.method)}")]
+    if explained.null:
+        entries.append((patch(**UNIFORM), "compass of uniform relevance"))
+    return [
+        *entries,
+        (line(color=style.BLUE, linewidth=1.6), f"true direction to the {explained.subject}"),
+        (patch(fill=False, edgecolor=style.BLUE, linewidth=1.6), f"box of the {explained.subject}"),
+        (patch(fill=False, edgecolor=style.INK, linewidth=1.6), f"box of the {explained.reference}"),
+    ]
+
+
+def _picture(axes: Axes, explained: Explanation, tall: float) -> None:
     from matplotlib.patches import Rectangle
 
     width, height = explained.picture.size
-    scale = min(1.0, PICTURE_SIDE / max(width, height))
-    gray = (
-        explained.picture.convert("L")
-        .convert("RGB")
-        .resize((max(1, round(width * scale)), max(1, round(height * scale))))
-    )
-    axes.imshow(gray, extent=(0, width, height, 0))
-    shares = explained.relevance / (explained.relevance.max() or 1.0)
-    lit = [
-        (Rectangle((left, upper), right - left, lower - upper), to_rgba(style.ORANGE, 0.75 * float(share)))
-        for share, (left, upper, right, lower) in zip(shares, explained.cells, strict=True)
-        if share > 0
-    ]
-    axes.add_collection(PatchCollection([cell for cell, _ in lit], facecolors=[c for _, c in lit], edgecolors="none"))
+    axes.imshow(lit(explained), extent=(0, width, height, 0), interpolation="none")
     for name, box, color in (
         (explained.reference, explained.reference_box, style.INK),
         (explained.subject, explained.subject_box, style.BLUE),
@@ -137,12 +161,48 @@ def _picture(axes: Axes, explained: Explanation) -> None:
             bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    axes.set_anchor("NW")
     for spine in axes.spines.values():
         spine.set_visible(False)
-    right = "right" if explained.choice == explained.answer else f"wrong, it is {explained.told(explained.answer)}"
-    p = explained.probabilities[explained.options.index(explained.choice)]
-    below = f"answer: {explained.told(explained.choice)} ({p:.2f}), {right}"
-    style.heading(axes, textwrap.fill(textwrap.shorten(_asked(explained), 80, placeholder=" ..."), 44), below)
+    _scale(axes, explained, tall)
+
+
+def lit(explained: Explanation) -> Image.Image:
+    """The picture in gray, no side longer than `PICTURE_SIDE` pixels, with relevance as orange over its tokens."""
+    width, height = explained.picture.size
+    scale = min(1.0, PICTURE_SIDE / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    gray = np.asarray(explained.picture.convert("L").resize(size, Image.Resampling.LANCZOS), dtype=np.float64)
+    alpha = np.zeros(gray.shape)
+    for share, cell in zip(_shares(explained.relevance), explained.cells, strict=True):
+        left, upper, right, lower = (round(float(side) * scale) for side in cell)
+        alpha[upper:lower, left:right] = STRONGEST * share
+    color = np.array([int(style.ORANGE[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.float64)
+    shown = gray[..., None] * (1 - alpha[..., None]) + color * alpha[..., None]
+    return Image.fromarray(shown.round().astype(np.uint8))
+
+
+def _shares(relevance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relevance as shares of the largest, none below zero."""
+    return np.maximum(relevance, 0.0) / (relevance.max(initial=0.0) or 1.0)
+
+
+def _scale(axes: Axes, explained: Explanation, tall: float) -> None:
+    """The colour scale: from no relevance to the largest of any token, in percent of all relevance."""
+    positive = np.maximum(explained.relevance, 0.0)
+    if not positive.any():
+        return
+    bar = axes.inset_axes((0.0, -0.17 / tall, 0.55, 0.1 / tall))
+    ground = np.array([0.75, 0.75, 0.75])
+    color = np.array([int(style.ORANGE[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    alpha = STRONGEST * np.linspace(0, 1, 32)[:, None]
+    largest = 100 * float(positive.max() / positive.sum())
+    bar.imshow((ground * (1 - alpha) + color * alpha)[None], aspect="auto", extent=(0, largest, 0, 1))
+    bar.set(xticks=[0, largest / 2, largest], yticks=[])
+    bar.set_xticklabels([f"{value:.2g}" for value in (0, largest / 2, largest)], fontsize=7.5)
+    bar.set_xlabel("relevance of a token, percent of all", fontsize=7.5, loc="left")
+    bar.tick_params(axis="x", length=2)
+    bar.spines[:].set_visible(False)
 
 
 def _asked(explained: Explanation) -> str:
@@ -156,38 +216,15 @@ def _rose(axes: Axes, explained: Explanation) -> None:
     polar: Any = axes
     count = max(len(explained.compass), len(explained.null), 1)
     angles = np.radians(np.arange(count) * 360 / count)
-    width = 2 * np.pi / count
+    width = 0.86 * 2 * np.pi / count
     if explained.compass:
-        polar.bar(
-            angles,
-            explained.compass,
-            width=0.86 * width,
-            color=style.ORANGE,
-            alpha=0.85,
-            linewidth=0,
-            label=method_words(explained.method),
-        )
+        polar.bar(angles, explained.compass, width=width, **POINTING)
     if explained.null:
-        polar.bar(
-            angles, explained.null, width=0.86 * width, fill=False, edgecolor=style.SOFT, linewidth=1.1, linestyle="--",
-            label="uniform relevance",
-        )  # fmt: skip
+        polar.bar(angles, explained.null, width=width, **UNIFORM)
     top = 1.12 * max([*explained.compass, *explained.null, 0.01])
-    polar.plot(
-        [np.radians(explained.true)] * 2, [0, top], color=style.BLUE, linewidth=1.6, label=f"to the {explained.subject}"
-    )
+    polar.plot([np.radians(explained.true)] * 2, [0, top], color=style.BLUE, linewidth=1.6)
     polar.set_ylim(0, top)
     polar.set_xticks(np.radians(list(NAMES)), labels=list(NAMES.values()))
     polar.set_yticks([])
     polar.grid(color=style.FAINT)
     polar.spines["polar"].set_color(style.FAINT)
-    if explained.dae is None:
-        below = "no relevance lies where the projection looks"
-    else:
-        below = f"off by {explained.dae:.0f}\u00b0" + (
-            "" if explained.dae_null is None else f"; uniform relevance {explained.dae_null:.0f}\u00b0"
-        )
-    axes.set_title(f"Compass of {method_words(explained.method)}", fontweight="bold", pad=34)
-    above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 23), "textcoords": "offset points"}
-    axes.annotate(below, (0, 1), color=style.SOFT, fontsize=7.5, **above)  # over the word "above"
-    polar.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=1, fontsize=7.5)

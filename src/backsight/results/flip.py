@@ -11,13 +11,26 @@ from backsight.maths.compass import equivariance
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import CHOICE, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.pages.content import Grid, Section
+from backsight.results.drawing.style import counted
+from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import decimal, with_interval
 from backsight.results.relevance import drawing
-from backsight.results.relevance.cells import Cells, Row, beside, check
+from backsight.results.relevance.cells import (
+    Cells,
+    Row,
+    Said,
+    check,
+    leading_rows,
+    missing_reason,
+    none_shown,
+    place_words,
+    table,
+)  # fmt: skip
+from backsight.results.relevance.claims import Finding, Wording, over_all
 from backsight.results.relevance.drawing import Columns
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
+from backsight.results.relevance.words import said_method
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -63,18 +76,28 @@ SUMMARY = Schema(
 
 
 CAPTION = (
-    "Pearson's r between the compass and that of the mirrored picture, turned back: the mean over questions with its "
-    "95 % interval. Dashed: uniform relevance, which turns with the boxes alone."
+    "Pearson's r between the compass and that of the mirrored picture, turned back, with its 95 % interval: 1 where it "
+    "turns with the picture. Dashed: uniform relevance."
 )
 METHOD = (
     "Mirror: the picture is mirrored with its boxes, the same question asked, and the compass turned back (section "
-    "6.1, where r is -.065 over 60 samples). The target is mirrored too. Uniform relevance on a symmetric grid has "
-    "r = 1, so that a high r is no merit by itself, and a low one says that relevance is not uniform."
+    "6.1, where r is -.065 over 60 samples). The target is mirrored too."
 )
 LIMITS = ("A compass that turns in a mirror belongs to the picture; that does not show that the answer goes by it.",)
+HIGH = 0.5  # of r: what a reader takes for agreement
 NOTE = (
-    "r is the mean over questions, pooled is over all sectors of all questions; those of uniform relevance are beside. "
-    "A compass that is the same in every sector has no r."
+    "r is the mean over questions; pooled is over all sectors of all questions. A compass that is the same in every "
+    "sector has no r."
+)
+TURNS = Wording(
+    above="turns with the picture in a mirror",
+    below="turns against the picture in a mirror",
+    none="does not turn with the picture in a mirror",
+    unsure="is not shown to turn with the picture in a mirror",
+    it="it turns with it",
+    not_shown="turning is not shown",
+    value="r",
+    values="r",
 )
 
 
@@ -114,16 +137,52 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     return drawing.beside_null(table, where, "Pearson's r over the sectors", columns, titles, shares=True)
 
 
+def say(study: Study, rows: Sequence[Row]) -> Said:
+    """Whether CREG's compass turns in a mirror, beside that of uniform relevance."""
+    missing = none_shown(study, leading_rows(rows), "Whether the compass turns in a mirror is not shown:")
+    given = [row for row in leading_rows(rows) if not row["omitted"] and row["r"] is not None]
+    if not given:
+        return Said("".join(one.text for one in missing), "", ())
+    findings, statements = [], []
+    for row in given:
+        title, shown = (
+            place_words(study, (row["suite"], row["prompt"])),
+            with_interval(row["r"], row["low"], row["high"]),
+        )
+        findings.append(Finding(f"on {title}", row["r"], row["low"], row["high"], shown, decimal(row["r"])))
+        text = (
+            f"On {title} and in its mirror image, the compass of {said_method(row['method'])} has r = {shown}, that of "
+            f"uniform relevance {decimal(row['r_null'])} ({counted(row['questions'], 'question')})."
+        )
+        statements.append(Statement(text, row["suite"], min(1.0, max(0.0, 1.0 - row["r"]))))
+    claim = over_all(f"The compass of {said_method(given[0]['method'])}", TURNS, findings)
+    return Said(claim, null_of(given), (*(statements if len(given) > 1 else ()), *missing))
+
+
+def null_of(rows: Sequence[Row]) -> str:
+    """What uniform relevance gives, and what that says of a high r; empty without numbers."""
+    of = [row["r_null"] for row in rows if row["r_null"] is not None]
+    if not of:
+        return ""
+    low, high = decimal(min(of)), decimal(max(of))
+    alike = low if low == high else f"{low} to {high}"
+    merit = ", so that a high r is no merit by itself" if min(of) > HIGH else ""
+    return f"In a mirror, uniform relevance, which turns with both boxes, has r = {alike}{merit}."
+
+
 def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
     """r by question and pooled, those of uniform relevance beside."""
 
-    def cells(row: Row) -> Cells:
-        plain = (decimal(row[name]) for name in ("r_null", "r_pooled", "r_pooled_null"))
-        return with_interval(row["r"], row["low"], row["high"]), *plain, str(row["questions"])
+    def cells(of: Sequence[Row]) -> Cells:
+        (row,) = of
+        if row["omitted"]:
+            return missing_reason(row, "question"), "–", "–", "–"
+        own = with_interval(row["r"], row["low"], row["high"])
+        return own, decimal(row["r_null"]), decimal(row["r_pooled"]), str(row["questions"])
 
-    numbers = ("r", "Uniform: r", "Pooled", "Uniform: pooled", "n")
-    title = "The compass in a mirror, as section 6.1"
-    yield from beside(study, rows, title, numbers, cells, NOTE, "flip_summary")
+    numbers = ("r", "Uniform: r", "Pooled", "Questions")
+    mine = [row for row in rows if row["method"] != NULL]
+    yield from table(study, mine, "The compass in a mirror, as section 6.1", numbers, cells, NOTE, "flip_summary")
 
 
 def mirrored(frame: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +197,7 @@ def mirrored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
-    return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
+    return check(study, ROWS.name, draw, tables, say, caption=CAPTION, method=METHOD, limits=LIMITS)
 
 
 RESULT = Result(

@@ -17,9 +17,8 @@ from backsight.maths.grouping import SMALLEST, expect, groups, with_all
 from backsight.maths.interchange import ANSWER, curves, standing_out
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style, sweeps
-from backsight.results.pages import common, layers, pictures
-from backsight.results.pages.content import Section, Statement
-from backsight.results.pages.layers import ANSWER_RULE
+from backsight.results.pages import common, layers
+from backsight.results.pages.content import Section
 from backsight.results.pages.study import Study
 from backsight.tables import Schema, Table
 
@@ -43,7 +42,7 @@ INTERCHANGE = Schema(
         "p_counterfactual": "float",
         "top_token": "str",
         "top_outcome": "str",  # the outcome that the top token is: clean, ordinal, counterfactual; other
-        "kept": "bool",  # both runs answer right
+        "kept": "bool",  # both runs answer correctly
         "clean_choice": "str",
         "counterfactual_choice": "str",
     },
@@ -98,38 +97,34 @@ LOOKS = {
 }
 COLUMNS = {"clean": "Clean answer", "ordinal": "Order", "counterfactual": "Counterfactual answer"}
 CAPTION = (
-    "Probability of three answers when the last token's state before each layer comes from the "
-    "counterfactual run; bands are 95 % intervals. From left to right: while the clean answer holds, "
-    "nothing has arrived at the last token; where the order stands above both others and is what the model answers "
-    "(shaded) it carries the position; where the counterfactual answer rises it carries the answer."
+    "Probability of three answers when the last token's state before a layer comes from the counterfactual run; bands "
+    "are 95 % intervals. While the clean answer holds, nothing has arrived at the last token; where the order stands "
+    "above both others and is the answer (shaded) it carries the position; where the counterfactual answer rises it "
+    "carries the answer."
 )
+WORDS = layers.Words(
+    "the last token carries the position asked for, not yet the answer,",
+    "the object at that position is the answer",
+)
+BEFORE = "the last token has read nothing"
 METHOD = (
-    "For each pair and each layer, the residual stream at the last token of the clean run is replaced by "
-    "that of the counterfactual run, all else is computed on, and the probabilities of three answers are "
-    "read (The Dual Mechanisms of Spatial Reasoning in Vision-Language Models, arXiv 2603.22278: section "
-    "5.1, figures 2 and 3, equation 2). Layer l is the input of decoder block l; the last is the input of "
-    "the final norm.",
-    "The counterfactual keeps the middle object, has two other objects at its sides, and asks for the "
-    "opposite direction. If the swapped state carries the answer itself, the model now gives the "
-    "counterfactual answer. If it carries the position, the model gives what stands at that position in the "
-    "clean picture. If neither has arrived yet, it stays with the clean answer.",
-    "Shown are mean probabilities, as in the paper's interchange accuracy (section 3.3). Pairs of which "
-    "either run answers wrong by itself are dropped and counted. The last token is said to carry "
-    "the position at the layers where the object at the counterfactual's position is more probable than both others, "
-    f"with intervals apart, and is the model's answer. {ANSWER_RULE}",
-    'Intervals hold 95 %, clean images as units: Agresti and Coull\'s "plus four". Groups of fewer '
-    f"than {SMALLEST} kept pairs are omitted.",
+    "For each pair and layer, the residual stream at the last token of the clean run is replaced by that of the "
+    "counterfactual run, and the probabilities of three answers are read (The Dual Mechanisms of Spatial Reasoning in "
+    "Vision-Language Models, arXiv 2603.22278: section 5.1, figures 2 and 3, equation 2). Layer l is the input of "
+    "decoder block l; the last is the input of the final norm.",
+    "The counterfactual keeps the middle object, has two other objects at its sides, and asks for the opposite "
+    "direction. A state that carries the answer brings the counterfactual answer; one that carries the position brings "
+    "what stands there in the clean picture; one that carries neither leaves the clean answer.",
+    "The last token is said to carry the position at layers where the object at the counterfactual's position is more "
+    "probable than both others, with intervals apart, and is the model's answer.",
 )
 LIMITS = (
-    "It shows that order is carried at the last token, not where it comes from: the vision encoder, the "
-    "language model's position encoding, or both.",
-    "The exact suites start each row at the same position, so 'third' and 'right column' coincide: what is "
-    "called order here may be an absolute position.",
-    "No such layer does not mean no order: position and answer may be turned into each other within one "
-    "block, or reach the last token together.",
-    "Only pairs that the model answers right are kept, so it says nothing about how wrong answers arise.",
-    "The three answers need not sum to one: the rest of the vocabulary has what is left.",
-    "The interval is over images, not over other words or another training of the model.",
+    "It shows that order is carried at the last token, not where it comes from: see Position pathways.",
+    "The exact suites start each row at the same position, so third and right column coincide: what is called order "
+    "here may be an absolute position.",
+    "No such layer does not mean no order: position and answer may be turned into each other within one block, or "
+    "reach the last token together.",
+    layers.KEPT_ALONE,
 )
 
 
@@ -198,46 +193,35 @@ def interchange(study: Study) -> Section | None:
         return None
     table = study.tables["interchange_summary"]
     orders = order_layers(table).rows()
+    whole = [row for row in orders if row["direction"] == "all"]
+    of = [layers.measured([r for r in orders if r["suite"] == row["suite"]], rows, "ordinal") for row in whole]
     last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
-    statements = tuple(
-        Statement(
-            layers.order_sentence(common.title(study, row["suite"]), row, last),
-            row["suite"],
-            note=layers.silence("interchange", [row]),
-        )
-        for row in orders
-        if row["direction"] == "all"
-    )
+    title = partial(common.title, study)
+    beside = layers.null(rows, "ordinal", 0, BEFORE, WORDS.happens)
     figure = common.figure(study, "interchange", draw, table, CAPTION)
     heading = "Layers where the last token carries the position, with the number of pairs kept"
-    section = Section(
+    return Section(
         anchor="interchange",
         question="where",
         title="Interchange at the last token",
-        notes=(),
-        figures=(pictures.with_file(figure, *common.by_direction(study, "interchange_by_direction", draw, table)),),
+        claim=layers.claim(of, WORDS, title, last),
+        null=" ".join(filter(None, (beside, layers.silence("interchange", whole)))),
+        figures=(figure,),
+        statements=layers.statements(of, WORDS, title, last),
         tables=(
-            common.layers_table(
-                study,
-                orders,
-                heading,
-                study.files("order_layers"),
-                layers.silence("interchange", [row for row in orders if row["direction"] == "all"]),
-            ),
+            common.layers_table(study, orders, heading, study.files("order_layers")),
             common.probabilities(study, rows, COLUMNS, study.files("interchange_summary")),
         ),
-        method=METHOD,
+        method=(*METHOD, layers.KEPT, layers.ANSWER_RULE),
         limits=LIMITS,
         samples=common.samples(
             study, "interchange", {row["suite"] for row in rows}, counterfactual="ordinal", outcomes=OUTCOME_WORDS
         ),
     )
-    lead = "Layers at which the last token carries the position that is asked for, and not yet the answer:"
-    return section.concluding(lead, statements)
 
 
 def _kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """Pairs that both runs answer right; the position stands in what is called the ordinal answer."""
+    """Pairs that both runs answer correctly; the position stands in what is called the ordinal answer."""
     return frame[frame["kept"].fillna(False)].assign(outcome="ordinal")
 
 

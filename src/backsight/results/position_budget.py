@@ -12,7 +12,7 @@ from backsight.results.drawing import panels, style
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import unbroken, with_interval
+from backsight.results.pages.wording import listed, unbroken, with_interval
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -53,9 +53,41 @@ METHOD = (
     "columns. A part that gives positions by a table has no rotary phase.",
 )
 LIMITS = (
-    "The phase range says what rotation could tell, not what the model uses: causal order and the vision encoder tell "
-    "positions too.",
+    "The phase range bounds what rotation could tell; causal order and the vision encoder have positions too, and what "
+    "the model uses is the question of the other sections.",
 )
+
+
+def ranges(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """The largest rotary phase range over the grid in radians, by part and axis, the smallest of them first."""
+    widest: dict[tuple[str, str], float] = {}
+    for row in rows:
+        key = (row["part"], row["axis"])
+        widest[key] = max(widest.get(key, 0.0), float(row["radians_grid"]))
+    return dict(sorted(widest.items(), key=lambda one: one[1]))
+
+
+def claim(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The phase range of each part and axis, the smallest first."""
+    by_part: dict[str, dict[str, list[str]]] = {}
+    for (part, axis), radians in ranges(rows).items():
+        by_part.setdefault(part, {}).setdefault(f"{radians:.3g}", []).append(f"{axis}s")
+    parts = [
+        f"{' and '.join(f'{radians} along {listed(axes)}' for radians, axes in of.items())} in the "
+        f"{PART_WORDS[part].lower()}"
+        for part, of in by_part.items()
+    ]
+    first, space, rest = ", and ".join(parts).partition(" ")
+    return f"The rotary phase range over the grid is at most {first} radians{space}{rest}."
+
+
+def null(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Beside what the ranges stand: a whole turn, and which of them are smaller."""
+    small = [
+        f"the {PART_WORDS[part].lower()}'s {axis}s" for (part, axis), one in ranges(rows).items() if one < WHOLE_TURN
+    ]
+    turn = f"A whole turn is {WHOLE_TURN:.3g} radians"
+    return f"{turn}; {listed(small)} have less." if small else f"{turn}; no axis has less."
 
 
 def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] | None = None) -> Figure:
@@ -115,18 +147,17 @@ def positions(study: Study) -> Section | None:
     rows = study.rows("position_budget")
     if not rows:
         return None
-    section = Section(
+    return Section(
         anchor="positions",
         question="where",
         title="Rotary phase range",
-        notes=(),
+        claim=claim(rows),
+        null=null(rows),
         figures=(common.figure(study, "position_budget", draw, study.tables["position_budget"], CAPTION),),
         tables=(_budget(study, rows), *_beside(study, rows)),
         method=METHOD,
         limits=LIMITS,
-        samples=(),
     )
-    return section
 
 
 def _budget(study: Study, rows: list[Row]) -> Grid:
@@ -136,8 +167,9 @@ def _budget(study: Study, rows: list[Row]) -> Grid:
         cell, grid = (max(r[name] for r in mine) for name in ("radians_cell", "radians_grid"))
         words = PART_WORDS[part] + (f", {layers.replace('_', ' ')}" if layers != "all" else "")
         lines.append((unbroken(words), f"{axis}s", str(len(mine)), f"{cell:.3g}", f"{grid:.3g}"))
-    columns = ("Part", "Axis", "Frequencies", "Radians a cell, at most", "Radians over the grid, at most")
-    return Grid("Rotary phase range", columns, tuple(lines), words=2, files=study.files("position_budget"))
+    columns = ("Part", "Axis", "Frequencies", "Radians a cell", "Radians over the grid")
+    return Grid("Rotary phase range", columns, tuple(lines), words=2, files=study.files("position_budget"),
+                note="The largest of all frequencies.")  # fmt: skip
 
 
 def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
@@ -147,7 +179,7 @@ def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
         for r in study.rows("pathways_summary")
         if r["condition"] == "removed" and r["asked"] == "order" and not r["omitted"]
     }
-    lines = []
+    lines, suites = [], []
     for suite in dict.fromkeys(suite for suite, _ in removed):
         for axis, directions in DIRECTIONS.items():
             of = [removed[suite, d] for d in directions if (suite, d) in removed]
@@ -156,11 +188,12 @@ def _beside(study: Study, rows: list[Row]) -> tuple[Grid, ...]:
                 shown = (with_interval(r["accuracy_of_two"], r["low_of_two"], r["high_of_two"]) for r in of)
                 named = ", ".join(f"{r['direction']} {s}" for r, s in zip(of, shown, strict=True))
                 lines.append((common.title(study, suite), f"{axis}s", f"{max(turns):.3g}", named))
+                suites.append(suite)
     if not lines:
         return ()
-    columns = ("Suite", "Axis", "Radians over the grid, at most", "Accuracy of two after removal")
-    heading = "The language model's rotary phase range beside what it answers without the vision encoder's order"
-    return (Grid(heading, columns, tuple(lines), words=2),)
+    columns = ("Suite", "Axis", "Radians over the grid", "Accuracy of two, order removed")
+    heading = "The language model's rotary phase range beside its accuracy without the vision encoder's order"
+    return (Grid(heading, columns, tuple(lines), words=2, suites=tuple(suites)),)
 
 
 RESULT = Result(POSITION_BUDGET, draw=draw, sections=(positions,))

@@ -39,8 +39,7 @@ PROBE_MAPS = Schema(
     "What the probe at the image embeddings says of each token",
 )
 # Positions by number; neighbours in a row or a grid differ in lightness too, for gray print and colour blindness.
-FEW = ("#0072b2", "#e69f00", "#009e73")
-MANY = ("#0072b2", "#e69f00", "#117733", "#cc79a7", "#332288", "#56b4e9", "#d55e00", "#999933", "#882255")
+COLORS = ("#0072b2", "#e69f00", "#117733", "#cc79a7", "#332288", "#56b4e9", "#d55e00", "#999933", "#882255")
 LEGEND = 7.5  # inches; a narrower figure has its legend in two columns
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of red, green and blue
 BRIGHT = 0.5  # luminance above which dark words are read more easily
@@ -71,7 +70,8 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         empty = f"omitted: {pictures}" if group[0]["pictures"] < SMALLEST else ""
         shown_panels.append(panels.Panel(title, below, partial(_panel, group=group), empty, height))
     with style.style():
-        return panels.draw(shown_panels, _entries(), across, across=4 if width > LEGEND else 2, width=width)
+        most = max(row["place"] for row in table.rows())
+        return panels.draw(shown_panels, _entries(most), across, across=4 if width > LEGEND else 2, width=width)
 
 
 def strongest(group: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -87,8 +87,7 @@ def _panel(axis: Axes, group: Sequence[Row]) -> None:
     from matplotlib.colors import to_rgb
 
     place, share = strongest(group)
-    count = 1 + max(row["place"] for row in group)
-    colors = np.array([to_rgb(color) for color in (FEW if count <= len(FEW) else MANY)])
+    colors = np.array([to_rgb(color) for color in COLORS])
     shade = 1 - share[..., None] * (1 - colors[place % len(colors)])
     axis.imshow(shade, interpolation="none", aspect="equal")
     for number in sorted({row["object"] for row in group if row["object"] is not None}):
@@ -119,16 +118,20 @@ def _outline(axis: Axes, cells: Sequence[tuple[int, int]], label: str, shade: ND
     )
 
 
-def _entries() -> list[panels.Entry]:
+def _entries(most: int) -> list[panels.Entry]:
+    """The key: the colour of each position up to `most`, counted from 0, how pale it is, and the outline."""
     from matplotlib.colors import to_rgb
 
-    outline = panels.patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
-    entries: list[panels.Entry] = [(outline, "tokens of an object, with its position")]
+    entries: list[panels.Entry] = [
+        (panels.patch(facecolor=COLORS[place % len(COLORS)], linewidth=0), f"given position {place + 1}")
+        for place in range(most + 1)
+    ]
     for step in STEPS:
-        red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(FEW[0]))
-        words = "given the position in all pictures" if step == 1 else f"in {100 * step:.0f} %"
+        red, green, blue = (1 - step * (1 - channel) for channel in to_rgb(COLORS[0]))
+        words = "1 in all pictures" if step == 1 else f"1 in {100 * step:.0f} % of them"
         entries.append((panels.patch(facecolor=(red, green, blue), linewidth=0), words))
-    return entries
+    outline = panels.patch(facecolor="white", edgecolor=style.INK, linewidth=1.3)
+    return [*entries, (outline, "tokens of an object, with its position")]
 
 
 RESULT = Result(PROBE_MAPS, draw=draw)

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from backsight.maths.intervals import holm
 from backsight.results import today
+from backsight.results.compared import reach
+from backsight.results.drawing.style import counted
+from backsight.results.pages.wording import signed
 
 FIRST = 3  # metrics that a line names
 ALPHA = 0.05
@@ -55,19 +58,20 @@ class Judged:
 
     def moved(self, way: Literal["better", "worse"]) -> tuple[Row, ...]:
         """The rows that are better or worse, those furthest from the baseline first."""
-        rows = [row for row in self.paired if row["moved"] == way]
-        return tuple(sorted(rows, key=lambda row: -abs(row["difference"])))
-
-    @property
-    def farthest(self) -> tuple[Row, ...]:
-        """The rows that moved, those furthest from the baseline first."""
-        rows = (*self.moved("better"), *self.moved("worse"))
-        return tuple(sorted(rows, key=lambda row: -abs(row["difference"])))
+        return tuple(sorted((row for row in self.paired if row["moved"] == way), key=lambda row: -reach(row)))
 
     def lines(self) -> tuple[str, str, str]:
         """The answer in three lines: how many moved, which moved furthest, what is not judged."""
-        furthest = [worded(row) for row in self.farthest]
-        return self.count(), f"Moved: {_first(furthest, '; ') or 'none'}.", self.left_out()
+        ways = [(way, self.moved(way)) for way in ("worse", "better")]
+        furthest = [
+            f"{way.capitalize()}: {_first([worded(row) for row in rows], '; ') or 'none'}." for way, rows in ways
+        ]
+        return self.count(), " ".join(furthest), self.left_out()
+
+    @property
+    def sure(self) -> int:
+        """How many of the judged metrics have p < .05 by Holm's correction over them."""
+        return sum(row["p_holm"] < ALPHA for row in self.paired)
 
     def count(self) -> str:
         """How many of the judged metrics moved, and how many by Holm's correction."""
@@ -75,11 +79,10 @@ class Judged:
         if not self.paired:
             return f"{against}: no metric {which} could be compared paired."
         better, worse = len(self.moved("better")), len(self.moved("worse"))
-        sure = sum(row["p_holm"] < ALPHA for row in self.paired)
         return (
-            f"{against}: of {_counted(len(self.paired), 'metric')} {which} {better} better, {worse} worse, "
-            f"{len(self.paired) - better - worse} not shown to differ; {sure} with p < .05 by Holm's correction over "
-            "them."
+            f"{against}: of {counted(len(self.paired), 'metric')} {which} {worse} worse, {better} better, "
+            f"{len(self.paired) - better - worse} not shown to differ; {self.sure} with p < .05 by Holm's correction "
+            "over them."
         )
 
     def left_out(self) -> str:
@@ -89,7 +92,7 @@ class Judged:
             unpaired = row["how"] in ("baseline", "study")
             reason = "that only one of the studies has" if unpaired else "with too few shared samples"
             reasons.setdefault(reason, []).append(row["metric"])
-        parts = [f"{_counted(len(of), 'metric')} {reason} ({_first(of, ', ')})" for reason, of in reasons.items()]
+        parts = [f"{counted(len(of), 'metric')} {reason} ({_first(of, ', ')})" for reason, of in reasons.items()]
         return f"Not judged: {'; '.join(parts) or 'none'}."
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,20 +122,16 @@ def matches(asked: str, metric: str) -> bool:
 
 
 def worded(row: Row) -> str:
-    """A paired row in words: the metric, what became of it, its interval and how many."""
-    counts = f"{_counted(row['shared'], 'sample')}, {_counted(row['images'], 'image')}"
-    return f"{row['metric']} {row['moved']} by {signed(row)}, {counts}"
+    """A paired row by the metric's name: by how much it moved, with its interval, and of how many."""
+    counts = f"{counted(row['shared'], 'sample')}, {counted(row['images'], 'image')}"
+    return f"{row['metric']} by {within(row)}, {counts}"
 
 
-def signed(row: Row) -> str:
+def within(row: Row) -> str:
     """A row's difference and the ends of its interval, with their signs."""
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return f"{signed(row['difference'])} [{signed(row['low'])}, {signed(row['high'])}]"
 
 
 def _first(items: Sequence[str], between: str) -> str:
     more = f" and {len(items) - FIRST} more" if items[FIRST:] else ""
     return between.join(items[:FIRST]) + more
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -71,10 +71,8 @@ def _write(vlm: VLM, folder: Path, job: Job, rule: str, example: Example) -> dic
     explanation = explained(vlm, example, METHOD, depth=getattr(job.measurement, "depth", DEPTH))
     (folder / FOLDER).mkdir(exist_ok=True)
     stem = f"{FOLDER}/{file_stem(set_name)}-{rule}"
-    salt = f"{set_name}-{rule}"
     files = {
-        "svg": to_svg(explanation.figure(), salt),
-        "narrow.svg": to_svg(explanation.figure(columns=1), f"{salt}.narrow"),
+        "svg": to_svg(explanation.figure(), f"{set_name}-{rule}"),
         "json": json.dumps(explanation.as_dict(), indent=1) + "\n",
     }
     for ending, text in files.items():

@@ -12,6 +12,7 @@ from backsight.results.behaviour.axes import BEHAVIOUR_AXES, DIRECTIONS
 from backsight.results.behaviour.worst import worst
 from backsight.results.pages.study import Study, mapping, number, records, text
 from backsight.results.pages.wording import decimal, listed
+from backsight.results.pathways.reading import leading_record
 from backsight.results.probes.lost import Readable, readable
 from backsight.results.tournament.schema import SUMMARY, WINS
 
@@ -86,7 +87,7 @@ def _inverted(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _undecided(study: Study) -> Iterator[tuple[str, str]]:
-    verdict = study.verdict
+    verdict = leading_record(study)
     if text(verdict.get("source")) != "cannot tell":
         return
     asked, budget = number(verdict.get("questions")), number(verdict.get("budget"))

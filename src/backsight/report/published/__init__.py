@@ -14,6 +14,7 @@ from typing import NamedTuple
 from backsight.published import Published, by_folder, figures
 from backsight.report.published import creg, dual
 from backsight.report.published.shared import ANCHOR, INSIDE, LIMITS, METHOD, Compared, Measured, scope
+from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.study import number as read_number
@@ -37,7 +38,7 @@ PAPERS: Mapping[str, Paper] = {
 
 
 def published(study: Study) -> Section | None:
-    """The section and what it says in the opening; None for a model that no paper measured."""
+    """The section; None for a model that no paper measured."""
     model = mapping(study.data.get("model"))
     name, layers = text(model.get("name")), read_number(model.get("layers"))
     by_paper: dict[str, list[Published]] = {}
@@ -48,18 +49,21 @@ def published(study: Study) -> Section | None:
     measured = Measured(study)
     compared = {short: PAPERS[short].tables(measured, of) for short, of in by_paper.items()}
     papers = [PAPERS[short] for short in by_paper]
-    section = Section(
+    every = [one for tables in compared.values() for one in tables]
+    return Section(
         anchor=ANCHOR,
         question="can",
         title="Beside the published figures",
+        claim=claim({by_paper[short][0].source: tables for short, tables in compared.items()}),
+        null=null(every),
         notes=_notes(study, by_paper),
         figures=(),
-        tables=tuple(one.grid for tables in compared.values() for one in tables),
+        statements=_statements(compared),
+        tables=tuple(one.grid for one in every),
         method=(*METHOD, *(line for paper in papers for line in paper.method), INSIDE),
         limits=(*LIMITS, scope(by_paper), *(line for paper in papers for line in paper.limits)),
         samples=(),
     )
-    return section.concluding(*_conclusion(by_paper, compared))
 
 
 def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[str, ...]:
@@ -78,20 +82,44 @@ def _notes(study: Study, by_paper: Mapping[str, Sequence[Published]]) -> tuple[s
     return tuple(notes)
 
 
-def _conclusion(
-    by_paper: Mapping[str, Sequence[Published]], compared: Mapping[str, Sequence[Compared]]
-) -> tuple[str, tuple[Statement, ...]]:
-    """How many figures of each table lie inside this study's intervals; nothing where it measured none of them."""
-    by_short = {short: [one.statement for one in tables if one.statement] for short, tables in compared.items()}
-    papers = [short for short, statements in by_short.items() if statements]
-    if not papers:
-        return "", ()
-    several = len(by_paper) > 1
-    statements = tuple(
-        replace(one, text=f"{short}, {one.text[0].lower()}{one.text[1:]}") if several else one
-        for short in papers
-        for one in by_short[short]
+def claim(by_source: Mapping[str, Sequence[Compared]]) -> str:
+    """How many published figures lie outside this study's intervals, over all tables, the paper with most of them
+    first."""
+    counts = {source: [one for table in tables for one in table.insides] for source, tables in by_source.items()}
+    measured = {source: insides for source, insides in counts.items() if insides}
+    if not measured:
+        verb = "prints" if len(by_source) == 1 else "print"
+        return f"Not shown: this study measured none of the figures that {listed(by_source)} {verb} of this model."
+    outside = {source: insides.count(False) for source, insides in measured.items()}
+    order = sorted(measured, key=lambda source: -outside[source] / len(measured[source]))
+    total = sum(len(insides) for insides in measured.values())
+    of = f"of {counted(total, 'published figure')} that this study measured again"
+    start = (
+        f"{sum(outside.values()) or 'None'} {of} {'lies' if sum(outside.values()) < 2 else 'lie'} outside its interval"
     )
-    sources = listed(by_paper[short][0].source for short in papers)
-    verb = "print" if len(papers) > 1 else "prints"
-    return f"Figures that {sources} {verb} of this model, against this study's 95 % intervals:", statements
+    if len(measured) == 1:
+        return f"{start} ({order[0]})."
+    return f"{start}: {listed(f'{outside[source]} of {len(measured[source])} in {source}' for source in order)}."
+
+
+def null(tables: Sequence[Compared]) -> str:
+    """How many figures chance puts outside, and what uniform relevance does where a direction is published."""
+    better = [one for table in tables for one in table.directions]
+    chance = "Where nothing differs, one figure in twenty lies outside by chance."
+    if not better:
+        return chance if any(table.insides for table in tables) else ""
+    return (
+        f"{chance} On this study's questions uniform relevance does at least as well as {sum(better)} of "
+        f"{counted(len(better), 'published direction')}."
+    )
+
+
+def _statements(compared: Mapping[str, Sequence[Compared]]) -> tuple[Statement, ...]:
+    """A sentence a table of which something was measured; the paper's name stands in front where there are several."""
+    several = len(compared) > 1
+    return tuple(
+        replace(one, text=f"{short}, {one.text[0].lower()}{one.text[1:]}") if several else one
+        for short, tables in compared.items()
+        for one in (table.statement for table in tables)
+        if one is not None
+    )

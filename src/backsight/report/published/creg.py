@@ -20,8 +20,9 @@ from backsight.report.published.shared import (
     inside,
     notes,
     printed,
+    statement,
 )
-from backsight.results.pages.content import Grid, Statement
+from backsight.results.pages.content import Grid
 from backsight.results.pages.wording import decimal, listed, unbroken, with_interval
 from backsight.results.relevance.words import left_out_words
 
@@ -31,7 +32,7 @@ NO_SET = "–"
 KINDS = {
     "1": "direction of relevance",
     "2": "direction of relevance, two sizes of the model",
-    "3": "direction of relevance, right and wrong answers",
+    "3": "direction of relevance, correct and incorrect answers",
     "4": "occlusion",
     "5": "ablation",
     "6": "prompts",
@@ -57,11 +58,11 @@ BY_BASELINE = ("dae", "ea", "r")  # what uniform relevance has too
 EXPECTED = "random_sector"  # its number is an expectation, which no interval belongs to
 METHOD = (
     "CREG, direction of relevance: DAE is the angle between the compass's peak and the true direction, EA the share of "
-    "questions in which it is at most 45 degrees. Uniform is uniform relevance on the very same questions by the same "
-    "projection: what a method has to do better than, and what the paper does not print. The projection is the default "
-    "(cells beyond r_max dropped, those of the reference's box kept), as the paper leaves open which; the numbers by "
-    "the others are in the table creg_summary. This study's are of all its questions that have a compass, those that "
-    "choices may be made on among them.",
+    "questions in which it is at most 45 degrees. Uniform is uniform relevance on the same questions by the same "
+    "projection: what a method has to beat, and what the paper does not print. The projection is the default (cells "
+    "beyond r_max dropped, those of the reference's box kept), as the paper leaves open which; the others are in the "
+    "table creg_summary. This study's numbers are of all its questions that have a compass, the development split "
+    "among them.",
     "CREG, methods: Integ. Grad is accumulated gradient magnitudes, Geo. oracle all relevance on the subject, by the "
     "projection, and Random a random sector. What is expected of a random sector is known without an interval, so it "
     "stands beside the published draw and is not counted.",
@@ -69,8 +70,8 @@ METHOD = (
     "one displacement is more than 1.5 times the other, and that there are 300, 75 of each class. That a category "
     "occurs once in its photograph, is no crowd and has sides of at least 24 px is this package's; taken are the pairs "
     "of the folder that was given. VSR's are those of the test split in table 7 whose photographs are at hand and "
-    "whose boxes lie in a clear relation, which is what is right.",
-    "CREG, accuracy: the most probable of the four options has to be right, as the paper takes the largest of four "
+    "whose boxes lie in a clear relation, which is the correct answer.",
+    "CREG, accuracy: the most probable of the four options has to be correct; the paper takes the largest of four "
     "logits.",
     "CREG, occlusion: table 4 is set beside the true sector, filled gray up to the picture's edge, boxes not spared, "
     "log p among the four options. Another reach or fill, log p over the vocabulary, and the sector that a method "
@@ -108,7 +109,7 @@ def tables(measured: Measured, listed_figures: Sequence[Published]) -> list[Comp
         again = "" if before is None else "above" if before == one.table else _place(before)
         seen.setdefault(_quantity(one), one.table)
         by_table.setdefault(one.table, []).append(Line(one, _ours(measured, one), again))
-    return [Compared(_table(lines), _statement(lines)) for lines in by_table.values()]
+    return [_compared(lines) for lines in by_table.values()]
 
 
 def _quantity(one: Published) -> tuple[object, ...]:
@@ -118,28 +119,24 @@ def _quantity(one: Published) -> tuple[object, ...]:
     return (*about, one.row if one.method is None else None, one.subset, one.prompt, one.printed)
 
 
-def _statement(lines: Sequence[Line]) -> Statement | None:
-    """How many of a table's figures lie inside, and how uniform relevance does; None where none was measured."""
-    if not any(line.counts for line in lines):
-        return None
+def _compared(lines: Sequence[Line]) -> Compared:
+    """One table beside this study, with how uniform relevance does."""
     first = lines[0].one
-    note = _by_baseline(lines)
-    return Statement(f"{_place(first.table).capitalize()}, {KINDS[first.table]}: {_counted(lines)}", note=note)
+    insides = tuple(inside(line.one, line.ours) for line in lines if line.counts)
+    words = f"{_place(first.table).capitalize()}, {KINDS[first.table]}"
+    better = by_baseline(lines)
+    note = f"Uniform relevance does at least as well as {sum(better)} of {len(better)}." if better else ""
+    return Compared(_table(lines), insides, statement(words, insides, note), better)
 
 
-def _counted(lines: Sequence[Line]) -> str:
-    insides = [inside(line.one, line.ours) for line in lines if line.counts]
-    return f"{sum(insides)} of {len(insides)} inside"
-
-
-def _by_baseline(lines: Sequence[Line]) -> str:
-    """How many published directions uniform relevance does as well as, on this study's questions."""
+def by_baseline(lines: Sequence[Line]) -> tuple[bool, ...]:
+    """Of each published direction whether uniform relevance does at least as well, on this study's questions."""
     better = []
     for line in lines:
         null, figure = line.ours.null, line.one.value
         if line.counts and null is not None and line.one.metric in ("dae", "ea"):
             better.append(null <= figure if line.one.metric == "dae" else null >= figure)
-    return f"uniform relevance does at least as well as {sum(better)} of {len(better)} published" if better else ""
+    return tuple(better)
 
 
 def _table(lines: Sequence[Line]) -> Grid:
@@ -160,15 +157,14 @@ def _table(lines: Sequence[Line]) -> Grid:
         columns["Published lies"] = _lies
     heading = f"{_place(first.table).capitalize()} of {first.source}: {KINDS[first.table]}"
     rows = tuple(tuple(cell(line) for cell in columns.values()) for line in lines)
-    return Grid(heading, tuple(columns), rows, words=3, folded=first.table != "1", note=_below(lines))
+    suites = tuple(line.one.suite or "" for line in lines)
+    folded = first.table != "1"
+    return Grid(heading, tuple(columns), rows, words=3, folded=folded, note=_below(lines), suites=suites)
 
 
 def _below(lines: Sequence[Line]) -> str:
-    """How many lie inside, how uniform relevance does, what is remarked, and what was not measured and why."""
-    sentences = [f"{_counted(lines)}."] if any(line.counts for line in lines) else []
-    baseline = _by_baseline(lines)
-    sentences += [f"On this study's questions {baseline} figures."] if baseline else []
-    sentences += notes([(line.one, line.ours) for line in lines], _named)
+    """What is remarked, and what was not measured and why."""
+    sentences = notes([(line.one, line.ours) for line in lines], _named)
     if lines[0].one.condition == "audit":
         sentences.append("`backsight data vsr DIR` prints the same counts of the files at hand.")
     return " ".join(sentences)

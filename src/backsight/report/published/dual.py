@@ -22,10 +22,11 @@ from backsight.report.published.shared import (
     inside,
     notes,
     printed,
+    statement,
 )
 from backsight.results.amplification.tables import CHOOSING
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Statement
+from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.wording import decimal, listed, omitted, unbroken, with_interval
 from backsight.stimuli import Layout
@@ -47,16 +48,15 @@ METHOD = (
     "Dual Mechanisms: n beside a published figure is that of the authors' code, as the paper prints none. A figure in "
     "another's stead is that of the authors' code too.",
     "Dual Mechanisms, accuracy: the most probable token of the whole vocabulary has to be the answer, as in the paper "
-    "(free, under Behaviour), and the questions are the paper's to the letter. The pictures of Objects are made for "
-    "this package, where the paper has photographs. What'sUp composites are all that the folder gives, whose things a "
-    "tokenizer spells with one token; their question ends with 'is', as the paper has it, where the authors' public "
-    "code has 'is a(n)'.",
+    "(free, under Behaviour), and the questions are the paper's to the letter. Objects are drawn for this package; the "
+    "paper has photographs. What'sUp composites are all of the folder whose names a tokenizer spells with one token; "
+    "their question ends with 'is', as in the paper, where the authors' public code has 'is a(n)'.",
     "Dual Mechanisms, accuracy after removal: this study takes the most probable of the options, the paper that of the "
-    "whole vocabulary. It asks a part of the questions; under Position pathways is what was done.",
-    "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks the right answers "
-    "again, and takes the mean of several random directions at the probes' alpha. By default its probes are fitted by "
-    f"logistic regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by "
-    "AdamW on What'sUp itself.",
+    "whole vocabulary. It asks a part of the questions; how stands under Position pathways.",
+    "Dual Mechanisms, amplification: this study chooses alpha on other pictures than it scores, asks what was answered "
+    "correctly again, and takes the mean of several random directions. By default its probes are fitted by logistic "
+    f"regression on the {100 * CHOOSING:.0f} % of the composites that alpha is chosen on; the paper's by AdamW on "
+    "What'sUp itself.",
 )
 LIMITS = ("The interval is this study's alone. Dual Mechanisms gives none.",)
 
@@ -66,41 +66,45 @@ def tables(measured: Measured, listed_figures: Sequence[Published]) -> list[Comp
     by_table: dict[str, list[tuple[Published, Ours]]] = {}
     for one in listed_figures:
         by_table.setdefault(one.table, []).append((one, _ours(measured, one)))
-    return [Compared(_table(measured.study, pairs), _statement(pairs)) for pairs in by_table.values()]
+    return [_compared(measured.study, pairs) for pairs in by_table.values()]
 
 
-def _statement(pairs: Sequence[tuple[Published, Ours]]) -> Statement | None:
-    """How many of a table's figures lie inside; None where none was measured."""
-    insides = [inside(one, ours) for one, ours in pairs if comparable(one, ours)]
-    if not insides:
-        return None
+def _compared(study: Study, pairs: Sequence[tuple[Published, Ours]]) -> Compared:
+    """One table beside this study; settings have no interval to lie in."""
     first = pairs[0][0]
+    insides = tuple(inside(one, ours) for one, ours in pairs if comparable(one, ours))
     replaced = sum(one.correction is not None for one, ours in pairs if comparable(one, ours))
-    words = f"Table {first.table}, {_kind(first)}{_directions(pairs)}: {_counted(first, insides)}"
-    return Statement(words, note=f"compared as corrected: {replaced}" if replaced else "")
+    words = f"Table {first.table}, {_kind(first)}{_directions(pairs)}"
+    note = f"Compared as corrected: {replaced}." if replaced else ""
+    counted = () if first.condition == "setting" else insides
+    return Compared(_table(study, pairs), counted, statement(words, insides, note, _lies(first)))
 
 
-def _counted(one: Published, insides: Sequence[bool]) -> str:
-    return f"{sum(insides)} of {len(insides)} {'the same' if one.condition == 'setting' else 'inside'}"
+def _lies(one: Published) -> str:
+    return "the same" if one.condition == "setting" else "inside"
 
 
 def _table(study: Study, pairs: Sequence[tuple[Published, Ours]]) -> Grid:
     """One table of the paper, a line a figure, with what is wrong and what was not measured below it."""
     first = pairs[0][0]
-    rows = tuple((*_about(study, one), printed(one), corrected(one), _cell(one, ours)) for one, ours in pairs)
+    wrong = any(one.correction is not None for one, _ in pairs)
+    rows = tuple(
+        (*_about(study, one), printed(one), *([corrected(one)] if wrong else []), _cell(one, ours))
+        for one, ours in pairs
+    )
     words = {"setting": ("Setting",), "picture": ("Suite", "Direction"), "removed": ("Suite", "Direction")}.get(
         first.condition, ("Suite", "Directions", "Figure")
     )
     heading = f"Table {first.table} of {first.source}: {_kind(first)}{_directions(pairs)}"
-    columns = (*words, "Published", "Corrected", "This study")
-    return Grid(heading, columns, rows, words=len(words), folded=bool(_directions(pairs)), note=_below(study, pairs))
+    columns = (*words, "Published", *(["Corrected"] if wrong else []), "This study")
+    suites = tuple(one.suite or "" for one, _ in pairs)
+    folded = bool(_directions(pairs))
+    return Grid(heading, columns, rows, words=len(words), folded=folded, note=_below(study, pairs), suites=suites)
 
 
 def _below(study: Study, pairs: Sequence[tuple[Published, Ours]]) -> str:
-    """How many lie inside, what is wrong with which figures, and what was not measured and why."""
-    insides = [inside(one, ours) for one, ours in pairs if comparable(one, ours)]
-    sentences = [f"{_counted(pairs[0][0], insides)}."] if insides else []
-    return " ".join([*sentences, *notes(pairs, lambda of: listed(dict.fromkeys(_label(study, one) for one in of)))])
+    """What is wrong with which figures, and what was not measured and why."""
+    return " ".join(notes(pairs, lambda of: listed(dict.fromkeys(_label(study, one) for one in of))))
 
 
 def _label(study: Study, one: Published) -> str:

@@ -19,13 +19,11 @@ METHOD = (
 )
 INSIDE = (
     "Inside says that the figure lies in this study's 95 % interval, when half of its last printed digit is allowed "
-    f"for on either side. Groups of fewer than {SMALLEST} questions are omitted; for direction of relevance and "
-    f"occlusion those of fewer than {SMALLEST} pictures, for corrected failures those of fewer failures."
+    f"for on either side. Direction of relevance and occlusion need {SMALLEST} pictures, not questions."
 )
 LIMITS = (
     "A figure outside of the interval need not be wrong: pictures, read-out, dtype and the number of questions may "
-    "differ. One inside need not be right, above all where the interval is wide.",
-    "Of many figures some fall outside by chance: one in twenty where nothing differs.",
+    "differ. One inside need not hold, above all where the interval is wide.",
 )
 # How a study comes by a set that is not generated.
 HOW = {
@@ -53,10 +51,17 @@ class Ours(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """One table of a paper beside this study, and what the opening says of it."""
+    """One table of a paper beside this study.
+
+    `insides` says of each figure that has an interval of this study beside it whether it lies inside; `statement` is
+    None where there is none to set beside. `directions` are those figures that uniform relevance has too, each with
+    whether uniform relevance does at least as well on this study's questions.
+    """
 
     grid: Grid
+    insides: tuple[bool, ...]
     statement: Statement | None
+    directions: tuple[bool, ...] = ()
 
 
 class Measured:
@@ -116,6 +121,14 @@ def inside(one: Published, ours: Ours) -> bool:
         return ours.value == number(one.best)
     half = rounding(one.best) + 1e-9
     return ours.low - half <= number(one.best) <= ours.high + half
+
+
+def statement(words: str, insides: Sequence[bool], note: str = "", noun: str = "inside") -> Statement | None:
+    """How many of a table's figures lie inside; None where there is none. The further, the more lie outside."""
+    if not insides:
+        return None
+    count, total = sum(insides), len(insides)
+    return Statement(f"{words}: {count} of {total} {noun}.", short=1 - count / total, note=note)
 
 
 def printed(one: Published) -> str:

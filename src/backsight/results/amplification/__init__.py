@@ -13,7 +13,7 @@ from backsight.results.base import Derived, Metric, Result
 
 
 def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Answers with the probes' directions at the chosen alpha, to what was a failure before, or was right."""
+    """Answers with the probes' directions at the chosen alpha, to what was a failure before, or was correct."""
 
     def rows(frame: pd.DataFrame) -> pd.DataFrame:
         scored = frame[frame["part"] == "score"]
@@ -38,7 +38,7 @@ RESULT = Result(
         ),
         Metric(
             "broken", "example_id", "broken", ("form",), rows=_repaired(failures=False), better="less",
-            title="Amplification: right answers broken",
+            title="Amplification: correct answers broken",
         ),
     ),
 )  # fmt: skip

@@ -46,7 +46,7 @@ AMPLIFY_SUMMARY = Schema(
         "corrected": "float",  # share of the failures
         "corrected_low": "float",
         "corrected_high": "float",
-        "broken": "float",  # share of the right answers
+        "broken": "float",  # share of the correct answers
         "broken_low": "float",
         "broken_high": "float",
         "probe": "float",  # accuracy of the probes on pictures they were not fitted on
@@ -60,7 +60,7 @@ ENOUGH = 100  # failures, below which a share of them says little
 
 
 def amplify_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
-    """Accuracy, corrected failures and broken right answers of the scored part, by suite, form and directions.
+    """Accuracy, corrected failures and broken correct answers of the scored part, by suite, form and directions.
 
     Where there are several suites, those of `ALL` are all of them together.
     `random` is the mean over the draws, at the alpha chosen for the probes. `oracle` takes the alpha that does best on

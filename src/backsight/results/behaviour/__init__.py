@@ -6,7 +6,7 @@ import pandas as pd
 
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES, behaviour_axes
-from backsight.results.behaviour.axes import section as of_axes
+from backsight.results.behaviour.axes_section import section as of_axes
 from backsight.results.behaviour.figure import draw
 from backsight.results.behaviour.own import own_questions
 from backsight.results.behaviour.section import behaviour

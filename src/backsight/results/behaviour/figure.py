@@ -1,4 +1,4 @@
-"""Accuracy by direction, one panel a suite.
+"""Accuracy by direction, one panel a suite, the worst first.
 
 Filled marks are the picture's accuracy with its interval, hollow ones that of a gray picture: the null of
 every number. A dashed line is chance. Prompts stand beneath each other within a direction, each in its own
@@ -12,6 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError, UsageError
+from backsight.results.behaviour.named import with_ground
+from backsight.results.behaviour.worst import by_worst
 from backsight.results.drawing import panels, style
 from backsight.tables import Table
 
@@ -58,7 +60,7 @@ def draw(
     """
     if read_out not in READ_OUTS:
         raise UsageError("There is no such read-out", got=read_out, do=f"choose from: {', '.join(READ_OUTS)}")
-    rows = [row for row in table.rows() if row["read_out"] == read_out]
+    rows = [row for row in by_worst(table.rows()) if row["read_out"] == read_out]
     if not rows:
         raise DataError("The table has no rows of this read-out", got=read_out, where=table.schema.name)
     groups: dict[tuple[str, str | None], list[Row]] = {}
@@ -68,8 +70,7 @@ def draw(
     prompts = list(dict.fromkeys(row["prompt"] for row in rows if row["prompt"]))
     shown_panels = []
     for (suite, ground), group in groups.items():
-        several = sum(name == suite for name, _ in groups) > 1
-        title = style.suite_title(suite, titles) + (f", {ground} ground" if several and ground else "")
+        title = with_ground(style.suite_title(suite, titles), (suite, ground), groups)
         lines = len({row["prompt"] for row in group})
         height = 0.9 + len(directions[suite]) * max(0.22, 0.15 * lines + 0.06)
         draw = partial(_panel, group=group, directions=directions[suite], prompts=prompts)

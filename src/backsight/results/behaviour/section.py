@@ -5,142 +5,116 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backsight.maths.grouping import SMALLEST
+from backsight.results.behaviour import overview, sentences
 from backsight.results.behaviour.figure import draw
-from backsight.results.behaviour.sentences import accuracy, accuracy_sentence
+from backsight.results.behaviour.grids import directions, together, whatsup
+from backsight.results.behaviour.named import with_ground
+from backsight.results.behaviour.worst import ALL, Accuracy, accuracies, per_suite, worst
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section, Statement
+from backsight.results.pages.content import Section, Statement
+from backsight.results.pages.pictures import FigureView
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import PHOTOGRAPHS, decimal, with_interval
+from backsight.results.pages.wording import PHOTOGRAPHS
 
 Row = dict[str, Any]
 CAPTION = (
-    "Accuracy by the direction that is asked for. Filled: with the picture, with its 95 % interval. "
-    "Hollow: the same questions about a gray picture. Dashed: chance. The distance from hollow to filled "
-    "is what the picture adds."
+    "Accuracy by the direction that is asked for, the worst suite first. Filled: with the picture, with its 95 % "
+    "interval. Hollow: the same questions about a gray picture; the distance between the two is what the picture adds."
 )
 METHOD = (
-    "Each question is put to the model together with its picture, in the model's own chat template, and "
-    "once more with a uniform gray picture of the same size. What the gray picture gives is what the "
-    "question alone gives away; it is the null of each number here.",
-    "Two read-outs come from the same forward pass. Options: the most probable of the listed options at "
-    "the next token, with an option's spellings added up (or of whole options, where they are longer than "
-    "a token). Free: the single most probable token of the whole vocabulary. The opening sentences and "
-    "the figure go by the options.",
-    "Questions in rows of three are those of The Dual Mechanisms of Spatial Reasoning in Vision-Language "
-    "Models (arXiv 2603.22278), section 3.1 and appendix A.3; its table 1 gives the same accuracies for "
-    "published models.",
+    "Each question is put to the model with its picture, in the model's own chat template, and again with a uniform "
+    "gray picture of the same size: what that gives, the question gives away.",
+    "Options, which all sentences and the figure go by: the most probable of the listed options, the spellings of each "
+    "added up, or of whole options where they are longer than a token. Free, in the tables: the most probable token of "
+    "the whole vocabulary. Both come from one forward pass.",
+    "Worst is the accuracy that comes least far from chance to 1. Guessing is chance, or the gray picture's accuracy "
+    "where that is higher; better than guessing is an interval that lies above it. A suite with several prompts counts "
+    "by the worst of them.",
 )
-CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475), table 6."
-INTERVALS = (
-    'Intervals hold 95 %: Agresti and Coull\'s "plus four" with the effective number of questions, as an image is '
-    "asked several times: fewer than were asked where the answers about an image go together. Groups of "
-    f"fewer than {SMALLEST} questions are omitted."
+ROWS = (
+    "Questions in rows of three are those of The Dual Mechanisms of Spatial Reasoning in Vision-Language Models (arXiv "
+    "2603.22278, section 3.1 and appendix A.3)."
 )
+CREG_PROMPTS = "Prompts A, B and C are those of CREG (arXiv 2603.20475, table 6)."
 LIMITS = (
-    "A right answer does not say how it was reached.",
-    "The exact suites start each row at the same position, so the third in a row is also always in the same "
-    "column: order and position are not told apart here.",
+    "A correct answer does not say how it was reached.",
+    "The worst direction is the lowest of many numbers, each of few questions: some of its distance from the others is "
+    "luck, which its interval does not allow for.",
     "The gray picture controls for what the question gives away, not for what else in a picture may.",
-    "The interval is over images. It says how the number would vary over other pictures of the same kind, "
-    "not over other words, other kinds of picture or another training of the model.",
 )
+EXACT = (
+    "Rows that are not jittered all start at the same position, so that the third thing in a row is always in the same "
+    "column: order and position are not told apart there."
+)
+FEW = 3  # suites; fewer need no figure that shows them together
+IN_ROWS = ("squares", "shapes", "objects")
 
 
 def behaviour(study: Study) -> Section | None:
-    """The section and its answer; None without the summary."""
-    rows = study.rows("behaviour_summary")
-    if not any(row["read_out"] == "options" for row in rows):
+    """The section; None without the summary."""
+    rows = [row for row in study.rows("behaviour_summary") if row["read_out"] == "options"]
+    if not rows:
         return None
-    keys = ("suite", "ground", "prompt", "direction", "condition", "read_out")
-    index = {tuple(row[key] for key in keys): row for row in rows}
-    statements = []
-    for suite, ground in _groups(rows):
-        title = _title(study, rows, suite, ground)
-        key = (suite, ground, "all", "options")
-        of = [r for r in rows if (r["suite"], r["ground"], r["direction"], r["read_out"]) == key]
-        shown = [r for r in of if r["condition"] == "picture"]
-        grays = {r["prompt"]: r for r in of if r["condition"] == "gray"}
-        if shown:
-            note = PHOTOGRAPHS if suite in study.unseen_photographs else ""
-            statements.append(Statement(accuracy_sentence(title, shown, grays), note=note))
-    lead = "Choosing among the options, the model"
-    prompts = any(row["prompt"] for row in rows)
-    method = (*METHOD, *([CREG_PROMPTS] if prompts else []), INTERVALS)
+    measured = accuracies(study)
     suites = {row["suite"] for row in rows}
-    section = Section(
+    prompts = any(row["prompt"] for row in rows)
+    return Section(
         anchor="behaviour",
         question="can",
         title="Behaviour",
+        claim=sentences.claim(worst(study), per_suite(study)),
+        null=sentences.null(measured),
         notes=(PHOTOGRAPHS,) if suites & study.unseen_photographs else (),
-        figures=(common.figure(study, "behaviour", draw, study.tables["behaviour_summary"], CAPTION),),
-        tables=(
-            _accuracies(study, rows, index, whole=True),
-            _accuracies(study, rows, index, whole=False),
-            *_whatsup(study),
+        figures=_figures(study),
+        statements=_statements(study, rows, measured),
+        tables=(together(study), directions(study), *whatsup(study)),
+        method=(
+            *METHOD,
+            *([ROWS] if any(suite.endswith(IN_ROWS) for suite in suites) else []),
+            *([CREG_PROMPTS] if prompts else []),
         ),
-        method=method,
-        limits=LIMITS,
+        limits=(*LIMITS, *([EXACT] if suites & set(IN_ROWS) else [])),
         samples=common.samples(study, "behaviour", suites),
     )
-    return section.concluding(lead, tuple(statements))
 
 
-def _whatsup(study: Study) -> tuple[Grid, ...]:
-    """Pictures, pairs and sets right, of What'sUp and of scenes in its form; none where there are none."""
-    rows = [r for r in study.rows("whatsup_summary") if r["read_out"] == "options"]
-    by_about = {(r["suite"], r["metric"], r["condition"]): r for r in rows}
-    lines = []
-    for suite, metric in dict.fromkeys((r["suite"], r["metric"]) for r in rows):
-        picture, gray = (by_about.get((suite, metric, condition)) for condition in ("picture", "gray"))
-        one = picture or gray
-        if one is not None:
-            shown = (_share(picture), _share(gray))
-            lines.append((common.title(study, suite), metric, str(one["n"]), *shown, decimal(one["chance"])))
-    columns = ("Suite", "Right", "Number", "Picture", "Gray picture", "Chance")
-    note = "Individual: a picture. Pair: both opposites of one thing and reference. Set: all four."
-    files = study.files("whatsup_summary")
-    return (Grid("What'sUp's metrics", columns, tuple(lines), words=2, files=files, note=note),) if lines else ()
+def _figures(study: Study) -> tuple[FigureView, ...]:
+    """All suites in one panel where there are several, and each by direction."""
+    table = study.tables["behaviour_summary"]
+    by_direction = common.figure(study, "behaviour", draw, table, CAPTION)
+    if len(per_suite(study)) < FEW:
+        return (by_direction,)
+    return (common.figure(study, "suites", overview.draw, table, overview.CAPTION), by_direction)
 
 
-def _share(row: Row | None) -> str:
-    if row is None:
-        return "–"
-    return "omitted" if row["omitted"] else with_interval(row["accuracy"], row["low"], row["high"])
-
-
-def _groups(rows: Sequence[Row]) -> list[tuple[str, str | None]]:
-    return list(dict.fromkeys((row["suite"], row["ground"]) for row in rows))
-
-
-def _title(study: Study, rows: Sequence[Row], suite: str, ground: str | None) -> str:
-    """A suite's title, with its ground where it has several."""
-    title = common.title(study, suite)
-    several = sum(name == suite for name, _ in _groups(rows)) > 1
-    return f"{title}, {ground} ground" if several and ground else title
-
-
-def _accuracies(study: Study, rows: Sequence[Row], index: dict[Any, Row], *, whole: bool) -> Grid:
-    """Accuracies in a table: of all directions together, or (folded) one by one."""
-    prompts = any(row["prompt"] for row in rows)
-    keys = dict.fromkeys((r["suite"], r["ground"], r["prompt"], r["direction"]) for r in rows)
-    lines = []
-    for suite, ground, prompt, direction in keys:
-        if (direction == "all") != whole:
+def _statements(study: Study, rows: Sequence[Row], measured: Sequence[Accuracy]) -> tuple[Statement, ...]:
+    """A sentence a suite; one for all that are answered without an error, and one for all that are omitted."""
+    statements: list[Statement] = []
+    few: list[tuple[str, Row]] = []
+    perfect: list[tuple[str, list[Accuracy]]] = []
+    keys = list(dict.fromkeys((row["suite"], row["ground"]) for row in rows))
+    for suite, ground in keys:
+        title = with_ground(common.title(study, suite), (suite, ground), keys)
+        of = [one for one in measured if (one.suite, one.title) == (suite, title)]
+        prompts = [one for one in of if one.direction == ALL]
+        omitted = [row for row in rows if _omitted(row, suite, ground)]
+        if not prompts:
+            few += [(title, row) for row in omitted]
             continue
-        picture, gray, free = (
-            index.get((suite, ground, prompt, direction, condition, out))
-            for condition, out in (("picture", "options"), ("gray", "options"), ("picture", "free"))
-        )
-        one = picture or gray or free
-        if one is None:
-            continue
-        line = [_title(study, rows, suite, ground), *([prompt or "–"] if prompts else [])]
-        line += [] if whole else [direction]
-        line += [str(one["questions"]), str(one["images"])]
-        lines.append((*line, accuracy(picture), accuracy(gray), decimal(one["chance"]), accuracy(free)))
-    words = ["Suite", *(["Prompt"] if prompts else []), *([] if whole else ["Direction"])]
-    columns = (*words, "Questions", "Images", "Picture", "Gray picture", "Chance", "Picture, free")
-    title = "All directions together" if whole else "Each direction"
-    files = study.files("behaviour_summary") if whole else ()
-    return Grid(title, columns, tuple(lines), words=len(words), folded=not whole, files=files)
+        note = PHOTOGRAPHS if suite in study.unseen_photographs else ""
+        if not omitted and not note and all(one.accuracy == 1 and one.above_guessing for one in prompts):
+            perfect.append((suite, prompts))
+        text = sentences.suite_sentence(prompts, [one for one in of if one.direction != ALL], omitted)
+        statements.append(Statement(text, suite, max(one.short for one in prompts), note))
+    if len(perfect) > 1:
+        without = {suite for suite, _ in perfect}
+        joined = sentences.perfect_sentence([one for _, of in perfect for one in of])
+        statements = [*(one for one in statements if one.suite not in without), Statement(joined)]
+    if few:
+        statements.append(Statement(sentences.omitted_sentence(few), short=sentences.UNKNOWN))
+    return tuple(statements)
+
+
+def _omitted(row: Row, suite: str, ground: str | None) -> bool:
+    whole = row["direction"] == ALL and row["condition"] == "picture"
+    return bool(whole and row["omitted"] and (row["suite"], row["ground"]) == (suite, ground))

@@ -1,4 +1,4 @@
-"""How well a suite is answered, in a sentence."""
+"""How well suites are answered, in sentences: the claim over all of them, its null, and one a suite."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.maths.grouping import SMALLEST
+from backsight.results.behaviour.worst import ALL, Accuracy, Worst
 from backsight.results.drawing.style import counted
+from backsight.results.pages.follows import span
 from backsight.results.pages.wording import listed, percent, with_interval
 
 Row = Mapping[str, Any]
+NAMED = 3  # suites that a claim lists by name; more are counted
+UNKNOWN = 0.5  # how short of what it should be a suite is that has no numbers
 
 
 def accuracy(row: Row | None) -> str:
@@ -21,71 +25,110 @@ def accuracy(row: Row | None) -> str:
     return with_interval(row["accuracy"], row["low"], row["high"])
 
 
-def accuracy_sentence(title: str, pictures: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
-    """How well a suite is answered: `pictures` has a row a prompt, `grays` the gray picture's by prompt."""
-    given = [row for row in pictures if not row["omitted"]]
-    if not given:
-        if len(pictures) == 1:
-            return f"{title}: omitted ({counted(pictures[0]['questions'], 'question')}, fewer than {SMALLEST})"
-        asked = listed(f"{counted(row['questions'], 'question')} with prompt {row['prompt']}" for row in pictures)
-        return f"{title}: omitted ({asked}: each fewer than {SMALLEST})"
-    if len(pictures) == 1:
-        sentence = f"answers {percent(given[0]['accuracy'])} of {title} right {_ends(given[0])}"
+def claim(worst: Worst | None, suites: Sequence[Accuracy]) -> str:
+    """The worst accuracy, and whether suites are answered better than by guessing; `suites` as of `per_suite`."""
+    if worst is None:
+        return f"No accuracy is given: no suite has the {SMALLEST} questions that it takes."
+    one = worst.one
+    lowest, highest = min(s.accuracy for s in suites), max(s.accuracy for s in suites)
+    if worst.not_above:
+        guessed = [s.title for s in suites if not s.above_guessing]
+        names = f" ({listed(guessed)})" if len(guessed) <= NAMED else ""
+        which = f"{len(guessed)} of {worst.suites} suites{names}" if worst.suites > 1 else guessed[0]
+        return f"Not shown to be better than guessing: {which}; worst is {_at(one)}, {_number(one)}."
+    if lowest == 1 and one.accuracy == 1:
+        every = suites[0].title if worst.suites == 1 else f"all {worst.suites} suites"
+        ends = min(s.low or 0.0 for s in suites)
+        return f"Every answer is correct in {every}: the interval reaches down to {percent(ends)} at most."
+    if worst.suites == 1:
+        rest = f"over all directions {_interval(suites[0])}, better than guessing"
     else:
-        sentence = f"answers {title} right " + ", ".join(_by_prompt(row) for row in pictures)
-    return f"{sentence} ({_null(given, grays)}){_guessing(given, grays)}"
+        rest = f"all {worst.suites} suites are answered better than by guessing, {span([lowest, highest])} correct"
+    return f"Worst is {_at(one)}, {_number(one)}; {rest}."
 
 
-def _by_prompt(row: Row) -> str:
-    if row["omitted"]:
-        return f"with prompt {row['prompt']} omitted (n = {row['questions']})"
-    return f"with prompt {row['prompt']} in {percent(row['accuracy'])} {_ends(row)}"
+def null(accuracies: Sequence[Accuracy]) -> str:
+    """What the gray picture and chance give over the suites, all directions together."""
+    whole = [one for one in accuracies if one.direction == ALL]
+    grays = [one.gray for one in whole if one.gray is not None]
+    if not whole:
+        return ""
+    chance = f"hance is {span([one.chance for one in whole])}"
+    gray = f"A gray picture gives {span(grays)}, c" if grays else "No gray picture was asked about; c"
+    return f"{gray}{chance}."
 
 
-def _ends(row: Row) -> str:
-    if row["low"] is None or row["high"] is None:
-        return "[no interval]"
-    return f"[{100 * row['low']:.1f},\u00a0{100 * row['high']:.1f}]"
+def suite_sentence(prompts: Sequence[Accuracy], directions: Sequence[Accuracy], omitted: Sequence[Row] = ()) -> str:
+    """How well a suite is answered: a record a prompt, its directions, and the rows of prompts that are omitted."""
+    numbers = [f"{_interval(one)}{_with(one.prompt)}" for one in prompts]
+    few = [f"; prompt {row['prompt']} omitted (n={row['questions']})" for row in omitted]
+    sentence = f"{prompts[0].title}: {listed(numbers)} correct ({_beside(prompts)}){''.join(few)}"
+    low = min(directions, key=lambda one: one.gained, default=None)
+    if low is not None and low.gained < min(one.gained for one in prompts):
+        sentence += f"; lowest for {_at(low, title=False)}, {_interval(low)}"
+        sentence += f" of {counted(low.questions, 'question')}"
+    return f"{sentence}{_guessing(prompts)}."
 
 
-def _null(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
-    """What the numbers stand beside: the gray picture's accuracy, chance, and how many questions."""
+def perfect_sentence(suites: Sequence[Accuracy]) -> str:
+    """Suites that are answered without an error, in one sentence; a record a suite and prompt."""
+    titles = dict.fromkeys(one.title for one in suites)
+    low = percent(min(one.low or 0.0 for one in suites))
+    return f"Every answer correct: {listed(titles)} (intervals down to {low}; {_beside(suites, spans=True)})."
+
+
+def omitted_sentence(rows: Sequence[tuple[str, Row]]) -> str:
+    """Suites (by title) with too few questions, in one sentence."""
+    named = [f"{title}{_with(row['prompt'])} ({row['questions']})" for title, row in rows]
+    return f"Omitted, with fewer than {SMALLEST} questions: {listed(named)}."
+
+
+def _at(one: Accuracy, *, title: bool = True) -> str:
+    """What an accuracy is of, as '"left" in Squares with prompt A'."""
+    direction = "" if one.direction == ALL else f'"{one.direction}"'
+    name = one.title if title else ""
+    return " in ".join(filter(None, (direction, name))) + _with(one.prompt)
+
+
+def _with(prompt: str | None) -> str:
+    return f" with prompt {prompt}" if prompt else ""
+
+
+def _interval(one: Accuracy) -> str:
+    if one.low is None or one.high is None:
+        return f"{percent(one.accuracy)} [no interval]"
+    return f"{percent(one.accuracy)} [{100 * one.low:.1f},\u00a0{100 * one.high:.1f}]"
+
+
+def _number(one: Accuracy) -> str:
+    """An accuracy with interval, number of questions and what guessing gives it."""
+    gray = "" if one.gray is None else f"gray picture {percent(one.gray)}, "
+    asked = counted(one.questions, "question")
+    return f"{_interval(one)} of {asked} correct ({gray}chance {percent(one.chance)})"
+
+
+def _beside(prompts: Sequence[Accuracy], *, spans: bool = False) -> str:
+    """The gray picture's accuracies, one a prompt, chance, and how many questions."""
+    grays = [one.gray for one in prompts]
     parts = []
-    if grays:
-        parts.append(f"gray picture: {', '.join(_share(grays.get(row['prompt'])) for row in rows)}")
-    chances = dict.fromkeys(percent(row["chance"]) for row in rows if row["chance"] is not None)
-    parts += [f"chance {', '.join(chances)}"] if chances else []
-    asked = dict.fromkeys(row["questions"] for row in rows)
-    questions = counted(next(iter(asked)), "question") if len(asked) == 1 else f"{listed(asked)} questions"
-    joint = "; " if len(rows) > 1 else ", "
-    return f"{joint.join(parts)}; {questions}{' each' if len(rows) > 1 and len(asked) == 1 else ''}"
+    given = [gray for gray in grays if gray is not None]
+    if given:
+        each = ["none" if gray is None else percent(gray) for gray in grays]
+        shown = span(given) if spans else listed(each if len(set(each)) > 1 else each[:1])
+        parts.append(f"gray picture {shown}")
+    parts.append(f"chance {span([one.chance for one in prompts])}")
+    few, most = min(one.questions for one in prompts), max(one.questions for one in prompts)
+    asked = counted(few, "question") if few == most else f"{few} to {most} questions"
+    return f"{', '.join(parts)}; {asked}{' each' if len(prompts) > 1 else ''}"
 
 
-def _share(row: Row | None) -> str:
-    if row is None:
-        return "none"
-    return "omitted" if row["omitted"] else percent(row["accuracy"])
-
-
-def _guessing(rows: Sequence[Row], grays: Mapping[str | None, Row]) -> str:
-    """A remark where an interval reaches down to what chance or the gray picture gives, or lies wholly below chance."""
-    below = [row for row in rows if None not in (row["high"], row["chance"]) and row["high"] < row["chance"]]
-    near = []
-    for row in rows:
-        gray = grays.get(row["prompt"])
-        nulls = [row["chance"], gray["accuracy"] if gray is not None else None]
-        bound = max((value for value in nulls if value is not None), default=None)
-        if row not in below and bound is not None and row["low"] is not None and row["low"] <= bound:
-            near.append(row)
-    remarks = []
-    if near:
-        remarks.append(f"the interval reaches down to guessing{_which(near, rows)}")
-    if below:
-        ends = listed(f"{percent(row['high'])} under {percent(row['chance'])}" for row in below)
-        remarks.append(f"below chance{_which(below, rows)}: the interval ends at {ends}")
+def _guessing(prompts: Sequence[Accuracy]) -> str:
+    """A remark where an interval lies below chance, or reaches down to what guessing gives."""
+    below = [one for one in prompts if one.below_chance]
+    near = [one for one in prompts if one not in below and not one.above_guessing]
+    remarks = [
+        words + (f" with prompt {listed(one.prompt for one in of)}" if len(of) < len(prompts) else "")
+        for words, of in (("worse than chance", below), ("not shown to be better than guessing", near))
+        if of
+    ]
     return "".join(f"; {remark}" for remark in remarks)
-
-
-def _which(some: Sequence[Row], rows: Sequence[Row]) -> str:
-    """The prompts of some rows, where there are several rows."""
-    return f" with {listed([row['prompt'] for row in some])}" if len(rows) > 1 else ""

@@ -6,12 +6,13 @@ eight options are compared. A suite asked with several prompts is as good as the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backsight.results.behaviour.named import with_ground
-from backsight.results.pages import common
+from backsight.results.drawing.style import suite_title
 from backsight.results.pages.study import Study
 
 Row = Mapping[str, Any]
@@ -86,27 +87,37 @@ def worst(study: Study) -> Worst | None:
     if not suites:
         return None
     above = sum(one.above_guessing for one in suites)
-    return Worst(_lowest(accuracies(study)), len(suites), above, len(suites) - above, suites[0], suites[-1])
+    return Worst(lowest(accuracies(study)), len(suites), above, len(suites) - above, suites[0], suites[-1])
 
 
 def per_suite(study: Study) -> tuple[Accuracy, ...]:
     """Each suite's accuracy over all directions, by the worst of its prompts; the worst suite first."""
+    return suites_of(accuracies(study))
+
+
+def suites_of(measured: Iterable[Accuracy]) -> tuple[Accuracy, ...]:
+    """The same of accuracies that are known already."""
     by_title: dict[tuple[str, str], list[Accuracy]] = {}
-    for one in accuracies(study):
+    for one in measured:
         if one.direction == ALL:
             by_title.setdefault((one.suite, one.title), []).append(one)
-    return tuple(sorted((_lowest(of) for of in by_title.values()), key=lambda one: one.gained))
+    return tuple(sorted((lowest(of) for of in by_title.values()), key=lambda one: one.gained))
 
 
 def accuracies(study: Study) -> tuple[Accuracy, ...]:
     """All accuracies among the options that are not omitted, in the order of the table."""
-    rows = [row for row in study.rows("behaviour_summary") if row["read_out"] == "options"]
+    return accuracies_of(study.rows("behaviour_summary"), study.titles)
+
+
+def accuracies_of(rows: Sequence[Row], titles: Mapping[str, str] | None = None) -> tuple[Accuracy, ...]:
+    """The same of rows of `behaviour_summary`; `titles` gives suites the names to print."""
+    rows = [row for row in rows if row["read_out"] == "options"]
     grays = {_key(row): row["accuracy"] for row in rows if row["condition"] == "gray"}
     grounds = {(row["suite"], row["ground"]) for row in rows}
     return tuple(
         Accuracy(
             row["suite"],
-            with_ground(common.title(study, row["suite"]), (row["suite"], row["ground"]), grounds),
+            with_ground(suite_title(row["suite"], titles), (row["suite"], row["ground"]), grounds),
             row["prompt"], row["direction"], row["questions"], row["accuracy"], row["low"], row["high"],
             grays.get(_key(row)), row["chance"],
         )
@@ -115,7 +126,22 @@ def accuracies(study: Study) -> tuple[Accuracy, ...]:
     )  # fmt: skip
 
 
-def _lowest(of: Iterable[Accuracy]) -> Accuracy:
+def by_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `behaviour_summary` with those of the worst suite (and ground) first, omitted suites last.
+
+    A suite stands where `per_suite` has it; where no row is of the options, free answers order them.
+    """
+    gained: dict[tuple[str, str | None], float] = {}
+    read_out = "options" if any(row["read_out"] == "options" for row in rows) else "free"
+    for row in rows:
+        whole = (row["direction"], row["condition"], row["read_out"]) == (ALL, "picture", read_out)
+        if whole and not row["omitted"]:
+            one = (row["suite"], row["ground"])
+            gained[one] = min(gained.get(one, math.inf), _share(row["accuracy"], row["chance"]))
+    return sorted(rows, key=lambda row: gained.get((row["suite"], row["ground"]), math.inf))
+
+
+def lowest(of: Iterable[Accuracy]) -> Accuracy:
     """The worst; of equally bad ones that of the most questions, so that a suite stands before its directions."""
     return min(of, key=lambda one: (one.gained, -one.questions))
 

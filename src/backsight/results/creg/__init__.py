@@ -2,76 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from backsight.maths.relevance import CHOICE, DEFAULT, LEADING, NULL
+from backsight.maths.relevance import CHOICE, DEFAULT, LEADING, NULL, REFERENCES, TRUTH
 from backsight.results.base import Derived, Metric, Result
-from backsight.results.creg import splits, tables, text
+from backsight.results.creg import sentences, splits, tables, text
+from backsight.results.creg.decision import decision_sentence
 from backsight.results.creg.figure import draw
-from backsight.results.creg.opening import opening, photographs
 from backsight.results.creg.pairs import creg_choices, creg_pairs
-from backsight.results.creg.reading import Group, grouped, leads_of
+from backsight.results.creg.reading import Group, grouped, without_twins
 from backsight.results.creg.schema import CHOICES, PAIRS, ROWS, SUMMARY
 from backsight.results.creg.summary import creg_summary
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section
+from backsight.results.pages.content import Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.relevance.cells import Cells, Place, split
+from backsight.results.relevance.cells import Place, place_words
 from backsight.results.relevance.summaries import of_methods
+from backsight.results.relevance.words import VARIANTS
+from backsight.tables import Table
 
 
 def compass(study: Study) -> Section | None:
-    """The section and its answer; None without the summary."""
+    """The section; None without the summary."""
     rows = study.rows(SUMMARY.name)
     if not rows:
         return None
-    by_place, whole = grouped(rows), grouped(rows, every=True)
-    first, _ = leads_of(by_place)
-
-    def listed(
-        make: Callable[[Group], Iterator[Cells]], title: str, columns: tuple[Cells, Cells], note: str = "",
-        file: str = "", of: Mapping[Place, Group] = by_place,
-    ) -> Iterator[Grid]:  # fmt: skip
-        return split(
-            study, {place: list(make(group)) for place, group in of.items()}, first, title, columns, note, file
-        )
-
-    figure = common.figure(study, ROWS.name, draw, study.tables[SUMMARY.name], text.CAPTION)
-    section = Section(
+    everywhere, whole = grouped(rows), grouped(rows, every=True)
+    mine = without_twins(everywhere)
+    given, missing = sentences.leads(mine)
+    if not given and not missing:
+        return None
+    by_place = {place: mine[place] for place in (*given, *missing)}
+    named, omitted = ([(place_words(study, place), row) for place, row in of.items()] for of in (given, missing))
+    shown = _shown(study.tables[SUMMARY.name], list(by_place))
+    return Section(
         anchor="compass",
         question="why",
-        title="Compass",
-        notes=(
-            *dict.fromkeys(remark for suite, _ in by_place if (remark := photographs(study, suite))),
-            *common.asked_apart(study, ROWS.name),
-        ),
-        figures=(figure,),
+        title="Where the evidence points",
+        claim=sentences.claim_of(named, omitted),
+        null=sentences.null_of(named),
+        notes=common.asked_apart(study, ROWS.name),
+        figures=(common.figure(study, ROWS.name, draw, shown, text.CAPTION),),
+        statements=(*sentences.statements(study, by_place, study.rows(PAIRS.name)), *_decisions(study, by_place)),
         tables=(
-            *listed(
-                tables.methods,
-                "Every method, as table 1",
-                tables.METHODS,
-                " ".join([text.METHODS_NOTE, *tables.complete_sentences(rows)]),
-                SUMMARY.name,
-            ),
-            *splits.validation(study, by_place),
-            *tables.subsets(study, by_place),
-            *listed(tables.ablations, "Ablations, as table 5", tables.ABLATED, text.ABLATIONS_NOTE, of=whole),
-            *listed(tables.directions, "Each direction by itself, as section 6.2", tables.DIRECTED),
-            *splits.prompts(study, by_place, whole),
-            *listed(tables.elsewhere, "Seen from elsewhere", tables.SEEN, text.ELSEWHERE_NOTE),
-            *tables.projections(study, by_place),
+            *tables.methods(study, by_place, rows),
+            *tables.changes(study, by_place, "CREG with one thing changed, as table 5", tables.ABLATIONS,
+                            text.VARIED_NOTE + tables.options_note(study, by_place)),
+            *tables.changes(study, by_place, "CREG by direction, and seen from elsewhere", tables.PARTS,
+                            text.PARTS_NOTE),
+            *tables.answers(study, by_place),
+            *splits.prompts(study, everywhere, whole),
             *splits.choices(study),
-            *tables.pairs(study),
         ),
-        method=(*text.METHOD, text.INTERVALS),
+        method=text.METHOD,
         limits=text.LIMITS,
         samples=common.samples(study, ROWS.name, {row["suite"] for row in rows}),
-    )
-    claim, statements = opening(study, rows)
-    return section.concluding(claim, statements)
+    )  # fmt: skip
+
+
+def _shown(table: Table, places: Sequence[Place]) -> Table:
+    """What the page's figure shows: the main methods for the model's choice, in the order of `places`."""
+    order = {place: number for number, place in enumerate(places)}
+    frame = table.frame
+    suites = zip(frame["suite"], frame["prompt"].astype(object).where(frame["prompt"].notna(), None), strict=True)
+    at = pd.Series([order.get(place, -1) for place in suites], index=frame.index)
+    apart = frame["method"].isin((*VARIANTS, *REFERENCES)) | (frame["target"] == TRUTH).fillna(False)
+    apart |= frame["missing"].notna()
+    kept = frame.assign(place=at)[(at >= 0) & ~apart].sort_values("place", kind="stable").drop(columns="place")
+    return Table(table.schema, kept, table.provenance)
+
+
+def _decisions(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Statement]:
+    """On incorrect answers, whether the evidence goes with what was chosen or with the truth."""
+    for place, group in by_place.items():
+        row, null = (group.get(("incorrect", m, t, DEFAULT)) for m, t in ((LEADING, CHOICE), (NULL, None)))
+        if said := decision_sentence(place_words(study, place), row, null):
+            yield Statement(said, place[0], 0.5)
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from backsight.results.creg.reading import Group, grouped, leading, without_twins
 from backsight.results.creg.schema import SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.relevance.cells import Place, Row, missing_reason, place_words
+from backsight.results.relevance.claims import Side
+from backsight.results.relevance.claims import side as side_of
 from backsight.results.relevance.words import said_method
-
-Side = Literal["above", "below", "over"]  # where the interval of an improvement lies: above, below or over zero
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def measured(by_place: Mapping[Place, Group]) -> dict[Place, Row]:
 
 def side(row: Row) -> Side:
     """Where the interval of a row's improvement over uniform relevance lies."""
-    return "above" if row["dae_gain_low"] > 0 else "below" if row["dae_gain_high"] < 0 else "over"
+    return side_of(row["dae_gain_low"], row["dae_gain_high"])
 
 
 def verdict(row: Row) -> str:

@@ -62,7 +62,7 @@ def draw(
 def _panel(axis: Axes, lines: Sequence[Line], top: float) -> None:
     drawing.draw_lines(axis, lines, 2.0)
     axis.axvline(CHANCE, color=style.FAINT, linewidth=1.1, zorder=0)
-    axis.set(xlim=(-2, min(180.0, top) + 2), xlabel="DAE in degrees")
+    axis.set(xlim=(-2, min(180.0, top) + 2), xlabel="degrees off the object (DAE)")
     axis.set_xticks([tick for tick in (0, 45, 90, 135, 180) if tick <= top + 2])
 
 
@@ -70,6 +70,6 @@ def _entries(marks: Sequence[Mark]) -> list[panels.Entry]:
     return [
         *drawing.of_targets(marks),
         drawing.null_entry(),
-        (panels.line(**drawing.FLOOR_LINE), "best possible: all relevance on the subject"),
+        (panels.line(**drawing.FLOOR_LINE), "best possible: all relevance on the object"),
         (panels.line(color=style.FAINT, linewidth=1.5), "90 degrees: a random sector"),
     ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backsight.maths.relevance import DEFAULT, LEADING, TRUTH
-from backsight.results.pages.wording import decimal, with_interval
-from backsight.results.relevance.cells import Cells, Place, Row, degrees, degrees_between, missing_reason
+from backsight.results.relevance.cells import Place, Row, degrees_between
 from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, unavailable
 
 About = tuple[str, str, str | None, str]  # subset, method, target, projection
@@ -70,32 +69,12 @@ def leading(group: Group) -> Row | None:
     return next((row for row in given if row["method"] == LEADING), given[0] if given else None)
 
 
-def leads_of(by_place: Mapping[Place, Group]) -> tuple[Place, dict[Place, Row]]:
-    """The suite and prompt that the opening begins with, the first that is not omitted, and the leading rows of all."""
-    leads = {place: row for place, group in by_place.items() if (row := leading(group)) is not None}
-    first = next((place for place, row in leads.items() if not missing_reason(row)), None)
-    return first or next(iter(leads or by_place)), leads
-
-
 def dae_cell(row: Row) -> str:
     return degrees_between(row["dae"], row["dae_low"], row["dae_high"])
 
 
 def gain_cell(row: Row) -> str:
     return degrees_between(row["dae_gain"], row["dae_gain_low"], row["dae_gain_high"])
-
-
-def with_baseline(row: Row | None) -> str:
-    """DAE with that of uniform relevance in brackets."""
-    return missing_reason(row) or (f"{degrees(row['dae'])} ({degrees(row['dae_null'])})" if row else "–")
-
-
-def figure_cells(row: Row, *, ends: bool = True) -> Cells:
-    """n, DAE, EA (with its interval where `ends`), that of uniform relevance DAE and the gain."""
-    if missing := missing_reason(row):
-        return str(row["questions"]), missing, "–", "–", "–"
-    ea = with_interval(row["ea"], row["ea_low"], row["ea_high"]) if ends else decimal(row["ea"])
-    return str(row["questions"]), dae_cell(row), ea, degrees(row["dae_null"]), gain_cell(row)
 
 
 def value_of(row: Row | None, name: str) -> float | None:

@@ -1,72 +1,113 @@
-"""The tables of the section on the compass: methods, ablations, directions, options of the projection, pairs."""
+"""The tables of the section on the compass: methods, what changes with one thing, correct and incorrect answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from backsight.maths.relevance import CHOICE, DEFAULT, ELSEWHERE, INTEGRATED, LEADING, NULL, RIGHT_SUMS, THIRD, TRUTH
+from backsight.maths.relevance import (
+    CHOICE,
+    DEFAULT,
+    INTEGRATED,
+    LEADING,
+    RANDOM_CENTRE,
+    RIGHT_SUMS,
+    SWAPPED,
+    THIRD,
+    TRUTH,
+)  # fmt: skip
 from backsight.results.creg import text
-from backsight.results.creg.decision import decision_sentence
-from backsight.results.creg.opening import of_choice
-from backsight.results.creg.reading import (
-    PROJECTION_WORDS,
-    Group,
-    dae_cell,
-    figure_cells,
-    gain_cell,
-    listed_methods,
-    value_of,
-    with_baseline,
-)
+from backsight.results.creg.reading import Group, dae_cell, gain_cell, leading, listed_methods, value_of
+from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, p_value, percent, unbroken
-from backsight.results.relevance.cells import (
-    Cells,
-    Place,
-    Row,
-    degrees,
-    degrees_between,
-    missing_reason,
-    place_cells,
-    place_words,
-)
-from backsight.results.relevance.words import TARGET_WORDS, in_order, left_out_words, short
-
-DIRECTIONS = ("left", "right", "above", "below")
-ABLATIONS: tuple[tuple[str, str, str], ...] = (  # method, projection, what it is
-    (LEADING, DEFAULT, "Default: 8 sectors, four layers, contrastive"),
-    (LEADING, "4 sectors", "4 sectors"),
-    (LEADING, "16 sectors", "16 sectors"),
-    ("single_layer_contrastive", DEFAULT, "Single layer"),
-    ("creg_plain", DEFAULT, "Not contrastive"),
-    (THIRD, DEFAULT, "Without layer -2"),
-    ("creg_meant_weights", DEFAULT, "Layer weights as meant"),
-    ("creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
-)
-
-
-METHODS = (
-    ("Method", "Target"), ("n", "Empty", "DAE", "EA", "Uniform", "Best possible", "Gain"),
+from backsight.results.pages.wording import listed, percent, unbroken
+from backsight.results.relevance.cells import Cells, Place, Row, degrees, missing_reason, place_words, said_range
+from backsight.results.relevance.claims import apart
+from backsight.results.relevance.words import (
+    REFERENCE_WORDS,
+    VARIANTS,
+    in_order,
+    said_method,
+    short,
+    unavailable,
+    why_missing,
 )  # fmt: skip
 
+WIDEST = 4  # suites that stand side by side in a table; the others are in its files
+Change = tuple[str, str, str, str]  # subset, method, projection, what it is called
+ABLATIONS: tuple[Change, ...] = (
+    ("all", LEADING, DEFAULT, "Unchanged: 8 sectors, four layers, contrastive"),
+    ("all", LEADING, "4 sectors", "4 sectors"),
+    ("all", LEADING, "16 sectors", "16 sectors"),
+    ("all", "single_layer_contrastive", DEFAULT, "Single layer"),
+    ("all", "creg_plain", DEFAULT, "Not contrastive"),
+    ("all", THIRD, DEFAULT, "Without layer -2"),
+    ("all", "creg_meant_weights", DEFAULT, "Layer weights as meant"),
+    ("all", "creg_by_maximum", DEFAULT, "Layers scaled by the maximum"),
+)
+OPTIONS = (
+    "beyond kept", "reference dropped", "beyond kept, reference dropped", "middle to the right", "cells to the edges",
+)  # fmt: skip
+PARTS: tuple[Change, ...] = (
+    *(
+        (direction, LEADING, DEFAULT, f'Correct answer "{direction}"')
+        for direction in ("left", "right", "above", "below")
+    ),
+    ("all", LEADING, RANDOM_CENTRE, "From a random centre"),
+    ("all", LEADING, SWAPPED, "Swapped: from the subject"),
+)
 
-def methods(group: Group) -> Iterator[Cells]:
-    """DAE, EA, null, floor and gain of every method and target, the references last."""
-    keys = [(m, t) for subset, m, t, projection in group if (subset, projection) == ("all", DEFAULT)]
-    for method in in_order([method for method, _ in keys]):
-        of = [group["all", m, t, DEFAULT] for m, t in sorted(keys, key=lambda key: key[1] or "") if m == method]
-        values = {(row["questions"], row["dae"], row["ea"]) for row in of}
-        alike = len(of) > 1 and len(values) == 1 and not missing_reason(of[0])
-        for row in of[:1] if alike else of:
-            target = "both" if alike else TARGET_WORDS.get(row["target"], str(row["target"]))
-            start = (short(method), target)
-            if missing := missing_reason(row):
-                yield (*start, str(row["questions"]), str(row["empty"]), missing, "–", "–", "–", "–")
-                continue
-            plain = (degrees(row["dae_null"]), degrees(row["dae_floor"]))
-            counted = (str(row["questions"]), str(row["empty"]))
-            yield (*start, *counted, dae_cell(row), decimal(row["ea"]), *plain, gain_cell(row))
+
+def methods(study: Study, by_place: Mapping[Place, Group], rows: Sequence[Row]) -> Iterator[Grid]:
+    """The improvement of the main methods, a line a method and a column a suite; the variants stand in the files."""
+    places = list(by_place)
+    files = tuple(
+        (path, f"{words}, {kind}")
+        for name, words in (("creg_summary", "every number"), ("creg_pairs", "methods in pairs"))
+        for path, kind in study.files(name)
+    )
+    notes = (text.METHODS_NOTE, *_not_available(by_place), *complete_sentences(rows))
+    for start in range(0, len(places), WIDEST):
+        shown = {place: by_place[place] for place in places[start : start + WIDEST]}
+        of = {place: _known(group) for place, group in shown.items()}
+        present = in_order([method for known in of.values() for method in known])
+        lines = tuple((short(method), *(_improvement(of[place].get(method)) for place in shown)) for method in present)
+        title = "Every method, as table 1" + (": the other suites" if start else "")
+        if lines:
+            yield Grid(title, ("Method", *_headings(study, shown)), lines, files=() if start else files,
+                       note="" if start else " ".join(notes))  # fmt: skip
+
+
+def _known(group: Group) -> dict[str, Row]:
+    """The rows of the main methods of a suite, those that the model cannot give left out."""
+    named = {m: t for m, t in listed_methods(group) if m not in REFERENCE_WORDS and m not in VARIANTS}
+    rows = {method: group.get(("all", method, target, DEFAULT)) for method, target in named.items()}
+    return {method: row for method, row in rows.items() if row is not None and not unavailable(row)}
+
+
+def _headings(study: Study, by_place: Mapping[Place, Group]) -> Cells:
+    """A suite's title with the number of its questions, as the leading method has them."""
+    leads = ((place_words(study, place), leading(group)) for place, group in by_place.items())
+    return tuple(title if row is None else f"{title} (n = {row['questions']})" for title, row in leads)
+
+
+def _improvement(row: Row | None) -> str:
+    return "–" if row is None or missing_reason(row) else gain_cell(row)
+
+
+def _not_available(by_place: Mapping[Place, Group]) -> Iterator[str]:
+    """Which methods the model cannot give, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for group in by_place.values():
+        for (_, method, *_), row in group.items():
+            if unavailable(row):
+                by_reason.setdefault(why_missing(row), []).append(said_method(method))
+    for reason, names in by_reason.items():
+        yield (
+            f"Not shown as {reason}: {listed(dict.fromkeys(names))}."
+            if reason != "not available"
+            else (f"Not available on this model: {listed(dict.fromkeys(names))}.")
+        )
 
 
 WITHIN = 0.05  # of completeness: a path's points are enough where all of f(h) - f(0) but this is attributed
@@ -95,99 +136,61 @@ def complete_sentences(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-ABLATED = (("Configuration",), ("n", "DAE", "EA", "Uniform", "Gain"))
-
-
-def ablations(group: Group) -> Iterator[Cells]:
-    """CREG with one thing changed at a time."""
-    known = dict(listed_methods(group))
-    for method, projection, words in ABLATIONS:
-        row = group.get(("all", method, known.get(method), projection))
-        if row is not None:
-            yield unbroken(words), *figure_cells(row)
-
-
-DIRECTED = (("Direction",), ("Accuracy", "n", "DAE", "EA", "Uniform", "Gain"))
-
-
-def directions(group: Group) -> Iterator[Cells]:
-    """CREG for the model's choice, a line a direction of the truth."""
-    there = [subset for subset, method, target, _ in group if (method, target) == (LEADING, CHOICE)]
-    named = [subset for subset in dict.fromkeys(there) if subset not in ("all", "correct", "incorrect")]
-    for direction in sorted(named, key=lambda d: DIRECTIONS.index(d) if d in DIRECTIONS else len(DIRECTIONS)):
-        row = group[direction, LEADING, CHOICE, DEFAULT]
-        yield direction, decimal(row["accuracy"]), *figure_cells(row)
-
-
-SEEN = (("Method",), tuple(words for name in (DEFAULT, *ELSEWHERE) for words in (PROJECTION_WORDS[name], "Gain")))
-
-
-def elsewhere(group: Group) -> Iterator[Cells]:
-    """Every method seen from the reference, from a random centre, and from the subject."""
-    if not any(projection in ELSEWHERE for *_, projection in group):
-        return
-    known = dict(listed_methods(group))
-    for method in in_order(list(known)):
-        of = [group.get(("all", method, known[method], view)) for view in (DEFAULT, *ELSEWHERE)]
-        cells = [(with_baseline(row), "–" if row is None or missing_reason(row) else gain_cell(row)) for row in of]
-        yield short(method), *(cell for pair in cells for cell in pair)
-
-
-def subsets(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
-    """CREG where the model is right and where it is wrong, for both targets, as table 3."""
-    lines, sentences = [], []
-    for place, group in by_place.items():
-        if ("all", LEADING, CHOICE, DEFAULT) not in group:
-            continue
-        for subset, words in (("all", "all"), ("correct", "right"), ("incorrect", "wrong")):
-            of = [group.get((subset, LEADING, target, DEFAULT)) for target in (TRUTH, CHOICE)]
-            shown = next((row for row in of if row is not None), None)
-            start = (*place_cells(study, place), words, "0" if shown is None else str(shown["questions"]))
-            pairs = [(missing_reason(row) or degrees(value_of(row, "dae")), decimal(value_of(row, "ea"))) for row in of]
-            lines.append((*start, *(cell for pair in pairs for cell in pair), degrees(value_of(shown, "dae_null"))))
-            if subset == "incorrect" and shown is not None and not missing_reason(shown):
-                null = group.get((subset, NULL, None, DEFAULT))
-                named = [degrees(value_of(row, "dae_chosen")) for row in (*of, null)]
-                count = str(shown["chosen_questions"] or 0)
-                start = (*place_cells(study, place), unbroken("wrong, to the choice"), count)
-                lines.append((*start, named[0], "–", named[1], "–", named[2]))
-                sentences.append(decision_sentence(place_words(study, place), of[1], null))
-    if lines:
-        columns = ("Suite", "Prompt", "Answers", "n", "Truth: DAE", "EA", "Choice: DAE", "EA", "Uniform")
-        title = "CREG where the model is right and where it is wrong, as table 3"
-        note = " ".join([text.SUBSETS_NOTE, *filter(None, sentences)])
-        yield Grid(title, columns, tuple(lines), words=3, note=note)
-
-
-def projections(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
-    """Every method under every option of the projection, beside uniform relevance under the same."""
-    there = {projection for group in by_place.values() for *_, projection in group}
-    shown = [name for name in PROJECTION_WORDS if name in there and name not in ELSEWHERE]
-    if len(shown) < 2:
-        return
+def changes(
+    study: Study, by_place: Mapping[Place, Group], title: str, changed: Sequence[Change], note: str
+) -> Iterator[Grid]:
+    """CREG's improvement with one thing changed, a line a change and a column a suite, worst suites first."""
+    shown = dict(list(by_place.items())[:WIDEST])
     lines = []
+    for subset, method, projection, words in changed:
+        rows = [_of_change(group, subset, method, projection) for group in shown.values()]
+        cells = tuple(_improvement(row) for row in rows)
+        if any(cell != "–" for cell in cells):
+            lines.append((words, *cells))
+    if len(lines) > (changed is ABLATIONS):
+        more = len(by_place) - len(shown)
+        rest = f" The files also hold {counted(more, 'other suite')}." if more > 0 else ""
+        columns = ("Configuration", *(place_words(study, place) for place in shown))
+        yield Grid(title, columns, tuple(lines), folded=True, note=note + rest, files=study.files("creg_summary"))
+
+
+def options_note(study: Study, by_place: Mapping[Place, Group]) -> str:
+    """What the other options of the projection make of CREG's improvement, from the least to the most, by suite."""
+    parts = []
+    for place, group in list(by_place.items())[:WIDEST]:
+        rows = [_of_change(group, "all", LEADING, option) for option in OPTIONS]
+        given = [row["dae_gain"] for row in rows if row is not None and not missing_reason(row)]
+        if given:
+            parts.append(f"{said_range(given)} on {place_words(study, place)}")
+    return f" Under the other options of the projection (in the files) it is {apart(parts)}." if parts else ""
+
+
+def _of_change(group: Group, subset: str, method: str, projection: str) -> Row | None:
+    return group.get((subset, method, dict(listed_methods(group)).get(method), projection))
+
+
+def answers(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Grid]:
+    """CREG on correct and on incorrect answers, for both targets, as table 3: suites that have both."""
+    lines, suites, few = [], [], []
     for place, group in by_place.items():
-        known = dict(listed_methods(group))
-        for method in in_order(list(known)):
-            cells = (with_baseline(group.get(("all", method, known[method], name))) for name in shown)
-            lines.append((*place_cells(study, place), short(method), *cells))
-    columns = ("Suite", "Prompt", "Method", *(PROJECTION_WORDS[name] for name in shown))
-    title = "Every method under every option of the projection"
-    yield Grid(title, columns, tuple(lines), words=3, folded=True, note=text.PROJECTIONS_NOTE)
-
-
-def pairs(study: Study) -> Iterator[Grid]:
-    """Every method against every other, where the model's choice is explained or nothing."""
-    lines = []
-    for row in of_choice(study.rows("creg_pairs")):
-        start = (*place_cells(study, (row["suite"], row["prompt"])), short(row["method"]), short(row["other"]))
-        if row["omitted"]:
-            lines.append((*start, str(row["questions"]), left_out_words(row), "–", "–"))
+        of = {
+            subset: [group.get((subset, LEADING, target, DEFAULT)) for target in (CHOICE, TRUTH)]
+            for subset in ("correct", "incorrect")
+        }
+        if all(missing_reason(row) for row in of["incorrect"]):
+            few.append(place_words(study, place))
             continue
-        difference = degrees_between(row["difference"], row["low"], row["high"])
-        lines.append((*start, str(row["questions"]), difference, p_value(row["p_value"]), p_value(row["p_holm"])))
+        for subset, rows in of.items():
+            first = next((row for row in rows if row is not None), None)
+            cells = (missing_reason(row) or dae_cell(row) if row is not None else "–" for row in rows)
+            count = "0" if first is None else str(first["questions"])
+            title = unbroken(place_words(study, place))
+            lines.append((title, subset, count, *cells, degrees(value_of(first, "dae_null"))))
+            suites.append(place[0])
     if lines:
-        columns = ("Suite", "Prompt", "First", "Second", "n", "Difference", "p", "p, Holm")
-        files = study.files("creg_pairs")
-        yield Grid("Every pair of methods", columns, tuple(lines), words=4, folded=True, files=files,
-                   note=text.PAIRS_NOTE)  # fmt: skip
+        columns = ("Suite", "Answers", "Questions", "For the choice", "For the correct answer", "Uniform")
+        title = "CREG on correct and on incorrect answers, as table 3"
+        left = f" Too few incorrect answers: {apart(few)}." if few else ""
+        yield Grid(
+            title, columns, tuple(lines), words=2, folded=True, note=text.ANSWERS_NOTE + left, suites=tuple(suites)
+        )

@@ -1,4 +1,4 @@
-"""What figures of several panels share: headings, panels that say why they are empty, labels said once, a legend."""
+"""What figures of several panels share: headings, panels that say why they are empty, a legend."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    from backsight.results.drawing.canvas import QuietFigure
+
 Row = dict[str, Any]
 Entry = tuple["Artist", str]  # of a legend: the mark and its words
 
-LEGEND_LINE = 0.17  # inches, of a line of the legend
 HEIGHT = 2.35  # inches, of a panel with a curve
-EMPTY = 0.9  # inches, of a panel that only says why it is empty, where its whole row is
+EMPTY = 1.0  # inches, of a panel that only says why it is empty
 DENSE = 17  # places on a line; from here on markers are smaller
 SHARES = [0, 0.25, 0.5, 0.75, 1]
 SHARE_LABELS = ["0", "0.25", "0.5", "0.75", "1"]
@@ -38,6 +39,7 @@ class Panel:
     draw: Callable[[Axes], None]
     empty: str = ""
     height: float = HEIGHT
+    suite: str = ""  # the suite that it is of, by its name, where it is of one
 
 
 def grouped(rows: Sequence[Row], schema: str, *names: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -64,35 +66,39 @@ def draw(
     across: int = 2,
     width: float | None = None,
 ) -> Figure:
-    """The panels in a figure with a legend above; `columns` panels and `across` entries of the legend stand in a row.
+    """The panels in a figure with a legend above; `columns` panels and up to `across` entries of the legend in a row.
 
-    `width` in inches, where it is not to follow from the number of columns. Entries are made in the figure's style
-    by the caller, who draws inside `style.style()`.
+    `width` in inches, where it is not to follow from the labels and the number of columns. Entries are made in the
+    figure's style by the caller, who draws inside `style.style()`.
     """
     from backsight.results.drawing import canvas
 
-    heights = [EMPTY if panel.empty else panel.height for panel in panels]
-    narrow = columns == 1 or width == style.NARROW or len(panels) < 2
-    entered = 1 if narrow else across
-    lines = sum(_words(words, entered).count("\n") + 1 for _, words in entries) / entered
-    figure, axes = canvas.panels(heights, columns, width=width, above=max(0.75, 0.35 + LEGEND_LINE * lines))
+    figure, axes = canvas.blank(len(panels), columns)
     for axis, panel in zip(axes, panels, strict=True):
         style.heading(axis, panel.title, panel.below)
         if panel.empty:
             _say(axis, panel.empty)
         else:
             panel.draw(axis)
-    _label_once(axes)
     if not all(panel.empty for panel in panels):
-        _legend(figure, entries, entered)
+        legend(figure, entries, 1 if columns == 1 or len(panels) < 2 else across)
+    heights = [EMPTY if panel.empty else panel.height for panel in panels]
+    canvas.arrange(figure, axes, [(one.title, one.below, one.suite) for one in panels], heights, columns, width)
     return figure
 
 
-def _legend(figure: Figure, entries: Sequence[Entry], across: int) -> None:
-    """A legend above the panels; words are broken where they stand in one column."""
+def legend(figure: QuietFigure, entries: Sequence[Entry], across: int) -> None:
+    """A legend above the panels, up to `across` entries in a row; words are broken where they stand in one column."""
     handles = [handle for handle, _ in entries]
     labels = [_words(words, across) for _, words in entries]
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(across, len(entries)), columnspacing=1.8)
+    shown = figure.legend(
+        handles, labels, loc="upper left", ncols=min(across, len(entries)), columnspacing=1.8, borderaxespad=0,
+        borderpad=0,
+    )  # fmt: skip
+    for number, handle in enumerate(shown.legend_handles):
+        if handle is not None:
+            handle.set_gid(f"key-{number}")
+    figure.keys = tuple(words for _, words in entries)
 
 
 def _words(words: str, across: int) -> str:
@@ -103,17 +109,7 @@ def _say(axis: Axes, words: str) -> None:
     axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
-    axis.set_facecolor("#fafafa")
-
-
-def _label_once(axes: Sequence[Axes]) -> None:
-    """Leave out the vertical labels of a panel where the one to its left in the row has the same."""
-    labels = [[tick.get_text() for tick in axis.get_yticklabels()] for axis in axes]
-    for number, axis in enumerate(axes):
-        place = axis.get_subplotspec()
-        if place is not None and place.colspan.start > 0 and labels[number] == labels[number - 1]:
-            axis.tick_params(labelleft=False)
-            axis.set_ylabel("")
+    axis.set_facecolor(style.QUIET)
 
 
 def curve(axis: Axes, places: Sequence[float], rows: Sequence[Row], value: str, look: Line2D) -> None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
-COLORS = (style.BLUE, style.ORANGE, style.FAINT)
+COLORS = (style.BLUE, style.ORANGE, style.REST)
+WORDS = (style.GROUND, style.DARK, style.DARK)  # on these colours
 BAR = 0.52  # of the distance between two bars
 LINE = 0.46  # inches, of a bar
 NUMBERED = 0.07  # the least share that has room for its number in percent
@@ -56,9 +57,9 @@ def draw(axis: Axes, bars: Sequence[Bar], *, colors: Sequence[str] = COLORS, xla
             if number < 2 and high > 0:
                 y = place + (number - 0.5) * 0.36
                 # The second share is counted from the right end of the first one.
-                axis.plot([left + low, min(1.0, left + high)], [y, y], color=style.INK, linewidth=0.9, zorder=3)
+                axis.plot([left + low, min(1.0, left + high)], [y, y], color=style.DARK, linewidth=0.9, zorder=3)
             if value >= NUMBERED:
-                ink = "white" if number < 2 else style.SOFT
+                ink = WORDS[number]
                 middle: dict[str, Any] = {"color": ink, "fontsize": 7, "ha": "center", "va": "center"}
                 axis.text(left + value / 2, place, f"{100 * value:.0f}", **middle)
             left += value

@@ -1,13 +1,16 @@
-"""What and where corrected for guessing, one panel a suite: the distance between the two marks is the gap."""
+"""What and where corrected for guessing, one panel a suite, the worst first: the distance of the two is the gap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
+from backsight.results.behaviour.axes import DIRECTIONS
+from backsight.results.behaviour.named import with_ground
 from backsight.results.drawing import panels, style
+from backsight.results.gap.text import short
 from backsight.tables import Table
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     for row in rows:
         suites.setdefault((row["suite"], row["ground"]), []).append(row)
     shown = []
-    for one, group in suites.items():
+    for one, group in sorted(suites.items(), key=lambda item: -short(item[1])):
         title = with_ground(style.suite_title(one[0], titles), one, suites)
         lines = _lines(group)
         shown.append(panels.Panel(title, _below(group), partial(_panel, lines=lines), height=0.9 + LINE * len(lines)))
@@ -43,21 +46,17 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
         (panels.line(**WHAT, linewidth=1.3), "what: the kind that the gap is of, with 95 % interval"),
         (panels.line(**BESIDE, linewidth=1.3), "what: other kinds"),
         (panels.line(**WHERE, linewidth=1.3), "where: the relation"),
-        (panels.line(**panels.CHANCE), "guessing: chance, or the gray picture where it is right more often"),
+        (panels.line(**panels.CHANCE), "guessing: chance, or the gray picture where that is higher"),
     ]
     with style.style():
         return panels.draw(shown, entries, columns)
 
 
-def with_ground(title: str, one: tuple[str, str | None], suites: Iterable[tuple[str, str | None]]) -> str:
-    """A suite's title, with its ground where it has several."""
-    several = sum(name == one[0] for name, _ in suites) > 1
-    return f"{title}, {one[1]} ground" if several and one[1] else title
-
-
 def _below(group: Sequence[Row]) -> str:
     main = next((row for row in group if row["headline"] and row["axis"] == "all"), group[0])
-    return f"gap {main['gap']:.2f} [{main['low']:.2f}, {main['high']:.2f}], {style.counted(main['images'], 'picture')}"
+    return (
+        f"gap {main['gap']:z.2f} [{main['low']:z.2f}, {main['high']:z.2f}], {style.counted(main['images'], 'picture')}"
+    )
 
 
 def _lines(group: Sequence[Row]) -> list[tuple[str, Row, str, Mapping[str, Any]]]:
@@ -69,7 +68,7 @@ def _lines(group: Sequence[Row]) -> list[tuple[str, Row, str, Mapping[str, Any]]
     if whole:
         lines.append(("relation", whole[0], "where", WHERE))
     by_axis = {row["axis"]: row for row in reversed(group) if row["axis"] != "all"}
-    return [*lines, *((axis, row, "where", WHERE) for axis, row in reversed(by_axis.items()))]
+    return [*lines, *((DIRECTIONS[axis], row, "where", WHERE) for axis, row in reversed(by_axis.items()))]
 
 
 def _panel(axis: Axes, lines: Sequence[tuple[str, Row, str, Mapping[str, Any]]]) -> None:

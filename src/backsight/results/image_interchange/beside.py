@@ -42,7 +42,7 @@ def pathway_sentence(verdict: Mapping[str, Any], title: str, row: Row) -> str:
         return f"{start}: whether {pathway} suffices cannot be told"
     sentence = f"{start}: {pathway} {'suffices' if known else 'does not suffice'}"
     if row["omitted"]:
-        return f"{sentence}; too few pairs are answered right after removal to say more"
+        return f"{sentence}; too few pairs are answered correctly after removal to say more"
     layers = layer_words(row["layers"], None)
     if known and row["found"]:
         return f"{sentence}, and it writes order into object tokens at {layers}"
@@ -55,6 +55,6 @@ def pathway_sentence(verdict: Mapping[str, Any], title: str, row: Row) -> str:
         lost = f", {row['dropped']} are not" if row["dropped"] else ""
         return (
             f"{sentence} although it writes order into object tokens at {layers}. Both can hold: the flips are of the "
-            f"{counted(row['pairs'], 'pair')} that are answered right after removal{lost}"
+            f"{counted(row['pairs'], 'pair')} that are answered correctly after removal{lost}"
         )
     return f"{sentence}, and swapped object tokens flip no answer"

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from backsight.maths.intervals import holm
+from backsight.results.drawing.style import counted
 from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.image_interchange import text
 from backsight.results.image_interchange.beside import pathway_sentence
 from backsight.results.image_interchange.figure import FLIP_WORDS, draw
 from backsight.results.image_interchange.tables import flip_layers
-from backsight.results.pages import common, layers, pictures
+from backsight.results.pages import common, layers
+from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.study import text as text_of
@@ -30,41 +33,37 @@ LEAST = 0.01  # a difference of probability nearer to zero than this is none tha
 
 @dataclass(frozen=True)
 class _Kind:
-    """What differs between the two sections."""
+    """What differs between the two sections; `control` is the positive control that a "no layer" stands beside."""
 
     anchor: str
     vision: str
     job: str
-    control: str  # the positive control that a "no layer" stands beside
+    control: str
     title: str
-    question: str
-    lead: str
     caption: str
-    method: tuple[str, ...]
     limits: tuple[str, ...]
+    before: str  # what was done before the swap
 
 
+AFTER = "image tokens are no longer read"
+HAPPENS = "the answer flips"
 INTACT = _Kind(
     "image_interchange", "intact", "imageinterchange", "image_interchange", "Interchange of image tokens",
-    "Do swapped image tokens flip the answer", "Layers at which they do:",
-    text.IMAGES_CAPTION, text.IMAGES, text.IMAGES_LIMITS,
+    text.IMAGES_CAPTION, text.IMAGES_LIMITS, "",
 )  # fmt: skip
 REMOVED = _Kind(
     "backup", "removed", "backup", "backup", "Backup: the same after removal",
-    "Does the language model write order into object tokens",
-    "Layers at which swapped object tokens flip the answer when the vision encoder's order is removed, so that it goes "
-    "by an order written into them:",
-    text.BACKUP_CAPTION, text.BACKUP, text.BACKUP_LIMITS,
+    text.BACKUP_CAPTION, text.BACKUP_LIMITS, "after removal of the vision encoder's order, ",
 )  # fmt: skip
 
 
 def image_interchange(study: Study) -> Section | None:
-    """The section with the vision encoder's order intact, and its answer; None without such rows."""
+    """The section with the vision encoder's order intact; None without such rows."""
     return _part(study, INTACT)
 
 
 def backup(study: Study) -> Section | None:
-    """The section after removal, and its answer; None without such rows."""
+    """The section after removal; None without such rows."""
     return _part(study, REMOVED)
 
 
@@ -76,44 +75,86 @@ def _part(study: Study, kind: _Kind) -> Section | None:
     table = Table(whole.schema, whole.frame[whole.frame["vision"] == kind.vision], whole.provenance)
     flips = flip_layers(table).rows()
     view = common.figure(study, kind.anchor, draw, table, kind.caption)
-    view = pictures.with_file(view, *common.by_direction(study, f"{kind.anchor}_by_direction", draw, table))
     heading = "Layers at which the answer flips, with the number of pairs kept"
-    silence = layers.silence(kind.control, [row for row in flips if row["direction"] == "all"])
-    tables = [common.layers_table(study, flips, heading, study.files("flip_layers"), silence)]
+    tables = [common.layers_table(study, flips, heading, study.files("flip_layers"))]
     compared = [row for row in study.rows("axes") if row["vision"] == kind.vision]
     tables += [_axes(study, compared)] if compared else []
     tables.append(common.probabilities(study, rows, COLUMNS, study.files("image_interchange_summary")))
-    section = Section(
+    over_all = [row for row in flips if row["direction"] == "all"]
+    last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
+    no_op = layers.null(rows, "flipped", last, AFTER, HAPPENS)
+    how, limits = _how(study, kind)
+    return Section(
         anchor=kind.anchor,
         question="where",
         title=kind.title,
-        notes=(),
+        claim=_claim(study, kind, flips, rows, last),
+        null=" ".join(filter(None, (no_op, layers.silence(kind.control, over_all)))),
         figures=(view,),
+        statements=_statements(study, kind, flips, rows, last),
         tables=tuple(tables),
-        method=(*kind.method, *([text.AXES] if compared else []), text.INTERVALS),
-        limits=kind.limits,
+        method=(*how, *([text.AXES] if compared and kind is _first(study, "axes") else [])),
+        limits=limits,
         samples=common.samples(
             study, kind.job, {row["suite"] for row in rows}, counterfactual="flipped", outcomes=FLIP_WORDS
         ),
     )
-    return section.concluding(kind.lead, _statements(study, kind, rows, flips))
 
 
-def _statements(study: Study, kind: _Kind, rows: Sequence[Row], flips: Sequence[Row]) -> tuple[Statement, ...]:
-    """A statement a suite, of all directions together; of the verdict's suite the pathway beside it."""
-    last = max((row["layer"] for row in rows if row["layer"] is not None), default=None)
-    suites: dict[str, list[Row]] = {}
-    for row in flips:
-        if row["direction"] == "all":
-            suites.setdefault(row["suite"], []).append(row)
-    statements = []
-    for suite, of in suites.items():
-        sentence = layers.flip_sentence(common.title(study, suite), of, TOKEN_WORDS, last)
-        statements.append(Statement(sentence, note=layers.silence(kind.control, of)))
-        objects = [row for row in of if row["tokens"] == "objects"]
-        if kind is REMOVED and suite == text_of(study.verdict.get("suite")) and objects:
-            beside = pathway_sentence(study.verdict, common.title(study, suite), objects[0])
-            statements += [Statement(beside)] if beside else []
+def _first(study: Study, table: str) -> _Kind:
+    """The first section that has rows of a table; what holds for both is said there."""
+    return INTACT if any(row["vision"] == INTACT.vision for row in study.rows(table)) else REMOVED
+
+
+def _how(study: Study, kind: _Kind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How it was done, and what it does not show: what an earlier section of the page has said is not said again."""
+    start = (text.REMOVAL,) if kind is REMOVED else ()
+    if kind is not _first(study, "image_interchange_summary"):
+        return (*start, text.SAME.format(title=INTACT.title)), kind.limits
+    if study.rows("interchange_summary"):
+        return (*start, *text.SWAP, text.KEPT_AS.format(title="Interchange at the last token")), kind.limits
+    return (*start, *text.SWAP, layers.KEPT, layers.ANSWER_RULE), (*kind.limits, layers.KEPT_ALONE)
+
+
+def _by_tokens(flips: Sequence[Row], rows: Sequence[Row]) -> dict[str, list[layers.Layers]]:
+    """What was measured of each set of tokens, a record a suite; object tokens first."""
+    of: dict[str, list[layers.Layers]] = {}
+    for one, tokens in dict.fromkeys((row["suite"], row["tokens"]) for row in flips):
+        mine = [row for row in flips if (row["suite"], row["tokens"]) == (one, tokens)]
+        of.setdefault(tokens, []).append(layers.measured(mine, rows, "flipped"))
+    return dict(sorted(of.items(), key=lambda item: item[0] != "objects"))
+
+
+def _words(kind: _Kind, tokens: str) -> layers.Words:
+    return layers.Words(f"{kind.before}swapped {TOKEN_WORDS.get(tokens, tokens)} flip the answer", HAPPENS)
+
+
+def _claim(study: Study, kind: _Kind, flips: Sequence[Row], rows: Sequence[Row], last: int | None) -> str:
+    """What the first set of tokens does over all suites, and in how many suites each other set flips the answer."""
+    (tokens, first), *others = _by_tokens(flips, rows).items()
+    sentence = layers.claim(first, _words(kind, tokens), partial(common.title, study), last)
+    for name, of in others:
+        known = [one for one in of if not one.omitted]
+        if known:
+            suites = counted(len(known), "suite")
+            count = sum(one.found for one in known)
+            sentence = f"{sentence[:-1]}; {TOKEN_WORDS.get(name, name)} do in {count} of {suites}."
+    return sentence
+
+
+def _statements(
+    study: Study, kind: _Kind, flips: Sequence[Row], rows: Sequence[Row], last: int | None
+) -> tuple[Statement, ...]:
+    """What each set of tokens does, by suite; of the verdict's suite the pathway beside it."""
+    title = partial(common.title, study)
+    statements: list[Statement] = []
+    for tokens, of in _by_tokens(flips, rows).items():
+        statements += layers.statements(of, _words(kind, tokens), title, last)
+    suite = text_of(study.verdict.get("suite"))
+    objects = [row for row in flips if (row["tokens"], row["suite"], row["direction"]) == ("objects", suite, "all")]
+    if kind is REMOVED and objects:
+        beside = pathway_sentence(study.verdict, title(suite), objects[0])
+        statements += [Statement(f"{beside}.", suite)] if beside else []
     return tuple(statements)
 
 
@@ -124,16 +165,16 @@ def _axes(study: Study, rows: Sequence[Row]) -> Grid:
     for row, p in zip(rows, adjusted, strict=True):
         start = (*common.named(study, common.key(row)), str(row["rows"]))
         if row["omitted"]:
-            lines.append((*start, *["omitted"] * 5))
+            lines.append((*start, *["omitted"] * 4))
             continue
         difference = with_interval(row["difference"], row["low"], row["high"])
         sides = (decimal(row["vertical"]), decimal(row["horizontal"]))
-        lines.append((*start, *sides, difference, p_value(row["p_value"]), p_value(p)))
-    columns = (
-        "Suite", "Tokens", "Rows", "Vertical", "Horizontal", "Vertical - horizontal", "p", "p, Holm",
-    )  # fmt: skip
+        lines.append((*start, *sides, difference, p_value(p)))
+    columns = ("Suite", "Tokens", "Rows", "Vertical", "Horizontal", "Difference", "p (Holm)")
     heading = "Vertical against horizontal: the flipped answer's probability, mean over all layers"
-    return Grid(heading, columns, tuple(lines), words=2, files=study.files("axes"), note=_claim(study, rows, adjusted))
+    suites, note = tuple(row["suite"] for row in rows), _borne_out(study, rows, adjusted)
+    grid = Grid(heading, columns, tuple(lines), words=2, files=study.files("axes"), note=note, suites=suites)
+    return slim(grid, "Tokens", "Rows")
 
 
 def corrected(rows: Sequence[Row]) -> list[float | None]:
@@ -145,7 +186,7 @@ def corrected(rows: Sequence[Row]) -> list[float | None]:
     return adjusted
 
 
-def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) -> str:
+def _borne_out(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) -> str:
     """What the comparisons say of the paper's claim on this model."""
     several = len({row["tokens"] for row in rows}) > 1
     sorted_: dict[str, dict[str, list[str]]] = {}
@@ -166,4 +207,4 @@ def _claim(study: Study, rows: Sequence[Row], adjusted: Sequence[float | None]) 
 
     order = ("borne out for", "contradicted for", "not shown for", "omitted for")
     outcomes = "; ".join(f"{outcome} {names(outcome)}" for outcome in order if outcome in sorted_)
-    return f"{text.CLAIM} On this model that is {outcomes}. {text.CLAIM_RULE}"
+    return f"The paper's claim that vertical rows strengthen order is {outcomes}."

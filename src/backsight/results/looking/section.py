@@ -2,66 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.maths.comparison import DRAWS
 from backsight.maths.grouping import spans
 from backsight.results import by_head
 from backsight.results.drawing.style import counted
+from backsight.results.looking import grids
 from backsight.results.looking.figure import NAMES, draw, suite_words
 from backsight.results.looking.tables import SUMMARY
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section, Statement
+from backsight.results.pages.alike import among
+from backsight.results.pages.content import Section, Statement
+from backsight.results.pages.layers import layer_words
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, omitted, p_value, with_interval
+from backsight.results.pages.wording import decimal, listed, omitted, with_interval
 
 Row = dict[str, Any]
 NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "random boxes"}
 CAPTION = (
-    "How well the attention of the answer position tells tokens inside of a box from those outside (AUROC), by layer "
-    "and head; the column apart is the mean attention of a layer's heads. White is chance. A dot: above the same box "
-    "on a gray picture, the mirrored box and random boxes."
+    "How well the attention of the answer position separates tokens inside of a box from those outside (AUROC), by "
+    "layer and head; the column apart is the mean over a layer's heads. White is chance. A dot: above the same box on "
+    "a gray picture, the mirrored box and random boxes."
 )
-LEAD = "How well attention finds the things that a question is about (AUROC; .5 is chance):"
 METHOD = (
     "AUROC: the probability that an image token inside of a box gets more attention than one outside, a token at the "
     "edge counted by the share of its cell that lies inside. Tokens whose attention differs by less than a hundredth "
-    "of the mean count as a tie. Subject and reference are those of the question; in rows of three the subject is the "
-    "thing that is the answer and the reference the one in the middle.",
+    "of the mean count as a tie. In rows of three the subject is the object that is the answer and the reference the "
+    "one in the middle.",
     "Three nulls: the same box on a uniform gray picture with the same question, the box mirrored along the axis of "
-    "the question (not where it covers itself), and boxes of the same size put anywhere. Attention finds a box where "
-    "its AUROC is above the highest of the three: paired difference with its interval over pictures, and a "
-    f"randomisation test corrected over the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
+    "the question (not where it covers itself), and boxes of the same size anywhere. Attention finds a box where its "
+    "AUROC is above the highest of the three: paired difference over pictures, and a randomisation test corrected over "
+    f"the layers, or over the heads, of a suite (Holm), p below {by_head.LEVEL}.",
     "A sink of a layer is a token that gets more than five times the uniform share both in the picture and in a gray "
-    "one, in the mean over heads. AUROC is given with sinks and without.",
+    "one, in the mean over heads.",
 )
 LIMITS = (
-    "Attention that finds a box is no evidence that the answer uses it: what the heads contribute is told by ablating "
-    "them.",
+    "Attention that finds a box is no evidence that the answer uses it: what the heads contribute shows when they are "
+    "ablated.",
     f"The randomisation test knows no p-value below 1 / {DRAWS + 1:,}, so that of some thousand heads none can pass it "
     "after correction; the mean over a layer's heads can.",
-    "Wrong answers are wrong for many reasons; that attention found the box in them speaks for none.",
+    "Incorrect answers have many causes; that attention found the box in them speaks for none.",
 )
 
 
 def section(study: Study) -> Section | None:
-    """The section and what it says; None without the summary."""
+    """The section; None without the summary."""
     rows = study.rows(SUMMARY.name)
     if not rows:
         return None
     figure = common.figure(study, "looking", draw, study.tables[SUMMARY.name], CAPTION)
     layers = [row for row in rows if row["head"] is None]
-    built = Section(
-        anchor="looking", question="why", title="Attention within the image", notes=(), figures=(figure,),
-        tables=(_table(study, layers), _best_heads(study, rows)), method=METHOD, limits=LIMITS,
-        samples=common.samples(study, "looking", {row["suite"] for row in rows}),
+    whole = [row for row in layers if row["answered"] == "all"]
+    named = {_target(group[0], study.titles): group for group in _by_target(whole)}
+    return Section(
+        anchor="looking", question="why", title="Attention within the image", claim=claim(named),
+        null=null([row for group in named.values() for row in group]), figures=(figure,),
+        statements=tuple(Statement(sentence(name, g, layers), g[0]["suite"], short(g)) for name, g in named.items()),
+        tables=grids.of_study(study, layers, _by_target([row for row in rows if row["head"] is not None])),
+        method=METHOD, limits=LIMITS, samples=common.samples(study, "looking", {row["suite"] for row in rows}),
     )  # fmt: skip
-    statements = tuple(
-        Statement(sentence(suite_words(group[0], study.titles), group, layers))
-        for group in _by_target([row for row in layers if row["answered"] == "all"])
-    )
-    return built.concluding(LEAD, statements)
+
+
+def _target(row: Row, titles: Mapping[str, str] | None) -> str:
+    """A target as it is spoken of: "the subject on Squares"."""
+    queries = " (the question's tokens)" if row["queries"] == "question" else ""
+    return f"the {NAMES[row['target']]} on {suite_words(row, titles)}{queries}"
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -77,74 +84,87 @@ def _by_target(rows: Sequence[Row]) -> list[list[Row]]:
     return [group for key, group in of.items() if key[3] != "boxes" or key[:3] not in named]
 
 
-def sentence(title: str, group: Sequence[Row], rows: Sequence[Row] = ()) -> str:
-    """Where attention finds one target, at its best layer, beside the hardest null; right and wrong answers apart."""
-    name = NAMES[group[0]["target"]]
-    if group[0]["omitted"]:
-        return f"{title}, {name}: {omitted(group[0]['questions'], 'question')}"
+def best(group: Sequence[Row]) -> Row | None:
+    """The layer of a target that is furthest above its nulls, those at which attention finds it before others."""
     scored = [row for row in group if row["over"] is not None]
+    return max(scored, key=lambda row: (bool(row["finds"]), float(row["over"]))) if scored else None
+
+
+def claim(named: Mapping[str, Sequence[Row]]) -> str:
+    """Which targets attention does not find at any layer, then which it finds, each with the one that is hardest."""
+    known = {name: group for name, group in named.items() if not group[0]["omitted"]}
+    if not known:
+        return f"Not shown: too few questions for {listed(named)}."
+    found = {name: group for name, group in known.items() if any(row["finds"] for row in group)}
+    lost = {name: group for name, group in known.items() if name not in found}
+    parts = []
+    if lost:
+        on = among(list(lost), len(known), "targets", few=2)
+        parts.append(f"at no layer is attention shown to find {on}{_hardest(lost, 'best')}")
+    if found:
+        counts = [sum(bool(row["finds"]) for row in group) for group in found.values()]
+        at = " to ".join(dict.fromkeys((str(min(counts)), str(max(counts)))))
+        layers = counted(max(len(group) for group in found.values()), "layer")
+        on = among(list(found), len(known), "targets", few=2)
+        each = "each at" if len(found) > 1 else "at"
+        parts.append(f"attention finds {on} above every null, {each} {at} of {layers}{_hardest(found, 'least')}")
+    sentence = "; ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:
+    """The target whose best layer is least above its nulls, with its numbers; empty where no layer has any."""
+    scored = {name: row for name, group in of.items() if (row := best(group)) is not None}
     if not scored:
-        return f"{title}, {name}: no layer attends to the image"
-    best = max(scored, key=lambda row: row["over"])
-    matched = [row["layer"] for row in group if row["finds"]]
-    beside = (
-        f"AUROC {with_interval(best['auroc'], best['low'], best['high'])} at layer {best['layer']}, "
-        f"{NULL_WORDS[best['hardest']]} {decimal(best[best['hardest']])}"
-    )
-    at = f"found at {_layers(matched)} of {counted(len(group), 'layer')}" if matched else "found at no layer"
-    best_word = "best: " if matched else "nearest: "
+        return ", as no layer attends to the image"
+    name = min(scored, key=lambda one: float(scored[one]["over"]))
+    return f"; {word} {name}: {_numbers(scored[name])}" if len(of) > 1 else f": {_numbers(scored[name])}"
+
+
+def _numbers(row: Row) -> str:
+    """AUROC at a layer beside the hardest null."""
+    auroc = with_interval(row["auroc"], row["low"], row["high"])
+    hardest = f"{NULL_WORDS[row['hardest']]} {decimal(row[row['hardest']])}"
+    return f"AUROC {auroc} at layer {row['layer']} ({hardest})"
+
+
+def null(rows: Sequence[Row]) -> str:
+    """What each null gives over all layers and targets; empty where there is none."""
+    parts = []
+    for name, words in NULL_WORDS.items():
+        values = [row[name] for row in rows if row[name] is not None]
+        if values:
+            ends = dict.fromkeys((decimal(min(values)), decimal(max(values))))
+            parts.append(f"{words} {' to '.join(ends)}")
+    return f"AUROC of the nulls, over all layers: {listed(parts)}; chance is 0.5." if parts else ""
+
+
+def short(group: Sequence[Row]) -> float:
+    """1 where attention finds a target at no layer, down to 0 for an AUROC that is .5 above its nulls."""
+    if group[0]["omitted"]:
+        return 0.0
+    row = best(group)
+    return 1.0 if row is None or not row["finds"] else max(0.0, 1.0 - 2 * float(row["over"]))
+
+
+def sentence(name: str, group: Sequence[Row], rows: Sequence[Row] = ()) -> str:
+    """Where attention finds one target, at its best layer, beside the hardest null; by correctness of the answers."""
+    start = f"{name[:1].upper()}{name[1:]}"
+    if group[0]["omitted"]:
+        return f"{start}: {omitted(group[0]['questions'], 'question')}."
+    row = best(group)
+    if row is None:
+        return f"{start}: no layer attends to the image."
+    at = [one["layer"] for one in group if one["finds"]]
+    last = max(one["layer"] for one in group)
+    where = f"finds it at {layer_words(spans(at), last)}" if at else "finds it at no layer"
     apart = ""
-    sides = {row["answered"]: row for row in rows if _key(row) == _key(best) and row["layer"] == best["layer"]}
-    right, wrong = sides.get("right"), sides.get("wrong")
-    if right and wrong and right["auroc"] is not None and wrong["auroc"] is not None:
+    sides = {one["answered"]: one for one in rows if _key(one) == _key(row) and one["layer"] == row["layer"]}
+    correct, incorrect = sides.get("right"), sides.get("wrong")
+    if correct and incorrect and correct["auroc"] is not None and incorrect["auroc"] is not None:
         apart = (
-            f"; there {decimal(right['auroc'])} for right answers (n={right['questions']}), {decimal(wrong['auroc'])} "
-            f"for wrong ones (n={wrong['questions']})"
+            f"; there {decimal(correct['auroc'])} in correct answers (n={correct['questions']}), "
+            f"{decimal(incorrect['auroc'])} in incorrect ones (n={incorrect['questions']})"
         )
-    return f"{title}, {name}: {at} ({best_word}{beside}; {counted(best['questions'], 'question')}{apart})"
-
-
-def _layers(layers: Sequence[int]) -> str:
-    return f"layer{'s' if len(layers) > 1 else ''} {spans(list(layers))}"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    if row["omitted"]:
-        return (*["omitted"] * 9, str(row["questions"]))
-    sinks = "–" if row["sinks"] is None else f"{row['sinks']:.1f} ({decimal(row['sink_share'])})"
-    return (
-        with_interval(row["auroc"], row["low"], row["high"]), decimal(row["kept"]), decimal(row["gray"]),
-        decimal(row["mirrored"]), decimal(row["random"]), with_interval(row["over"], row["over_low"], row["over_high"]),
-        p_value(row["p_holm"]), f"{decimal(row['share'])} ({decimal(row['area'])})", sinks, str(row["questions"]),
-    )  # fmt: skip
-
-
-NUMBERS = (
-    "AUROC", "Without sinks", "Gray picture", "Mirrored box", "Random boxes", "Over the highest", "p (Holm)",
-    "Share (area)", "Sinks (their share)", "n",
-)  # fmt: skip
-
-
-def _table(study: Study, rows: Sequence[Row]) -> Grid:
-    lines = [
-        (suite_words(row, study.titles), NAMES[row["target"]], row["answered"], str(row["layer"]), *_cells(row))
-        for row in rows
-    ]
-    columns = ("Suite", "Target", "Answers", "Layer", *NUMBERS)
-    note = "Mean attention of each layer's heads. Share is of the image's attention, beside the target's share of area."
-    heading = "How well attention finds the boxes, by layer"
-    return Grid(heading, columns, tuple(lines), words=4, folded=True, files=study.files(SUMMARY.name), note=note)
-
-
-def _best_heads(study: Study, rows: Sequence[Row]) -> Grid:
-    """Of each suite and target the three heads furthest above their nulls."""
-    lines = []
-    for group in _by_target([row for row in rows if row["head"] is not None]):
-        scored = sorted((row for row in group if row["over"] is not None), key=lambda row: -float(row["over"]))
-        lines += [
-            (suite_words(row, study.titles), NAMES[row["target"]], f"{row['layer']}.{row['head']}", *_cells(row))
-            for row in scored[:3]
-        ]
-    note = "The best of many heads on the same questions: read the corrected p-value, not the number by itself."
-    columns = ("Suite", "Target", "Layer.head", *NUMBERS)
-    return Grid("The three heads furthest above their nulls", columns, tuple(lines), words=3, folded=True, note=note)
+    word = "best" if at else "nearest"
+    return f"{start}: attention {where}; {word} {_numbers(row)} ({counted(row['questions'], 'question')}){apart}."

@@ -5,102 +5,145 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backsight.maths.grouping import SMALLEST, spans
+from backsight.maths.grouping import spans
 from backsight.results.norms.tables import shown
-from backsight.results.pages.wording import listed, percent
-from backsight.results.permutation.text import rescaled
+from backsight.results.pages.wording import listed, omitted, whole_percent
+from backsight.results.permutation.text import helps, rescaled
 
 CAPTION = (
     "Left: mean norms of image and text tokens by layer, with the middle 90 % of the tokens. Right: the share of the "
-    "variance of image tokens that row and column explain beyond what they show, with 95 % intervals over pictures, "
-    "and dotted that of positions shifted around each picture. Layer 0 is the language model's input."
+    "variance of image tokens that row and column explain beyond what the tokens show, with 95 % intervals; dotted, "
+    "the same of shifted positions. Layer 0 is the language model's input."
 )
 METHOD = (
-    "Norms are those of the residual stream before each block of the language model, and of what each block of the "
-    "vision encoder gives (the mean of a token's patches). Text tokens are all tokens of the prompt that are neither "
-    "of the picture nor padding; the first of them may be a sink with a norm of its own, so medians stand beside.",
-    "Position's share is a partial R^2 over all features together: states are regressed on what a token shows (the "
-    "thing in whose box it lies, part of one, or none), on its row and on its column, all as categories. Each picture "
-    "is centred by itself; effects are fitted on one half of the pictures and scored on the other, so that a factor "
-    "that explains nothing has a share of zero or a little less. Object tokens and the others are fitted apart.",
-    "The null is the same fit with each picture's rows and columns shifted around its grid, as far as is sampled "
-    "for the picture, so that neighbours stay neighbours. Where p (sign flips over pictures, Holm's "
-    "over layers and groups) is below .05 and the interval of the difference lies above zero, position is said to be "
-    f"there. Fewer than {SMALLEST} pictures are omitted.",
+    "Norms are those of the residual stream before each block of the language model, and of the output of each block "
+    "of the vision encoder (the mean of a token's patches). Text tokens are all tokens of the prompt that are neither "
+    "of the picture nor padding; the first of them may be a sink, so the table has medians too.",
+    "Position's share is a partial R^2: states are regressed on what a token shows (the thing in whose box it lies, "
+    "part of one, or none), on its row and on its column, all as categories. Each picture is centred by itself; "
+    "effects are fitted on one half of the pictures and scored on the other, so a factor that explains nothing has a "
+    "share of zero or a little less. Object tokens and the others are fitted apart.",
+    "The null is the same fit with each picture's rows and columns shifted around its grid. A share counts as shown "
+    "where p (sign flips over pictures, Holm's over layers and groups) is below .05 and the interval of the difference "
+    "from the null lies above zero.",
 )
 LIMITS = (
-    "It is the linear, additive part of position that is common to all pictures: what depends on the picture is not in "
-    "it.",
-    "In photographs what is shown goes with position (sky is above); there a share is no evidence of a position "
-    "encoding by itself.",
-    "A model can use a direction that holds little of the variance: a small share is no proof that position is not "
-    "read. Shuffles and rescaled tokens, in the section on permutation, are the interventions.",
-    "Rotary positions are not in the states at all: they act inside of attention.",
+    "Only the linear, additive part of position that is common to all pictures is in the share.",
+    "In photographs what is shown goes with position (sky is above): there a share is no evidence of a position "
+    "encoding.",
+    "A model can use a direction that holds little of the variance. The shuffles and rescaled tokens of the section on "
+    "permutation are the interventions.",
+    "Rotary positions act inside of attention and are not in the states at all.",
 )
-NOTE = (
-    "Ratio: mean norm of image tokens over that of text tokens. Shares are partial R^2; those of shifted positions "
-    "stand in brackets behind them."
-)
-GROUP_WORDS = {"objects": "object tokens", "rest": "the other image tokens"}
+NORM_NOTE = "Ratio: mean norm of image tokens over that of text tokens."
+SHARE_NOTE = "Shares are partial R^2, in brackets behind them those of shifted positions."
+UNKNOWN = "no known share"
+GROUPS = {"objects": "object tokens", "rest": "the other image tokens"}
+Row = Mapping[str, Any]
+Titles = Mapping[str, str]
 
 
-def norms(row: Mapping[str, Any]) -> str:
-    """The norms at one layer and their ratio."""
-    both = f"{row['image_mean']:.3g} and {row['text_mean']:.3g}"
-    return f"norms of image tokens are {ratio(row)} times those of text tokens ({both})"
+def claim(rows: Sequence[Row], titles: Titles) -> str:
+    """What position explains at the language model's input over all suites, what is not shown before what is."""
+    there = [row for row in rows if not row["omitted"]]
+    if not there:
+        return f"Norms and positional signal are {omitted(min(row['pictures'] for row in rows), 'picture')}."
+    shares = {name: words for name in GROUPS if (words := _explained(there, name, titles))}
+    if not shares:
+        return "Beyond what they show, image tokens do not vary at the language model's input: no position is shown."
+    first, *others = sorted(shares, key=lambda name: not shares[name].startswith(UNKNOWN))
+    suites = f" ({len(there)} suites)" if len(there) > 1 else f" ({titles[there[0]['suite']]})"
+    words = f"Row and column explain {shares[first]} of the variance of {GROUPS[first]} at the language model's input"
+    return f"{words}{suites}{''.join(f'; of {GROUPS[name]} they explain {shares[name]}' for name in others)}."
 
 
-def ratio(row: Mapping[str, Any]) -> str:
+def _explained(rows: Sequence[Row], name: str, titles: Titles) -> str:
+    """The least share of one group of tokens over suites, and the suites without one; empty where none has any."""
+    of = [row for row in rows if row[name] is not None]
+    there = [row for row in of if shown(row, name)]
+    if not there:
+        return UNKNOWN if of else ""
+    least = min(there, key=lambda row: float(row[name]))
+    words = f"{'at least ' if len(there) > 1 else ''}{explained(least, name)}"
+    lacking = [titles[row["suite"]] for row in of if not shown(row, name)]
+    return f"{UNKNOWN} in {listed(lacking)} and {words} else" if lacking else words
+
+
+def null(rows: Sequence[Row]) -> str:
+    """What shifted positions explain at the language model's input, the most over suites and groups of tokens."""
+    shares = [[row[f"{name}_null{end}"] for end in ("", "_low", "_high")] for row in rows for name in GROUPS
+              if row[name] is not None]  # fmt: skip
+    if not shares:
+        return ""
+    most = max(shares, key=lambda one: float(one[0]))
+    return f"Positions shifted around each picture explain {whole_percent(*most)} at most."
+
+
+def explained(row: Row, name: str) -> str:
+    """The share of a group's variance that position explains, with its interval."""
+    return whole_percent(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def ratio(row: Row) -> str:
     """The ratio of the mean norms with its interval."""
     return f"{row['ratio']:.3g} [{row['ratio_low']:.3g}, {row['ratio_high']:.3g}]"
 
 
-def signal(row: Mapping[str, Any]) -> str:
-    """What position explains at one layer, by group of tokens."""
-    parts = []
-    for name, words in GROUP_WORDS.items():
-        if row[name] is None:
-            continue
-        share, null = percent(row[name]), percent(row[f"{name}_null"])
-        if shown(row, name):
-            parts.append(f"{share} of the variance of {words} (shifted positions {null})")
-        else:
-            parts.append(f"no known share of that of {words} ({share}, shifted positions {null})")
-    if not parts:
-        return "beyond what they show, image tokens do not vary: there is nothing for position to explain"
-    return f"row and column explain {listed(parts)}"
+def position(title: str, entering: Row, rows: Sequence[Row]) -> str:
+    """What position explains in one suite, at the language model's input and through its layers.
 
-
-def layers(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The layers of the language model at which position is there, by group of tokens; of one suite."""
-    parts = []
-    for name, words in GROUP_WORDS.items():
-        of = [row for row in rows if row["site"] == "resid_pre" and row[name] is not None]
-        if not of:
-            continue
-        there = [row["layer"] for row in of if shown(row, name)]
-        best = max(of, key=lambda row: float(row[name]) if shown(row, name) else 0.0)
-        largest = f", most at {best['layer']} ({percent(best[name])})" if there else ""
-        parts.append(f"in {words} at {f'layers {spans(there)}' if there else 'no layer'}{largest}")
-    return f"position is there {'; '.join(parts)}" if parts else ""
-
-
-def drowned(row: Mapping[str, Any], permuted: Mapping[str, Any] | None) -> str:
-    """Whether rescaling to the text's norm does what it must if norms drown positions; empty without the intervention.
-
-    `row` are the norms at the language model's input, `permuted` the summary of the shuffle at text norm.
+    `entering` is the row of the input, `rows` those of all layers.
     """
-    if permuted is None or not (words := rescaled(permuted)):
-        return ""
-    helped = any(
-        permuted[f"{name}_low"] > 0 and permuted[f"{name}_p"] < 0.05 for name in ("gain", "loss_gain")
-    )  # fmt: skip
+    parts: list[str] = []
+    for name, words in GROUPS.items():
+        if entering[name] is None:
+            continue
+        share = explained(entering, name)
+        share = share if shown(entering, name) else f"{UNKNOWN} ({share})"
+        of = f"of {words} {share}" if parts else f"{share} of the variance of {words} at the language model's input"
+        parts.append(f"{of}, {_layers(rows, name)}")
+    if not parts:
+        return f"{title}: beyond what they show, image tokens do not vary, so there is nothing for position to explain."
+    return f"{title}: row and column explain {'; '.join(parts)}."
+
+
+def _layers(rows: Sequence[Row], name: str) -> str:
+    """The layers of the language model at which position is shown in a group of tokens, and where most."""
+    of = [row for row in rows if row["site"] == "resid_pre" and row[name] is not None]
+    there = [row for row in of if shown(row, name)]
+    if not there:
+        return "shown at no layer"
+    best = max(there, key=lambda row: float(row[name]))
+    layers = [int(row["layer"]) for row in there]
+    if len(there) == 1:
+        return f"shown at layer {layers[0]} only ({explained(best, name)})"
+    return f"shown at layers {spans(layers)}, most at layer {best['layer']} ({explained(best, name)})"
+
+
+def short(rows: Sequence[Row]) -> float:
+    """The part of one suite's layers and groups of tokens at which position is not shown."""
+    asked = [(row, name) for row in rows if row["site"] == "resid_pre" for name in GROUPS if row[name] is not None]
+    return 1 - sum(shown(row, name) for row, name in asked) / len(asked) if asked else 1.0
+
+
+def norms(title: str, row: Row, permuted: Row | None) -> str:
+    """The norms at the language model's input, and whether rescaling does what it must if norms drown positions.
+
+    `permuted` is the summary of the shuffle at text norm; None where it was not asked.
+    """
+    start = (
+        f"{title}: norms of image tokens are {ratio(row)} times those of text tokens at the language model's input "
+        f"({row['image_mean']:.3g} and {row['text_mean']:.3g})"
+    )
+    words = rescaled(permuted) if permuted is not None else ""
+    if permuted is None or not words:
+        return f"{start}."
     if row["ratio_high"] <= 1:
-        verdict = "image tokens are not longer than text tokens here, so no position can be drowned that way"
-    elif row["ratio_low"] <= 1 and not helped:
-        verdict = "image tokens are not shown to be longer than text tokens here"
-    elif helped:
-        verdict = "as the claim has it that large norms drown positions"
+        verdict = "large norms cannot drown positions here"
+    elif helps(permuted):
+        verdict = "this is what the claim that large norms drown positions predicts"
+    elif row["ratio_low"] <= 1:
+        verdict = "image tokens are not shown to be longer than text tokens"
     else:
-        verdict = "the claim that large norms drown positions is not confirmed here"
-    return f"with image tokens at text norm, {words}: {verdict}"
+        verdict = "the claim that large norms drown positions is not confirmed"
+    return f"{start}; at text norm, {words}: {verdict}."

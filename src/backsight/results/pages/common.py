@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backsight.results.drawing.style import suite_title, to_svg
-from backsight.results.drawing.sweeps import EACH, TOKEN_WORDS, WHOLE
+from backsight.results.drawing.style import suite_title
+from backsight.results.drawing.sweeps import TOKEN_WORDS
 from backsight.results.pages import pictures
+from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Sample
 from backsight.results.pages.samples import sample, system_sentences
 from backsight.results.pages.study import Study
@@ -34,14 +35,6 @@ def figure(
     return pictures.figure(
         study.folder, name, draw, table, label=label, caption=caption, titles=study.titles, **options
     )
-
-
-def by_direction(study: Study, name: str, draw: Draw, table: Table, **options: Any) -> tuple[tuple[str, str], ...]:
-    """The file with a panel a direction, where there are several directions."""
-    if len({row["direction"] for row in table.rows()} - set(WHOLE)) < 2:
-        return ()
-    drawn = to_svg(draw(table, direction=EACH, titles=study.titles, **options), name)
-    return ((pictures.write(study.folder, name, drawn), "each direction by itself, SVG"),)
 
 
 def samples(
@@ -73,7 +66,8 @@ def layers_table(
     rows = tuple((*named(study, one), *(_layers(by_about.get((*one, d))) for d in directions)) for one in keys)
     words = _columns(orders)
     columns = (*words, *("All directions" if d == "all" else d.capitalize() for d in directions))
-    return Grid(heading, columns, rows, words=len(words), files=files, note=note)
+    suites = tuple(one[0] for one in keys)
+    return slim(Grid(heading, columns, rows, words=len(words), files=files, note=note, suites=suites), "Tokens")
 
 
 def _layers(row: Row | None) -> str:
@@ -89,8 +83,10 @@ def probabilities(
     """The probability of each outcome by layer, all directions together; `outcomes` gives each one's column."""
     by_about = {(*key(r), r["layer"], r["outcome"]): r for r in rows if r["direction"] == "all"}
     lines: list[tuple[str, ...]] = []
+    suites: list[str] = []
     for *group, layer in dict.fromkeys(one[:-1] for one in by_about):
         one = next(r for k, r in by_about.items() if k[:-1] == (*group, layer))
+        suites.append(str(group[0]))
         start = (*named(study, tuple(group)), "–" if one["omitted"] else str(layer), str(one["pairs"]))
         if one["omitted"]:
             lines.append((*start, *("omitted" for _ in outcomes)))
@@ -102,7 +98,10 @@ def probabilities(
     words = _columns(rows)
     columns = (*words, "Layer", "Pairs", *outcomes.values())
     heading = "Probabilities by layer, all directions together"
-    return Grid(heading, columns, tuple(lines), words=len(words), folded=True, files=files)
+    grid = Grid(
+        heading, columns, tuple(lines), words=len(words), folded=True, files=files, suites=tuple(suites)
+    )  # fmt: skip
+    return slim(grid, "Tokens", "Pairs")
 
 
 def key(row: Row) -> tuple[str, ...]:

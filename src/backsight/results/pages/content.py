@@ -54,10 +54,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample picture as a data URI (empty where the file is missing) with its caption."""
+    """A sample picture as a data URI (empty where the file is missing) with its caption, and its size in pixels."""
 
     uri: str
     caption: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,14 @@ class Section:
     def joined(self, other: Section) -> Section:
         """This section with the content of another one of its anchor behind its own; nothing stands twice.
 
-        The other's claim becomes the first of its statements.
+        The other's claim becomes the first of its statements, as short of what it should be as the worst of them.
         """
         names = ("notes", "figures", "tables", "method", "limits", "samples", "controls")
         both: dict[str, Any] = {
             name: tuple(dict.fromkeys((*getattr(self, name), *getattr(other, name)))) for name in names
         }
-        second = (Statement(other.claim, short=1.0),) if self.claim and other.claim else ()
+        worst = max((one.short for one in other.statements), default=0.0)
+        second = (Statement(other.claim, short=worst),) if self.claim and other.claim else ()
         both["statements"] = (*self.statements, *second, *other.statements)
         both["null"] = " ".join(dict.fromkeys(filter(None, (self.null, other.null))))
         return replace(self, claim=self.claim or other.claim, command=self.command or other.command, **both)

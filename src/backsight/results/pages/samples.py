@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from backsight.results.drawing.style import counted, suite_title
@@ -27,21 +28,24 @@ def sample(
     shown = mapping(pair.get("clean")) if pair else one
     question, system = text(shown.get("question")), ("System sentence", text(shown.get("system")) or "none")
     options = [("Options", ", ".join(choices))] if (choices := texts(shown.get("options"))) else []
-    picture = Picture(study.picture(shown.get("picture")), f"Answer: {text(shown.get('answer'))}")
+    picture = _picture(study, shown, f"Answer: {text(shown.get('answer'))}")
     if pair:
         other = mapping(pair.get("counterfactual"))
         asked = [("Clean question", question), ("Counterfactual question", text(other.get("question")))]
         facts = [*asked, system, *options, *_outcomes(mapping(pair.get("outcomes")), outcomes)]
         caption = f"Counterfactual. Answer: {text(other.get('answer'))}"
-        pictures = [
-            Picture(picture.uri, f"Clean. {picture.caption}"), Picture(study.picture(other.get("picture")), caption),
-        ]  # fmt: skip
+        pictures = [replace(picture, caption=f"Clean. {picture.caption}"), _picture(study, other, caption)]
     else:
         facts, pictures = [("Question", question), system, *options], [picture]
     counts = [counted(of[key], key[:-1]) for key in ("examples", "images") if isinstance(of.get(key), int)]
     about = " ".join(filter(None, (f"{', '.join(counts)}." if counts else "", text(of.get("note")))))
     title = study.titles.get(text(of.get("name")), text(of.get("name")))
     return Sample(title, about, tuple(facts), text(shown.get("prompt")), tuple(pictures), text(of.get("name")))
+
+
+def _picture(study: Study, asked: Mapping[str, Any], caption: str) -> Picture:
+    stored = study.picture(asked.get("picture"))
+    return Picture(stored.uri, caption, stored.width, stored.height)
 
 
 def system_sentences(sets: Sequence[Mapping[str, Any]]) -> str:

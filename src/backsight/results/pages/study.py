@@ -6,7 +6,6 @@ that a report can be made of an unfinished study.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 from backsight.results.drawing.style import suite_title
+from backsight.results.pages.webp import Packed, packed
 from backsight.tables import Table
 
 SEEN = {"builtin:cutouts"}  # built-in models that were shown pieces of photographs
 PHOTOGRAPHS = {"coco_pairs", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
-_IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_IMAGES = {".png", ".jpg", ".jpeg"}
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,15 @@ class Study:
         paths = ((f"tables/{self.stored.get(name, name)}.{kind}", kind) for kind in ("csv", "parquet"))
         return tuple((quote(path), kind) for path, kind in paths if (self.folder / path).exists())
 
-    def picture(self, path: object) -> str:
-        """A sample picture inside the study's folder as a data URI; empty where there is none."""
+    def picture(self, path: object) -> Packed:
+        """A sample picture inside the study's folder as it stands in a page; an empty one where there is none."""
         target = (self.folder / text(path)).resolve()
-        kind = _IMAGE_TYPES.get(target.suffix.lower())
-        if kind is None or not target.is_relative_to(self.folder.resolve()) or not target.is_file():
-            return ""
-        return f"data:{kind};base64,{base64.b64encode(target.read_bytes()).decode()}"
+        if target.suffix.lower() not in _IMAGES or not target.is_relative_to(self.folder.resolve()):
+            return Packed()
+        try:
+            return packed(target.read_bytes())
+        except OSError:  # no such file, or no picture in it
+            return Packed()
 
 
 def mapping(value: object) -> Mapping[str, Any]:

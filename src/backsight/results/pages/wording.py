@@ -40,14 +40,31 @@ def p_value(value: float | None) -> str:
 
 def decimal(value: float | None) -> str:
     """Three decimals; a dash where there is no number."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:z.3f}"
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str:
     """A number and its interval, as "0.988 [0.975, 0.996]"."""
     if value is None or low is None or high is None:
         return decimal(value)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:z.3f} [{low:z.3f}, {high:z.3f}]"
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference with its sign; none where it rounds to zero."""
+    words = f"{value:+z.{digits}f}"
+    return words[1:] if float(words) == 0 else words
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign: "+1.5 points"."""
+    words = signed(100 * value, 1)
+    return f"{words}\u00a0{'point' if abs(float(words)) == 1 else 'points'}"
+
+
+def points_within(value: float, low: float, high: float) -> str:
+    """A difference of shares in percentage points with its interval: "+1.5 points [-3.7, +6.7]"."""
+    return f"{points(value)} [{signed(100 * low, 1)},\u00a0{signed(100 * high, 1)}]"
 
 
 def omitted(count: int, noun: str) -> str:
@@ -59,6 +76,12 @@ def listed(items: Iterable[object]) -> str:
     """Items in words: "A", "A and B", "A, B and C"."""
     names = [text(item) for item in items]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def in_list(title: str) -> str:
+    """A suite's title among others in a sentence: "Pairs (prompt A)" for "Pairs, prompt A"."""
+    name, comma, rest = title.partition(", ")
+    return f"{name} ({rest})" if comma else title
 
 
 def model_line(model: Row) -> str:

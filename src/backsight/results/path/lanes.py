@@ -17,6 +17,7 @@ from backsight.results.image_interchange.tables import flip_layers
 from backsight.results.interchange import order_layers
 from backsight.results.pages.study import Study
 from backsight.results.probes import lost
+from backsight.results.probes.readable import is_readable, missing
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -129,7 +130,7 @@ def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
 def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
     number = max(map(lost.pictures, groups.values()))
     told = {
-        name: {Place(*place): at for place, at in group.items() if not lost.omitted(at)}
+        name: {Place(*place): at for place, at in group.items() if not missing(at)}
         for name, group in groups.items()
     }
     known = {name: group for name, group in told.items() if group}
@@ -140,9 +141,9 @@ def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
     for place in order:
         there = [group[place] for group in known.values() if place in group]
         least = min((at["objects"] for at in there), key=lambda row: float(row["share"]))
-        bars.append(Bar(place, least["share"], least["low"], least["high"], all(map(lost.able, there))))
+        bars.append(Bar(place, least["share"], least["low"], least["high"], all(map(is_readable, there))))
     parts = tuple(
-        (name, tuple(place for place in order if place in group and lost.able(group[place])))
+        (name, tuple(place for place in order if place in group and is_readable(group[place])))
         for name, group in known.items()
     )
     chance = next(at["objects"]["chance"] for group in known.values() for at in group.values())

@@ -12,8 +12,8 @@ from html import escape
 from backsight.results.pages import common
 from backsight.results.pages.study import Study
 from backsight.results.pathways import reading
-from backsight.results.pathways.card import leading, sentence
-from backsight.results.pathways.reading import Judged, Share
+from backsight.results.pathways.card import sentence
+from backsight.results.pathways.reading import Judged, Share, leading
 
 PATHWAYS = {"vision": "the vision encoder's pathway", "language": "the language model's pathway"}
 UNMEASURED = "not measured"

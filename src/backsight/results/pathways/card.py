@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from backsight.results.pages import common
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import listed
+from backsight.results.pages.wording import in_list, listed
 from backsight.results.pathways import reading
-from backsight.results.pathways.reading import NEITHER, OPEN, Judged, Share
+from backsight.results.pathways.reading import NEITHER, OPEN, Judged, Share, leading
 
 SENTENCES = {
     "vision": "Position comes from the vision encoder.",
@@ -75,11 +75,6 @@ def pathway_card(study: Study) -> PathwayCard | None:
     )
 
 
-def leading(verdicts: Sequence[Judged]) -> Judged:
-    """The suite that speaks for the study: the first one with an answer, else the first with a pathway decided."""
-    return max(verdicts, key=lambda one: (one.source != OPEN, bool(one.decided)))
-
-
 def sentence(one: Judged) -> str:
     """Where position comes from, in at most twelve words."""
     if one.source in SENTENCES:
@@ -96,6 +91,6 @@ def elsewhere(study: Study, verdicts: Sequence[Judged], one: Judged) -> str:
     for other in verdicts:
         if (other.source, other.outcomes) != (one.source, one.outcomes):
             word = WORDS.get(other.source, "not shown")
-            differing.setdefault(word, []).append(common.title(study, other.suite))
+            differing.setdefault(word, []).append(in_list(common.title(study, other.suite)))
     others = "; ".join(f"{word} in {listed(suites)}" for word, suites in differing.items())
     return f"{others[:1].upper()}{others[1:]}." if others else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,6 +69,17 @@ def of_study(study: Study) -> tuple[Judged, ...]:
     ordered = [*(name for name in names if name in of), *(name for name in of if name not in names)]
     there = (judged(name, of[name]) for name in ordered)
     return tuple(one for one in there if one is not None)
+
+
+def leading(verdicts: Sequence[Judged]) -> Judged:
+    """The suite that speaks for the study: the first one with an answer, else the first with a pathway decided."""
+    return max(verdicts, key=lambda one: (one.source != OPEN, bool(one.decided)))
+
+
+def leading_record(study: Study) -> Mapping[str, Any]:
+    """The recorded verdict of the suite that speaks for the study; empty where there is none that is understood."""
+    verdicts = of_study(study)
+    return study.verdicts[leading(verdicts).suite] if verdicts else {}
 
 
 def judged(suite: str, verdict: Mapping[str, Any]) -> Judged | None:

@@ -1,24 +1,18 @@
-"""Position pathways: accuracy with a pathway ablated, from `pathways_summary`, and the study's verdict."""
+"""Position pathways: accuracy with a pathway ablated, from `pathways_summary`, and the study's verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from backsight.maths.pathways import CHANCE, CONTROL
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study, mapping, number, text
-from backsight.results.pages.wording import decimal, unbroken, whole_percent, with_interval
+from backsight.results.pages.wording import decimal, in_list, unbroken, whole_percent, with_interval
+from backsight.results.pathways import reading, sentences
 from backsight.results.pathways import text as words_of
 from backsight.results.pathways.figure import draw
-from backsight.results.pathways.verdict import (
-    axes_sentence,
-    budget_sentence,
-    cells_sentence,
-    control_sentence,
-    source_sentence,
-)
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]  # suite, asked, direction, condition
@@ -32,45 +26,38 @@ AT_CHANCE = "at chance"
 
 
 def pathways(study: Study) -> Section | None:
-    """The section, with the study's verdict as its answer where there is one; None without the summary."""
+    """The section, with what the study's verdicts say; None without the summary."""
     rows = study.rows("pathways_summary")
     if not rows:
         return None
     by_about: dict[Key, Row] = {(r["suite"], r["asked"], r["direction"], r["condition"]): r for r in rows}
+    verdicts = reading.of_study(study)
+    titles = {one.suite: in_list(common.title(study, one.suite)) for one in verdicts}
+    asked = {suite: any(key[:2] == (suite, "control") for key in by_about) for suite in titles}
     rule = text(study.verdict.get("rule"))
-    section = Section(
+    return Section(
         anchor="pathways",
         question="where",
         title="Position pathways",
-        notes=(),
+        claim=sentences.claim(verdicts, titles),
+        null=sentences.null(verdicts, titles) if verdicts else "",
         figures=(common.figure(study, "pathways", draw, study.tables["pathways_summary"], words_of.CAPTION),),
+        statements=sentences.statements(verdicts, titles, asked=asked),
         tables=(
             *_outcomes(study),
-            _accuracies(study, by_about),
             _shares(study, by_about, whole=True),
+            _accuracies(study, by_about),
             _shares(study, by_about, whole=False),
         ),
-        method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else []), words_of.INTERVALS),
+        method=(*words_of.METHOD, *([f"{words_of.RULE} {rule}"] if rule else [])),
         limits=words_of.LIMITS,
         samples=common.samples(study, "pathways", {row["suite"] for row in rows}),
     )
-    claim = source_sentence(study.verdict, common.title(study, text(study.verdict.get("suite"))))
-    return section.concluding(claim, _statements(study, rows)) if claim else section
-
-
-def _statements(study: Study, rows: Sequence[Row]) -> tuple[Statement, ...]:
-    """What stands beside the study's verdict, in sentences."""
-    verdict = study.verdict
-    suite = text(verdict.get("suite"))
-    asked = any(row["suite"] == suite and row["asked"] == "control" for row in rows)
-    read = (budget_sentence(verdict), axes_sentence(verdict), cells_sentence(verdict))
-    sentences = (control_sentence(verdict, asked=asked), *read)
-    return tuple(Statement(one) for one in sentences if one)
 
 
 def _outcomes(study: Study) -> list[Grid]:
-    """What was found of each pathway, a row a set and axis; no table where the study says it of no pathway."""
-    lines = []
+    """The outcome of each pathway, a row a set and axis; no table where the study judges no pathway by itself."""
+    lines, suites = [], []
     for name, judged in study.verdicts.items():
         asked, budget = number(judged.get("questions")), number(judged.get("budget"))
         for axis, one in {"all": judged, **mapping(judged.get("axes"))}.items():
@@ -82,9 +69,12 @@ def _outcomes(study: Study) -> list[Grid]:
             cells = (f"{text(each.get('outcome'))} ({_measured(each.get('share'))})" for each in both)
             asked_words = "–" if count is None else f"{count:.0f}{of}"
             lines.append((common.title(study, name), axis, *cells, text(mapping(one).get("source")), asked_words))
+            suites.append(name)
     columns = ("Suite", "Axis", "Vision encoder", "Language model", "In one word", "Questions")
-    title = "Each pathway by itself, by set and axis"
-    return [Grid(title, columns, tuple(lines), words=5, note=words_of.OUTCOMES)] if lines else []
+    title = "Each pathway by itself, by suite and axis"
+    if not lines:
+        return []
+    return [Grid(title, columns, tuple(lines), words=5, note=words_of.OUTCOMES, suites=tuple(suites))]
 
 
 def _measured(share: object) -> str:
@@ -96,21 +86,22 @@ def _measured(share: object) -> str:
 def _accuracies(study: Study, by_about: Mapping[Key, Row]) -> Grid:
     """The suite's own question among all options, as tables 2, 4 and 5 of the paper: a column a direction."""
     directions = [d for d in dict.fromkeys(key[2] for key in by_about) if d != "all"]
-    lines = []
-    for suite in _suites(by_about):
+    lines, suites = [], []
+    for suite in dict.fromkeys(key[0] for key in by_about):
         for condition, words in CONDITIONS.items():
             of = [by_about.get((suite, "order", direction, condition)) for direction in directions]
             whole = by_about.get((suite, "order", "all", condition))
-            count = str(whole["questions"]) if whole else "–"
-            last = _cell(whole, condition, interval=True)
-            lines.append(
-                (common.title(study, suite), unbroken(words), count, *(_cell(row, condition) for row in of), last)
-            )
+            start = (common.title(study, suite), unbroken(words), str(whole["questions"]) if whole else "–")
+            each = (_cell(row, condition) for row in of)
+            lines.append((*start, *each, _cell(whole, condition, interval=True)))
+            suites.append(suite)
     columns = ("Suite", "Condition", "Questions", *(d[:1].upper() for d in directions), "All")
-    heading = "Accuracy among all options, by direction, as tables 2, 4 and 5 of the paper print it"
+    heading = "Accuracy among all options, by direction (tables 2, 4 and 5 of the paper)"
     letters = ", ".join(f"{d[:1].upper()} is {d}" for d in directions)
-    files = study.files("pathways_summary")
-    return Grid(heading, columns, tuple(lines), words=2, files=files, note=f"{letters}." if letters else "")
+    return Grid(
+        heading, columns, tuple(lines), words=2, folded=True, files=study.files("pathways_summary"),
+        note=f"{letters}." if letters else "", suites=tuple(suites),
+    )  # fmt: skip
 
 
 def _cell(row: Row | None, condition: str, *, interval: bool = False) -> str:
@@ -123,23 +114,21 @@ def _cell(row: Row | None, condition: str, *, interval: bool = False) -> str:
 
 def _shares(study: Study, by_about: Mapping[Key, Row], *, whole: bool) -> Grid:
     """The shares of the accuracy above chance that are left: of all directions, or (folded) one by one."""
-    lines = []
+    lines, suites = [], []
     for suite, asked, direction in dict.fromkeys(key[:3] for key in by_about):
-        if (direction == "all") != whole:
-            continue
         plain = by_about.get((suite, asked, direction, "plain"))
-        if plain is None:
+        if (direction == "all") != whole or plain is None:
             continue
         start = (common.title(study, suite), unbroken(ASKED.get(asked, asked)), *([] if whole else [direction]))
         of = [by_about.get((suite, asked, direction, condition)) for condition in ABLATED]
         shares = (_share(row, plain, condition) for row, condition in zip(of, ABLATED, strict=True))
         lines.append((*start, str(plain["questions"]), _of_two(plain), *shares))
+        suites.append(suite)
     words = ("Suite", "Question", *([] if whole else ["Direction"]))
     columns = (*words, "Questions", "Accuracy of two", *(CONDITIONS[condition] for condition in ABLATED))
     heading = "Share of the accuracy above chance that is left" + ("" if whole else ", each direction")
-    return Grid(
-        heading, columns, tuple(lines), words=len(words), folded=not whole, note=words_of.SHARES if whole else ""
-    )
+    note = words_of.SHARES if whole else ""
+    return Grid(heading, columns, tuple(lines), words=len(words), folded=not whole, note=note, suites=tuple(suites))
 
 
 def _of_two(row: Row) -> str:
@@ -158,7 +147,3 @@ def _share(row: Row | None, plain: Row, condition: str) -> str:
     if plain["low_of_two"] <= CHANCE or row["share"] is None:
         return AT_CHANCE
     return with_interval(row["share"], row["share_low"], row["share_high"])
-
-
-def _suites(by_about: Mapping[Key, Row]) -> list[str]:
-    return list(dict.fromkeys(key[0] for key in by_about))

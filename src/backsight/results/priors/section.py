@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backsight.errors import DataError
+from backsight.results.behaviour.axes import DIRECTIONS
 from backsight.results.drawing import panels, stacked, style
 from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal
+from backsight.results.pages.wording import decimal, unbroken
 from backsight.results.priors import text
 from backsight.tables import Table
 
@@ -61,22 +62,26 @@ def _label(row: Row) -> str:
 
 
 def section(study: Study) -> Section | None:
-    """The section and its answer; None without the summary."""
+    """The section; None without the summary."""
     if "priors_summary" not in study.tables:
         return None
     table = study.tables["priors_summary"]
     rows = table.rows()
     judged = list(_judged(study, rows))
-    notes = tuple(text.sentence(title, row, before) for title, row, before in judged)
+    statements = [
+        Statement(text.sentence(title, row, before), row["suite"], text.short(row))
+        for title, row, before in judged
+        if not row["omitted"]
+    ]
+    few = [(title, row) for title, row, _ in judged if row["omitted"]]
+    statements += [Statement(text.omitted_sentence(few), short=text.UNKNOWN)] if few else []
     figure = common.figure(study, "priors", draw, table, text.CAPTION)
-    part = Section(
-        anchor="priors", question="can", title="Language prior against pixels", notes=notes, figures=(figure,),
-        tables=(_table(study, rows),), method=text.METHOD, limits=text.LIMITS,
+    return Section(
+        anchor="priors", question="can", title="Language prior against pixels", claim=text.claim(judged),
+        null=text.null(judged), figures=(figure,), statements=tuple(statements),
+        tables=(_table(study, rows), *_by_axis(study, rows)), method=text.METHOD, limits=text.LIMITS,
         samples=common.samples(study, "priors", {row["suite"] for row in rows}),
     )  # fmt: skip
-    lead = text.lead(judged)
-    statements = tuple(Statement(note) for note in notes if "omitted" not in note)
-    return part.concluding(lead, statements)
 
 
 def _judged(study: Study, rows: Sequence[Row]) -> Iterator[tuple[str, Row, Row | None]]:
@@ -91,21 +96,35 @@ def _judged(study: Study, rows: Sequence[Row]) -> Iterator[tuple[str, Row, Row |
 
 
 def _table(study: Study, rows: Sequence[Row]) -> Grid:
+    """The shares of all directions together."""
+    shown = [row for row in rows if row["direction"] == "all"]
+    return _grid(study, rows, shown, "Shares of answers", study.files("priors_summary"))
+
+
+def _by_axis(study: Study, rows: Sequence[Row]) -> tuple[Grid, ...]:
+    """The same by axis, folded; none where one axis is asked."""
+    shown = [row for row in rows if row["direction"] != "all"]
+    return (_grid(study, rows, shown, "By axis", (), folded=True),) if shown else ()
+
+
+def _grid(
+    study: Study, rows: Sequence[Row], shown: Sequence[Row], title: str, files: tuple[tuple[str, str], ...],
+    folded: bool = False,
+) -> Grid:  # fmt: skip
     lines = []
-    for row in rows:
+    for row in shown:
         prompt = f", prompt {row['prompt']}" if row["prompt"] and _several(rows, row["suite"]) else ""
-        title = common.title(study, row["suite"]) + prompt
-        prior = "–" if row["test"] == "upside down" else row["source"]
-        start = (title, row["direction"], row["condition"], prior, str(row["questions"]))
-        if row["omitted"]:
-            lines.append((*start, "omitted", *["–"] * 6))
-            continue
-        blank = (decimal(row["pixels_blank"]), decimal(row["prior_blank"]))
-        lines.append(
-            (*start, *(cell(row, name) for name in NAMES[:2]), decimal(row["neither"]), *blank,
-             cell(row, "difference"), cell(row, "excess"))
-        )  # fmt: skip
-    columns = ("Suite", "Direction", "Scene", "Prior from", "Questions", "Pixels", "Prior", "Neither",
-               "Blank: pixels", "Blank: prior", "Difference", "Excess")  # fmt: skip
-    files = study.files("priors_summary")
-    return Grid("Shares of answers", columns, tuple(lines), words=4, files=files, note=text.NOTE)
+        scene = row["condition"] if row["test"] == "upside down" else f"{row['condition']} ({row['source']})"
+        start = (common.title(study, row["suite"]) + prompt, _axis(row["direction"]), scene, str(row["questions"]))
+        numbers = (cell(row, "pixels"), cell(row, "prior"), decimal(row["prior_blank"]), cell(row, "excess"))
+        lines.append((*start, *(("omitted", "–", "–", "–") if row["omitted"] else numbers)))
+    columns = ("Suite", "Axis", "Scene", "Questions", "Pixels", "Prior", "Prior, blank image", "Excess")
+    kept = range(len(columns)) if folded else [n for n, name in enumerate(columns) if name != "Axis"]
+    return Grid(
+        title, tuple(columns[n] for n in kept), tuple(tuple(line[n] for n in kept) for line in lines),
+        words=len(kept) - 5, folded=folded, files=files, note=text.NOTE, suites=tuple(row["suite"] for row in shown),
+    )  # fmt: skip
+
+
+def _axis(direction: str) -> str:
+    return unbroken(DIRECTIONS.get(direction, direction))

@@ -1,9 +1,7 @@
 """Where the position of things is readable, and where it is lost: a record a suite and arrangement.
 
 Probes are fitted in the order of the computation: behind each block of the vision encoder, at the image embeddings
-behind the projector, and before each layer of the language model. Position is readable where a linear probe gives at
-least `READABLE` of the object tokens their position, with the interval of its lead over a probe of shuffled positions
-wholly above zero.
+behind the projector, and before each layer of the language model. Where position counts as readable is in `readable`.
 """
 
 from __future__ import annotations
@@ -14,12 +12,12 @@ from typing import Any, Literal
 
 from backsight.results.pages.study import Study
 from backsight.results.probes.figure import SITES
+from backsight.results.probes.readable import is_readable, missing
 
 Row = Mapping[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
 Lost = Literal["vision encoder", "projector", "language model", "nowhere", "never readable"]
-READABLE = 0.95  # of the object tokens given their position
 
 
 @dataclass(frozen=True)
@@ -102,19 +100,9 @@ def grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], dict[Place, dict[
     return arranged
 
 
-def omitted(at: Mapping[str, Row]) -> bool:
-    """Whether a layer has no numbers to judge by."""
-    return any(at.get(name) is None or at[name]["omitted"] for name in ("objects", "selectivity"))
-
-
-def able(at: Mapping[str, Row]) -> bool:
-    """Whether position is readable at a layer that is not omitted."""
-    return leads(at) and bool(at["objects"]["share"] >= READABLE)
-
-
-def leads(at: Mapping[str, Row]) -> bool:
-    """Whether the probe's lead over one of shuffled positions is shown, at a layer that is not omitted."""
-    return bool(at["selectivity"]["low"] > 0)
+def above_chance(at: Mapping[str, Row]) -> bool:
+    """Whether a probe is shown to be above chance and above one of shuffled positions; not where it is omitted."""
+    return not missing(at) and bool(at["selectivity"]["low"] > 0 and at["objects"]["low"] > at["objects"]["chance"])
 
 
 def pictures(group: Group) -> int:
@@ -123,10 +111,10 @@ def pictures(group: Group) -> int:
 
 
 def _record(suite: str, arrangement: str, group: Group) -> Readable:
-    known = {place: at for place, at in group.items() if not omitted(at)}
+    known = {place: at for place, at in group.items() if not missing(at)}
     stages = (_stage({layer: at for (one, layer), at in known.items() if one == site}) for site in SITES)
     vision, projector, language = stages
-    first = next((place for place, at in known.items() if able(at)), None)
+    first = next((place for place, at in known.items() if is_readable(at)), None)
     chances = [row["chance"] for at in group.values() if (row := at.get("objects")) is not None]
     chance = float(chances[0]) if chances else 0.0
     return Readable(suite, arrangement, pictures(group), chance, first, vision, projector, language)
@@ -137,4 +125,4 @@ def _stage(layers: Mapping[int, Mapping[str, Row]]) -> Stage | None:
         return None
     best = max(layers, key=lambda layer: float(layers[layer]["objects"]["share"]))
     share, low, high = (float(layers[best]["objects"][name]) for name in ("share", "low", "high"))
-    return Stage(tuple(layers), tuple(n for n, at in layers.items() if able(at)), best, share, low, high)
+    return Stage(tuple(layers), tuple(n for n, at in layers.items() if is_readable(at)), best, share, low, high)

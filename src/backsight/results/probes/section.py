@@ -4,52 +4,79 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from backsight.maths.grouping import SMALLEST
 from backsight.results import probe_maps
-from backsight.results.drawing.style import counted
 from backsight.results.pages import common, pictures
+from backsight.results.pages.alike import slim
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import percent, unbroken, with_interval
-from backsight.results.probes import text
-from backsight.results.probes.figure import SITES, draw
+from backsight.results.pages.wording import with_interval
+from backsight.results.probes import lost, text
+from backsight.results.probes.figure import draw
+from backsight.results.probes.lost import Group, Place
+from backsight.results.probes.readable import missing
+from backsight.tables import Table
 
 MAPS = "probe_maps"
-Row = dict[str, Any]
-Place = tuple[str, int]  # site and layer
-Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
+Row = Mapping[str, Any]
 EMBEDDINGS: Place = ("image_embeds", 0)
-READABLE = 0.95  # of the object tokens given their position
 MEASURES = {
     "objects": "Objects",
     "selectivity": "Selectivity",
     "background": "Background",
-    "background_selectivity": "Background selectivity",
+    "background_selectivity": "Its selectivity",
 }
-READINGS = {"as_ordinal": "Given its position in the row", "as_column": "Given its strip"}
+READINGS = {"as_ordinal": "Position in the row", "as_column": "Strip"}
 
 
 def probes(study: Study) -> Section | None:
-    """The section and its answer; None with neither the summary nor maps, without an answer with maps alone."""
+    """The section; None with neither the summary nor maps, without a claim with maps only."""
     rows = study.rows("probes_summary")
     if not rows and MAPS not in study.tables:
         return None
-    by_arrangement = _grouped(rows)
+    by_arrangement = lost.grouped(rows)
     tables = (_places(study, by_arrangement), _shifted(study, by_arrangement)) if rows else ()
-    section = Section(
+    title, records = partial(common.title, study), lost.records(rows)
+    maps, why = _maps(study, by_arrangement)
+    return Section(
         anchor="probes",
         question="where",
         title="Probes",
-        notes=(),
-        figures=_figures(study, rows),
+        claim=text.claim(records, title) if rows else "",
+        null=text.null(records, shuffled(by_arrangement)) if rows else "",
+        figures=_figures(study, rows, maps),
+        statements=(*text.statements(records, title), *([Statement(why)] if why else [])),
         tables=tuple(grid for grid in tables if grid is not None),
         method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
     )
-    return section.concluding(text.READABLE_LEAD, _statements(study, by_arrangement)) if rows else section
+
+
+def shuffled(by_arrangement: Mapping[tuple[str, str, str], Group]) -> list[float]:
+    """The shares that probes of shuffled positions give of standard rows, at all sites and layers."""
+    of = (at for (*_, shown), group in by_arrangement.items() if shown == "standard" for at in group.values())
+    rows = (at["objects_shuffled"] for at in of if "objects_shuffled" in at)
+    return [float(row["share"]) for row in rows if not row["omitted"]]
+
+
+def _maps(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> tuple[Table | None, str]:
+    """The maps without those of probes that are not shown to be above chance, and the sentence that says so."""
+    if MAPS not in study.tables:
+        return None, ""
+    table = study.tables[MAPS]
+    blind = [
+        (suite, arrangement)
+        for (suite, arrangement, shown), group in by_arrangement.items()
+        if shown == "standard" and EMBEDDINGS in group and not lost.above_chance(group[EMBEDDINGS])
+    ]
+    keys = list(zip(table.frame["suite"], table.frame["arrangement"], strict=True))
+    unseen = [key for key in dict.fromkeys(keys) if key in blind]
+    kept = table.frame[[key not in blind for key in keys]]
+    names = text.arrangements(unseen, partial(common.title, study))
+    return Table(table.schema, kept, table.provenance) if len(kept) else None, text.no_maps(names)
 
 
 def fit_sentences(study: Study) -> tuple[str, ...]:
@@ -59,7 +86,7 @@ def fit_sentences(study: Study) -> tuple[str, ...]:
     return tuple(f"The probes are {'' if len(fits) == 1 else 'in part '}{text.FITS[fit]}." for fit in fits)
 
 
-def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ...]:
+def _figures(study: Study, rows: Sequence[Row], maps: Table | None) -> tuple[pictures.FigureView, ...]:
     """Objects and maps first, then the background and the shifted rows; as many as there are rows for."""
     there = {(row["shown"], row["measure"]) for row in rows}
     views = {}
@@ -70,85 +97,14 @@ def _figures(study: Study, rows: Sequence[Row]) -> tuple[pictures.FigureView, ..
     ):
         if key in there:
             views[measure] = common.figure(study, name, draw, study.tables["probes_summary"], caption, measure=measure)
-    if MAPS in study.tables:
-        views["maps"] = common.figure(study, MAPS, probe_maps.draw, study.tables[MAPS], text.MAPS_CAPTION)
+    if maps is not None:
+        views["maps"] = common.figure(study, MAPS, probe_maps.draw, maps, text.MAPS_CAPTION)
     return tuple(views[name] for name in ("objects", "maps", "background", "shifted") if name in views)
-
-
-def _grouped(rows: Sequence[Row]) -> dict[tuple[str, str, str], Group]:
-    """Rows by suite, arrangement and what is shown, then by site and layer, then by measure."""
-    by_arrangement: dict[tuple[str, str, str], dict[Place, dict[str, Row]]] = {}
-    for row in sorted(rows, key=lambda r: (SITES.index(r["site"]), r["layer"])):
-        group = by_arrangement.setdefault((row["suite"], row["arrangement"], row["shown"]), {})
-        group.setdefault((row["site"], row["layer"]), {})[row["measure"]] = row
-    order = dict.fromkeys((r["suite"], r["arrangement"], r["shown"]) for r in rows)
-    return {key: by_arrangement[key] for key in order}
-
-
-def _statements(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> tuple[Statement, ...]:
-    suites: dict[str, dict[str, Group]] = {}
-    for (suite, arrangement, shown), group in by_arrangement.items():
-        if shown == "standard":
-            suites.setdefault(suite, {})[arrangement] = group
-    sentences = (readable_sentence(common.title(study, suite), groups) for suite, groups in suites.items())
-    return tuple(Statement(one) for one in sentences)
-
-
-def readable_sentence(title: str, groups: Mapping[str, Group]) -> str:
-    """From where on the position of a suite's things is readable, in the order of the computation, by arrangement."""
-    counts = {arrangement: _count(group) for arrangement, group in groups.items()}
-    alike = len(set(counts.values())) == 1
-    if all(_missing(at) for group in groups.values() for at in group.values()):
-        pictures = " and ".join(dict.fromkeys(counted(n, "test picture") for n in counts.values()))
-        return f"{title}: omitted ({pictures}, fewer than {SMALLEST})"
-    parts = []
-    for arrangement, group in groups.items():
-        name = "" if arrangement == "grid" else f"{arrangement} "
-        parts.append(f"{name}{readable(group)}" + ("" if alike else f" (n = {counts[arrangement]})"))
-    each = " an axis" if len(groups) > 1 else ""
-    number = next(iter(counts.values()))
-    tested = f" ({number} test picture{'' if number == 1 else 's'}{each})" if alike else ""
-    return f"{title}: {', '.join(parts)}{tested}"
-
-
-def readable(group: Group) -> str:
-    """The first site and layer at which the position is readable, in words; "omitted"; or "nowhere" and its best."""
-    known = [(place, at) for place, at in group.items() if not _missing(at)]
-    if not known:
-        return "omitted"
-    able = [_able(at) for _, at in known]
-    if not any(able):
-        best, at = max(known, key=lambda one: float(one[1]["objects"]["share"]))
-        share = at["objects"]["share"]
-        alone = "; no lead over a probe of shuffled positions is shown" if share >= READABLE else ""
-        return f"nowhere (at most {percent(share)} of the tokens, at {place_words(best)}{alone})"
-    first = able.index(True)
-    where = place_words(known[first][0])
-    return f"from {where} on" if all(able[first:]) else f"first at {where}, but not at all that follow"
-
-
-def _missing(at: Mapping[str, Row]) -> bool:
-    return any(at.get(name) is None or at[name]["omitted"] for name in ("objects", "selectivity"))
-
-
-def _able(at: Mapping[str, Row]) -> bool:
-    return bool(at["selectivity"]["low"] > 0 and at["objects"]["share"] >= READABLE)
-
-
-def place_words(place: Place) -> str:
-    """A site and layer as it is spoken of."""
-    site, layer = place
-    words = {"vision": f"vision block {layer}", "image_embeds": "the embeddings"}
-    return words.get(site, f"layer {layer} of the language model")
-
-
-def _count(group: Group) -> int:
-    return max(int(row["pictures"]) for at in group.values() for row in at.values())
 
 
 def _best(group: Group) -> Place | None:
     """The first of the places at which most object tokens are given theirs."""
-    known = {place: at["objects"]["share"] for place, at in group.items() if not _missing(at)}
+    known = {place: at["objects"]["share"] for place, at in group.items() if not missing(at)}
     return max(known, key=lambda place: known[place]) if known else None
 
 
@@ -166,17 +122,17 @@ def _shown(arranged: Mapping[tuple[str, str, str], Group], shown: str) -> list[t
             words = "embeddings (best)" if best == EMBEDDINGS else "embeddings"
             lines.append((suite, arrangement, EMBEDDINGS, words, group))
         if best is not None and best != EMBEDDINGS and best in group:
-            lines.append((suite, arrangement, best, f"{place_words(best)} (best)", group))
+            lines.append((suite, arrangement, best, f"{text.place_words(best)} (best)", group))
     return lines
 
 
 def _places(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Share of tokens given their position, at the embeddings and where most object tokens are"
+    heading = "Share of tokens given their position, at the embeddings and at the best layer"
     return _table(study, _shown(by_arrangement, "standard"), heading, MEASURES, study.files("probes_summary"))
 
 
 def _shifted(study: Study, by_arrangement: Mapping[tuple[str, str, str], Group]) -> Grid | None:
-    heading = "Rows that stand elsewhere: object tokens whose position in the row and whose strip differ"
+    heading = "Rows that stand elsewhere: object tokens given their position in the row, or their strip"
     return _table(study, _shown(by_arrangement, "shifted"), heading, READINGS, ())
 
 
@@ -191,9 +147,11 @@ def _table(
     for suite, arrangement, place, words, group in lines:
         cells = (_cell(group[place].get(measure)) for measure in measures)
         title = common.title(study, suite) + ("" if arrangement == "grid" else f", {arrangement}")
-        rows.append((title, unbroken(words), str(_count(group)), *cells))
+        rows.append((title, words, str(lost.pictures(group)), *cells))
     columns = ("Suite", "Where", "Pictures", *measures.values())
-    return Grid(heading, columns, tuple(rows), words=2, files=files) if rows else None
+    suites = tuple(suite for suite, *_ in lines)
+    grid = Grid(heading, columns, tuple(rows), words=2, files=files, suites=suites)
+    return slim(grid, "Pictures") if rows else None
 
 
 def _cell(row: Row | None) -> str:

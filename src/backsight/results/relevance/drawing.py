@@ -162,7 +162,7 @@ def of_targets(marks: Sequence[Mark]) -> list[panels.Entry]:
     """The legend of what marks explain, as far as there are such marks."""
     words = (
         (FILLED, "the model's choice explained, 95 % interval"),
-        (HOLLOW, "the right answer explained (hollow)"),
+        (HOLLOW, "the correct answer explained (hollow)"),
         (REFERENCE, "references: they know nothing of the model"),
     )
     there = [mark.look for mark in marks]

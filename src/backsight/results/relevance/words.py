@@ -38,6 +38,11 @@ METHOD_WORDS = {
     "gradcam": "GradCAM",
     "chefer": "Chefer",
 }
+# What a page shows of the methods; the variants of one, as a table's files hold them, are compared by an ablation.
+VARIANTS = (
+    "creg_meant_weights", "creg_by_maximum", "creg_from_third", "single_layer_contrastive",
+    "integrated_gradients_right", "integrated_magnitudes",
+)  # fmt: skip
 REFERENCE_WORDS = {
     TRUE_SECTOR: "True sector (COS-true)",
     NULL: "Uniform relevance",

@@ -12,6 +12,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
+from backsight.results.pages.trimmed import trimmed
 from backsight.results.pages.wording import decimal, with_interval
 from backsight.results.resolution import text
 from backsight.tables import Table
@@ -78,38 +79,46 @@ def section(study: Study) -> Section | None:
     probed: dict[str, list[Row]] = {}
     for row in study.rows("resolution_probes"):
         probed.setdefault(row["suite"], []).append(row)
-    answered = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
-    read = tuple(text.probe_sentence(common.title(study, suite), rows) for suite, rows in probed.items())
+    statements = [
+        Statement(sentence, key[0], text.short(rows))
+        for key, (title, rows) in zip(by_suite, named, strict=True)
+        if (sentence := text.sentence(title, rows))
+    ]
+    statements += [
+        Statement(text.probe_sentence(common.title(study, suite), rows), suite, text.probe_short(rows))
+        for suite, rows in probed.items()
+    ]
     tables = (_accuracies(study, named), *([_probes(study, probed)] if probed else []))
-    part = Section(
-        anchor="resolution", question="can", title="Resolution", notes=(*answered, *read),
-        figures=(common.figure(study, "resolution", draw, table, text.CAPTION),), tables=tables, method=text.METHOD,
-        limits=text.LIMITS, samples=common.samples(study, "resolution", {key[0] for key in by_suite}),
+    return Section(
+        anchor="resolution", question="can", title="Resolution", claim=text.claim(named), null=text.null(named),
+        figures=(common.figure(study, "resolution", draw, table, text.CAPTION),), statements=tuple(statements),
+        tables=tables, method=text.METHOD, limits=text.LIMITS,
+        samples=common.samples(study, "resolution", {key[0] for key in by_suite}),
     )  # fmt: skip
-    lead = text.lead(named)
-    statements = tuple(Statement(note) for note in answered if "omitted" not in note)
-    return part.concluding(lead, statements)
 
 
 def _accuracies(study: Study, named: Sequence[tuple[str, Sequence[Row]]]) -> Grid:
-    lines = [
+    shown = [(title, row) for title, rows in named for row in rows]
+    lines = tuple(
         (title, row["size"], f"{row['columns']:.3g} x {row['rows']:.3g}", str(row["questions"]),
          "omitted" if row["omitted"] else with_interval(row["accuracy"], row["low"], row["high"]),
          decimal(row["chance"]), cell(row, "difference"))
-        for title, rows in named for row in rows
-    ]  # fmt: skip
+        for title, row in shown
+    )  # fmt: skip
     columns = ("Suite", "Size, of 12 x 12", "Grid", "Questions", "Accuracy", "Chance", "Difference")
-    files = study.files("resolution_summary")
-    return Grid("Accuracy by size", columns, tuple(lines), words=3, files=files, note=text.NOTE)
+    files, suites = study.files("resolution_summary"), tuple(row["suite"] for _, row in shown)
+    return trimmed(Grid("Accuracy by size", columns, lines, words=3, files=files, note=text.NOTE, suites=suites))
 
 
 def _probes(study: Study, probed: Mapping[str, Sequence[Row]]) -> Grid:
-    lines = [
-        (common.title(study, suite), row["axis"], str(row["layer"]), row["fitted"], row["size"], str(row["pictures"]),
-         "omitted" if row["omitted"] else cell(row, "share"), decimal(row["shuffled"]), cell(row, "gain"))
-        for suite, rows in probed.items() for row in rows
-    ]  # fmt: skip
-    columns = ("Suite", "Thirds of", "Layer", "Fitted at", "Read at", "Pictures", "Share", "Shuffled", "Gain")
-    files = study.files("resolution_probes")
-    title = "The third of the picture, read at another size than the probe was fitted at"
-    return Grid(title, columns, tuple(lines), words=5, folded=True, files=files, note=text.PROBE_NOTE)
+    """What probes fitted at the own size read at each size."""
+    shown = [row for rows in probed.values() for row in rows if row["fitted"] == "own"]
+    lines = tuple(
+        (common.title(study, row["suite"]), row["axis"], str(row["layer"]), row["size"], str(row["pictures"]),
+         "omitted" if row["omitted"] else cell(row, "share"), cell(row, "gain"))
+        for row in shown
+    )  # fmt: skip
+    columns = ("Suite", "Thirds of", "Layer", "Read at", "Pictures", "Share", "Gain")
+    title, files = "The third of the picture, by a probe fitted at the own size", study.files("resolution_probes")
+    suites = tuple(row["suite"] for row in shown)
+    return trimmed(Grid(title, columns, lines, 4, folded=True, files=files, note=text.PROBE_NOTE, suites=suites))

@@ -6,54 +6,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from backsight.results.pages import common
-from backsight.results.pages.content import Grid, Section, Statement
+from backsight.results.pages.content import Grid, Section
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal, unbroken, with_interval
-from backsight.results.rotary import text
+from backsight.results.pages.wording import decimal, in_list, unbroken, with_interval
+from backsight.results.rotary import sentences, text
 from backsight.results.rotary.figure import draw
 
 Row = dict[str, Any]
 ALONG = {"column": "Left and right", "row": "Above and below", "neither": "No place"}
-ANCHOR = "figure-rotary"
+TURNED = {"changed": "Answers changed", "log_p": "Change of log p"}
 
 
 def rotary(study: Study) -> Section | None:
-    """The section, and how much of the answer depends on the rotary coordinates; None without the summary."""
+    """The section; None without the summary."""
     rows = study.rows("rotary_summary")
     if not rows:
         return None
+    titles = {row["suite"]: in_list(common.title(study, row["suite"])) for row in rows}
     table = study.tables["rotary_summary"]
-    section = Section(
+    return Section(
         anchor="rotary",
         question="where",
         title="Rotary sensitivity",
-        notes=(),
+        claim=sentences.claim(rows, titles),
+        null=sentences.null(rows),
         figures=(common.figure(study, "rotary", draw, table, text.CAPTION),),
+        statements=sentences.statements(rows, titles, _ranges(study)),
         tables=tuple(grid for make in (_mirrored, _turned, _layers) if (grid := make(study, rows)).rows),
         method=text.METHOD,
         limits=text.LIMITS,
-        samples=common.samples(study, "rotary", {row["suite"] for row in rows}),
+        samples=common.samples(study, "rotary", set(titles)),
     )
-    statements = tuple(_statements(study, rows))
-    return section.concluding(text.LEAD, statements)
-
-
-def _statements(study: Study, rows: Sequence[Row]) -> list[Statement]:
-    """What becomes of the answers of every suite under mirrored coordinates; the rest of the first suite that has it,
-    the tables have the others."""
-    statements: list[Statement] = []
-    turned: list[Statement] = []
-    beside: list[Statement] = []
-    for suite in dict.fromkeys(row["suite"] for row in rows):
-        own, title = [row for row in rows if row["suite"] == suite], common.title(study, suite)
-        by_about = {(r["along"], r["given"], r["quantity"]): r for r in own if r["edit"] == "mirror"}
-        mirrored = [text.mirror_sentence(along, by_about) for along in text.QUESTIONS]
-        statements += [Statement(f"{title}, {one}") for one in mirrored if one]
-        if one := text.turn_sentence(own):
-            turned.append(Statement(f"{title}, {one}"))
-        if one := text.budget_sentence(_ranges(study), by_about):
-            beside.append(Statement(f"{title}. {one}"))
-    return [*statements, *turned[:1], *beside[:1]]
 
 
 def _ranges(study: Study) -> dict[str, float]:
@@ -66,47 +49,40 @@ def _ranges(study: Study) -> dict[str, float]:
 
 
 def _mirrored(study: Study, rows: Sequence[Row]) -> Grid:
-    """Shares of answers under mirrored coordinates, those of a gray picture and the paired difference beside."""
+    """Shares of answers under mirrored coordinates, that of a gray picture and the paired difference beside."""
     by_about = {(r["suite"], r["along"], r["given"], r["quantity"]): r for r in rows if r["edit"] == "mirror"}
-    lines = []
+    lines, suites = [], []
     for suite, along, given in dict.fromkeys(key[:3] for key in by_about):
-        of = {name: by_about.get((suite, along, given, name)) for name in ("mirrored", "stays", "other")}
-        stays = of["stays"]
-        start = (
-            common.title(study, suite),
-            unbroken(ALONG[along]),
-            f"{given}s",
-            str(stays["questions"]) if stays else "–",
-        )
-        mirrored = of["mirrored"]
-        gray = "–" if mirrored is None else _interval(mirrored, "null")
-        gap = "–" if mirrored is None else _interval(mirrored, "difference")
-        lines.append((*start, *(_interval(of[name], "value") for name in of), gray, gap))
-    columns = (
-        "Suite", "Questions of", "Mirrored", "Right before", "Mirror image", "Stays", "Another", "Mirror image, gray",
-        "Difference",
+        became, stays = (by_about.get((suite, along, given, name)) for name in ("mirrored", "stays"))
+        count = str(stays["questions"]) if stays else "–"
+        start = (common.title(study, suite), unbroken(ALONG[along]), f"{given}s", count)
+        gray = "–" if became is None else "omitted" if became["omitted"] else decimal(became["null"])
+        lines.append((*start, _interval(became), _interval(stays), gray, _interval(became, "difference")))
+        suites.append(suite)
+    columns = ("Suite", "Questions of", "Mirrored", "Correct", "Mirror image", "Stays", "Gray", "Difference")
+    note = (
+        "Correct: answers that were correct before. Gray: those that are the mirror image with a gray picture; the "
+        "difference from it is paired. What neither stays nor mirrors becomes another answer."
+    )
+    return Grid(
+        "Answers with one coordinate of the image tokens mirrored", columns, tuple(lines), words=3,
+        files=study.files("rotary_summary"), note=note, suites=tuple(suites),
     )  # fmt: skip
-    title = "Answers with one coordinate of the image tokens mirrored"
-    return Grid(title, columns, tuple(lines), words=3, files=study.files("rotary_summary"))
 
 
 def _turned(study: Study, rows: Sequence[Row]) -> Grid:
     """Answers with image keys turned, those with keys turned to no position and the paired difference beside."""
-    turn = {
-        (r["suite"], r["given"], r["steps"], r["quantity"]): r
-        for r in rows if r["edit"] == "turn" and r["layer"] is None
-    }  # fmt: skip
-    lines = []
-    for suite, given, steps in dict.fromkeys(key[:3] for key in turn):
-        changed, log_p = turn[suite, given, steps, "changed"], turn[suite, given, steps, "log_p"]
-        start = (common.title(study, suite), given, str(steps), str(changed["questions"]))
-        cells = [_interval(row, name) for row in (changed, log_p) for name in ("value", "null", "difference")]
-        lines.append((*start, *cells))
-    columns = (
-        "Suite", "Along", "Cells", "Questions", "Answers changed", "To no position", "Difference", "Change of log p",
-        "To no position", "Difference",
-    )  # fmt: skip
-    return Grid("Answers with the image keys turned", columns, tuple(lines), words=2)
+    turn = [row for row in rows if row["edit"] == "turn" and row["layer"] is None]
+    lines = [
+        (
+            *(common.title(study, row["suite"]), unbroken(TURNED[row["quantity"]]), row["given"], str(row["steps"])),
+            *(str(row["questions"]), *(_interval(row, name) for name in ("value", "null", "difference"))),
+        )
+        for row in turn
+    ]
+    columns = ("Suite", "What", "Along", "Cells", "Questions", "Value", "To no position", "Difference")
+    suites = tuple(row["suite"] for row in turn)
+    return Grid("Answers with the image keys turned", columns, tuple(lines), words=3, suites=suites, folded=True)
 
 
 def _layers(study: Study, rows: Sequence[Row]) -> Grid:
@@ -115,25 +91,21 @@ def _layers(study: Study, rows: Sequence[Row]) -> Grid:
         (r["suite"], r["given"], r["steps"], r["layer"], r["quantity"]): r
         for r in rows if r["edit"] == "turn" and r["layer"] is not None and not r["omitted"]
     }  # fmt: skip
-    lines = []
+    lines, suites = [], []
     for suite, given, steps, layer in dict.fromkeys(key[:4] for key in by_about):
         of = {key[4]: row for key, row in by_about.items() if key[:4] == (suite, given, steps, layer)}
         start = (common.title(study, suite), given, str(steps), str(layer), decimal(of["share"]["value"]))
-        moved = [
-            cell
-            for name in ("share_change", "share_moved", "map_moved")
-            for cell in (_interval(of[name], "value"), decimal(of[name]["null"]))
-        ]
-        lines.append((*start, *moved))
-    columns = (
-        "Suite", "Along", "Cells", "Layer", "Image's share", "Change", "Null", "Absolute change", "Null",
-        "Moved within the image", "Null",
+        moved = (of[name] for name in ("share_change", "share_moved", "map_moved"))
+        lines.append((*start, *(f"{_interval(row)} ({decimal(row['null'])})" for row in moved)))
+        suites.append(suite)
+    columns = ("Suite", "Along", "Cells", "Layer", "Image's share", "Change", "Absolute change", "Moved within")
+    return Grid(
+        "Attention of the last position by layer, mean over heads", columns, tuple(lines), words=2, folded=True,
+        note="In brackets behind: with keys turned as far, to no position.", suites=tuple(suites),
     )  # fmt: skip
-    title = "Attention of the last position by layer, mean over heads"
-    return Grid(title, columns, tuple(lines), words=2, folded=True)
 
 
-def _interval(row: Row | None, name: str) -> str:
+def _interval(row: Row | None, name: str = "value") -> str:
     if row is None:
         return "–"
     if row["omitted"]:

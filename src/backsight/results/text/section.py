@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from backsight.results.pages import common
 from backsight.results.pages.content import Grid, Section, Statement
 from backsight.results.pages.follows import cell
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import decimal
+from backsight.results.pages.trimmed import trimmed
 from backsight.results.text import text
 from backsight.tables import Table
 
@@ -62,30 +62,32 @@ def section(study: Study) -> Section | None:
     table = study.tables["text_summary"]
     by_suite = _by_suite(table.rows())
     named = [(panels.with_prompt(common.title(study, key[0]), key, by_suite), rows) for key, rows in by_suite.items()]
-    notes = tuple(note for title, rows in named if (note := text.sentence(title, rows)))
+    statements = tuple(
+        Statement(sentence, key[0], text.short(rows))
+        for key, (title, rows) in zip(by_suite, named, strict=True)
+        if (sentence := text.sentence(title, rows))
+    )
     figure = common.figure(study, "text", draw, table, text.CAPTION)
-    part = Section(
-        anchor="text", question="can", title="Text against picture", notes=notes, figures=(figure,),
-        tables=(_table(study, named),),
+    return Section(
+        anchor="text", question="can", title="Text against picture", claim=text.claim(named), null=text.null(named),
+        figures=(figure,), statements=statements, tables=(_table(study, by_suite, named),),
         method=text.METHOD, limits=text.LIMITS,
         samples=common.samples(study, "text", {key[0] for key in by_suite}),
     )  # fmt: skip
-    lead = text.lead(named)
-    statements = tuple(Statement(note) for note in notes if "omitted" not in note)
-    return part.concluding(lead, statements)
 
 
-def _table(study: Study, named: Sequence[tuple[str, Mapping[tuple[str, str], Row]]]) -> Grid:
-    lines = []
-    for title, rows in named:
+def _table(study: Study, keys: Iterable[Key], named: Sequence[tuple[str, Mapping[tuple[str, str], Row]]]) -> Grid:
+    lines, suites = [], []
+    for (suite, _), (title, rows) in zip(keys, named, strict=True):
         for (shown, sentence), row in rows.items():
+            suites.append(suite)
             start = (title, shown, LABELS[sentence], str(row["questions"]))
             if row["omitted"]:
-                lines.append((*start, "omitted", *["–"] * 4))
+                lines.append((*start, "omitted", *["–"] * 3))
                 continue
-            shares = (cell(row, "picture"), cell(row, "text"), decimal(row["neither"]))
             apart = "–" if row["tokens_apart"] is None else f"{row['tokens_apart']:.1f}"
-            lines.append((*start, *shares, cell(row, "text_difference"), apart))
-    columns = ("Suite", "Image", "Sentence", "Questions", "Picture", "Text", "Neither", "Difference", "Tokens apart")
+            lines.append((*start, cell(row, "picture"), cell(row, "text"), cell(row, "text_difference"), apart))
+    columns = ("Suite", "Image", "Sentence", "Questions", "Picture", "Text", "Difference", "Tokens apart")
     files = study.files("text_summary")
-    return Grid("Shares of answers", columns, tuple(lines), words=3, files=files, note=text.NOTE)
+    grid = Grid("Shares of answers", columns, tuple(lines), 3, files=files, note=text.NOTE, suites=tuple(suites))
+    return trimmed(grid)

@@ -6,35 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.results.drawing.style import counted
-from backsight.results.pages.follows import points, share
+from backsight.results.pages.follows import points, share, span
 from backsight.results.pages.wording import listed, omitted, percent
 
 Row = Mapping[str, Any]
 Rows = Mapping[tuple[str, str], Row]  # of a suite, by image and sentence
 
-QUESTION = "Text against picture: which one is believed?"
 CAPTION = (
-    "Whom answers follow behind each sentence: the picture, the false sentence, or neither; lines are 95 % "
-    "intervals. Behind the neutral sentence the text's share is the null: that answer without anybody saying so. "
-    "The thin bar under each is the blank image's answers behind the same sentence."
+    "Whom answers follow behind each sentence: the picture, the false sentence, or neither, with 95 % intervals. "
+    "Behind the neutral sentence the text's share is the null: that answer without anybody stating it. The thin bar "
+    "under each is the blank image's answers behind the same sentence."
 )
 METHOD = (
     'Before the question stands a sentence such as "The apple is to the left of the pot.": a false one that states '
     "the opposite of the truth, a true one, and a neutral one that names the same two things with as many words and "
-    "says nothing of where. An answer follows the text where it is what the false sentence says. Of rows of three "
-    "the false sentence puts the thing at the other end where the question asks. With a blank image the sentence is "
-    "all there is: a model that does not follow it there does not take such sentences in at all. Differences from "
-    "the neutral sentence are paired; intervals hold 95 %, with pictures as units.",
+    "does not state where. An answer follows the text where it is what the false sentence states. Of rows of three "
+    "the false sentence puts the thing at the other end where the question asks. Differences from the neutral sentence "
+    "are paired. With a blank image the sentence is all there is: a model that does not follow it there does not read "
+    "such sentences at all.",
 )
 LIMITS = (
     "A model that was never trained on statements before a question may not read them: that it follows the picture "
-    "then says nothing of trust. The blank image's share tells.",
+    "then does not show trust in the picture. The blank image's share tells.",
     "Following a false statement may be obedience and no belief: the two look alike from outside.",
 )
 NOTE = (
-    "Difference: the text's share less that behind the neutral sentence, paired; of the neutral one, less that "
-    "without. Tokens apart: the mean distance in length from the neutral sentence, in tokens."
+    "Difference: the text's share less that behind the neutral sentence; of the neutral one, less that without. Tokens "
+    "apart: the mean distance in length from the neutral sentence."
 )
+UNKNOWN = 0.5  # how short of what it should be a suite is that has no numbers
 
 
 def follows(row: Row | None) -> bool:
@@ -57,54 +57,70 @@ def sentence(title: str, rows: Rows) -> str:
         return ""
     if false["omitted"]:
         return f"{title}: {omitted(false['questions'], 'question')}."
-    comes = "comes" if follows(false) else "is not shown to come"
+    shown = "" if follows(false) else "not shown to be followed, "
     parts = [
-        f"{title}: behind a false sentence {share(false, 'text')} of {counted(false['questions'], 'answer')} follow "
-        f"the text and {share(false, 'picture')} the picture; behind a neutral one {percent(neutral['text'])} and "
-        f"{percent(neutral['picture'])}, and the text's answer {comes} more often than behind the neutral one "
-        f"({points(false, 'text_difference')})"
+        f"{title}: {share(false, 'text')} of {counted(false['questions'], 'answer')} follow a false sentence, "
+        f"{percent(neutral['text'])} are the same behind a neutral one ({shown}difference "
+        f"{points(false, 'text_difference')})"
     ]
     if neutral["picture_difference"] is not None and neutral["picture_difference_high"] < 0:
-        fallen = f"the neutral sentence by itself costs right answers ({points(neutral, 'picture_difference')})"
-        down = f", to chance or below ({percent(neutral['chance'])}): behind any sentence questions are not answered"
-        parts.append(fallen + (down if lost(rows) else ""))
+        down = f", down to guessing ({percent(neutral['chance'])})" if lost(rows) else ""
+        parts.append(
+            f"The neutral sentence by itself costs correct answers ({points(neutral, 'picture_difference')}){down}"
+        )
     elif lost(rows):
-        parts.append(f"behind the neutral sentence answers are no better than guesses ({percent(neutral['chance'])})")
-    parts += _read(blank)
-    return "; ".join(parts) + "."
+        parts.append(f"Behind the neutral sentence answers are no better than guesses ({percent(neutral['chance'])})")
+    return " ".join(f"{part}." for part in [*parts, *_read(blank)])
+
+
+def short(rows: Rows) -> float:
+    """How far answers behind a false sentence are from following the picture, from 0 to 1."""
+    false = rows.get(("picture", "false"))
+    return UNKNOWN if false is None or false["omitted"] else 1.0 - float(false["picture"])
 
 
 def _read(blank: Row | None) -> list[str]:
     if blank is None or blank["omitted"]:
         return []
-    what = f"with a blank image the text's share changes by {points(blank, 'text_difference')}"
-    return [what if follows(blank) else f"{what}: no sign that the sentence is read at all"]
+    what = f"With a blank image the text's share changes by {points(blank, 'text_difference')}"
+    return [what if follows(blank) else f"{what}: no sign that the sentence is read"]
 
 
-def lead(named: Sequence[tuple[str, Rows]]) -> str:
-    """Where a false sentence is followed; empty where no suite has numbers."""
+def claim(named: Sequence[tuple[str, Rows]]) -> str:
+    """Where a false sentence turns answers, and where that cannot be tested."""
     judged = [(title, rows) for title, rows in named if (one := rows.get(("picture", "false"))) and not one["omitted"]]
     if not judged:
-        return ""
-    answering = [(title, rows) for title, rows in judged if follows(rows["picture", "false"]) or not lost(rows)]
-    names = [title for title, _ in answering]
-    gone = listed(title for title, _ in judged if title not in names) if len(answering) < len(judged) else ""
-    behind = f"Behind a neutral sentence answers on {gone} are no better than guesses: nothing is told there."
+        return "Not tested: no suite has enough questions."
+    # A suite that answers no better than guesses behind a neutral sentence tells nothing, unless the text is followed.
+    answering = [(title, rows) for title, rows in judged if not lost(rows) or follows(rows["picture", "false"])]
+    gone = [(title, rows["picture", "neutral"]) for title, rows in judged if title not in dict(answering)]
+    guessed = listed(f"{title} ({share(row, 'picture')} correct)" for title, row in gone) if gone else ""
+    behind = f"behind a neutral sentence answers on {guessed} are no better than guesses"
     if not answering:
-        return f"{behind} Text against picture cannot be tested on this model."
-    return " ".join(filter(None, (_outcome(answering), behind if gone else "")))
+        return f"Text against picture cannot be tested on this model: {behind}."
+    return f"{_outcome(answering)}{f'; {behind}' if gone else ''}."
 
 
 def _outcome(answering: Sequence[tuple[str, Rows]]) -> str:
-    believed = [title for title, rows in answering if follows(rows["picture", "false"])]
+    false = [(title, rows["picture", "false"]) for title, rows in answering]
+    believed = [one for one in false if follows(one[1])]
     suites = counted(len(answering), "suite")
+    title, row = max(believed or false, key=lambda one: float(one[1]["text_difference"]))
+    most = f"most on {title}: {points(row, 'text_difference')} beside a neutral one"
     if believed:
-        return (
-            f"A false sentence before the question turns answers on {listed(believed)} ({len(believed)} of {suites})."
-        )
+        return f"A false sentence before the question turns answers on {len(believed)} of {suites} ({most})"
     if any(follows(rows.get(("blank", "false"))) for _, rows in answering):
-        return f"On none of {suites} is a false sentence shown to turn answers from the picture, though it is read."
+        return f"On none of {suites} is a false sentence shown to turn answers, though it is read ({most})"
     return (
-        f"On none of {suites} is a false sentence shown to turn answers; nor is it with a blank image, so that this "
-        "model shows no sign of reading such sentences, and its trust in text is not tested."
+        f"On none of {suites} is a false sentence shown to turn answers ({most}), nor with a blank image: this model "
+        "shows no sign of reading such sentences, and its trust in text is not tested"
     )
+
+
+def null(named: Sequence[tuple[str, Rows]]) -> str:
+    """How often the answer of the false sentence comes behind a neutral one, and chance."""
+    given = [row for _, rows in named if (row := rows.get(("picture", "neutral"))) and not row["omitted"]]
+    if not given:
+        return ""
+    text, chance = (span([row[name] for row in given]) for name in ("text", "chance"))
+    return f"Behind a neutral sentence the same answer comes in {text}; chance is {chance}."

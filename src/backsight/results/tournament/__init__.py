@@ -14,11 +14,11 @@ from backsight.results.tournament.figure import draw
 from backsight.results.tournament.schema import CLASSES, SUMMARY, TOURNAMENT, WINS, called
 from backsight.results.tournament.section import tournament
 from backsight.results.tournament.tables import summary
-from backsight.results.tournament.text import each, sentence
+from backsight.results.tournament.text import sentence, statements
 
 
 def _repaired(*, failures: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Held-out answers with each repair, to what failed before, or was right."""
+    """Held-out answers with each repair, to what failed before, or was correct."""
 
     def rows(frame: pd.DataFrame) -> pd.DataFrame:
         scored = frame[(frame["part"] == schema.SCORE) & frame["control"].isna()]
@@ -44,12 +44,12 @@ RESULT = Result(
         ),
         Metric(
             "repair_broken", "example_id", "broken", ("repair",), rows=_repaired(failures=False), better="less",
-            title="Repairs: right answers broken",
+            title="Repairs: correct answers broken",
         ),
     ),
 )  # fmt: skip
 
 __all__ = [
-    "CLASSES", "RESULT", "SUMMARY", "TOURNAMENT", "WINS", "RepairCard", "called", "classes", "draw", "each",
-    "repair_card", "sentence", "summary",
+    "CLASSES", "RESULT", "SUMMARY", "TOURNAMENT", "WINS", "RepairCard", "called", "classes", "draw",
+    "repair_card", "sentence", "statements", "summary",
 ]  # fmt: skip

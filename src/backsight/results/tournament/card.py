@@ -16,7 +16,7 @@ from backsight.results.amplification.tables import ALL
 from backsight.results.amplification.titles import titled
 from backsight.results.pages.study import Study
 from backsight.results.tournament import schema as of
-from backsight.results.tournament.text import repairs
+from backsight.results.tournament.text import candidates, repairs, undecided
 
 Row = dict[str, Any]
 NONE_SHOWN = "No repair is shown to be worth having."
@@ -58,14 +58,14 @@ def _of_tournament(study: Study) -> RepairCard | None:
     tried = repairs(study.rows("tournament_summary"))
     if not tried:
         return None
-    candidates = [row for row in tried if row["verdict"] != of.BOUND]
-    winners = [row for row in candidates if row["verdict"] == of.WINS]
-    best = max(winners or candidates or tried, key=lambda row: row["gain"])
+    able = candidates(tried)
+    winners = [row for row in able if row["verdict"] == of.WINS]
+    best = max(winners or able or tried, key=lambda row: row["gain"])
     about: Row = {"verdict": verdict_of(tried), "anchor": "tournament"}
     about["suite"] = titled(study, "tournament", best["suite"])
     about |= {name: best[name] for name in ("questions", "failures")}
-    if candidates:
-        about["repair"] = capitalized(of.called(best["repair"]))
+    if able:
+        about["repair"] = of.capitalized(of.called(best["repair"]))
         about |= {name: best[name] for name in ("gain", "gain_low", "gain_high", "lead", "lead_low", "lead_high")}
         if best["nearest"]:
             about |= {"control": best["nearest"], "control_gain": best["gain"] - best["lead"]}
@@ -75,24 +75,18 @@ def _of_tournament(study: Study) -> RepairCard | None:
 def verdict_of(tried: Sequence[Row]) -> str:
     """In at most twelve words whether a repair is worth having, from the summary's rows of repairs."""
     sets = {row["suite"] for row in tried}
-    candidates = [row for row in tried if row["verdict"] != of.BOUND]
-    winners = sorted((row for row in candidates if row["verdict"] == of.WINS), key=lambda row: -row["gain"])
+    able = candidates(tried)
+    winners = sorted((row for row in able if row["verdict"] == of.WINS), key=lambda row: -row["gain"])
     if winners:
-        name = capitalized(of.called(winners[0]["repair"]))
+        name = of.capitalized(of.called(winners[0]["repair"]))
         on = {row["suite"] for row in winners if row["repair"] == winners[0]["repair"]}
         where = "" if on == sets else f" on {len(on)} of {len(sets)} sets"
         others = len({row["repair"] for row in winners}) - 1
         more = "" if not others else "; so is one other" if others == 1 else f"; so are {others} others"
         return f"{name} is worth having{where}{more}."
-    if not candidates:
+    if not able:
         return BOUND_ONLY
-    return TOO_FEW if undecided(candidates) else NONE_SHOWN
-
-
-def undecided(candidates: Sequence[Row]) -> bool:
-    """Whether repairs have too few failures to be judged, unless they harm."""
-    known = {row["verdict"] for row in candidates}
-    return of.FEW in known and known <= {of.FEW, of.HARMS}
+    return TOO_FEW if undecided(able) else NONE_SHOWN
 
 
 def _of_amplification(study: Study) -> RepairCard | None:
@@ -121,8 +115,3 @@ def amplification_verdict(failures: int, gain: Gain | None) -> str:
     if gain is not None and gain.harms:
         return "Amplification breaks more answers than it corrects."
     return "Amplification is not shown to be worth having."
-
-
-def capitalized(name: str) -> str:
-    """A name with a capital at its beginning."""
-    return name[:1].upper() + name[1:]

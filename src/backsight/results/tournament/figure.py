@@ -53,7 +53,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     if any(row["upper_bound"] and row["part"] == of.SCORE and row["control"] is None for row in rows):
         entries.append((panels.line(**BOUND, linewidth=1.5), "an upper bound: told where things are"))
     with style.style():
-        return panels.draw(shown, entries, columns or 1, width=style.NARROW if columns == 1 else style.WIDTH)
+        return panels.draw(shown, entries, columns)
 
 
 def _shown(part: str, group: Sequence[Row], titles: Mapping[str, str] | None) -> panels.Panel:
@@ -94,7 +94,6 @@ def _panel(axis: Axes, group: Sequence[Row], tried: Sequence[Row]) -> None:
 
 
 def _label(row: Row) -> str:
-    words = row["verdict"]
-    if row["part"] != of.SCORE and words not in (of.MORE, of.FEWER):
-        words = "no change shown"
+    shown = row["part"] == of.SCORE or row["verdict"] in (of.MORE, of.FEWER)
+    words = of.judged(row["verdict"]) if shown else "no change shown"
     return f"{of.called(row['repair'])}\n({words})"

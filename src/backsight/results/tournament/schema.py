@@ -50,7 +50,7 @@ SUMMARY = Schema(
         "corrected": "float",  # share of the failures
         "corrected_low": "float",
         "corrected_high": "float",
-        "broken": "float",  # share of the right answers
+        "broken": "float",  # share of the correct answers
         "broken_low": "float",
         "broken_high": "float",
         "gain": "float",  # accuracy less that without a repair, on the same questions
@@ -130,3 +130,13 @@ TITLES = {
 def called(name: str) -> str:
     """What a repair is called."""
     return TITLES.get(name, name.replace("_", " "))
+
+
+def judged(verdict: str | None) -> str:
+    """A verdict in the words of a page; a dash where there is none."""
+    return {MORE: "more answers correct", FEWER: "fewer answers correct", None: "–"}.get(verdict, str(verdict))
+
+
+def capitalized(words: str) -> str:
+    """Words with a capital at their beginning."""
+    return words[:1].upper() + words[1:]

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backsight.maths.grouping import SMALLEST, expect, groups
 from backsight.maths.relevance import EFFECTS, LEADING, NULL
 from backsight.results.base import Derived, Metric, Result
 from backsight.results.drawing import panels, style
-from backsight.results.pages.content import Grid, Section
+from backsight.results.knockout import page
+from backsight.results.pages.content import Section
 from backsight.results.pages.study import Study
-from backsight.results.pages.wording import with_interval
 from backsight.results.relevance import drawing
-from backsight.results.relevance.cells import (
-    Cells,
-    Row,
-    check,
-    degrees,
-    degrees_between,
-    first,
-    left_out,
-    missing_reason,
-    split,
-)
+from backsight.results.relevance.cells import Row, check
 from backsight.results.relevance.drawing import Columns, Line, Mark
 from backsight.results.relevance.summaries import mean, named, of_methods, plain_mean
-from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, short, why_missing
+from backsight.results.relevance.words import REFERENCE_WORDS, by_prompt, in_order, left_out_words, why_missing
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
@@ -80,35 +70,6 @@ SUMMARY = Schema(
         "omitted": "bool",
     },
     "Methods beside the causal effect of every image token, with 95 % intervals",
-)
-
-
-FORMS = {"attention": "attention to the token cut", "embedding": "embedding of the empty picture"}
-CAPTION = (
-    "Agreement with the causal effect of each image token, the mean with its 95 % interval; more is better. Left: rank "
-    "correlation over tokens. Right: how much nearer the compass comes to that of the effects than the compass of "
-    "uniform relevance does, so that zero is the baseline. Filled: attention to the token is cut; hollow: its "
-    "embedding is the empty picture's."
-)
-METHOD = (
-    "Knockout: each image token is taken away in turn, and the effect is how much the logit of the model's choice less "
-    "that of its strongest rival falls (equation 1). Either attention to the token is cut for all other positions in "
-    "every block, or its embedding is that of the empty picture. The size of the effects is relevance like any other: "
-    "methods are compared with it token by token (Spearman's rank correlation, where values nearer than 1 % of the "
-    "largest share their places) and by the peaks of both compasses. "
-    "This check is not in the paper."
-)
-LIMITS = (
-    "Tokens are taken away one at a time: what several tell together, or each by itself, has no effect there. A token "
-    "without attention, or with the empty picture's embedding, is nothing that the model was trained on.",
-    "A method may agree with the effects by lighting the subject: the subject's box, which knows nothing of the model, "
-    "stands beside.",
-)
-NOTE = (
-    "Angle is between a method's peak and that of the effects, in degrees; uniform is that of uniform relevance on the "
-    "same questions, gain is the improvement over it, and rank is by gain. DAE is of the method's own compass on these "
-    "questions. The target is the model's choice. The effects' own DAE says how near to the true direction the effects "
-    "themselves point."
 )
 
 
@@ -189,56 +150,11 @@ def _both_forms(group: Sequence[Row], method: str, where: Columns) -> Line:
     return Line(method, tuple(marks), "" if marks else missing)
 
 
-def tables(study: Study, rows: Sequence[Row]) -> Iterator[Grid]:
-    """Methods ranked by rank correlation, with the place that each has by its gain in angle; a table a form."""
-    columns = (("Method",), ("Rank correlation", "Angle", "Uniform", "Gain", "Rank", "DAE", "n"))
-    for form, words in FORMS.items():
-        mine = [row for row in rows if row["form"] == form]
-        by_place = {place: _agreement(group) for place, group in by_prompt(mine).items()}
-        if by_place:
-            note, file = (NOTE, "knockout_summary") if form == "attention" else ("", "")
-            title = f"Agreement with the tokens' causal effects, {words}"
-            yield from split(study, by_place, first(mine), title, columns, note, file)
-
-
-def _agreement(group: Sequence[Row]) -> list[Cells]:
-    if all(row["omitted"] for row in group):
-        return [left_out(group, 1, 7)]
-    lines: list[Cells] = []
-    ranks = _ranks(group, "angle_gain")
-    for row in _ranked(group):
-        if missing := missing_reason(row, "question"):
-            lines.append((short(row["method"]), missing, *["–"] * 6))
-            continue
-        correlation = with_interval(row["correlation"], row["correlation_low"], row["correlation_high"])
-        gain = degrees_between(row["angle_gain"], row["gain_low"], row["gain_high"])
-        plain = (degrees(row["angle"]), degrees(row["angle_null"]))
-        rank = ranks.get(row["method"], "–")
-        questions = str(row["questions"])
-        lines.append((short(row["method"]), correlation, *plain, gain, rank, degrees(row["dae"]), questions))
-    return lines
-
-
-def _ranked(rows: Sequence[Row]) -> list[Row]:
-    """Methods by their correlation, the highest first; then references, and the effects themselves."""
-    order = {name: place for place, name in enumerate(in_order([row["method"] for row in rows]))}
-
-    def rank(row: Row) -> tuple[bool, bool, float, int]:
-        own = 2.0 if row["correlation"] is None else -float(row["correlation"])
-        return row["method"] == EFFECTS, row["method"] in REFERENCE_WORDS, own, order[row["method"]]
-
-    return sorted(rows, key=rank)
-
-
-def _ranks(rows: Sequence[Row], value: str) -> dict[str, str]:
-    """The place of each method by a value, the highest first; equal ones share a place."""
-    own = {r["method"]: r[value] for r in rows if r["method"] not in REFERENCE_WORDS and r[value] is not None}
-    return {method: str(1 + sum(other > mine for other in own.values())) for method, mine in own.items()}
-
-
 def section(study: Study) -> Section | None:
     """This check's part of the section on causal checks."""
-    return check(study, ROWS.name, draw, tables, caption=CAPTION, method=METHOD, limits=LIMITS)
+    return check(
+        study, ROWS.name, draw, page.tables, page.say, caption=page.CAPTION, method=page.METHOD, limits=page.LIMITS
+    )
 
 
 RESULT = Result(
