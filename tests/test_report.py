@@ -336,8 +336,6 @@ def test_a_table_that_cannot_be_read_is_named(study: Path) -> None:
         write_report(study)
 
 
-
-
 def test_a_model_of_many_parameters() -> None:
     assert model_line({"name": "Q", "parameters": 8291375616, "layers": 28}) == "8.29 billion parameters, 28 layers"
     views = {"family": "X", "grid": {"tokens": 512, "views": 2}, "dtype": "bfloat16", "device": "cuda:0"}

@@ -130,8 +130,7 @@ def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
 def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
     number = max(map(lost.pictures, groups.values()))
     told = {
-        name: {Place(*place): at for place, at in group.items() if not missing(at)}
-        for name, group in groups.items()
+        name: {Place(*place): at for place, at in group.items() if not missing(at)} for name, group in groups.items()
     }
     known = {name: group for name, group in told.items() if group}
     if not known:
