@@ -33,7 +33,7 @@ $(VENV)/.done: pyproject.toml $(LOCK)
 	touch $@
 
 # Both locks anew, with the newest releases inside the bounds of pyproject.toml; the oldest differs only where it must.
-COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --extra test --universal --python-version 3.11 \
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --quiet --extra test --extra docs --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-annotate --no-emit-package torch --excludes requirements/gpu.txt \
 	--custom-compile-command 'make lock'
 lock:
@@ -79,15 +79,8 @@ test-newest:
 	$(MAKE) --no-print-directory test-releases VENV=.venv-newest
 
 # The documentation as a site, in site/: broken links, anchors and pictures fail. Docstrings are read, never imported.
-docs: .venv-docs/.done
-	.venv-docs/bin/properdocs build --config-file mkdocs.yml  # its --quiet hides warnings from --strict
-
-.venv-docs/.done: pyproject.toml
-	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']\
-	['optional-dependencies']['docs'], sep='\n')" > .venv-docs/docs.txt
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-docs/docs.txt
-	touch $@
+docs: setup
+	$(BIN)/properdocs build --config-file mkdocs.yml  # its --quiet hides warnings from --strict
 
 bench: setup
 	$(BIN)/python benchmarks/replay.py
@@ -99,4 +92,4 @@ mutants: setup
 	PYTHONPATH=.mutants OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .venv-docs .mutants runs site
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-lock .mutants runs site

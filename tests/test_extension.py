@@ -265,7 +265,7 @@ def test_a_measurement_is_two_files_and_one_registration(
     assert backsight.plot(rows).axes and backsight.plot(summary).axes
     html = write_report(folders[0]).read_text()
     assert (folders[0] / "figures" / "halved.svg").exists()
-    assert '<section id="halved">' in html and 'id="figure-halved"' in html
+    assert 'id="halved"' in html and 'id="figure-halved"' in html
     assert f"left has {mean:.3f} in the mean" in html and "halved.halves" in html
     compared = {row["metric"]: row for row in compare(folders).rows}
     assert compared.keys() == {"halved/halves"} and compared["halved/halves"]["baseline"] == pytest.approx(mean)
