@@ -62,9 +62,7 @@ def test_a_broken_link_anchor_or_picture_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_pictures_are_made_of_a_study(
-    tiny_checkpoint: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pictures_are_made_of_a_study(tiny_checkpoint: Path, command: Command, tmp_path: Path) -> None:
     asked = [part for name in ("interchange", "imageinterchange") for part in ("--only", f"{name}/squares")]
     assert command("study", tiny_checkpoint, "--out", tmp_path / "study", *asked, "--limit", 2).code == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -283,14 +282,3 @@ def test_settings_that_cannot_be_read(kind: Any, text: str) -> None:
 
     with pytest.raises(UsageError, match="This setting is"):
         _value(kind, text, "here")
-
-
-@pytest.mark.slow
-def test_the_docs_own_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "repairs.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page.partition("## Files")[2], re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    assert len(names["repaired"]) == 32  # the picture and the blank one
-    assert (tmp_path / "repair.safetensors").is_file()

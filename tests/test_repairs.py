@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,15 +204,6 @@ def test_a_repair_holds_inside_a_hugging_face_pipeline(family: str) -> None:
             finally:
                 handle.remove()
         torch.testing.assert_close(seen[-2], expected, atol=1e-3, rtol=1e-3)  # behind it the second token's
-
-
-@pytest.mark.slow
-def test_the_docs_lines_run() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "repairs.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text.partition("## The repairs")[0], re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(code.replace("limit(48)", "limit(16)"), "docs/repairs.md", "exec"), names)
-    assert len(names["repaired"]) == 16 and names["fitted"].name == "adaptvis"  # two rows a question, picture and gray
 
 
 def test_what_cannot_be_fitted_or_applied_says_why(qwen: VLM, questions: ExampleSet) -> None:
