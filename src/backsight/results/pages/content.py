@@ -99,9 +99,9 @@ class Section:
 
     anchor: str
     title: str
-    question: str = ""
-    claim: str = ""
-    null: str = ""
+    question: str
+    claim: str
+    null: str
     figures: tuple[FigureView, ...]
     statements: tuple[Statement, ...] = ()
     tables: tuple[Grid, ...]
@@ -111,10 +111,6 @@ class Section:
     notes: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     command: str = ""
-
-    def concluding(self, claim: str, statements: tuple[Statement, ...]) -> Section:
-        """The section with its claim and what was measured suite by suite."""
-        return replace(self, claim=claim, statements=statements)
 
     @property
     def behind(self) -> str:
