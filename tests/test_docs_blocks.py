@@ -30,7 +30,7 @@ SUITE = {
     "flip": "pairs_a", "embeddingnorms": "pairs_a", "modalities": "pairs_a", "priors": "pairs_a", "text": "pairs_a",
     "resolution": "pairs_a", "amplify": "hard",
 }  # fmt: skip
-LIMIT = {"probes": 24, "pathways": 8, "amplify": 12}
+LIMIT = {"probes": 24, "pathways": 8, "amplify": 12, "creg": 1, "occlusion": 1, "knockout": 1}
 RUN = [page for page in PAGES if any(not block.parsed for block in pages.blocks(page))]
 ROOT_COMMAND: Any = typer.main.get_command(app)
 USAGE = typer.BadParameter.__mro__[1]  # the UsageError of the click that this typer uses
