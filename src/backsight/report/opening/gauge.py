@@ -66,7 +66,7 @@ def drawn(gauge: Gauge) -> Markup:
 
 
 def _reference(x: str, bottom: float, word: str) -> str:
-    anchor = "start" if float(x) < WIDTH / 3 else "end" if float(x) > WIDTH - 3 * EDGE else "middle"
+    anchor = "start" if float(x) < WIDTH / 3 else "end" if float(x) > 2 * WIDTH / 3 else "middle"
     text = f'<text x="{x}" y="{bottom + 10:.1f}" text-anchor="{anchor}">{escape(word)}</text>'
     return f'<line class="reference" x1="{x}" x2="{x}" y1="0" y2="{bottom:.1f}"/>{text}'
 
