@@ -245,6 +245,18 @@ def test_contracts_and_unfinished_studies_come_first(sound: pytest.MonkeyPatch) 
     assert said({"contracts": [{"name": "replay", "passed": True}]}) == [to_do.SOUND]
 
 
+def test_missing_and_damaged_tables_are_named_and_nothing_is_called_sound(sound: pytest.MonkeyPatch) -> None:
+    torn = replace(study(), damaged={"behaviour_summary": "no such file", "gap.squares": "the file is damaged"})
+    assert left_out(torn) == ("2 tables missing or damaged: behaviour_summary and gap.squares.",)
+    assert "behaviour_summary (no such file)" in about.damaged(torn) and about.damaged(study()) == ""
+    assert [one.text for one in to_do.steps(torn, TITLES)] == [
+        "Run the study's command again: it makes 2 tables again that are missing or damaged."
+    ]
+    sound.setattr(of, "worst", lambda _: None)
+    (card, *_) = of.cards(torn, TITLES)
+    assert card.verdict == of.UNKNOWN and "--only" not in card.null
+
+
 def test_no_more_than_three_steps(sound: pytest.MonkeyPatch) -> None:
     rows = [{"suite": "a", "axis": "depth", "verdict": verdict} for verdict in ("inverted", "prior")]
     data = {"finished": False, "contracts": [{"name": "replay", "passed": True, "warning": True}]}
@@ -253,12 +265,12 @@ def test_no_more_than_three_steps(sound: pytest.MonkeyPatch) -> None:
 
 def test_the_command_that_makes_a_section_again() -> None:
     one = study({"runs": [{"command": "backsight study 'my model' --only gap --seed 3 --out runs/x"}]})
-    assert about.again(one, "behaviour") == (
+    assert about.again(one, ["behaviour"]) == (
         "backsight study 'my model' --seed 3 --only behaviour --out runs/behaviour"
     )
-    assert about.again(study({"command": "backsight study --only=gap --out=a"}), "creg") == (
-        "backsight study --only creg --out runs/creg"
+    assert about.again(study({"command": "backsight study --only=gap --out=a"}), ["creg", "flip"]) == (
+        "backsight study --only creg --only flip --out runs/creg"
     )
     for command in ("", "python mine.py", "backsight study 'torn"):
-        assert about.again(study({"command": command}), "creg") == ""
-    assert about.again(one, "") == ""
+        assert about.again(study({"command": command}), ["creg"]) == ""
+    assert about.again(one, []) == ""

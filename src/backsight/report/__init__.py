@@ -33,7 +33,7 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     damaged = damage(folder)
     with workers():
-        page = build_page(read_study(folder, without=damaged.keys()))
+        page = build_page(read_study(folder, damaged))
         content = {field.name: getattr(page, field.name) for field in fields(page)}
         target = write_page(folder, "report.html.j2", content)
     if damaged:

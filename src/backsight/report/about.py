@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.results import selftest, today
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import Study, mapping, number, records, text
-from backsight.results.pages.wording import tenths
+from backsight.results.pages.wording import listed, tenths
 
 READING = (
     'Brackets hold 95 % intervals, images as units: Agresti and Coull\'s "plus four" with the effective number of '
@@ -95,24 +95,34 @@ def commands(study: Study) -> str:
     return "\n".join(dict.fromkeys(filter(None, lines))) or text(study.data.get("command"))
 
 
-def again(study: Study, kind: str) -> str:
-    """The command that makes one kind of measurement again, into a folder of its own; empty where none is recorded.
+def again(study: Study, kinds: Sequence[str]) -> str:
+    """The command that makes some kinds of measurement again, into a folder of its own; empty where none is recorded.
 
-    It is that of the study's last run, with `--only` of its own and beside the study's folder.
+    It is that of the study's last run, with `--only` of these kinds.
     """
     last = commands(study).rpartition("\n")[2]
     try:
         words = shlex.split(last)
     except ValueError:
         return ""
-    if not kind or words[:2] != ["backsight", "study"]:
+    if not kinds or words[:2] != ["backsight", "study"]:
         return ""
     kept, skip = [], False
     for word in words:
         if not skip and not re.match(r"--(only|out)(=|$)", word):
             kept.append(word)
         skip = not skip and word in ("--only", "--out")
-    return shlex.join([*kept, "--only", kind, "--out", f"runs/{kind}"])
+    only = [word for kind in kinds for word in ("--only", kind)]
+    return shlex.join([*kept, *only, "--out", f"runs/{kinds[0]}"])
+
+
+def damaged(study: Study) -> str:
+    """What the page lacks because tables are not as they were written; empty where all are."""
+    if not study.damaged:
+        return ""
+    some = listed(f"{name} ({what})" for name, what in list(study.damaged.items())[:3])
+    more = f" and {len(study.damaged) - 3} more" if len(study.damaged) > 3 else ""
+    return f"Missing or damaged tables, which this page does without: {some}{more}. Run the study's command again."
 
 
 def facts(study: Study) -> tuple[tuple[str, str], ...]:

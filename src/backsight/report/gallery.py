@@ -42,7 +42,7 @@ def gallery(study: Study) -> Section | None:
     claim = claim_of([one for one, _ in views])
     return Section(
         anchor="gallery", title="Answers explained", question="why", claim=claim, null=NULL,
-        figures=tuple(drawn for _, drawn in views), tables=(), method=METHOD, limits=LIMITS,
+        figures=tuple(drawn for _, drawn in views), tables=(), method=METHOD, limits=LIMITS, kinds=("creg",),
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class OpenedStudy:
         """The study as sections of the report see it; tables that are not as they were written are left out."""
         if not self.finished:
             return unfinished_study(self.folder, self.record)
-        return read_study(self.folder, without=damage(self.folder).keys())
+        return read_study(self.folder, damage(self.folder))
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -15,6 +15,7 @@ from backsight.report.opening.left_out import left_out
 from backsight.report.opening.steps import Step, steps
 from backsight.report.published import published
 from backsight.results import RESULTS, selftest
+from backsight.results.base import MakeSection
 from backsight.results.pages.content import QUESTIONS, Grid, Section
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.wording import model_line
@@ -36,6 +37,7 @@ class Page:
     title: str
     model: str
     finished: bool
+    damaged: str
     cards: tuple[Card, ...]
     path: Markup
     steps: tuple[Step, ...]
@@ -72,6 +74,7 @@ def build_page(study: Study) -> Page:
         title=text(model.get("name")) or "A model",
         model=model_line(model),
         finished=study.data.get("finished") is not False,
+        damaged=about.damaged(study),
         cards=cards(study, titles),
         path=diagram(study),
         steps=steps(study, titles),
@@ -98,24 +101,34 @@ def build_page(study: Study) -> Page:
 
 def build_sections(study: Study) -> tuple[Section, ...]:
     """The sections in the order of the page: by question; in each, statements of what is furthest off first."""
-    of = {make: name for name, result in RESULTS.items() for make in result.sections}
-    made = ((make(study), of.get(make)) for make in dict.fromkeys([*of, gallery, published]))
-    whole = [_completed(study, section, measurement) for section, measurement in made if section is not None]
+    of: dict[MakeSection, list[str]] = {}
+    for name, result in RESULTS.items():
+        for make in result.sections:
+            of.setdefault(make, []).append(name)
+    of |= {gallery: [], published: []}
+    made = ((make(study), names) for make, names in of.items())
+    whole = [_completed(study, section, names) for section, names in made if section is not None]
     order = list(QUESTIONS)
     return tuple(
-        replace(one, statements=tuple(sorted(one.statements, key=lambda statement: -statement.short)))
+        replace(
+            one,
+            statements=tuple(sorted(one.statements, key=lambda statement: -statement.short)),
+            command=about.again(study, one.kinds) or about.commands(study),
+        )
         for one in sorted(_merged(whole), key=lambda one: order.index(one.question))
     )
 
 
-def _completed(study: Study, section: Section, measurement: str | None) -> Section:
-    """The section of a measurement, with how it did on its controls and the command that makes it again."""
-    if measurement is None:
-        return section
-    kinds = {text(job.get("kind")) for job in study.jobs}
-    kind = next((one for one in (section.anchor, measurement.replace("_", "")) if one in kinds), "")
-    line = f"{measurement}: {selftest.sentence(measurement, selftest.shipped())}"
-    return replace(section, controls=(line,), command=about.again(study, kind))
+def _completed(study: Study, section: Section, names: Sequence[str]) -> Section:
+    """The section of some measurements, with how they did on their controls and the kinds of jobs that made it.
+
+    Where one measurement makes several kinds of jobs, a section's anchor is the name of its own.
+    """
+    ran = {text(job.get("kind")) for job in study.jobs}
+    own = section.anchor if section.anchor in ran and section.anchor not in RESULTS else ""
+    kinds = tuple(kind for name in names if (kind := own or name.replace("_", "")) in ran)
+    lines = tuple(f"{name}: {selftest.sentence(name, selftest.shipped())}" for name in names)
+    return replace(section, controls=lines, kinds=(*kinds, *section.kinds))
 
 
 def _merged(sections: Sequence[Section]) -> tuple[Section, ...]:

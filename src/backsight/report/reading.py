@@ -32,17 +32,20 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise DataError("A study's record cannot be read", where=path, got=error, do=do) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         got = data.get("format") if isinstance(data, dict) else type(data).__name__
-        do = f"format {FORMAT} is read"
+        command = data.get("command") if isinstance(data, dict) else None
+        older = isinstance(got, int) and got < FORMAT
+        again = f"run {f'`{command}`' if command else 'the study'} again, with --out of another folder"
+        do = f"format {FORMAT} is read: {again if older else 'a newer release of backsight may have written it'}"
         raise DataError("A study's record has another format", where=path, got=got, do=do)
     return data
 
 
-def read_study(folder: Path, without: Collection[str] = ()) -> Study:
-    """The study in a folder, some tables left out.
+def read_study(folder: Path, damaged: Mapping[str, str] | None = None) -> Study:
+    """The study in a folder, without the tables that are `damaged`: name and what is wrong with it.
 
     UsageError where there is none; DataError where study.json or a table cannot be read.
     """
-    data = read_record(folder)
+    data, without = read_record(folder), damaged or {}
     jobs = [_today(job) for job in records(data.get("jobs"))]
     tables: dict[str, Table] = {}
     stored: dict[str, str] = {}
@@ -50,7 +53,7 @@ def read_study(folder: Path, without: Collection[str] = ()) -> Study:
         stored |= {new: name for new, name in _stored(folder, result).items() if name not in without}
         tables |= _tables(folder, result, stored, jobs, without)
     there = {name: table for name, table in tables.items() if len(table)}
-    return Study(folder, {**data, "jobs": jobs} if jobs else data, there, stored)
+    return Study(folder, {**data, "jobs": jobs} if jobs else data, there, stored, without)
 
 
 def _today(job: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from backsight.results.pathways.reading import Share
 from backsight.results.tournament.card import RepairCard, repair_card
 
 NOT_MEASURED = "Not measured."
+UNKNOWN = "Not known."
 ASKED_BY = {"can": "behaviour", "where": "pathways", "why": "creg", "repair": "tournament"}
 
 
@@ -56,6 +57,8 @@ def cards(study: Study, titles: Mapping[str, str]) -> tuple[Card, ...]:
 
 
 def _not_measured(study: Study, key: str) -> Card:
+    if study.damaged:
+        return Card(key=key, verdict=UNKNOWN, null="Tables are missing or damaged: run the study's command again.")
     model = text(mapping(study.data.get("model")).get("name")) or "MODEL"
     return Card(key=key, verdict=NOT_MEASURED, null=f"backsight study {model} --only {ASKED_BY[key]} --out DIR")
 

@@ -17,6 +17,8 @@ def left_out(study: Study) -> tuple[str, ...]:
     """What was skipped, by reason, and how the study was limited by what was asked for."""
     skipped = records(study.data.get("skipped"))
     lines = [*_skipped(study, skipped), *_limited(mapping(study.data.get("options")))]
+    if study.damaged:
+        lines.insert(0, f"{counted(len(study.damaged), 'table')} missing or damaged: {listed(study.damaged)}.")
     if study.data.get("finished") is False:
         lines.append("What is not finished: the command of the study goes on with it.")
     return tuple(lines) or (NOTHING,)

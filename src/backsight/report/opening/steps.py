@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES, DIRECTIONS
 from backsight.results.behaviour.worst import worst
+from backsight.results.drawing.style import counted
 from backsight.results.pages.study import Study, mapping, number, records, text
 from backsight.results.pages.wording import decimal, listed
 from backsight.results.pathways.reading import leading_record
@@ -48,6 +49,12 @@ SOUND = (
 def _unfinished(study: Study) -> Iterator[tuple[str, str]]:
     if study.data.get("finished") is False:
         yield "Run the study's command again: it goes on where it stopped.", ""
+
+
+def _damaged(study: Study) -> Iterator[tuple[str, str]]:
+    if study.damaged:
+        number = counted(len(study.damaged), "table")
+        yield f"Run the study's command again: it makes {number} again that are missing or damaged.", ""
 
 
 def _broken_contracts(study: Study) -> Iterator[tuple[str, str]]:
@@ -150,5 +157,5 @@ def _worst(study: Study) -> Iterator[tuple[str, str]]:
 
 Rule = Callable[[Study], Iterator[tuple[str, str]]]
 RULES: tuple[Rule, ...] = (
-    _unfinished, _broken_contracts, _guessing, _inverted, _undecided, _lost, _repair, _smaller, _worst,
+    _damaged, _unfinished, _broken_contracts, _guessing, _inverted, _undecided, _lost, _repair, _smaller, _worst,
 )  # fmt: skip

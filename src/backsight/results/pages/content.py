@@ -94,7 +94,8 @@ class Section:
     measured, over all suites, the worst of it first. `null` says beside what its numbers stand. `statements` are the
     same suite by suite. `notes` warn of something before the numbers are read. `method` is how it was done, `limits`
     what it does not show, `samples` the exact question. The page adds `controls`, how the measurement did on its
-    controls, and `command`, which makes the section again.
+    controls, the `kinds` of jobs that it is made of (`kinds` names those of other measurements), and `command`, which
+    makes the section again.
     """
 
     anchor: str
@@ -110,6 +111,7 @@ class Section:
     samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     command: str = ""
 
     @property
@@ -126,7 +128,7 @@ class Section:
 
         The other's claim becomes the first of its statements, as short of what it should be as the worst of them.
         """
-        names = ("notes", "figures", "tables", "method", "limits", "samples", "controls")
+        names = ("notes", "figures", "tables", "method", "limits", "samples", "controls", "kinds")
         both: dict[str, Any] = {
             name: tuple(dict.fromkeys((*getattr(self, name), *getattr(other, name)))) for name in names
         }
@@ -134,4 +136,4 @@ class Section:
         second = (Statement(other.claim, short=worst),) if self.claim and other.claim else ()
         both["statements"] = (*self.statements, *second, *other.statements)
         both["null"] = " ".join(dict.fromkeys(filter(None, (self.null, other.null))))
-        return replace(self, claim=self.claim or other.claim, command=self.command or other.command, **both)
+        return replace(self, claim=self.claim or other.claim, **both)

@@ -26,13 +26,15 @@ class Study:
     """A study folder: the content of study.json, and by name the tables that are there and hold rows.
 
     These are the tables that results are made of: summaries, what is derived, and rows that have no summary. `stored`
-    gives the name of a table's file where an earlier release wrote it under another name.
+    gives the name of a table's file where an earlier release wrote it under another name. `damaged` says of tables that
+    are not as they were written, or are gone, what is wrong with them; they are left out.
     """
 
     folder: Path
     data: Mapping[str, Any]
     tables: Mapping[str, Table]
     stored: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sets(self) -> list[Mapping[str, Any]]:

@@ -51,6 +51,7 @@ def probes(study: Study) -> Section | None:
         tables=tuple(grid for grid in tables if grid is not None),
         method=(*text.METHOD, *fit_sentences(study)),
         limits=text.LIMITS,
+        kinds=("probemaps",) if MAPS in study.tables else (),
         samples=common.samples(study, "probes", {row["suite"] for row in rows}),
     )
 
