@@ -70,10 +70,12 @@ class Table:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as mappings; a missing value is None."""
-        import pandas as pd
-
-        records = self.frame.to_dict("records")
-        return [{str(k): None if pd.isna(v) else v for k, v in record.items()} for record in records]
+        columns = {}
+        for name, column in self.frame.items():
+            values = column.astype(object).to_numpy(copy=True)
+            values[column.isna().to_numpy()] = None
+            columns[str(name)] = values.tolist()
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     def write(self, folder: Path, name: str) -> Path:
         """Write NAME.csv and NAME.parquet into `folder`, both whole or neither; the parquet's path."""

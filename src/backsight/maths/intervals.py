@@ -150,10 +150,10 @@ def of_shares(
 @lru_cache(maxsize=4096)
 def student(images: int, quantile: float | None = None) -> float:
     """Student's quantile that leaves out as much as a normal one (that of 95 % where None), of images and `ADDED`."""
-    from scipy import stats  # a second of imports that nothing else before a summary needs
+    from scipy import special  # scipy.stats takes a second to import, which a report has not
 
-    beyond = (1 - LEVEL) / 2 if quantile is None else stats.norm.sf(quantile)
-    return float(stats.t.isf(beyond, images + ADDED - 1))
+    beyond = (1 - LEVEL) / 2 if quantile is None else float(special.ndtr(-quantile))
+    return -float(special.stdtrit(images + ADDED - 1, beyond))
 
 
 @lru_cache(maxsize=64)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from markupsafe import Markup
-
 from backsight.report import about
 from backsight.report.gallery import gallery
 from backsight.report.opening.cards import Card, cards
-from backsight.report.opening.diagram import diagram
+from backsight.report.opening.diagram import Diagram, diagram
 from backsight.report.opening.left_out import left_out
 from backsight.report.opening.steps import Step, steps
 from backsight.report.published import published
@@ -39,7 +37,7 @@ class Page:
     finished: bool
     damaged: str
     cards: tuple[Card, ...]
-    path: Markup
+    path: Diagram
     steps: tuple[Step, ...]
     left_out: tuple[str, ...]
     suites: tuple[tuple[str, str], ...]
