@@ -6,7 +6,6 @@ import base64
 import io
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from .test_figures import HOSTILE, answers, sweeps
 from .test_figures_more import swaps
 from .test_figures_probes import mapped, probed
 
-BROWSER = Path("/usr/bin/chromium")
 TABLES = {
     "behaviour": Table.concat([answers("squares", images=24), answers("rows", ("A", "B"), images=24)]),
     "interchange": Table.concat([sweeps(suite) for suite in ("squares", "shapes", "objects")]),
@@ -148,7 +146,7 @@ def test_a_panel_says_of_which_suite_it_is() -> None:
     svg = to_svg(plot(Table.concat([sweeps("squares"), sweeps("squares_wide")]), titles=titles), "x")
     shown, _ = pictures.set_into_page("x", svg, "x", titles)
     assert [one.suite for one in shown] == ["squares", "squares_wide"]
-    assert pictures.set_into_page("x", svg, "x")[0][0].suite == ""
+    assert pictures.set_into_page("x", svg, "x")[0][0].suite == "squares"  # as its panel says
     with style.style():
         figure = panels.draw([panels.Panel("Any", "", lambda axis: None, suite="rows")], [], None)
     assert pictures.set_into_page("x", to_svg(figure), "x", titles)[0][0].suite == "rows"
@@ -278,12 +276,8 @@ def test_without_a_safe_process_the_work_is_done_here(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture(scope="module")
-def page(drawn: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def page(browser: Any, drawn: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """All figures on one page in a headless browser, 390 pixels wide."""
-    if find_spec("playwright") is None or not BROWSER.exists():
-        pytest.skip("playwright or chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
     views = [pictures.view(name, svg, name, name, ()) for name, svg in drawn.items()]
     environment = Environment(loader=PackageLoader("backsight.report", "templates"), autoescape=True)
     css = environment.loader.get_source(environment, "figures.css")[0]  # type: ignore[union-attr]
@@ -291,12 +285,10 @@ def page(drawn: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
     body = environment.from_string(text).render(views=views)
     target = tmp_path_factory.mktemp("page") / "page.html"
     target.write_text(f"<!DOCTYPE html><meta charset=utf-8><style>{css}</style><body>{body}", encoding="utf-8")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(BROWSER), args=["--no-sandbox"])
-        shown = browser.new_page(viewport={"width": 390, "height": 800})
-        shown.goto(target.as_uri())
-        yield shown
-        browser.close()
+    shown = browser.new_page(viewport={"width": 390, "height": 800})
+    shown.goto(target.as_uri())
+    yield shown
+    shown.close()
 
 
 def test_nothing_of_a_panel_is_cut_off(page: Any) -> None:

@@ -13,7 +13,7 @@ from backsight.report import about
 from backsight.report.opening import cards as of
 from backsight.report.opening import steps as to_do
 from backsight.report.opening.gauge import Gauge, Mark, drawn, scale
-from backsight.report.opening.left_out import NOTHING, left_out
+from backsight.report.opening.left_out import NOTHING, UNKNOWN, left_out
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES
 from backsight.results.behaviour.worst import Accuracy, Worst
 from backsight.results.creg.card import EvidenceCard
@@ -98,9 +98,12 @@ def test_the_first_card_goes_by_its_suites(measured: pytest.MonkeyPatch) -> None
     assert plain(card("can").null) == "Gray picture 26 %, chance 25 %." and card("can").further == ""
     guessed = replace(WORST, accuracy=0.3, low=0.2, high=0.4)
     measured.setattr(of, "worst", lambda _: judged(guessed, BEST, one=LEFT))
+    measured.setattr(of, "per_suite", lambda _: (replace(guessed, suite="x", title="X", gray=0.1, low=0.27), guessed))
     assert card("can").verdict == "Not shown to beat guessing on 1 of 2 suites."
+    assert card("can").of.endswith("Pairs, prompt C")  # the worst, X, does beat it
     assert plain(card("can").further) == "Worst direction: Pairs, left, 27 %, chance 25 %."
     measured.setattr(of, "worst", lambda _: judged(BEST))
+    measured.setattr(of, "per_suite", lambda _: (BEST,))
     assert card("can").verdict == "Better than by guessing on Squares."
 
 
@@ -127,6 +130,21 @@ def test_the_third_and_fourth_card(measured: pytest.MonkeyPatch) -> None:
     assert card("repair").number == "" and card("repair").null.startswith("Hard questions: 65 held-out questions, 21 ")
     measured.setattr(of, "repair_card", lambda _: replace(REPAIR, gain=0.0001, gain_low=-0.0001, gain_high=0.0004))
     assert plain(card("repair").number) == "0.0 points" and plain(card("repair").interval) == "[0, 0]"
+    nothing = replace(REPAIR, gain=-0.0001, gain_low=-0.004, gain_high=0.004, control_gain=-1e-17)
+    measured.setattr(of, "repair_card", lambda _: nothing)
+    assert plain(card("repair").number) == "0.0 points" and plain(card("repair").null).endswith(": 0.0 points.")
+    measured.setattr(of, "evidence_card", lambda _: replace(EVIDENCE, improvement=-0.3))
+    assert "improvement 0°" in card("why").null
+
+
+def test_a_name_goes_into_a_command_as_one_word() -> None:
+    named = Study(Path("nowhere"), {"model": {"name": "./a; rm -rf b"}}, {})
+    assert "backsight study './a; rm -rf b' --only" in of.cards(named, {})[0].null
+
+
+def test_an_interval_that_reaches_zero_is_drawn_whole(measured: pytest.MonkeyPatch) -> None:
+    measured.setattr(of, "per_suite", lambda _: (replace(WORST, accuracy=0.05, low=0.0, high=0.17),))
+    assert f'x1="{4.0}"' in str(card("can").gauge)
 
 
 def test_what_is_not_measured_says_how_to_measure_it() -> None:
@@ -156,13 +174,17 @@ def test_a_scale_holds_zero_and_all_values() -> None:
 
 
 def test_left_out_counts_by_reason_and_names_what_was_asked_for() -> None:
-    assert left_out(study()) == (NOTHING,)
+    assert left_out(study()) == (UNKNOWN,) and left_out(study({"skipped": []})) == (NOTHING,)
     skipped = [
         {"set": "pairs", "measurement": "gap", "reason": "unknown words"},
         {"set": "shapes", "measurement": "gap", "reason": "unknown words"},
         {"set": "vsr", "measurement": "creg", "reason": "no boxes"},
         {"set": "own", "measurement": "probes", "reason": "no rows"},
     ]
+    again = [{"set": "pairs", "measurement": "creg", "reason": "unknown words"}]
+    assert left_out(study({"skipped": [*skipped[:2], *again]})) == (
+        "3 measurements of a set: gap and creg on 2 sets (unknown words).",
+    )
     (line,) = left_out(study({"skipped": skipped}))
     assert line == "4 measurements of a set: gap on 2 sets (unknown words), creg on vsr (no boxes) and 1 more."
     lines = left_out(study({"options": {"only": ["gap"], "quick": True, "limit": 44}, "finished": False}))

@@ -433,7 +433,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_report_says_how_each_measurement_did_on_its_controls(page: Any) -> None:
     text = page(outcome(CHECK, without=("behaviour",)))
-    assert '<section id="controls">' in text and '<a href="#controls">Controls</a>' in text
+    assert ' id="controls">' in text and '<a href="#controls">Controls</a>' in text
     assert "interchange: In this version it fires where it must" in text
     assert "behaviour: This measurement has no control" in text and "no control</td>" in text
 

@@ -1,8 +1,7 @@
-"""A browser, and the reports that it opens: of three built-in models and of one with random weights."""
+"""The reports that a browser opens: of three built-in models and of one with random weights."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,26 +12,12 @@ from typer.testing import CliRunner
 
 from backsight.cli import app
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MODELS = ("plain", "gemma", "vision", "random")
 WIDE, PHONE = (1200, 800), (390, 844)
 Opened = Callable[..., AbstractContextManager[Any]]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium of this machine; none is ever fetched."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reports(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The report of a small study of each model. It hangs on the browser, so that without one nothing is measured."""
     from backsight.models.small import tiny

@@ -30,7 +30,7 @@ def test_a_study_of_own_questions_writes_its_report(halves: VLM, tmp_path: Path)
     sets, skipped = default_sets(halves)
     folder = Study(halves, [*sets, own], tmp_path / "out", Options(only=("behaviour/own",)), skipped=skipped).run()
     assert [job["name"] for job in json.loads((folder / "study.json").read_text())["jobs"]] == ["behaviour/own"]
-    assert "A picture becomes 72 tokens in 2 views." in write_report(folder).read_text()
+    assert "72 image tokens in 2 views" in write_report(folder).read_text()
 
 
 def test_suites_that_need_a_rectangle_are_skipped_with_the_reason(halves: VLM) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
+from backsight.maths.shares import BOUND
 from backsight.report.opening.gauge import Gauge, Mark, drawn, scale
-from backsight.results.behaviour.worst import ALL, Accuracy, per_suite, worst
+from backsight.results.behaviour.worst import ALL, Accuracy, Worst, per_suite, worst
 from backsight.results.creg.card import evidence_card
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import QUESTIONS
 from backsight.results.pages.study import Study, mapping, text
-from backsight.results.pages.wording import percent, whole_percent
+from backsight.results.pages.wording import percent, points, whole_percent
 from backsight.results.pathways.card import PathwayCard, pathway_card
 from backsight.results.pathways.reading import Share
 from backsight.results.tournament.card import RepairCard, repair_card
@@ -60,7 +62,9 @@ def _not_measured(study: Study, key: str) -> Card:
     if study.damaged:
         return Card(key=key, verdict=UNKNOWN, null="Tables are missing or damaged: run the study's command again.")
     model = text(mapping(study.data.get("model")).get("name")) or "MODEL"
-    return Card(key=key, verdict=NOT_MEASURED, null=f"backsight study {model} --only {ASKED_BY[key]} --out DIR")
+    return Card(
+        key=key, verdict=NOT_MEASURED, null=f"backsight study {shlex.quote(model)} --only {ASKED_BY[key]} --out DIR"
+    )
 
 
 def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
@@ -68,7 +72,7 @@ def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
     lowest = worst(study)
     if lowest is None:
         return None
-    one, suites = lowest.lowest, counted(lowest.suites, "suite")
+    one, suites = _shown(study, lowest), counted(lowest.suites, "suite")
     if lowest.not_above:
         verdict = f"Not shown to beat guessing on {lowest.not_above} of {suites}."
     elif lowest.suites == 1:
@@ -89,6 +93,11 @@ def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
     )  # fmt: skip
 
 
+def _shown(study: Study, judged: Worst) -> Accuracy:
+    """The suite of the verdict: the worst of those that are not shown to beat guessing, or of all where all do."""
+    return next((one for one in per_suite(study) if not one.above_guessing), judged.lowest)
+
+
 def _named(one: Accuracy) -> str:
     return f"{one.title}, prompt {one.prompt}" if one.prompt else one.title
 
@@ -105,7 +114,13 @@ def _guessing(one: Accuracy) -> str:
 def _suites(study: Study) -> Gauge:
     suites = per_suite(study)
     marks = tuple(
-        Mark(one.accuracy, one.low or one.accuracy, one.high or one.accuracy, one.guessing, strong=number == 0)
+        Mark(
+            one.accuracy,
+            one.accuracy if one.low is None else one.low,
+            one.accuracy if one.high is None else one.high,
+            one.guessing,
+            strong=number == 0,
+        )
         for number, one in enumerate(suites)
     )
     words = "Accuracy by suite, worst first, with guessing hollow: " + ", ".join(
@@ -151,7 +166,7 @@ def _presence(card: PathwayCard) -> tuple[str, str]:
 
 def _pathways(shares: Mapping[str, Share]) -> Gauge:
     marks = tuple(
-        Mark(share.value, share.low, share.high, label=name, strong=share.low > 0) for name, share in shares.items()
+        Mark(share.value, share.low, share.high, label=name, strong=share.low > BOUND) for name, share in shares.items()
     )
     words = "Share of the accuracy above chance kept by each pathway by itself: " + ", ".join(
         f"{name} {whole_percent(*share)}" for name, share in shares.items()
@@ -165,7 +180,7 @@ def _why(study: Study, titles: Mapping[str, str]) -> Card | None:
     if card is None:
         return None
     ends = (card.improvement_low, card.improvement_high)
-    improvement = f"{card.improvement:.0f}\u00b0 {_interval(*ends, 1)}"
+    improvement = f"{_whole(card.improvement)}\u00b0 {_interval(*ends, 1)}"
     start, end = scale([card.improvement, *ends])
     mark = Mark(card.improvement, *ends, strong=True)
     shown = f"Closer on {card.closer} of {card.places} sets." if card.places > 1 else ""
@@ -187,11 +202,9 @@ def _repair(study: Study, titles: Mapping[str, str]) -> Card | None:
     asked = f"{card.suite}: {counted(card.questions, 'held-out question')}, {card.failures} incorrect without"
     if card.gain is None or card.gain_low is None or card.gain_high is None:
         return Card(key="repair", verdict=card.verdict, null=f"{asked}.", **_link(card.anchor, titles))
-    control = (
-        f"Its control ({card.control}): {100 * card.control_gain:+.1f} points." if card.control_gain is not None else ""
-    )
+    control = f"Its control ({card.control}): {points(card.control_gain)}." if card.control_gain is not None else ""
     return Card(
-        key="repair", verdict=card.verdict, number=f"{100 * card.gain:+.1f}\u00a0points".replace("+0.0", "0.0"),
+        key="repair", verdict=card.verdict, number=points(card.gain),
         interval=_interval(card.gain_low, card.gain_high, 100), of=f"by the best, {card.repair}",
         null=control or f"{asked}.", further=f"{asked}." if control else "",
         gauge=drawn(_gains(card, (card.gain, card.gain_low, card.gain_high))), **_link(card.anchor, titles),
@@ -201,9 +214,14 @@ def _repair(study: Study, titles: Mapping[str, str]) -> Card | None:
 def _gains(card: RepairCard, gain: tuple[float, float, float]) -> Gauge:
     marks = (Mark(*gain, null=card.control_gain, strong=True),)
     start, end = scale([*gain, *([card.control_gain] if card.control_gain is not None else [])], least=0.02)
-    beside = "" if card.control_gain is None else f", hollow its control {100 * card.control_gain:+.1f}"
-    words = f"Gain of {card.repair} in points: {100 * gain[0]:+.1f} {_interval(gain[1], gain[2], 100)}{beside}"
+    beside = "" if card.control_gain is None else f", hollow its control {points(card.control_gain)}"
+    words = f"Gain of {card.repair} {points(gain[0])} {_interval(gain[1], gain[2], 100)}{beside}"
     return Gauge(marks, start, end, ((0.0, "no gain"),), words)
+
+
+def _whole(value: float) -> str:
+    """A number without decimals, and without a sign on zero."""
+    return str(round(value))
 
 
 def _interval(low: float | None, high: float | None, scaled: float) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 WIDTH = 200  # units of the drawing, of which the scale takes what the labels leave
-MOST = 16  # rows, of a gauge without labels
 EDGE = 4
 BELOW = 18  # the words of the lines of reference
 
@@ -45,11 +44,11 @@ class Gauge:
 
 def drawn(gauge: Gauge) -> Markup:
     """The gauge as an SVG for the page; an empty one where there is nothing to draw."""
-    marks = gauge.marks[:MOST]
+    marks = gauge.marks
     if not marks:
         return Markup("")
     labelled = any(mark.label for mark in marks)
-    each = 17 if labelled else max(5.0, min(12.0, 64 / len(marks)))
+    each = 17 if labelled else min(12.0, 64 / len(marks))
     left = 84 if labelled else EDGE
     height = each * len(marks) + BELOW
 

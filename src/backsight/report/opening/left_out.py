@@ -10,6 +10,7 @@ from backsight.results.pages.study import Study, mapping, number, records, text,
 from backsight.results.pages.wording import listed
 
 NOTHING = "Nothing: every measurement that the study plans was made on every set that it was planned for."
+UNKNOWN = "The study's record does not say what it skipped."
 MOST = 2  # of the reasons that are named
 
 
@@ -21,7 +22,7 @@ def left_out(study: Study) -> tuple[str, ...]:
         lines.insert(0, f"{counted(len(study.damaged), 'table')} missing or damaged: {listed(study.damaged)}.")
     if study.data.get("finished") is False:
         lines.append("What is not finished: the command of the study goes on with it.")
-    return tuple(lines) or (NOTHING,)
+    return tuple(lines) or (NOTHING if isinstance(study.data.get("skipped"), list) else UNKNOWN,)
 
 
 def _skipped(study: Study, skipped: list[Mapping[str, object]]) -> list[str]:
@@ -45,7 +46,7 @@ def _about(study: Study, of: list[Mapping[str, object]]) -> str:
         name = text(of[0].get("set"))
         return f"{kinds[0]} on {study.titles.get(name, name)}"
     names = listed(kinds) if len(kinds) < 4 else counted(len(kinds), "measurement")
-    return f"{names} on {counted(len(of), 'set')}"
+    return f"{names} on {counted(len({text(one.get('set')) for one in of}), 'set')}"
 
 
 def _limited(options: Mapping[str, object]) -> list[str]:

@@ -5,6 +5,7 @@ Each rule looks at one thing, and says what to do and where in the page that is 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -40,10 +41,7 @@ def steps(study: Study, titles: Mapping[str, str]) -> tuple[Step, ...]:
     return tuple(to_do[:MOST]) or (Step(SOUND),)
 
 
-SOUND = (
-    "Nothing that was measured is short of what it should be: ask your own questions (--data DIR) or photographs "
-    "(--photos DIR)."
-)
+SOUND = "No rule for a next step applies: ask your own questions (--data DIR) or photographs (--photos DIR)."
 
 
 def _unfinished(study: Study) -> Iterator[tuple[str, str]]:
@@ -123,10 +121,8 @@ def _lost(study: Study) -> Iterator[tuple[str, str]]:
 def _repair(study: Study) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys(row["repair"] for row in study.rows(SUMMARY.name) if row["verdict"] == WINS):
         model = text(mapping(study.data.get("model")).get("name"))
-        yield (
-            f"Take the repair away: backsight repair fit {model} --repair {name} --out {name}.safetensors.",
-            "tournament",
-        )
+        command = f"backsight repair fit {shlex.quote(model)} --repair {name} --out {name}.safetensors"
+        yield f"Take the repair away: {command}.", "tournament"
 
 
 def _smaller(study: Study) -> Iterator[tuple[str, str]]:

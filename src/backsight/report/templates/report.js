@@ -5,7 +5,9 @@
 
   // Where a link leads into what is closed, it is opened.
   const reveal = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let name = location.hash.slice(1);
+    try { name = decodeURIComponent(name); } catch { return; }
+    const target = name && document.getElementById(name);
     if (!target) return;
     for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
     target.scrollIntoView();
@@ -40,7 +42,8 @@
       one.classList.toggle("without", none);
       return none;
     });
-    left.textContent = filter.value === "" ? "" : `${without.length} sections have nothing of this suite`;
+    const none = without.length === 1 ? "1 section has" : `${without.length} sections have`;
+    left.textContent = filter.value === "" ? "" : `${none} nothing of this suite`;
   };
   if (matchMedia("(max-width: 56rem)").matches) document.querySelector(".top").append(filter.closest("p"), tools);
   if (filter.options.length > 2) {
@@ -51,8 +54,8 @@
   // A click on a column's name sorts by it; a second one the other way round. Numbers are sorted as such.
   const value = (cell) => {
     const words = cell.textContent.trim().replace(/\u2212/g, "-").replace(/,(?=\d{3})/g, "");
-    const number = parseFloat(words.replace(/^<\s*/, ""));
-    return Number.isNaN(number) ? words : number;
+    const number = /^<?\s*([-+]?\d*\.?\d+)(?![\w.])/.exec(words);
+    return number ? parseFloat(number[1]) : words;
   };
   const compare = (a, b) => {
     if (typeof a === "number" && typeof b === "number") return a - b;

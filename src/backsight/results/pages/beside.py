@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -32,7 +32,10 @@ class Later(Generic[T]):
         """
         self._make, self._args = function, args
         pool = None if here else _POOL.get()
-        self._future: Future[T] | None = None if pool is None else pool.submit(function, *args)
+        self._future: Future[T] | None = None
+        if pool is not None:
+            with suppress(RuntimeError):  # the pool is broken, as a process was lost: the work is done here
+                self._future = pool.submit(function, *args)
         self._done: list[T] = [function(*args)] if here else []
 
     def result(self) -> T:

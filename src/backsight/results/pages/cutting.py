@@ -49,6 +49,7 @@ _LOOKS = (
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _ANY = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 _LEVEL = re.compile(r"^(M\S+ (\S+))L(\S+) \2$")
+_LOOK = re.compile(r"[a-z-]+")
 _REFERENCE = re.compile(r"#([\w-]+)")
 
 
@@ -212,7 +213,7 @@ class _Drawing:
         elif looks and "fill" not in looks and element.tag.endswith(("}text", "}use")):
             looks["fill"] = "#000000"
         for key, value in looks.items():
-            if key == "font-family" or key in drawn or (key, value) in _DEFAULTS:
+            if not _LOOK.fullmatch(key) or key == "font-family" or key in drawn or (key, value) in _DEFAULTS:
                 continue
             if key != "image-rendering":
                 yield key, self._referred(value) if key in ("fill", "stroke") else _rounded(value)

@@ -30,13 +30,20 @@ class Packed:
 
 @lru_cache(maxsize=256)
 def packed(raw: bytes) -> Packed:
-    """A picture in a file's bytes as WebP. OSError where these are no picture."""
-    with Image.open(io.BytesIO(raw)) as image:
-        plain = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.getbands() else "RGB")
-        forms = [_saved(plain, lossless=True, exact=True, method=EFFORT)] if len(raw) < NOISE else []
-        if not forms or len(forms[0]) > LARGE:
-            forms.append(_saved(plain, quality=QUALITY))
-        return Packed(f"data:image/webp;base64,{base64.b64encode(min(forms, key=len)).decode()}", *image.size)
+    """A picture in a file's bytes as WebP. OSError where these are no picture, or one too large for a page."""
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            return _packed(image, len(raw))
+    except (ValueError, Image.DecompressionBombError) as error:
+        raise OSError(f"This is no picture for a page: {error}") from error
+
+
+def _packed(image: Image.Image, size: int) -> Packed:
+    plain = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA" if "A" in image.getbands() else "RGB")
+    forms = [_saved(plain, lossless=True, exact=True, method=EFFORT)] if size < NOISE else []
+    if not forms or len(forms[0]) > LARGE:
+        forms.append(_saved(plain, quality=QUALITY))
+    return Packed(f"data:image/webp;base64,{base64.b64encode(min(forms, key=len)).decode()}", *image.size)
 
 
 def repacked(uri: str) -> str:

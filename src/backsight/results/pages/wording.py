@@ -75,6 +75,8 @@ def omitted(count: int, noun: str) -> str:
 def listed(items: Iterable[object]) -> str:
     """Items in words: "A", "A and B", "A, B and C"."""
     names = [text(item) for item in items]
+    if not names:
+        return "none"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
