@@ -17,6 +17,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "backsight"
 BLOCK = re.compile(r"(<!-- numbers: (?P<name>[\w. -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+VERDICT = re.compile(r"(\d+) questions\. Verdict: \*\*([\w ]+)\*\*(?: \((vision [\w ]+, language [\w ]+):)?")
 ORDER = ("relay", "plain", "gemma", "vision", "language", "both", "staged", "staged-2", "background", "prior",
          "inverted", "cutouts")  # fmt: skip
 SUITES = {
@@ -105,7 +106,7 @@ def verdicts() -> str:
     """The verdict of each model's card, with the share of the accuracy above chance that each pathway leaves."""
     rows = []
     for name, card in cards():
-        verdict = re.search(r"(\d+) questions\. Verdict: \*\*([\w ]+)\*\*", card)
+        verdict = VERDICT.search(card)
         shares = {
             condition: cells[-1]
             for line in card.splitlines()
@@ -114,8 +115,14 @@ def verdicts() -> str:
         }
         assert verdict is not None, name
         shuffled, removed = (shares.get(key) or "not defined" for key in ("shuffled", "removed"))
-        rows.append([f"`{name}`", verdict[2], verdict[1], shuffled, removed])
+        rows.append([f"`{name}`", _pathways(verdict[2], verdict[3]), verdict[1], shuffled, removed])
     return table(["model", "verdict", "questions", "left when shuffled", "left after removal"], rows)
+
+
+def _pathways(word: str, each: str | None) -> str:
+    """A verdict in its one word; by pathway where that is `cannot tell` while something is known of one."""
+    known = each is not None and each.count("cannot tell") == 1
+    return str(each) if word == "cannot tell" and known else word
 
 
 def content(name: str) -> str:

@@ -100,6 +100,13 @@ def test_tables_of_numbers_are_those_of_the_cards_and_the_published_figures(tmp_
     assert tables.written(wrong) == pages.text(DOCS / "results.md") != wrong
 
 
+def test_a_verdict_is_given_by_pathway_where_one_of_them_is_known() -> None:
+    given = script("tables")._pathways
+    one, none = "vision suffices, language cannot tell", "vision cannot tell, language cannot tell"
+    assert (given("cannot tell", one), given("cannot tell", none)) == (one, "cannot tell")
+    assert (given("vision", one), given("cannot tell", None)) == ("vision", "cannot tell")
+
+
 def test_every_published_table_stands_on_a_page() -> None:
     import json
 
