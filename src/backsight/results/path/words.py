@@ -8,9 +8,10 @@ from backsight.results.pages.wording import percent
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Kind, Lane, Place
 from backsight.results.path.verdict import PATHWAYS
+from backsight.results.probes.readable import READABLE, RULE
 
 LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
-    "readable": ("Position readable in object tokens", "Position readable"),
+    "readable": (f"Position readable ({RULE} of object tokens)", f"Readable (\u2265 {100 * READABLE:.0f}\u00a0%)"),
     "flips": ("Swapped object tokens flip the answer", "Swaps flip the answer"),
     "ordinal": ("Last token carries the position", "Position at last token"),
 }
@@ -21,7 +22,8 @@ CAPTION = (
     "pathway only; 0 % (dashed) is chance, 100 % is nothing lost, lines are 95 % intervals. Other rows, by layer: the "
     "share of object tokens that a linear probe gives their position, and the shares of pairs in which swapped object "
     "tokens flip the answer, or the last token's state carries the position. Dark bars count by each method's rule, "
-    "pale bars do not; dashed is chance. Layer l is the input of decoder block l."
+    f"pale bars do not; dashed is chance. Position is readable from the same layer on in suites whose intervals at the "
+    f"earlier layer reach {100 * READABLE:.0f} %. Layer l is the input of decoder block l."
 )
 
 
@@ -70,7 +72,8 @@ def place_words(place: Place) -> str:
 def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
     pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
-    about = ", ".join(filter(None, (facts.model, facts.title)))
+    same = agreement(*facts.same)
+    about = ", ".join(filter(None, (facts.model, facts.title and f"{facts.title}{f' ({same})' if same else ''}")))
     first = f"{about}: {_lowered(facts.verdict.headline)} ({pathways})."
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."
