@@ -247,8 +247,10 @@ def test_the_nulls_are_those_at_the_layer_of_the_claim() -> None:
     assert f"at layer {of_looking.best(not_found)['layer']} (" in of_looking.claim(named).split(";")[0]
     assert "0.123" not in null and null.endswith("; chance is 0.5.")
     unmirrored = {"the subject on A": [row | {"mirrored": None} for row in finds]}
-    assert "above every null that was measured (not the mirrored box everywhere), at" in of_looking.claim(unmirrored)
+    assert "above every null that was measured (no mirrored box), at" in of_looking.claim(unmirrored)
     assert of_looking.null(unmirrored).endswith("; the mirrored box could not be measured; chance is 0.5.")
+    some = unmirrored | {"the reference on A": finds}
+    assert "every null that was measured (for some no mirrored box), each at" in of_looking.claim(some)
     elsewhere = {"the subject on A": [row if row["finds"] else row | {"mirrored": None} for row in finds]}
     assert "above every null, at" in of_looking.claim(elsewhere)
 

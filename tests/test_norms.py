@@ -195,18 +195,18 @@ def test_the_claim_is_what_position_explains_at_the_input() -> None:
     less = signal(suite="shapes", rest=0.2, rest_low=0.1, rest_high=0.3)
     assert plain(words_of.claim([signal(**OBJECTS), less], TITLES)) == (
         "Row and column are not shown to explain any of the variance of object tokens at the language model's input "
-        "beyond shifted positions (2 suites); nearest is Squares: -8 % [-13, -3], shifted positions 10 % [0, 20]; of "
-        "the other image tokens they explain at least 20 % [10, 30]."
+        "beyond both zero and shifted positions (2 suites); nearest is Squares: -8 % [-13, -3], shifted positions "
+        "10 % [0, 20]; of the other image tokens they explain at least 20 % [10, 30]."
     )
     unknown = signal(suite="shapes", rest_p=0.2)
     assert plain(words_of.claim([signal(), unknown], TITLES)) == (
         "Row and column are not shown to explain any of the variance of the other image tokens at the language model's "
-        "input beyond shifted positions in Shapes, and explain 40 % [35, 45] elsewhere (2 suites)."
+        "input beyond both zero and shifted positions in Shapes, and explain 40 % [35, 45] elsewhere (2 suites)."
     )
     start = "Row and column are not shown to explain any of the variance of image tokens at the language model's input "
     assert plain(words_of.claim([signal(**OBJECTS, rest_p=0.2)], TITLES)) == (
-        f"{start}beyond shifted positions (Squares); nearest are the other image tokens: 40 % [35, 45], shifted "
-        "positions -1 % [-3, 2]."
+        f"{start}beyond both zero and shifted positions (Squares); nearest are the other image tokens: 40 % [35, 45], "
+        "shifted positions -1 % [-3, 2]."
     )
     near = signal(suite="shapes", rest=0.1, rest_low=0.05, rest_high=0.15, rest_above=0.5, rest_p=0.2)
     assert plain(words_of.claim([signal(**OBJECTS, rest_p=0.2), near], TITLES)).endswith(
@@ -240,7 +240,8 @@ def test_a_suites_sentence_follows_the_numbers() -> None:
         assert "not shown to explain any of the variance of the other" in words and words.endswith("shown at no layer.")
     assert position(signal(rest=None)).endswith("there is nothing for position to explain.")
     both = position(signal(**OBJECTS), signal(**OBJECTS))
-    assert "input beyond shifted positions (-8 % [-13, -3], shifted positions 10 % [0, 20]), shown at no layer" in both
+    beside = "(-8 % [-13, -3], shifted positions 10 % [0, 20])"
+    assert f"input beyond both zero and shifted positions {beside}, shown at no layer" in both
     assert both.endswith(
         "; of the other image tokens they explain 40 % [35, 45], shown at layer 0 only (40 % [35, 45])."
     )

@@ -24,6 +24,7 @@ from backsight.results.interchange import INTERCHANGE_SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.path import PathFacts, Verdict, describe, draw, path_facts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Kind, Lane, Place
+from backsight.results.path.layout import WIDE
 from backsight.results.path.words import LABELS, where
 from backsight.results.pathways.reading import Judged, Share
 from backsight.results.pathways.sentences import of_suite
@@ -293,6 +294,8 @@ def test_words_are_large_enough_inside_and_apart(facts: PathFacts, columns: int 
     for text, box in boxes.items():
         assert text.get_fontsize() >= 8, text.get_text()
         assert box.x0 >= 0 and box.y0 >= 0, text.get_text()
+        if columns is None and text.get_text() in {wide for wide, _ in LABELS.values()}:
+            assert box.x1 <= WIDE.vision.left * figure.dpi, text.get_text()
         assert box.x1 <= width * figure.dpi and box.y1 <= height * figure.dpi, text.get_text()
     for (one, a), (other, b) in itertools.combinations(boxes.items(), 2):
         beside = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
@@ -352,7 +355,7 @@ def test_in_words_is_all_that_is_seen() -> None:
         "encoder's pathway: does "
         "not suffice, 10 % [-10, 30] of the accuracy above chance is left, same in 1 of 2 suites; the language model's "
         "pathway: suffices, 90 % [70, 110] of the accuracy above chance is left, same in 2 of 2 suites). By layer: "
-        "position readable (at least 95 % of object tokens) from layer 1 on (30 test pictures, at most 97.0 % [92, "
+        "position readable (≥ 95 % of tokens) from layer 1 on (30 test pictures, at most 97.0 % [92, "
         "99] at layer 1, "
         "chance 33.3 %, same in 2 of 3 suites); swapped object tokens flip the answer at layer 2 (40 pairs, at most "
         "90.0 % [86, 94] at layer 2, chance 33.3 %, same in 2 of 2 suites); last token carries the position at layer "

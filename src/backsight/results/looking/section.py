@@ -109,10 +109,11 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _every(found: Mapping[str, Sequence[Row]]) -> str:
-    """The nulls that all layers with a target are above, without those that were not measured at some of them."""
+    """The nulls that all layers with a target are above; which of them was not measured, for all targets or some."""
     shown = [row for group in found.values() for row in group if row["finds"]]
-    lacking = [words for name, words in NULL_WORDS.items() if any(row[name] is None for row in shown)]
-    return f"every null that was measured (not the {listed(lacking)} everywhere)" if lacking else "every null"
+    lacking = {words: [row[name] is None for row in shown] for name, words in NULL_WORDS.items()}
+    parts = [f"{'' if all(gone) else 'for some '}no {words}" for words, gone in lacking.items() if any(gone)]
+    return f"every null that was measured ({listed(parts)})" if parts else "every null"
 
 
 def _names(names: Sequence[str], of: int) -> str:
@@ -158,8 +159,8 @@ def null(named: Mapping[str, Sequence[Row]]) -> str:
         return ""
     name, row = one
     there = listed(f"{words} {decimal(row[of])}" for of, words in NULL_WORDS.items() if row[of] is not None)
-    lacking = listed(words for of, words in NULL_WORDS.items() if row[of] is None)
-    without = f"; the {lacking} could not be measured" if lacking else ""
+    lacking = [words for of, words in NULL_WORDS.items() if row[of] is None]
+    without = f"; the {listed(lacking)} could not be measured" if lacking else ""
     return f"AUROC of the nulls for {name} at layer {row['layer']}: {there}{without}; chance is 0.5."
 
 

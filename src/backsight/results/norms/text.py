@@ -38,7 +38,7 @@ LIMITS = (
 NORM_NOTE = "Ratio: mean norm of image tokens over that of text tokens."
 SHARE_NOTE = "Shares are partial R^2, in brackets behind them those of shifted positions."
 UNSHOWN = "are not shown to explain any"
-BEYOND = " beyond shifted positions"
+BEYOND = " beyond both zero and shifted positions"
 GROUPS = {"objects": "object tokens", "rest": "the other image tokens"}
 Row = Mapping[str, Any]
 Titles = Mapping[str, str]
@@ -58,18 +58,18 @@ def claim(rows: Sequence[Row], titles: Titles) -> str:
         explain = {"all": (UNSHOWN, BEYOND)}
     first, *others = sorted(explain, key=lambda name: explain[name][0] != UNSHOWN)
     suites = f" ({len(there)} suites)" if len(there) > 1 else f" ({titles[there[0]['suite']]})"
-    words = f"{explain[first][0]} of the variance of {GROUPS.get(first, 'image tokens')} at the language model's input"
+    start = f"{explain[first][0]} of the variance of {GROUPS.get(first, 'image tokens')} at the language model's input"
     rest = "".join(f"; of {GROUPS[name]} they {''.join(explain[name])}" for name in others)
-    return f"Row and column {words}{explain[first][1]}{suites}{near}{rest}."
+    return f"Row and column {start}{explain[first][1]}{suites}{near}{rest}."
 
 
-def _explained(rows: Sequence[Row], name: str, titles: Titles) -> tuple[str, str]:
-    """What row and column do to the variance of one group of tokens: before and behind its name; empty where it has
+def _explained(rows: Sequence[Row], name: str, titles: Titles) -> tuple[str, str] | None:
+    """What row and column do to the variance of one group of tokens: before and behind its name; None where it has
     none. That is the least share over suites, and the suites in which none is shown."""
     of = [row for row in rows if row[name] is not None]
     there = [row for row in of if shown(row, name)]
     if not there:
-        return (UNSHOWN, BEYOND) if of else ("", "")
+        return (UNSHOWN, BEYOND) if of else None
     least = min(there, key=lambda row: float(row[name]))
     words = f"{'at least ' if len(there) > 1 else ''}{explained(least, name)}"
     lacking = [titles[row["suite"]] for row in of if not shown(row, name)]
