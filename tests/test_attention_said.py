@@ -143,9 +143,9 @@ def summed(table: Table) -> list[Row]:
 
 
 @pytest.mark.parametrize(
-    ("image", "words"), [(0.3, "less attention than uniform at 2 of 2 layers and more at 0"),
-                         (0.75, "less attention than uniform at 0 of 2 layers and more at 2"),
-                         (0.6, "less attention than uniform at 0 of 2 layers and more at 0")],
+    ("image", "words"), [(0.3, "less attention than uniform at 2 of 2 layers and more at none"),
+                         (0.75, "less attention than uniform at none of 2 layers and more at 2"),
+                         (0.6, "less attention than uniform at none of 2 layers and more at none")],
 )  # fmt: skip
 def test_the_share_of_the_image_in_words(image: float, words: str) -> None:
     spoken = plain(of_modalities.sentence("Squares", summed(shares(image))))
@@ -161,7 +161,9 @@ def test_the_claim_on_shares_begins_with_the_suite_that_looks_least() -> None:
         return plain(of_modalities.claim({name: summed(shares(image)) for name, image in images.items()}))
 
     low = says(B=0.6, A=0.3)
-    assert low.startswith("On A the picture gets less attention than uniform at 2 of 2 layers and more at 0; least at ")
+    assert low.startswith(
+        "On A the picture gets less attention than uniform at 2 of 2 layers and more at none; least at "
+    )
     assert "30 % [" in low and low.endswith("where uniform attention gives 60 %; on B it gets less at 0 of 2 layers.")
     even = "At no layer is the picture shown to get less attention than uniform, on A"
     assert says(A=0.6) == f"{even}."
@@ -231,9 +233,26 @@ def test_the_claim_names_first_what_attention_does_not_find() -> None:
     blind = [dict(row, over=None, finds=False) for row in finds]
     assert claim({"it": blind}) == "At no layer is attention shown to find it, as no layer attends to the image."
     assert [of_looking.short(one) for one in (finds, not_found, few)] == [pytest.approx(0.2, abs=0.01), 1.0, 0.0]
-    null = of_looking.null(not_found)
-    assert null.startswith("AUROC of the nulls, over all layers: gray picture 0.950, mirrored box 0.500 and random")
-    assert of_looking.null(few) == ""
+    assert of_looking.null({"it": few}) == of_looking.null({"it": blind}) == ""
+
+
+def test_the_nulls_are_those_at_the_layer_of_the_claim() -> None:
+    finds, not_found = subject(found(0.9)), subject(found(0.9, gray=0.95))
+    named = {"the subject on A": finds, "the subject on B": not_found}
+    for row in not_found:  # a null at a layer that the claim does not speak of
+        if row is not of_looking.best(not_found):
+            row |= {"gray": 0.123}
+    null = of_looking.null(named)
+    assert null.startswith("AUROC of the nulls for the subject on B at layer ") and "gray picture 0.950" in null
+    assert f"at layer {of_looking.best(not_found)['layer']} (" in of_looking.claim(named).split(";")[0]
+    assert "0.123" not in null and null.endswith("; chance is 0.5.")
+    unmirrored = {"the subject on A": [row | {"mirrored": None} for row in finds]}
+    assert "above every null that was measured (no mirrored box), at" in of_looking.claim(unmirrored)
+    assert of_looking.null(unmirrored).endswith("; the mirrored box could not be measured; chance is 0.5.")
+    some = unmirrored | {"the reference on A": finds}
+    assert "every null that was measured (for some no mirrored box), each at" in of_looking.claim(some)
+    elsewhere = {"the subject on A": [row if row["finds"] else row | {"mirrored": None} for row in finds]}
+    assert "above every null, at" in of_looking.claim(elsewhere)
 
 
 NONE = "answers are not shown to depend on these heads, for no loss of accuracy by their ablation is shown"
@@ -272,10 +291,14 @@ def test_the_claim_on_heads_names_first_where_nothing_is_shown() -> None:
     assert said.endswith("random heads by 0.0 points.")
     assert plain(of_heads.claim({"A": does})).startswith("Answers depend on the heads that find the boxes best, on A")
     assert of_heads.claim({"A": few}) == "Not shown: fewer than 10 questions on A."
-    assert plain(of_heads.null([*does, *does_not])) == (
-        "As many random heads of the same layers, ablated, change accuracy by -70.0 points to 0.0 points."
+    start = "As many random heads of the same layers, ablated, change accuracy "
+    both = {"A": does, "B": does_not}
+    assert plain(of_heads.null(both)) == f"{start}by -70.0 points on B and by 0.0 points on A."
+    assert (
+        plain(of_heads.null(both | {"C": does})) == f"{start}on 3 suites, by -70.0 points on B to by 0.0 points on A."
     )
-    assert of_heads.null(few) == "" and of_heads.short(few) == 0.0
+    assert plain(of_heads.null({"A": does, "C": few})) == f"{start}by 0.0 points on A."
+    assert of_heads.null({"C": few}) == "" and of_heads.short(few) == 0.0
 
 
 def test_comparisons_of_heads_are_corrected_together() -> None:

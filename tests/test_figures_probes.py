@@ -88,6 +88,7 @@ def test_lines_of_both_axes_and_of_shuffled_places() -> None:
     flat = [np.asarray(line.get_ydata()) for line in axis.lines if line.get_marker() == "None"]
     assert sum(np.allclose(values, 0.3) for values in flat) == 2
     assert any(np.allclose(values, 1 / 3) for values in flat)  # chance
+    assert any(np.allclose(values, 0.95) for values in flat) and "readable (at least 95" in said(figure)
     assert "horizontal rows | vertical rows" in said(figure) and "grids" not in said(figure)
     assert "12 test pictures an axis" in said(figure)
 

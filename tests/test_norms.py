@@ -180,7 +180,7 @@ def signal(layer: int = 0, suite: str = "squares", **changes: Any) -> dict[str, 
 
 TITLES = {"squares": "Squares", "shapes": "Shapes"}
 OBJECTS = {"objects": -0.08, "objects_low": -0.13, "objects_high": -0.03, "objects_null": 0.1, "objects_null_low": 0.0,
-           "objects_null_high": 0.2, "objects_above_low": -0.2, "objects_p": 1.0}  # fmt: skip
+           "objects_null_high": 0.2, "objects_above": -0.18, "objects_above_low": -0.2, "objects_p": 1.0}  # fmt: skip
 
 
 def plain(text: str) -> str:
@@ -194,15 +194,23 @@ def test_the_claim_is_what_position_explains_at_the_input() -> None:
     )
     less = signal(suite="shapes", rest=0.2, rest_low=0.1, rest_high=0.3)
     assert plain(words_of.claim([signal(**OBJECTS), less], TITLES)) == (
-        "Row and column explain no known share of the variance of object tokens at the language model's input (2 "
-        "suites); of the other image tokens they explain at least 20 % [10, 30]."
+        "Row and column are not shown to explain any of the variance of object tokens at the language model's input "
+        "beyond both zero and shifted positions (2 suites); nearest is Squares: -8 % [-13, -3], shifted positions "
+        "10 % [0, 20]; of the other image tokens they explain at least 20 % [10, 30]."
     )
     unknown = signal(suite="shapes", rest_p=0.2)
-    assert "explain no known share in Shapes and 40 % [35, 45] else of the variance" in plain(
-        words_of.claim([signal(), unknown], TITLES)
+    assert plain(words_of.claim([signal(), unknown], TITLES)) == (
+        "Row and column are not shown to explain any of the variance of the other image tokens at the language model's "
+        "input beyond both zero and shifted positions in Shapes, and explain 40 % [35, 45] elsewhere (2 suites)."
     )
-    assert words_of.claim([signal(**OBJECTS, rest_p=0.2)], TITLES) == (
-        "Row and column explain no known share of the variance of image tokens at the language model's input (Squares)."
+    start = "Row and column are not shown to explain any of the variance of image tokens at the language model's input "
+    assert plain(words_of.claim([signal(**OBJECTS, rest_p=0.2)], TITLES)) == (
+        f"{start}beyond both zero and shifted positions (Squares); nearest are the other image tokens: 40 % [35, 45], "
+        "shifted positions -1 % [-3, 2]."
+    )
+    near = signal(suite="shapes", rest=0.1, rest_low=0.05, rest_high=0.15, rest_above=0.5, rest_p=0.2)
+    assert plain(words_of.claim([signal(**OBJECTS, rest_p=0.2), near], TITLES)).endswith(
+        "; nearest are the other image tokens in Shapes: 10 % [5, 15], shifted positions -1 % [-3, 2]."
     )
     assert words_of.claim([signal(rest=None)], TITLES).endswith("input: no position is shown.")
     assert words_of.claim([signal(omitted=True, pictures=9)], TITLES) == (
@@ -229,11 +237,14 @@ def test_a_suites_sentence_follows_the_numbers() -> None:
     assert position(signal(), most).endswith("shown at layer 2 only (50 % [40, 60]).")
     for unknown in ({"rest_p": 0.2}, {"rest": -0.1}, {"rest_above_low": -0.1}):
         words = position(signal(**unknown), signal(**unknown))
-        assert "explain no known share (" in words and words.endswith("shown at no layer.")
+        assert "not shown to explain any of the variance of the other" in words and words.endswith("shown at no layer.")
     assert position(signal(rest=None)).endswith("there is nothing for position to explain.")
     both = position(signal(**OBJECTS), signal(**OBJECTS))
-    assert "no known share (-8 % [-13, -3]) of the variance of object tokens" in both
-    assert both.endswith("; of the other image tokens 40 % [35, 45], shown at layer 0 only (40 % [35, 45]).")
+    beside = "(-8 % [-13, -3], shifted positions 10 % [0, 20])"
+    assert f"input beyond both zero and shifted positions {beside}, shown at no layer" in both
+    assert both.endswith(
+        "; of the other image tokens they explain 40 % [35, 45], shown at layer 0 only (40 % [35, 45])."
+    )
     assert words_of.short([signal(**OBJECTS), signal(1)]) == pytest.approx(1 / 3)
     assert words_of.short([signal(rest=None)]) == 1 and words_of.short([signal()]) == 0
 

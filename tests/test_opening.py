@@ -110,6 +110,9 @@ def test_the_first_card_goes_by_its_suites(measured: pytest.MonkeyPatch) -> None
 def test_the_second_card_has_the_larger_share(measured: pytest.MonkeyPatch) -> None:
     assert plain(f"{card('where').number} {card('where').interval}") == "100 % [86, 116]"
     assert card("where").of == "kept by the language model by itself" and "95" in card("where").further
+    assert card("where").about == "(Squares, 96 questions)"
+    measured.setattr(of, "pathway_card", lambda _: replace(PATHWAY, same=2, suites=5))
+    assert card("where").about == "(Squares, 96 questions; same in 2 of 5 suites)"
     turned = replace(
         PATHWAY, vision=Share(0.9, 0.8, 1.0), language=None, presence_language=None, reason="too few questions"
     )
@@ -248,7 +251,20 @@ def test_where_position_is_lost(sound: pytest.MonkeyPatch) -> None:
     sound.setattr(to_do, "readable", lambda _: (replace(here, projector=yes, language=yes),))
     assert said() == [to_do.SOUND]
     sound.setattr(to_do, "readable", lambda _: (replace(here, first=None, vision=no),))
-    assert said()[0].startswith("Position is readable nowhere (squares)")
+    assert said()[0].startswith("No probe is above chance (squares): train the vision encoder")
+    answered = replace(WORST, suite="squares")
+    for low, words in ((0.2, "No probe is above chance"), (0.5, to_do.SOUND.split(":")[0])):
+        sound.setattr(to_do, "accuracies", lambda _, low=low: (replace(answered, low=low),))
+        assert said()[0].startswith(words)
+
+
+def test_no_advice_follows_from_a_loss_that_is_not_shown(sound: pytest.MonkeyPatch) -> None:
+    yes, wide = Stage((0, 1), (0, 1), 1, 0.96, 0.81, 1.0), Stage((0, 1), (), 1, 0.94, 0.81, 0.99, 0.99, True)
+    near = Readable("grid_2x2", "grid", 21, 0.25, ("vision", 0), yes, wide, yes)
+    partly = replace(near, first=None, vision=wide, language=wide)
+    sound.setattr(to_do, "readable", lambda _: (near, partly))
+    assert (near.lost, partly.lost) == ("nowhere", "partly readable")
+    assert said() == [to_do.SOUND]
 
 
 def test_a_repair_worth_having_is_taken_away(sound: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from backsight.results.interchange import INTERCHANGE_SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.path import PathFacts, Verdict, describe, draw, path_facts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Kind, Lane, Place
+from backsight.results.path.layout import WIDE
 from backsight.results.path.words import LABELS, where
 from backsight.results.pathways.reading import Judged, Share
 from backsight.results.pathways.sentences import of_suite
@@ -164,8 +165,32 @@ def test_a_bar_is_that_of_the_worse_arrangement() -> None:
     assert lane.places == ()
 
 
-def test_grids_are_no_rows() -> None:
-    assert path_facts(study(probes=probed("grid_2x2", SITES, "grid"))).readable.state == "not measured"
+def test_grids_count_and_stand_behind_rows() -> None:
+    assert path_facts(study(probes=probed("grid_2x2", SITES, "grid"))).readable.title == "Grid 2x2"
+    lane = path_facts(study(probes=[*probed("grid_2x2", SITES[3:], "grid"), *probed("squares", SITES)])).readable
+    assert (lane.suite, lane.same, lane.suites) == ("squares", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("squares", "other", "high", "same"),
+    [
+        (SITES[4:], SITES[4:], 0.62, 2),  # both from layer 1 on
+        (SITES[4:], SITES[5:], 0.94, 1),  # the other from layer 2 on, its interval at layer 1 below 95 %
+        (SITES[4:], SITES[5:], 0.96, 2),  # ... and with 95 % in it
+        (SITES[5:], SITES[4:], 0.94, 1),  # the other earlier
+        (SITES[5:], SITES[4:], 0.96, 2),
+        (SITES[4:], [], 0.94, 1),  # the other nowhere
+        ([], SITES[4:], 0.96, 2),
+        ([], [], 0.62, 2),
+    ],
+)
+def test_suites_are_alike_where_no_first_layer_is_shown_to_differ(
+    squares: list[tuple[str, int]], other: list[tuple[str, int]], high: float, same: int
+) -> None:
+    rows = [*probed("squares", squares), *probed("shapes", other)]
+    rows = [row | ({"high": high} if row["share"] == 0.6 else {}) for row in rows]
+    lane = path_facts(study(probes=rows)).readable
+    assert (lane.suite, lane.same, lane.suites) == ("squares", same, 2)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +294,8 @@ def test_words_are_large_enough_inside_and_apart(facts: PathFacts, columns: int 
     for text, box in boxes.items():
         assert text.get_fontsize() >= 8, text.get_text()
         assert box.x0 >= 0 and box.y0 >= 0, text.get_text()
+        if columns is None and text.get_text() in {wide for wide, _ in LABELS.values()}:
+            assert box.x1 <= WIDE.vision.left * figure.dpi, text.get_text()
         assert box.x1 <= width * figure.dpi and box.y1 <= height * figure.dpi, text.get_text()
     for (one, a), (other, b) in itertools.combinations(boxes.items(), 2):
         beside = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
@@ -277,7 +304,8 @@ def test_words_are_large_enough_inside_and_apart(facts: PathFacts, columns: int 
 
 def test_all_that_was_measured_stands_in_the_diagram() -> None:
     shown = words_of(draw(path_facts(WHOLE)))
-    for words in ("Position comes from the language model's position encoding", "m, Squares (96 questions)",
+    for words in ("Position comes from the language model's position encoding",
+                  "m, Squares (96 questions; same in 1 of 2 suites)",
                   "Vision encoder", "Projector", "Language model", "does not suffice", "suffices",
                   "10\u00a0% [-10,\u00a030]", "90\u00a0% [70,\u00a0110]", "from layer 1 on, same in 2 of 3 suites",
                   "at layer 2, same in 2 of 2 suites", "at layer 3, same in 1 of 2 suites",
@@ -323,10 +351,12 @@ def test_names_are_escaped_and_the_drawing_is_the_same_every_time() -> None:
 def test_in_words_is_all_that_is_seen() -> None:
     said = describe(path_facts(WHOLE)).replace("\u00a0", " ")
     assert said == (
-        "m, Squares: position comes from the language model's position encoding (the vision encoder's pathway: does "
+        "m, Squares (same in 1 of 2 suites): position comes from the language model's position encoding (the vision "
+        "encoder's pathway: does "
         "not suffice, 10 % [-10, 30] of the accuracy above chance is left, same in 1 of 2 suites; the language model's "
         "pathway: suffices, 90 % [70, 110] of the accuracy above chance is left, same in 2 of 2 suites). By layer: "
-        "position readable in object tokens from layer 1 on (30 test pictures, at most 97.0 % [92, 99] at layer 1, "
+        "position readable (≥ 95 % of tokens) from layer 1 on (30 test pictures, at most 97.0 % [92, "
+        "99] at layer 1, "
         "chance 33.3 %, same in 2 of 3 suites); swapped object tokens flip the answer at layer 2 (40 pairs, at most "
         "90.0 % [86, 94] at layer 2, chance 33.3 %, same in 2 of 2 suites); last token carries the position at layer "
         "3 (40 pairs, at most 90.0 % [86, 94] at layer 3, chance 33.3 %, same in 1 of 2 suites)."

@@ -127,6 +127,7 @@ def test_the_first_suite_with_an_answer_speaks_and_the_others_stand_beside(tmp_p
     )
     assert card is not None and (card.suite, card.source) == ("Shapes", "language")
     assert card.elsewhere == "Not shown in Objects; from the vision encoder in Pairs; neither pathway suffices in Vsr."
+    assert (card.same, card.suites) == (2, 5)
 
 
 def test_a_half_answer_speaks_before_none() -> None:

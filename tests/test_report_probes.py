@@ -106,8 +106,9 @@ def test_where_position_is_readable_suites_alike_in_one_sentence(tmp_path: Path)
     ]
     section = built(write_probes(tmp_path / "s", rows))
     assert plain(section.claim) == (
-        "Position is readable by a linear probe in 3 of 5 arrangements in the vision encoder, 3 of 5 behind the "
-        "projector and 4 of 5 in the language model; lowest is Squares (vertical rows) in the vision encoder, 60 % "
+        "Position is readable by a linear probe (at least 95 % of object tokens) in 3 of 5 arrangements in the vision "
+        "encoder, 3 of 5 behind the projector and 4 of 5 in the language model; lowest is Squares (vertical rows) "
+        "in the vision encoder, 60 % "
         "[58, 62] of object tokens (chance 33 %)."
     )
     assert plain(section.null) == "A probe of shuffled positions gives 34 % of object tokens theirs; chance is 33 %."
@@ -130,7 +131,8 @@ def test_where_position_is_readable_suites_alike_in_one_sentence(tmp_path: Path)
 def test_a_claim_on_what_was_measured_only(tmp_path: Path) -> None:
     rows = [row for row in probe_rows(first=0) if row["site"] == "image_embeds"]
     assert plain(built(write_probes(tmp_path / "s", rows)).claim) == (
-        "Position is readable by a linear probe in 1 of 1 arrangements behind the projector; lowest is Squares "
+        "Position is readable by a linear probe (at least 95 % of object tokens) in 1 of 1 arrangements behind the "
+        "projector; lowest is Squares "
         "(horizontal rows) behind the projector, 96 % [94, 98] of object tokens (chance 33 %)."
     )
 

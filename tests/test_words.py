@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,12 @@ def test_a_claim_names_what_is_missing_before_what_is_there() -> None:
         says(*many) == "Swapped tokens flip the answer in all 5 suites at layer 0, each in 90 % [69, 98] of 20 pairs."
     )
     assert "in 5 of 6 suites at layer 0" in says(*many, none) and "answer in C: " in says(*many, none)
+    silent = ((low, ("left", "right")), (high, ("right",)), (many[2], ("left", "right")), (none, ("above",)))
+    quiet = [replace(one, silent=names) for one, names in silent]
+    named = '"right" (2 of 2 suites) and "left" (1 of 2)'
+    assert says(*quiet[:2]).endswith(f"; no layer is shown for questions of {named}.")
+    assert says(*quiet).endswith('; no layer is shown for questions of "right" (3 of 3 suites) and "left" (2 of 3).')
+    assert says(quiet[1]).endswith('; no layer is shown for "right" questions.')
     shorts = [round(one.short, 2) for one in (low, high, none, gone)]
     assert shorts == [0.3, 0.1, 1.0, 0.0]
 

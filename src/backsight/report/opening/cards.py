@@ -17,6 +17,7 @@ from backsight.results.drawing.style import counted
 from backsight.results.pages.content import QUESTIONS
 from backsight.results.pages.study import Study, mapping, text
 from backsight.results.pages.wording import percent, points, whole_percent
+from backsight.results.path.words import agreement
 from backsight.results.pathways.card import PathwayCard, pathway_card
 from backsight.results.pathways.reading import Share
 from backsight.results.tournament.card import RepairCard, repair_card
@@ -140,10 +141,12 @@ def _where(study: Study, titles: Mapping[str, str]) -> Card | None:
     number, interval = _share(best)
     name = next((name for name, share in given.items() if share is best), "")
     asked = "" if card.questions is None else f", {counted(card.questions, 'question')}"
+    same = agreement(card.same, card.suites)
+    about = f"({card.suite}{asked}{f'; {same}' if same else ''})" if best else ""
     null, further = _presence(card)
     return Card(
         key="where", verdict=card.sentence, number=number, interval=interval,
-        of=f"kept by the {name} by itself" if best else "", about=f"({card.suite}{asked})" if best else "",
+        of=f"kept by the {name} by itself" if best else "", about=about,
         null=null, further=further, gauge=drawn(_pathways(given)), **_link("pathways", titles),
     )  # fmt: skip
 

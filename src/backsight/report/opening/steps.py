@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES, DIRECTIONS
-from backsight.results.behaviour.worst import worst
+from backsight.results.behaviour.worst import ALL, accuracies, worst
 from backsight.results.drawing.style import counted
 from backsight.results.pages.study import Study, mapping, number, records, text
 from backsight.results.pages.wording import decimal, listed
@@ -105,15 +105,21 @@ def _undecided(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _lost(study: Study) -> Iterator[tuple[str, str]]:
-    """Where position goes in readable and does not come out, or is never readable."""
+    """Where position is shown to go in readable and not to come out, or to be above chance at no probe.
+
+    A suite that is answered better than by guessing has a position that the probes do not see: nothing follows there.
+    """
+    answered = {one.suite for one in accuracies(study) if one.direction == ALL and one.above_guessing}
     by_part: dict[str, list[Readable]] = {}
     for one in readable(study):
-        if one.lost not in (None, "nowhere"):
+        if one.lost in (None, "nowhere", "partly readable"):
+            continue
+        if one.lost != "never readable" or one.suite not in answered:
             by_part.setdefault(str(one.lost), []).append(one)
     for part, of in by_part.items():
         suites = listed(dict.fromkeys(study.titles.get(one.suite, one.suite) for one in of))
         if part == "never readable":
-            yield f"Position is readable nowhere ({suites}): train the vision encoder, not what reads it.", "probes"
+            yield f"No probe is above chance ({suites}): train the vision encoder, not what reads it.", "probes"
         else:
             yield f"Position is lost at the {part} ({suites}): mend it there.", "probes"
 

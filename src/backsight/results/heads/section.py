@@ -55,7 +55,7 @@ def section(study: Study) -> Section | None:
     groups = panels.grouped(rows, SUMMARY.name, "suite", "prompt").values()
     named = {in_list(suite_words(group[0], study.titles)): group for group in groups}
     return Section(
-        anchor="looking", question="why", title="Attention within the image", claim=claim(named), null=null(rows),
+        anchor="looking", question="why", title="Attention within the image", claim=claim(named), null=null(named),
         figures=(figure,),
         statements=tuple(Statement(sentence(name, g), g[0]["suite"], short(g)) for name, g in named.items()),
         tables=(_table(study, rows),), method=METHOD, limits=LIMITS,
@@ -97,14 +97,16 @@ def _loss(of: Mapping[str, tuple[Row, Row, Row]]) -> str:
     return f"ablated, they change accuracy by {most}{change}{on}, random heads by {points(random['change'])}"
 
 
-def null(rows: Sequence[Row]) -> str:
-    """What ablating random heads does to accuracy over all suites; empty where all are omitted."""
-    of = [row for row in rows if row["condition"] == "random" and not row["omitted"]]
-    if not of:
+def null(named: Mapping[str, Sequence[Row]]) -> str:
+    """What ablating random heads does to accuracy on the suites with the largest and the least change; empty where all
+    are omitted."""
+    changes = {name: float(_of(rows)[2]["change"]) for name, rows in named.items() if not rows[0]["omitted"]}
+    if not changes:
         return ""
-    changes = [row["change"] for row in of]
-    between = " to ".join(dict.fromkeys((points(min(changes)), points(max(changes)))))
-    return f"As many random heads of the same layers, ablated, change accuracy by {between}."
+    ends = dict.fromkeys((min(changes, key=lambda one: changes[one]), max(changes, key=lambda one: changes[one])))
+    parts = [f"by {points(changes[name])} on {name}" for name in ends]
+    between = listed(parts) if len(changes) <= len(parts) else f"on {len(changes)} suites, {' to '.join(parts)}"
+    return f"As many random heads of the same layers, ablated, change accuracy {between}."
 
 
 def short(rows: Sequence[Row]) -> float:

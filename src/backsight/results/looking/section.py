@@ -23,7 +23,7 @@ NULL_WORDS = {"gray": "gray picture", "mirrored": "mirrored box", "random": "ran
 CAPTION = (
     "How well the attention of the answer position separates tokens inside of a box from those outside (AUROC), by "
     "layer and head; the column apart is the mean over a layer's heads. White is chance. A dot: above the same box on "
-    "a gray picture, the mirrored box and random boxes."
+    "a gray picture, the mirrored box (where there is one) and random boxes."
 )
 METHOD = (
     "AUROC: the probability that an image token inside of a box gets more attention than one outside, a token at the "
@@ -32,7 +32,7 @@ METHOD = (
     "Attention finds a box where its AUROC is above the highest of three nulls: the same box and question on a gray "
     "picture, the box mirrored along the axis of the question, and boxes of the same size anywhere. The difference is "
     "paired, with a randomisation test over pictures corrected over the layers, or the heads, of a suite (Holm), p "
-    f"below {by_head.LEVEL}.",
+    f"below {by_head.LEVEL}. A box in the middle has no mirrored one: it is held against the other two.",
     "A sink is a token that gets more than five times the uniform share both in the picture and in a gray one.",
 )
 LIMITS = (
@@ -54,7 +54,7 @@ def section(study: Study) -> Section | None:
     named = {_target(group[0], study.titles): group for group in _by_target(whole)}
     return Section(
         anchor="looking", question="why", title="Attention within the image", claim=claim(named),
-        null=null([row for group in named.values() for row in group]), figures=(figure,),
+        null=null(named), figures=(figure,),
         statements=tuple(Statement(sentence(name, g, layers), g[0]["suite"], short(g)) for name, g in named.items()),
         tables=grids.of_study(study, layers, _by_target([row for row in rows if row["head"] is not None])),
         method=METHOD, limits=LIMITS, samples=common.samples(study, "looking", {row["suite"] for row in rows}),
@@ -103,9 +103,17 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
         each = "each at" if len(found) > 1 else "at"
         least = "" if lost else _hardest(found, "least")
         names = _names(list(found), len(known))
-        parts.append(f"attention finds {names} above every null, {each} {at} of {layers}{least}")
+        parts.append(f"attention finds {names} above {_every(found)}, {each} {at} of {layers}{least}")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _every(found: Mapping[str, Sequence[Row]]) -> str:
+    """The nulls that all layers with a target are above; which of them was not measured, for all targets or some."""
+    shown = [row for group in found.values() for row in group if row["finds"]]
+    lacking = {words: [row[name] is None for row in shown] for name, words in NULL_WORDS.items()}
+    parts = [f"{'' if all(gone) else 'for some '}no {words}" for words, gone in lacking.items() if any(gone)]
+    return f"every null that was measured ({listed(parts)})" if parts else "every null"
 
 
 def _names(names: Sequence[str], of: int) -> str:
@@ -122,11 +130,17 @@ def _names(names: Sequence[str], of: int) -> str:
 
 def _hardest(of: Mapping[str, Sequence[Row]], word: str) -> str:
     """The target whose best layer is least above its nulls, with its numbers; empty where no layer has any."""
-    scored = {name: row for name, group in of.items() if (row := best(group)) is not None}
-    if not scored:
+    one = hardest(of)
+    if one is None:
         return ", as no layer attends to the image"
-    name = min(scored, key=lambda one: float(scored[one]["over"]))
-    return f"; {word} {name}: {_numbers(scored[name])}" if len(of) > 1 else f": {_numbers(scored[name])}"
+    name, row = one
+    return f"; {word} {name}: {_numbers(row)}" if len(of) > 1 else f": {_numbers(row)}"
+
+
+def hardest(of: Mapping[str, Sequence[Row]]) -> tuple[str, Row] | None:
+    """The target whose best layer is least above its nulls, with that layer's row; None where no layer has nulls."""
+    scored = {name: row for name, group in of.items() if (row := best(group)) is not None}
+    return min(scored.items(), key=lambda one: float(one[1]["over"])) if scored else None
 
 
 def _numbers(row: Row) -> str:
@@ -136,15 +150,18 @@ def _numbers(row: Row) -> str:
     return f"AUROC {auroc} at layer {row['layer']} ({hardest})"
 
 
-def null(rows: Sequence[Row]) -> str:
-    """What each null gives over all layers and targets; empty where there is none."""
-    parts = []
-    for name, words in NULL_WORDS.items():
-        values = [row[name] for row in rows if row[name] is not None]
-        if values:
-            ends = dict.fromkeys((decimal(min(values)), decimal(max(values))))
-            parts.append(f"{words} {' to '.join(ends)}")
-    return f"AUROC of the nulls, over all layers: {listed(parts)}; chance is 0.5." if parts else ""
+def null(named: Mapping[str, Sequence[Row]]) -> str:
+    """What each null gives at the layer whose AUROC the claim gives; empty where the claim gives none."""
+    known = {name: group for name, group in named.items() if not group[0]["omitted"]}
+    lost = {name: group for name, group in known.items() if not any(row["finds"] for row in group)}
+    one = hardest(lost or known)
+    if one is None:
+        return ""
+    name, row = one
+    there = listed(f"{words} {decimal(row[of])}" for of, words in NULL_WORDS.items() if row[of] is not None)
+    lacking = [words for of, words in NULL_WORDS.items() if row[of] is None]
+    without = f"; the {listed(lacking)} could not be measured" if lacking else ""
+    return f"AUROC of the nulls for {name} at layer {row['layer']}: {there}{without}; chance is 0.5."
 
 
 def short(group: Sequence[Row]) -> float:

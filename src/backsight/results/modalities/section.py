@@ -23,9 +23,9 @@ from backsight.results.pages.wording import decimal, in_list, listed, omitted, p
 
 Row = dict[str, Any]
 CAPTION = (
-    "Share of attention that image, question and system prompt get, by layer, the mean over heads and questions. Black "
-    "bars: the image's share under uniform attention. Hatched: the prompt's first position, where attention sinks "
-    "whatever is asked, a part of the share that it stands in."
+    "Share of attention that image, question and system prompt get, by layer, the mean over heads and questions. "
+    "The line across each bar: the image's share under uniform attention. Hatched: the prompt's first position, where "
+    "attention sinks whatever is asked, a part of the share that it stands in."
 )
 METHOD = (
     "Attention of the last prompt position, from which the answer is read (or, as an option, of all tokens of the "
@@ -100,9 +100,15 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
     least = min(less, key=lambda row: row["image"])
     share = whole_percent(least["image"], least["low"], least["high"])
     return (
-        f"On {worst} the picture gets less attention than uniform at {len(less)} of {layers} and more at {len(more)}; "
+        f"On {worst} the picture gets less attention than uniform at {_count(less)} of {layers} and more at "
+        f"{_count(more)}; "
         f"least at layer {least['layer']}, {share} where uniform attention gives {whole(least['image_uniform'])}{rest}."
     )
+
+
+def _count(rows: Sequence[Row]) -> str:
+    """How many layers, in words where there is none."""
+    return str(len(rows)) if rows else "none"
 
 
 def _numbers(groups: Sequence[Sequence[Row]], side: int = 0) -> str:
@@ -126,8 +132,8 @@ def sentence(title: str, group: Sequence[Row]) -> str:
     image, uniform, system = (float(np.mean([row[name] for row in group])) for name in
                               ("image", "image_uniform", "system"))  # fmt: skip
     return (
-        f"{title}: the picture gets less attention than uniform at {len(less)} of "
-        f"{counted(len(group), 'layer')} and more at {len(more)}; over all layers it gets {whole(image)}, uniform "
+        f"{title}: the picture gets less attention than uniform at {_count(less)} of "
+        f"{counted(len(group), 'layer')} and more at {_count(more)}; over all layers it gets {whole(image)}, uniform "
         f"{whole(uniform)}, and the system prompt {whole(system)} ({counted(group[0]['questions'], 'question')})."
     )
 

@@ -37,7 +37,8 @@ LIMITS = (
 )
 NORM_NOTE = "Ratio: mean norm of image tokens over that of text tokens."
 SHARE_NOTE = "Shares are partial R^2, in brackets behind them those of shifted positions."
-UNKNOWN = "no known share"
+UNSHOWN = "are not shown to explain any"
+BEYOND = " beyond both zero and shifted positions"
 GROUPS = {"objects": "object tokens", "rest": "the other image tokens"}
 Row = Mapping[str, Any]
 Titles = Mapping[str, str]
@@ -48,28 +49,49 @@ def claim(rows: Sequence[Row], titles: Titles) -> str:
     there = [row for row in rows if not row["omitted"]]
     if not there:
         return f"Norms and positional signal are {omitted(min(row['pictures'] for row in rows), 'picture')}."
-    shares = {name: words for name in GROUPS if (words := _explained(there, name, titles))}
-    if not shares:
+    explain = {name: words for name in GROUPS if (words := _explained(there, name, titles))}
+    if not explain:
         return "Beyond what they show, image tokens do not vary at the language model's input: no position is shown."
-    if len(shares) > 1 and set(shares.values()) == {UNKNOWN}:
-        shares = {"all": UNKNOWN}
-    first, *others = sorted(shares, key=lambda name: not shares[name].startswith(UNKNOWN))
+    unshown = [name for name, words in explain.items() if words == (UNSHOWN, BEYOND)]
+    near = _nearest(there, unshown, titles) if unshown else ""
+    if len(unshown) > 1:
+        explain = {"all": (UNSHOWN, BEYOND)}
+    first, *others = sorted(explain, key=lambda name: explain[name][0] != UNSHOWN)
     suites = f" ({len(there)} suites)" if len(there) > 1 else f" ({titles[there[0]['suite']]})"
-    tokens = GROUPS.get(first, "image tokens")
-    words = f"Row and column explain {shares[first]} of the variance of {tokens} at the language model's input"
-    return f"{words}{suites}{''.join(f'; of {GROUPS[name]} they explain {shares[name]}' for name in others)}."
+    start = f"{explain[first][0]} of the variance of {GROUPS.get(first, 'image tokens')} at the language model's input"
+    rest = "".join(f"; of {GROUPS[name]} they {''.join(explain[name])}" for name in others)
+    return f"Row and column {start}{explain[first][1]}{suites}{near}{rest}."
 
 
-def _explained(rows: Sequence[Row], name: str, titles: Titles) -> str:
-    """The least share of one group of tokens over suites, and the suites without one; empty where none has any."""
+def _explained(rows: Sequence[Row], name: str, titles: Titles) -> tuple[str, str] | None:
+    """What row and column do to the variance of one group of tokens: before and behind its name; None where it has
+    none. That is the least share over suites, and the suites in which none is shown."""
     of = [row for row in rows if row[name] is not None]
     there = [row for row in of if shown(row, name)]
     if not there:
-        return UNKNOWN if of else ""
+        return (UNSHOWN, BEYOND) if of else None
     least = min(there, key=lambda row: float(row[name]))
     words = f"{'at least ' if len(there) > 1 else ''}{explained(least, name)}"
     lacking = [titles[row["suite"]] for row in of if not shown(row, name)]
-    return f"{UNKNOWN} in {listed(lacking)} and {words} else" if lacking else words
+    if lacking:
+        return UNSHOWN, f"{BEYOND} in {listed(lacking)}, and explain {words} elsewhere"
+    return f"explain {words}", ""
+
+
+def _nearest(rows: Sequence[Row], names: Sequence[str], titles: Titles) -> str:
+    """Of groups of tokens in which no share is shown, the one furthest above shifted positions, with its numbers."""
+    of = [(row, name) for row in rows for name in names if row[name] is not None]
+    row, name = max(of, key=lambda one: float(one[0][f"{one[1]}_above"]))
+    where = [GROUPS[name]] if len(names) > 1 else []
+    where += [f"in {titles[row['suite']]}" if where else titles[row["suite"]]] if len(rows) > 1 else []
+    start = f"; nearest {'are' if len(names) > 1 else 'is'} {' '.join(where)}: " if where else ": "
+    return f"{start}{_beside(row, name)}"
+
+
+def _beside(row: Row, name: str) -> str:
+    """A share beside that of shifted positions."""
+    shifted = whole_percent(*(row[f"{name}_null{end}"] for end in ("", "_low", "_high")))
+    return f"{explained(row, name)}, shifted positions {shifted}"
 
 
 def null(rows: Sequence[Row]) -> str:
@@ -101,13 +123,16 @@ def position(title: str, entering: Row, rows: Sequence[Row]) -> str:
     for name, words in GROUPS.items():
         if entering[name] is None:
             continue
-        share = explained(entering, name)
-        share = share if shown(entering, name) else f"{UNKNOWN} ({share})"
-        of = f"of {words} {share}" if parts else f"{share} of the variance of {words} at the language model's input"
-        parts.append(f"{of}, {_layers(rows, name)}")
+        known = shown(entering, name)
+        share = f"explain {explained(entering, name)}" if known else UNSHOWN
+        beside = "" if known else f"{BEYOND} ({_beside(entering, name)})"
+        of = (
+            f"of {words} they {share}" if parts else f"{share} of the variance of {words} at the language model's input"
+        )
+        parts.append(f"{of}{beside}, {_layers(rows, name)}")
     if not parts:
         return f"{title}: beyond what they show, image tokens do not vary, so there is nothing for position to explain."
-    return f"{title}: row and column explain {'; '.join(parts)}."
+    return f"{title}: row and column {'; '.join(parts)}."
 
 
 def _layers(rows: Sequence[Row], name: str) -> str:

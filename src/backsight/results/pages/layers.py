@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -210,9 +211,13 @@ def _share(one: Layers) -> str:
 
 
 def _silent(of: Sequence[Layers]) -> str:
-    """The single directions in which none of some suites with a layer has one."""
-    common = [name for name in of[0].silent if all(name in one.silent for one in of)]
-    return f"; no layer is shown for {listed(quoted(common))} questions" if common else ""
+    """The single directions without a layer in some suites that have one, with the number of suites; most first."""
+    counts = Counter(name for one in of for name in one.silent)
+    if len(of) == 1 or not counts:
+        return f"; no layer is shown for {listed(quoted(list(counts)))} questions" if counts else ""
+    words = [f'"{name}" ({number} of {len(of)} suites)' for name, number in counts.most_common()]
+    named = [words[0], *(one.replace(" suites)", ")") for one in words[1:])]
+    return f"; no layer is shown for questions of {listed(named)}"
 
 
 def quoted(names: Sequence[str]) -> list[str]:

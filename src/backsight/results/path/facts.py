@@ -18,7 +18,7 @@ class PathFacts:
 
     `layers` are the language model's decoder blocks and `blocks` the vision encoder's; None where that is not known.
     `suite` is the diagram's; a lane of another suite names its own. `agreeing` says of each pathway in how many suites,
-    of how many with a share, its outcome is the same.
+    of how many with a share, its outcome is the same; `same` says of how many suites' verdicts how many are the same.
     """
 
     model: str
@@ -33,6 +33,7 @@ class PathFacts:
     readable: Lane = field(default_factory=lambda: Lane("readable"))
     flips: Lane = field(default_factory=lambda: Lane("flips"))
     ordinal: Lane = field(default_factory=lambda: Lane("ordinal"))
+    same: tuple[int, int] = (0, 0)
 
     @property
     def lanes(self) -> tuple[Lane, Lane, Lane]:
@@ -63,6 +64,7 @@ def path_facts(study: Study) -> PathFacts:
         text(model.get("name")) or "A model", text(model.get("family")),
         _count(layers, there, LAYER, less=1), _count(blocks, there, VISION), model.get("projector") is not False,
         suite, title, verdict, _agreeing(study, verdict), readable, flips, ordinal,
+        reading.same(reading.of_study(study), verdict.judged),
     )  # fmt: skip
 
 

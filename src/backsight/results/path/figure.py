@@ -56,7 +56,8 @@ def _write(axis: Axes, x: float, y: float, words: str, **looks: Any) -> None:
 def _title(axis: Axes, facts: PathFacts, place: Layout) -> None:
     """Where position comes from; below it the model, the suite, and how many questions that rests on."""
     asked = facts.verdict.questions
-    about = facts.title + (f" ({style.counted(asked, 'question')})" if asked else "")
+    beside = "; ".join(filter(None, (style.counted(asked, "question") if asked else "", agreement(*facts.same))))
+    about = facts.title + (f" ({beside})" if beside else "")
     name = facts.model if len(facts.model) <= 32 else f"...{facts.model[-30:]}"
     words = textwrap.fill(facts.verdict.headline, place.letters)
     size = 10.5 if place.beside else 9.5

@@ -17,7 +17,7 @@ from backsight.results.image_interchange.tables import flip_layers
 from backsight.results.interchange import order_layers
 from backsight.results.pages.study import Study
 from backsight.results.probes import lost
-from backsight.results.probes.readable import is_readable, missing
+from backsight.results.probes.readable import READABLE, is_readable, missing
 from backsight.tables import Table
 
 Row = dict[str, Any]
@@ -52,7 +52,9 @@ class Lane:
 
     `parts` has the places at which it holds, by arrangement where a suite has several; a bar is that of the arrangement
     with the smaller share, and counts where all do. `null` is what the share is without position. `number` is how many
-    pictures or pairs there are. In `same` of `suites` suites that tell, it holds at the same places.
+    pictures or pairs there are. In `same` of `suites` suites that tell, it holds at the same places; position is
+    readable from the same place on where the first places are the same, or where at the earlier of the two the other
+    suite's interval reaches what counts as readable.
     """
 
     kind: Kind
@@ -108,22 +110,41 @@ def lane(study: Study, kind: Kind, of: Mapping[str, Reading], wanted: Sequence[s
     title = study.titles.get(suite) or suite_title(suite)
     if not one.bars:
         return Lane(kind, "omitted", suite, title, number=one.number)
-    known = [reading.parts for reading in of.values() if reading.bars]
-    same = sum(_places(parts) == _places(one.parts) for parts in known)
+    known = [reading for reading in of.values() if reading.bars]
+    alike = _begins_alike if kind == "readable" else _holds_alike
+    same = sum(alike(one, other) for other in known)
     return Lane(kind, "measured", suite, title, one.bars, one.parts, one.null, one.number, same, len(known))
 
 
-def _places(parts: tuple[tuple[str, tuple[Place, ...]], ...]) -> set[tuple[Place, ...]]:
-    """Where it holds, whatever the arrangements are called."""
-    return {places for _, places in parts}
+def _holds_alike(one: Reading, other: Reading) -> bool:
+    """Whether it holds at the same places in two suites, whatever their arrangements are called."""
+    return {places for _, places in one.parts} == {places for _, places in other.parts}
+
+
+def _begins_alike(one: Reading, other: Reading) -> bool:
+    """Whether two suites are not shown to differ in the first place at which position is readable.
+
+    At the earlier of both first places the interval of the later suite has to reach the share that counts as readable.
+    """
+    firsts = [next((bar.place for bar in of.bars if bar.counts), None) for of in (one, other)]
+    there = [place for place in firsts if place is not None]
+    if len(set(firsts)) == 1 or not there:
+        return True
+    earlier = min(there, key=_order)
+    later = one if firsts[0] != earlier else other
+    return any(bar.place == earlier and bar.high >= READABLE for bar in later.bars)
+
+
+def _order(place: Place) -> tuple[int, int]:
+    return SITES.index(place.site), place.layer
 
 
 def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
-    """Of each suite of rows of things: by place, the arrangement of the smallest share. Grids are no rows."""
+    """Of each suite, rows of things before grids: by place, the arrangement of the smallest share."""
     by_suite: dict[str, dict[str, lost.Group]] = {}
-    for (suite, arrangement, shown), group in lost.grouped(rows).items():
-        if shown == "standard" and arrangement != "grid":
-            by_suite.setdefault(suite, {})[arrangement] = group
+    standard = [(key, group) for key, group in lost.grouped(rows).items() if key[2] == "standard"]
+    for (suite, arrangement, _), group in sorted(standard, key=lambda one: one[0][1] == "grid"):
+        by_suite.setdefault(suite, {})[arrangement] = group
     return {suite: _arranged(groups) for suite, groups in by_suite.items()}
 
 
@@ -135,7 +156,7 @@ def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
     known = {name: group for name, group in told.items() if group}
     if not known:
         return Reading((), (), None, number)
-    order = sorted({place for group in known.values() for place in group}, key=lambda p: (SITES.index(p[0]), p[1]))
+    order = sorted({place for group in known.values() for place in group}, key=_order)
     bars = []
     for place in order:
         there = [group[place] for group in known.values() if place in group]

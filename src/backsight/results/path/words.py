@@ -8,9 +8,11 @@ from backsight.results.pages.wording import percent
 from backsight.results.path.facts import PathFacts
 from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Kind, Lane, Place
 from backsight.results.path.verdict import PATHWAYS
+from backsight.results.probes.readable import READABLE
 
+SHARE = f"\u2265 {100 * READABLE:.0f}\u00a0%"
 LABELS: dict[Kind, tuple[str, str]] = {  # wide, and short for a phone
-    "readable": ("Position readable in object tokens", "Position readable"),
+    "readable": (f"Position readable ({SHARE} of tokens)", f"Readable ({SHARE})"),
     "flips": ("Swapped object tokens flip the answer", "Swaps flip the answer"),
     "ordinal": ("Last token carries the position", "Position at last token"),
 }
@@ -21,7 +23,8 @@ CAPTION = (
     "pathway only; 0 % (dashed) is chance, 100 % is nothing lost, lines are 95 % intervals. Other rows, by layer: the "
     "share of object tokens that a linear probe gives their position, and the shares of pairs in which swapped object "
     "tokens flip the answer, or the last token's state carries the position. Dark bars count by each method's rule, "
-    "pale bars do not; dashed is chance. Layer l is the input of decoder block l."
+    "pale bars do not; dashed is chance. A suite counts as the same where, at the earlier of both first "
+    f"readable layers, its interval reaches {100 * READABLE:.0f} %. Layer l is the input of decoder block l."
 )
 
 
@@ -70,7 +73,8 @@ def place_words(place: Place) -> str:
 def describe(facts: PathFacts) -> str:
     """All that the diagram shows, in two sentences: for those who do not see it."""
     pathways = "; ".join(_pathway(name, facts) for name in PATHWAYS)
-    about = ", ".join(filter(None, (facts.model, facts.title)))
+    same = agreement(*facts.same)
+    about = ", ".join(filter(None, (facts.model, facts.title and f"{facts.title}{f' ({same})' if same else ''}")))
     first = f"{about}: {_lowered(facts.verdict.headline)} ({pathways})."
     lanes = "; ".join(f"{_lowered(LABELS[one.kind][0])} {_told(one, facts)}" for one in facts.lanes)
     return f"{first} By layer: {lanes}."

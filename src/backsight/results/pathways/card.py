@@ -37,7 +37,7 @@ class PathwayCard:
     "does not suffice" or "cannot tell". `presence_vision` and `presence_language` are the same shares of the presence
     question, which needs no spatial information: near 1, the edit left the rest of the model at work; None where it
     is no control. `reason` says why a pathway is not decided; empty where both are. `elsewhere` says what other
-    suites give where it is not the same, empty where all agree.
+    suites give where it is not the same, empty where all agree; the same is given in `same` of `suites` suites.
     """
 
     source: str  # vision, language, both, neither, cannot tell
@@ -51,6 +51,8 @@ class PathwayCard:
     presence_language: Share | None
     reason: str
     elsewhere: str
+    same: int = 1
+    suites: int = 1
 
 
 def pathway_card(study: Study) -> PathwayCard | None:
@@ -60,6 +62,7 @@ def pathway_card(study: Study) -> PathwayCard | None:
         return None
     one = leading(verdicts)
     undecided = next((name for name, outcome in one.outcomes.items() if outcome == OPEN), None)
+    same, suites = reading.same(verdicts, one)
     return PathwayCard(
         source=one.source,
         sentence=sentence(one),
@@ -72,6 +75,8 @@ def pathway_card(study: Study) -> PathwayCard | None:
         presence_language=one.controls["language"],
         reason=reading.reason(one.reasons[undecided]) if undecided else "",
         elsewhere=elsewhere(study, verdicts, one),
+        same=same,
+        suites=suites,
     )
 
 

@@ -76,6 +76,13 @@ def leading(verdicts: Sequence[Judged]) -> Judged:
     return max(verdicts, key=lambda one: (one.source != OPEN, bool(one.decided)))
 
 
+def same(verdicts: Sequence[Judged], one: Judged | None) -> tuple[int, int]:
+    """In how many suites, of how many, a verdict is the same as one of them; 0 of 0 where there is none."""
+    if one is None:
+        return 0, 0
+    return sum((other.source, other.outcomes) == (one.source, one.outcomes) for other in verdicts), len(verdicts)
+
+
 def leading_record(study: Study) -> Mapping[str, Any]:
     """The recorded verdict of the suite that speaks for the study; empty where there is none that is understood."""
     verdicts = of_study(study)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backsight.errors import DataError, UsageError
 from backsight.results.drawing import panels, style
+from backsight.results.probes.readable import READABLE, RULE
 from backsight.tables import Table
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Row = dict[str, Any]
 SITES = ("vision", "image_embeds", "resid_pre")  # in the order of the computation
 REGION_WORDS = {"vision": "vision block", "image_embeds": "emb.", "resid_pre": "layer"}
 NULL: dict[str, Any] = {"color": "#9a9a9a", "linewidth": 0.9}
+RULED: dict[str, Any] = {"color": style.SOFT, "linewidth": 0.8, "linestyle": ":"}
 ARRANGEMENTS = {
     "horizontal": (style.BLUE, "o", "horizontal rows"),
     "vertical": (style.ORANGE, "s", "vertical rows"),
@@ -74,7 +76,7 @@ def draw(
         title = style.suite_title(suite, titles) + (f", {arrangement}" if arrangement else "")
         curves = _readings(group) if measure == "shifted" else _arrangements(group, measure)
         empty = "" if curves else f"omitted: {_pictures(group)}"
-        draw = partial(_panel, axis_of=axis, curves=curves, chance=group[0]["chance"], label=MEASURES[measure])
+        draw = partial(_panel, axis_of=axis, curves=curves, chance=group[0]["chance"], measure=measure)
         shown_panels.append(panels.Panel(title, _counts(group), draw, empty, height=2.5, suite=suite))
     if measure == "shifted" and columns is None:
         columns = 2
@@ -141,7 +143,7 @@ def _readings(group: Sequence[Row]) -> list[Curve]:
     return [Curve(READINGS[name][:2], line, []) for name, line in lines.items() if line]
 
 
-def _panel(axis: Axes, axis_of: _Axis, curves: Sequence[Curve], chance: float, label: str) -> None:
+def _panel(axis: Axes, axis_of: _Axis, curves: Sequence[Curve], chance: float, measure: str) -> None:
     for curve in curves:
         for rows, null in ((curve.null, True), (curve.rows, False)):
             line = sorted(rows, key=lambda r: axis_of.places[r["site"], int(r["layer"])])
@@ -151,7 +153,9 @@ def _panel(axis: Axes, axis_of: _Axis, curves: Sequence[Curve], chance: float, l
             else:
                 panels.curve(axis, places, line, "share", panels.look(*curve.look))
     axis.axhline(chance, **panels.CHANCE, zorder=1)
-    panels.shares(axis, label)
+    if measure == "objects":
+        axis.axhline(READABLE, **RULED, zorder=1)
+    panels.shares(axis, MEASURES[measure])
     axis_of.dress(axis)
 
 
@@ -175,4 +179,5 @@ def _entries(rows: Sequence[Row], measure: str) -> list[panels.Entry]:
         return [*((panels.look(color, marker), words) for color, marker, words in READINGS.values()), chance]
     there = {row["arrangement"] for row in rows}
     looks = [(panels.look(color, mark), words) for name, (color, mark, words) in ARRANGEMENTS.items() if name in there]
-    return [*looks, (panels.line(**NULL), "probe of shuffled positions"), chance]
+    ruled: list[panels.Entry] = [(panels.line(**RULED), f"readable ({RULE})")] if measure == "objects" else []
+    return [*looks, *ruled, (panels.line(**NULL), "probe of shuffled positions"), chance]

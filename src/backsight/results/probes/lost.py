@@ -17,7 +17,7 @@ from backsight.results.probes.readable import is_readable, missing
 Row = Mapping[str, Any]
 Place = tuple[str, int]  # site and layer
 Group = Mapping[Place, Mapping[str, Row]]  # in the order of the computation; rows by measure
-Lost = Literal["vision encoder", "projector", "language model", "nowhere", "never readable"]
+Lost = Literal["vision encoder", "projector", "language model", "nowhere", "partly readable", "never readable"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Stage:
 
     `readable` are the layers at which position is readable; empty where it is at none. `last` is whether the last
     measured layer is one of them. `best` is the first layer with the largest share of object tokens given their
-    position, and `share`, `low` and `high` are that share with its 95 % interval over test pictures.
+    position, and `share`, `low` and `high` are that share with its 95 % interval over test pictures. `end_high` is the
+    upper end of the interval at the last measured layer, and `above` whether any layer's whole interval lies above
+    chance.
     """
 
     layers: tuple[int, ...]
@@ -35,6 +37,8 @@ class Stage:
     share: float
     low: float
     high: float
+    end_high: float = 1.0
+    above: bool = False
 
     @property
     def last(self) -> bool:
@@ -61,21 +65,30 @@ class Readable:
 
     @property
     def lost(self) -> Lost | None:
-        """The part that position goes into readable and does not come out of; None where no probe tells.
+        """The part that position is shown to go into readable and not to come out of; None where no probe tells.
 
-        In the encoder it is lost where a block has it and the last has not. "never readable" where all three parts
-        were measured and none has it.
+        A loss is shown where the whole interval behind it lies below that of the best layer before it: in the encoder
+        that of the last block, else that of the next part's best layer. Where all three parts were measured and no
+        loss is shown: "nowhere" where position is readable at some layer, "partly readable" where it is at none, but
+        some layer's whole interval lies above chance, else "never readable".
         """
         vision, projector, language = self.vision, self.projector, self.language
-        if vision and vision.readable and not vision.last:
+        if vision and vision.readable and not vision.last and vision.end_high < vision.low:
             return "vision encoder"
-        if vision and vision.last and projector and not projector.readable:
+        if vision and vision.last and _gone(vision, projector):
             return "projector"
-        if projector and projector.readable and language and not language.readable:
+        if projector and projector.readable and _gone(projector, language):
             return "language model"
         if vision is None or projector is None or language is None:
             return None
-        return "nowhere" if self.first else "never readable"
+        if self.first:
+            return "nowhere"
+        return "partly readable" if any(one.above for one in (vision, projector, language)) else "never readable"
+
+
+def _gone(before: Stage, after: Stage | None) -> bool:
+    """Whether position is readable at no layer of a part, and its best share is shown to be below that before it."""
+    return after is not None and not after.readable and after.high < before.low
 
 
 def readable(study: Study) -> tuple[Readable, ...]:
@@ -125,4 +138,7 @@ def _stage(layers: Mapping[int, Mapping[str, Row]]) -> Stage | None:
         return None
     best = max(layers, key=lambda layer: float(layers[layer]["objects"]["share"]))
     share, low, high = (float(layers[best]["objects"][name]) for name in ("share", "low", "high"))
-    return Stage(tuple(layers), tuple(n for n, at in layers.items() if is_readable(at)), best, share, low, high)
+    able = tuple(layer for layer, at in layers.items() if is_readable(at))
+    end = float(layers[max(layers)]["objects"]["high"])
+    above = any(at["objects"]["low"] > at["objects"]["chance"] for at in layers.values())
+    return Stage(tuple(layers), able, best, share, low, high, end, above)

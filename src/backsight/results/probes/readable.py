@@ -7,6 +7,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 READABLE = 0.95  # of the object tokens given their position
+RULE = f"at least {100 * READABLE:.0f}\u00a0%"
 
 
 def missing(at: Mapping[str, Row]) -> bool:

@@ -11,11 +11,13 @@ from backsight.results.pages.content import Statement
 from backsight.results.pages.layers import between, whole
 from backsight.results.pages.wording import listed, whole_percent
 from backsight.results.probes.lost import Place, Readable, Stage
+from backsight.results.probes.readable import RULE
 
 CAPTION = (
     "Share of the object tokens that a linear probe gives their object's position, on pictures that it was not fitted "
     "on: behind each block of the vision encoder, at the embeddings (emb.), and before each layer of the language "
-    "model. Bands are 95 % intervals. Gray: a probe of shuffled positions; dashed: chance."
+    "model. Bands are 95 % intervals. Gray: a probe of shuffled positions; dashed: chance; dotted: "
+    "the share from which on position counts as readable."
 )
 MAPS_CAPTION = (
     "What the probe at the embeddings gives each token: its colour is the position given in most test pictures, the "
@@ -76,7 +78,8 @@ def claim(records: Sequence[Readable], title: Callable[[str], str]) -> str:
         key=lambda pair: stages(pair[1])[pair[0]].share - pair[1].chance,
     )
     return (
-        f"Position is readable by a linear probe in {listed(parts)}; lowest is {_named(least, title)} {STAGES[name]}, "
+        f"Position is readable by a linear probe ({RULE} of object tokens) in {listed(parts)}; "
+        f"lowest is {_named(least, title)} {STAGES[name]}, "
         f"{_share(stages(least)[name])} of object tokens (chance {whole(least.chance)})."
     )
 
