@@ -163,8 +163,8 @@ def _worst(study: Study) -> Iterator[tuple[str, str]]:
     if one.high is None or one.high < 1:
         prompt = f", prompt {one.prompt}" if one.prompt else ""
         yield (
-            f"Most is missing on {one.title}{prompt} ({rounded_percent(one.accuracy)} correct): train on such pictures, "
-            "then compare both studies (backsight compare).",
+            f"Most is missing on {one.title}{prompt} ({rounded_percent(one.accuracy)} correct): train on such "
+            "pictures, then compare both studies (backsight compare).",
             "behaviour",
         )
 

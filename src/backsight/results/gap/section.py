@@ -38,7 +38,7 @@ def gap(study: Study) -> Section | None:
         question="can",
         title="What and where",
         claim=text.claim(headlines, named),
-        null=text.null(given) if given else "",
+        null=text.null([row for _, row in named if row["axis"] == "all" and not row["omitted"]]) if given else "",
         notes=(PHOTOGRAPHS,) if {suite for suite, _ in suites} & study.unseen_photographs else (),
         figures=(common.figure(study, "gap", draw, study.tables[GAP_SUMMARY.name], text.CAPTION),) if given else (),
         statements=tuple(

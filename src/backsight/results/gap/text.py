@@ -108,7 +108,7 @@ def _suites(group: Sequence[tuple[str, Row]], one: str | None) -> str:
 
 
 def null(rows: Sequence[Row]) -> str:
-    """What guessing is in the suites: of what, and of where."""
+    """What guessing is in the suites: of what, over all its kinds, and of where."""
     spans = []
     for name in ("what", "where"):
         spans.append(span([max(row[f"{name}_blank"], row[f"{name}_chance"]) for row in rows]))
