@@ -144,7 +144,8 @@ def short(rows: Sequence[Row]) -> float:
     if headline(rows) is None:
         return UNKNOWN
     given = [row for row in rows if row["axis"] == "all" and not row["omitted"]]
-    return min(1.0, 1.0 - max(0.0, min(row[side] for row in given for side in ("what_corrected", "where_corrected"))))
+    lowest = float(min(row[side] for row in given for side in ("what_corrected", "where_corrected")))
+    return min(1.0, 1.0 - max(0.0, lowest))
 
 
 def left_out(named: Sequence[tuple[str, Row]]) -> str:
