@@ -18,7 +18,7 @@ from backsight.results.behaviour.sentences import (
     perfect_sentence,
     suite_sentence,
 )
-from backsight.results.behaviour.worst import Accuracy, Worst
+from backsight.results.behaviour.worst import Accuracy, Worst, accuracies_of
 from backsight.results.pages import common
 
 from .test_worst import row, study_of
@@ -61,6 +61,43 @@ def test_the_claim_says_first_what_is_not_better_than_guessing() -> None:
     )
     four = [replace(GUESSED, suite=f"s{n}", title=f"S{n}") for n in range(4)]
     assert claimed(GUESSED, *four, ONE).startswith("Not shown to be better than guessing: 4 of 5 suites; worst is")
+
+
+def test_the_claim_says_where_the_model_answers_with_no_option() -> None:
+    off = replace(GUESSED, free=0.0, free_high=0.09)
+    assert claimed(off, off, ONE).startswith(
+        "Not shown to be better than guessing: 1 of 2 suites (Two); there its most probable token is none of the "
+        "options (0.0 % correct read freely); worst is Two"
+    )
+    some = replace(off, suite="three", title="Three", free=0.02, free_high=0.1)
+    assert "; there its most probable token is hardly ever one of the options (0.0 to 2.0 % correct" in claimed(
+        off, off, some
+    )
+    assert "; on 1 of them its most" in claimed(off, off, GUESSED)
+    assert "most probable token" not in claimed(GUESSED, GUESSED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "off"),
+    [
+        ({}, True),
+        ({"free_high": 0.13}, False),  # more than half of chance
+        ({"low": 0.02}, False),  # the opposite option: among the options it is as bad
+        ({"accuracy": 0.9, "low": 0.8}, False),  # better than guessing
+        ({"free": None, "free_high": None}, False),
+        ({"low": None, "high": None}, False),
+    ],
+)
+def test_what_is_answered_with_no_option(changes: dict[str, Any], off: bool) -> None:
+    assert replace(GUESSED, **({"free": 0.0, "free_high": 0.09} | changes)).off_options is off
+
+
+def test_free_answers_are_those_with_the_picture() -> None:
+    rows = [
+        row("a", 0.26), row("a", 0.01, read_out="free", high=0.07), row("a", 0.02, read_out="free", condition="gray"),
+        row("b", 0.26), row("b", None, read_out="free", omitted=True),
+    ]  # fmt: skip
+    assert [(one.free, one.free_high) for one in accuracies_of(rows)] == [(0.01, 0.07), (None, None)]
 
 
 def test_the_claim_where_all_is_correct_and_where_nothing_is_measured() -> None:

@@ -143,7 +143,8 @@ def sentence(table: Table) -> str:
 def claim(**tables: Table) -> str:
     """The claim over suites, each called as its keyword."""
     named = [(name, text.headline(gap_summary(table).rows())) for name, table in tables.items()]
-    return text.claim(named).replace("\u00a0", " ")
+    every = [(name, row) for name, table in tables.items() for row in gap_summary(table).rows()]
+    return text.claim(named, every).replace("\u00a0", " ")
 
 
 WHAT = rows(lambda kind, direction, n: kind == "presence" or direction in ("left", "right"), 96)
@@ -168,14 +169,46 @@ def test_each_verdict_has_its_sentence_with_its_numbers_and_no_other() -> None:
 
 
 def test_the_claim_says_first_where_where_is_answered_worse() -> None:
-    assert claim(A=WHAT).startswith("Where things are is answered worse than what they are in A (gap 0.")
-    assert claim(A=ALIKE, B=WHAT).endswith("; both are answered alike, within 0.2, in A.")
+    assert claim(A=WHAT).startswith("By presence, where things are is answered worse than what they are in A (gap 0.")
+    assert "; both are answered alike, within 0.2, in A; lowest of all is the relation in B: 0." in claim(
+        A=ALIKE, B=WHAT
+    )
+    assert claim(A=ALIKE) == "By presence, both are answered alike, within 0.2, in A."
     two = claim(A=rows(lambda kind, direction, n: kind == "presence" or direction == "left", 96), B=WHAT)
     assert " in A and B (largest gap in A: gap " in two
-    assert claim(A=ALIKE, B=GUESSES).startswith("Neither what nor where is answered better than by guessing in B; both")
-    assert claim(A=WHERE).startswith("What things are is answered worse than where they are in A (gap -0.")
-    assert claim(A=WIDE, B=FEW) == "Which is answered better cannot be told in A."
+    assert claim(A=ALIKE, B=GUESSES).startswith(
+        "By presence, neither what nor where is answered better than by guessing in B; both"
+    )
+    assert claim(A=WHERE).startswith("By presence, what things are is answered worse than where they are in A (gap -0.")
+    assert claim(A=WIDE, B=FEW).startswith(
+        "By presence, which is answered better cannot be told in A; lowest of all is"
+    )
     assert claim(A=FEW) == "No gap is given: no suite has 10 pictures with both questions."
+
+
+def test_the_claim_ends_with_the_lowest_of_all_kinds() -> None:
+    """Naming below guessing beside presence without an error; by how far its interval reaches the remark goes."""
+    (main,) = [row for row in gap_summary(ALIKE).rows() if row["headline"] and row["axis"] == "all"]
+    naming = main | {
+        "kind": "naming", "headline": False, "what": 0.229, "what_blank": 0.15, "what_chance": 0.417,
+        "what_corrected": -0.32, "what_low": -0.49, "what_high": -0.08, "gap": -1.13, "low": -1.33, "high": -0.76,
+    }  # fmt: skip
+
+    def said(**changes: Any) -> str:
+        return text.claim([("A", main)], [("A", main), ("A", naming | changes)]).replace("\u00a0", " ")
+
+    assert said() == (
+        "By presence, both are answered alike, within 0.2, in A; lowest of all is naming in A, worse than guessing: "
+        "-0.32 [-0.49, -0.08] corrected for guessing (22.9 % correct, guessing 41.7 %)."
+    )
+    assert "naming in A, not shown to be better than guessing: -0.32" in said(what_high=0.1)
+    assert "lowest of all is naming in A: 0.30 [0.10, 0.50]" in said(what_corrected=0.3, what_low=0.1, what_high=0.5)
+    assert "lowest" not in said(omitted=True) and "lowest" not in said(what_corrected=1.0)
+    assert text.short([main]) == 0 and text.short([main, naming]) == 1
+    spoken = text.sentence("A", [main, naming]).replace("\u00a0", " ")
+    assert spoken.endswith("; 96 pictures); naming -0.32 [-0.49, -0.08], gap -1.13 [-1.33, -0.76].")
+    mixed = text.claim([("A", main), ("B", main | {"kind": "naming"})])
+    assert mixed == "Both are answered alike, within 0.2, in A by presence and B by naming."
 
 
 def test_the_null_is_what_guessing_gives() -> None:

@@ -17,6 +17,8 @@ from backsight.report.opening.left_out import NOTHING, UNKNOWN, left_out
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES
 from backsight.results.behaviour.worst import Accuracy, Worst
 from backsight.results.creg.card import EvidenceCard
+from backsight.results.gap.tables import GAP_SUMMARY
+from backsight.results.image_interchange.tables import IMAGE_INTERCHANGE_SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.pathways.card import PathwayCard
 from backsight.results.pathways.reading import Share
@@ -101,7 +103,10 @@ def test_the_first_card_goes_by_its_suites(measured: pytest.MonkeyPatch) -> None
     measured.setattr(of, "per_suite", lambda _: (replace(guessed, suite="x", title="X", gray=0.1, low=0.27), guessed))
     assert card("can").verdict == "Not shown to beat guessing on 1 of 2 suites."
     assert card("can").of.endswith("Pairs, prompt C")  # the worst, X, does beat it
-    assert plain(card("can").further) == "Worst direction: Pairs, left, 27 %, chance 25 %."
+    assert plain(card("can").further) == "Worst direction: Pairs, left, 27 % [10, 50] of 12 questions, chance 25 %."
+    bare = replace(LEFT, low=None, high=None, questions=1)
+    measured.setattr(of, "worst", lambda _: judged(guessed, BEST, one=bare))
+    assert "27 % [no interval] of 1 question, chance" in plain(card("can").further)
     measured.setattr(of, "worst", lambda _: judged(BEST))
     measured.setattr(of, "per_suite", lambda _: (BEST,))
     assert card("can").verdict == "Better than by guessing on Squares."
@@ -197,6 +202,22 @@ def test_left_out_counts_by_reason_and_names_what_was_asked_for() -> None:
     assert lines[1].startswith("What is not finished")
 
 
+def test_left_out_counts_what_too_few_samples_are_left_of() -> None:
+    def row(suite: str, vision: str, direction: str = "all", **changes: Any) -> dict[str, Any]:
+        return {"suite": suite, "vision": vision, "direction": direction, "omitted": True} | changes
+
+    swaps = table(
+        IMAGE_INTERCHANGE_SUMMARY, row("objects", "intact"), row("squares", "intact", omitted=False),
+        row("squares", "intact", "left"), row("objects", "removed"), row("squares", "removed"),
+        row("squares", "removed", "left", omitted=False),
+    )  # fmt: skip
+    kinds = [{"suite": "squares", "axis": "all", "omitted": omitted} for omitted in (True, False)]
+    one = study(image_interchange_summary=swaps, gap_summary=table(GAP_SUMMARY, *kinds))
+    assert left_out(one) == ("Too few samples: image interchange on objects and backup on 2 sets.",)
+    assert left_out(study(gap_summary=table(GAP_SUMMARY, *kinds))) == (NOTHING,)
+    assert left_out(study(gap_summary=table(GAP_SUMMARY, kinds[0]))) == ("Too few samples: gap on squares.",)
+
+
 def said(data: dict[str, Any] | None = None, **tables: Table) -> list[str]:
     return [one.text for one in to_do.steps(study(data, **tables), TITLES)]
 
@@ -214,7 +235,7 @@ def test_where_nothing_is_short_more_is_asked(sound: pytest.MonkeyPatch) -> None
 
 def test_the_worst_suite_is_named_where_its_interval_leaves_room(sound: pytest.MonkeyPatch) -> None:
     sound.setattr(to_do, "worst", lambda _: judged(WORST, BEST))
-    assert said()[0].startswith("Most is missing on Pairs, prompt C (accuracy 0.755)")
+    assert plain(said()[0]).startswith("Most is missing on Pairs, prompt C (76 % correct)")
     sound.setattr(to_do, "worst", lambda _: judged(replace(WORST, accuracy=0.3, low=0.2, high=0.4)))
     (step,) = to_do.steps(study(), TITLES)
     assert step.text.startswith("No suite is answered better than by guessing") and step.anchor == "behaviour"
@@ -232,6 +253,35 @@ def test_an_axis_turned_round_and_one_answered_blindly(sound: pytest.MonkeyPatch
     assert words[1].startswith("Above and below (shapes) are answered without the picture") and len(words) == 2
     both = table(BEHAVIOUR_AXES, *rows, {"suite": "a", "axis": "depth", "verdict": "prior"})
     assert said(behaviour_axes=both)[1].startswith("Above and below (shapes) and in front and behind (a) are answered")
+    # A constant choice where nothing is above guessing says nothing of training; the wrong way round does.
+    below = replace(BEST, suite="shapes", accuracy=0.1, low=0.05, high=0.3)
+    sound.setattr(to_do, "accuracies", lambda _: (BEST, below))
+    (only,) = said(behaviour_axes=table(BEHAVIOUR_AXES, *rows))
+    assert only.startswith("Left and right (squares and shapes) are answered the wrong way round")
+    sound.setattr(to_do, "accuracies", lambda _: (BEST, below, replace(BEST, suite="shapes", prompt="B")))
+    assert len(said(behaviour_axes=table(BEHAVIOUR_AXES, *rows))) == 2
+
+
+OFF = replace(WORST, accuracy=0.26, low=0.16, high=0.4, free=0.0, free_high=0.09)
+
+
+def test_a_model_that_answers_with_no_option_is_to_be_asked_otherwise(sound: pytest.MonkeyPatch) -> None:
+    sound.setattr(to_do, "worst", lambda _: judged(OFF, BEST))
+    sound.setattr(to_do, "per_suite", lambda _: (OFF, BEST))
+    first = (
+        "Ask as it was trained to be asked (--data DIR) on Pairs: its most probable token is none of the options there."
+    )
+    assert said()[0] == first
+    sound.setattr(to_do, "per_suite", lambda _: (replace(OFF, free=0.01), BEST))
+    assert "its most probable token is hardly ever one of the options" in said()[0]
+    four = [replace(OFF, suite=f"s{n}", title=f"S{n}") for n in range(4)]
+    sound.setattr(to_do, "per_suite", lambda _: (*four, BEST))
+    assert " on 4 suites: " in said()[0]
+    sound.setattr(to_do, "per_suite", lambda _: (replace(OFF, free=0.2, free_high=0.3), BEST))
+    assert all("most probable token" not in words for words in said())
+    sound.setattr(to_do, "worst", lambda _: judged(OFF))  # said of all suites already
+    sound.setattr(to_do, "per_suite", lambda _: (OFF,))
+    assert [words.split(" is ")[0] for words in said()] == ["No suite"]
 
 
 def test_an_open_verdict_asks_for_what_would_decide_it(sound: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from backsight.examples import Example, ExampleSet, MemoryPicture, PairSet
 from backsight.measurements import Priors
 from backsight.models.vlm import VLM
 from backsight.results.priors import PRIORS, followed, priors_summary
+from backsight.results.priors.section import _counts
 from backsight.results.priors.text import claim, guesses, null, omitted_sentence, prior_shows, sentence, short
 from backsight.selftest import priors as controls
 from backsight.stimuli import tabletop
@@ -304,11 +305,52 @@ def test_the_null_is_the_same_error_and_the_blank_image() -> None:
     rows = answered()
     row, before = lines(rows, "upside down"), lines(rows, "upright")
     given = plain(null([("A", row, before), ("B", row | {"prior_blank": 0.5}, before | {"prior": 0.1})]))
-    assert given.startswith("The same error comes in 0.0 to 10.0 % of answers upright; a blank image gives the prior's")
+    assert given.startswith(
+        "A, upside down: 0.0 % against 0.0 % by the same error upright, every answer of the prior weighing alike; "
+        "upside down, the same error comes in 0.0 to 10.0 % of answers upright; a blank image gives the prior's"
+    )
     assert (
-        plain(null([("A", row | {"prior_blank": 0.25}, None)])) == "A blank image gives the prior's answer in 25.0 %."
+        plain(null([("A", row | {"prior_blank": 0.25, "excess_null": None}, None)]))
+        == "A blank image gives the prior's answer in 25.0 %."
     )
     assert null([("A", lines(answered(8), "upside down"), None)]) == null([]) == ""
+
+
+def test_the_null_is_that_of_the_test_that_the_claim_names() -> None:
+    """Twelve things are usually "1" and four "2". Reversed, "1" stays in six of twelve; in their usual scenes one of
+    the four has the same error: (1/2 + 0) / 2 against (0 + 1/4) / 2, where the plain shares are 6/16 and 1/16."""
+    rows = []
+    for row in answered(16, twins="pixels"):
+        n = int(row["example_id"][1:])
+        upright = "1" if n < 12 else "2"
+        turned = row["condition"] in ("twin", "upside down")
+        row = row | {"upright": upright, "usual": upright}
+        if row["asked"] == "where" and row["condition"] != "blank":
+            right = TURNED[upright] if turned else upright
+            stays = row["condition"] == "twin" and n < 6
+            errs = row["condition"] == "upright" and n == 12
+            row |= {"answer": right, "choice": TURNED[right] if stays or errs else right}
+        rows.append(row)
+    one = lines(rows, "reversed", "stated")
+    assert one["prior"] == 6 / 16 and one["excess_null"] == pytest.approx(1 / 8)
+    assert one["excess"] == pytest.approx(1 / 4 - 1 / 8)
+    flat = lines(answered(), "upside down")
+    spoken = plain(null([("B", flat, None), ("A", one, None)]))
+    assert spoken.startswith(
+        "A, usual relation reversed: 25.0 % against 12.5 % by the same error in usual scenes, every answer of the "
+        "prior weighing alike; "
+    )
+    old, before = one | {"excess_null": None}, lines(rows, "usual", "stated")
+    assert plain(null([("A", old, before)])).startswith(
+        "A, usual relation reversed: in usual scenes 6.2 % of answers are errors, of any kind"
+    )
+    assert "most on A, usual relation reversed: +12.5 points" in plain(claim([("B", flat, None), ("A", one, None)]))
+
+
+def test_a_panel_counts_by_its_lines() -> None:
+    rows = [{"questions": 16, "images": 8}, {"questions": 20, "images": 8}]
+    assert _counts(rows, "questions", "question") == "16 to 20 questions"
+    assert _counts(rows, "images", "picture") == "8 pictures" and _counts(rows[:1], "images", "picture") == "8 pictures"
 
 
 def test_guessing_upright_tells_nothing() -> None:

@@ -186,19 +186,27 @@ def test_a_model_that_no_sentence_may_precede_is_not_tested() -> None:
     rows = by_sentence(answered(false="neither", neutral="neither"))
     assert lost(rows) and "costs correct answers (-100.0 points" in sentence("Pairs", rows).replace("\u00a0", " ")
     assert "down to guessing (25.0 %)" in plain(sentence("Pairs", rows))
-    assert plain(claim([("Pairs", rows)])).startswith(
+    spoken = plain(claim([("Pairs", rows)]))
+    assert spoken.startswith(
+        "A sentence before the question, even a neutral one, costs correct answers on Pairs: 100.0 % without, 0.0 % "
+        "with it (-100.0 points ["
+    )
+    untested = (
         "Text against picture cannot be tested on this model: behind a neutral sentence answers on Pairs (0.0 % ["
     )
+    assert f"]). {untested}" in spoken
+    wide = rows | {("picture", "neutral"): rows["picture", "neutral"] | {"picture_difference_high": 0.01}}
+    assert plain(claim([("Pairs", wide)])).startswith(untested)
     fine = by_sentence(answered())
     assert not lost(fine) and "costs correct answers" not in sentence("Pairs", fine)
-    assert "; behind a neutral sentence answers on A (0.0" in claim([("A", rows), ("B", fine)])
+    both = claim([("A", rows), ("B", fine)])
+    assert "; behind a neutral sentence answers on A (0.0" in both
+    assert " costs correct answers on 1 of 2 suites; most on A: " in both and "costs" not in claim([("B", fine)])
     never = by_sentence(answered(false="neither", neutral="neither", none="neither"))
     assert "answers are no better than guesses (25.0 %)" in plain(sentence("A", never))
     # A model that follows the sentence is told of, whatever it does behind a neutral one.
     reads = by_sentence(answered(false="text", neutral="neither"))
-    assert claim([("A", reads)]).startswith(
-        "A false sentence before the question turns answers on 1 of 1 suite (most on A"
-    )
+    assert "). A false sentence before the question turns answers on 1 of 1 suite (most on A" in claim([("A", reads)])
 
 
 def test_few_questions_are_omitted() -> None:

@@ -16,7 +16,7 @@ from backsight.results.creg.card import evidence_card
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import QUESTIONS
 from backsight.results.pages.study import Study, mapping, text
-from backsight.results.pages.wording import percent, points, whole_percent
+from backsight.results.pages.wording import percent, points, rounded_percent, whole_percent
 from backsight.results.path.words import agreement
 from backsight.results.pathways.card import PathwayCard, pathway_card
 from backsight.results.pathways.reading import Share
@@ -82,13 +82,14 @@ def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
         verdict = f"Better than by guessing on all {suites}; worst: {one.title}."
     direction = lowest.one
     worst_direction = (
-        f"Worst direction: {direction.title}, {direction.direction}, {_percent(direction)}, chance "
-        f"{100 * direction.chance:.0f}\u00a0%."
+        f"Worst direction: {direction.title}, {direction.direction}, {rounded_percent(direction.accuracy)} "
+        f"{_interval(direction.low, direction.high, 100)} of {counted(direction.questions, 'question')}, chance "
+        f"{rounded_percent(direction.chance)}."
         if direction.direction != ALL
         else ""
     )
     return Card(
-        key="can", verdict=verdict, number=_percent(one), interval=_interval(one.low, one.high, 100),
+        key="can", verdict=verdict, number=rounded_percent(one.accuracy), interval=_interval(one.low, one.high, 100),
         of=f"correct on {_named(one)}", null=f"{_guessing(one)}.", further=worst_direction, gauge=drawn(_suites(study)),
         **_link("behaviour", titles),
     )  # fmt: skip
@@ -103,13 +104,9 @@ def _named(one: Accuracy) -> str:
     return f"{one.title}, prompt {one.prompt}" if one.prompt else one.title
 
 
-def _percent(one: Accuracy) -> str:
-    return f"{100 * one.accuracy:.0f}\u00a0%"
-
-
 def _guessing(one: Accuracy) -> str:
-    gray = "" if one.gray is None else f"Gray picture {100 * one.gray:.0f}\u00a0%, "
-    return f"{gray}{'chance' if gray else 'Chance'} {100 * one.chance:.0f}\u00a0%"
+    gray = "" if one.gray is None else f"Gray picture {rounded_percent(one.gray)}, "
+    return f"{gray}{'chance' if gray else 'Chance'} {rounded_percent(one.chance)}"
 
 
 def _suites(study: Study) -> Gauge:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from backsight.results import today
+from backsight.results import RESULTS, today
 from backsight.results.drawing.style import counted
 from backsight.results.pages.study import Study, mapping, number, records, text, texts
 from backsight.results.pages.wording import listed
@@ -12,12 +12,15 @@ from backsight.results.pages.wording import listed
 NOTHING = "Nothing: every measurement that the study plans was made on every set that it was planned for."
 UNKNOWN = "The study's record does not say what it skipped."
 MOST = 2  # of the reasons that are named
+ALL = "all"
+REMOVED = {"removed": "backup"}  # what a result's rows are called where the vision encoder's order was removed
 
 
 def left_out(study: Study) -> tuple[str, ...]:
-    """What was skipped, by reason, and how the study was limited by what was asked for."""
+    """What was skipped, by reason, what too few samples were left of, and how the study was limited by what was asked
+    for."""
     skipped = records(study.data.get("skipped"))
-    lines = [*_skipped(study, skipped), *_limited(mapping(study.data.get("options")))]
+    lines = [*_skipped(study, skipped), *_too_few(study), *_limited(mapping(study.data.get("options")))]
     if study.damaged:
         lines.insert(0, f"{counted(len(study.damaged), 'table')} missing or damaged: {listed(study.damaged)}.")
     if study.data.get("finished") is False:
@@ -47,6 +50,35 @@ def _about(study: Study, of: list[Mapping[str, object]]) -> str:
         return f"{kinds[0]} on {study.titles.get(name, name)}"
     names = listed(kinds) if len(kinds) < 4 else counted(len(kinds), "measurement")
     return f"{names} on {counted(len({text(one.get('set')) for one in of}), 'set')}"
+
+
+def _too_few(study: Study) -> list[str]:
+    """Which measurements give no number of a set, as too few samples are left of it."""
+    sets: dict[str, list[str]] = {}
+    for result in RESULTS.values():
+        if result.summary is not None:
+            for name, suite in omitted(study.rows(result.summary.name)):
+                sets.setdefault(REMOVED.get(name, result.name).replace("_", " "), []).append(suite)
+    parts = [
+        f"{name} on {study.titles.get(of[0], of[0]) if len(of) == 1 else counted(len(of), 'set')}"
+        for name, of in sets.items()
+    ]
+    return [f"Too few samples: {listed(parts)}."] if parts else []
+
+
+def omitted(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, str]]:
+    """The suites that a summary gives no number of, each with how the vision encoder was left where that is told.
+
+    These are the suites whose rows are all omitted; of tables that go by direction or axis, the rows of all together.
+    """
+    for column in ("direction", "axis"):
+        rows = [row for row in rows if row.get(column) == ALL] or rows
+    given: dict[tuple[str, str], bool] = {}
+    for row in rows:
+        if row.get("suite") is not None and row.get("omitted") is not None:
+            key = text(row.get("vision")), text(row["suite"])
+            given[key] = given.get(key, False) or row["omitted"] is not True
+    return [key for key, any_given in given.items() if not any_given]
 
 
 def _limited(options: Mapping[str, object]) -> list[str]:

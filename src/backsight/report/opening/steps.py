@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from backsight.results.behaviour.axes import BEHAVIOUR_AXES, DIRECTIONS
-from backsight.results.behaviour.worst import ALL, accuracies, worst
+from backsight.results.behaviour.sentences import NAMED, off_options
+from backsight.results.behaviour.worst import ALL, accuracies, per_suite, worst
 from backsight.results.drawing.style import counted
 from backsight.results.pages.study import Study, mapping, number, records, text
-from backsight.results.pages.wording import decimal, listed
+from backsight.results.pages.wording import in_list, listed, rounded_percent
 from backsight.results.pathways.reading import leading_record
 from backsight.results.probes.lost import Readable, readable
 from backsight.results.tournament.schema import SUMMARY, WINS
@@ -75,8 +76,27 @@ def _guessing(study: Study) -> Iterator[tuple[str, str]]:
         )
 
 
+def _off_options(study: Study) -> Iterator[tuple[str, str]]:
+    """Suites that are at guessing because the model answers with something else than an option."""
+    lowest = worst(study)
+    off = [one for one in per_suite(study) if one.off_options]
+    if off and lowest is not None and lowest.above:
+        names = dict.fromkeys(in_list(one.title) for one in off)
+        where = listed(names) if len(names) <= NAMED else counted(len(names), "suite")
+        free = off_options([one.free for one in off if one.free is not None])
+        yield f"Ask as it was trained to be asked (--data DIR) on {where}: {free} there.", "behaviour"
+
+
+def _guessed(study: Study) -> set[str]:
+    """Suites that no prompt is shown to be answered better than by guessing on: a constant choice among options that
+    the model would not answer with says nothing of its training."""
+    whole = [one for one in accuracies(study) if one.direction == ALL]
+    return {one.suite for one in whole} - {one.suite for one in whole if one.above_guessing}
+
+
 def _inverted(study: Study) -> Iterator[tuple[str, str]]:
     """Axes that are answered the wrong way round, or without the picture."""
+    guessed = _guessed(study)
     does = {
         "inverted": "are answered the wrong way round: look for exchanged labels in its training",
         "prior": "are answered without the picture: look for answers that its training gave away",
@@ -84,7 +104,7 @@ def _inverted(study: Study) -> Iterator[tuple[str, str]]:
     for verdict, words in does.items():
         suites: dict[str, list[str]] = {}
         for row in study.rows(BEHAVIOUR_AXES.name):
-            if row["verdict"] == verdict:
+            if row["verdict"] == verdict and not (verdict == "prior" and row["suite"] in guessed):
                 suites.setdefault(row["axis"], []).append(study.titles.get(row["suite"], row["suite"]))
         if suites:
             axes = listed(f"{DIRECTIONS[axis]} ({listed(dict.fromkeys(of))})" for axis, of in suites.items())
@@ -151,13 +171,14 @@ def _worst(study: Study) -> Iterator[tuple[str, str]]:
     if one.high is None or one.high < 1:
         prompt = f", prompt {one.prompt}" if one.prompt else ""
         yield (
-            f"Most is missing on {one.title}{prompt} (accuracy {decimal(one.accuracy)}): train on such pictures, then "
-            "compare both studies (backsight compare).",
+            f"Most is missing on {one.title}{prompt} ({rounded_percent(one.accuracy)} correct): train on such "
+            "pictures, then compare both studies (backsight compare).",
             "behaviour",
         )
 
 
 Rule = Callable[[Study], Iterator[tuple[str, str]]]
 RULES: tuple[Rule, ...] = (
-    _damaged, _unfinished, _broken_contracts, _guessing, _inverted, _undecided, _lost, _repair, _smaller, _worst,
+    _damaged, _unfinished, _broken_contracts, _guessing, _off_options, _inverted, _undecided, _lost, _repair, _smaller,
+    _worst,
 )  # fmt: skip

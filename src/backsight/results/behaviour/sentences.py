@@ -35,7 +35,8 @@ def claim(worst: Worst | None, suites: Sequence[Accuracy]) -> str:
         guessed = [s.title for s in suites if not s.above_guessing]
         names = f" ({listed(map(in_list, guessed))})" if len(guessed) <= NAMED else ""
         which = f"{len(guessed)} of {worst.suites} suites{names}" if worst.suites > 1 else guessed[0]
-        return f"Not shown to be better than guessing: {which}; worst is {_at(one)}, {_number(one)}."
+        free = _off_options([s for s in suites if not s.above_guessing])
+        return f"Not shown to be better than guessing: {which}{free}; worst is {_at(one)}, {_number(one)}."
     if lowest == 1 and one.accuracy == 1:
         every = suites[0].title if worst.suites == 1 else f"all {worst.suites} suites"
         ends = min(s.low or 0.0 for s in suites)
@@ -45,6 +46,21 @@ def claim(worst: Worst | None, suites: Sequence[Accuracy]) -> str:
     else:
         rest = f"all {worst.suites} suites are answered better than by guessing, {span([lowest, highest])} correct"
     return f"Worst is {_at(one)}, {_number(one)}; {rest}."
+
+
+def off_options(free: Sequence[float]) -> str:
+    """What stands for the options where the model answers with something else; `free` are its free accuracies."""
+    never = "none of the options" if max(free) == 0 else "hardly ever one of the options"
+    return f"its most probable token is {never}"
+
+
+def _off_options(guessed: Sequence[Accuracy]) -> str:
+    """On how many of the suites that are at guessing the options are not what the model answers with."""
+    free = [one.free for one in guessed if one.off_options and one.free is not None]
+    if not free:
+        return ""
+    where = "there" if len(free) == len(guessed) else f"on {len(free)} of them"
+    return f"; {where} {off_options(free)} ({span(free)} correct read freely)"
 
 
 def null(accuracies: Sequence[Accuracy]) -> str:

@@ -24,7 +24,9 @@ class Accuracy:
     """How often a suite's answers are correct with the picture, beside what guessing gives; shares from 0 to 1.
 
     `low` and `high` are the ends of the 95 % interval over images, None where there is none. `direction` is what is
-    asked for, or "all". `gray` is the accuracy with a gray picture, None where that was not asked.
+    asked for, or "all". `gray` is the accuracy with a gray picture, None where that was not asked. `free` is how
+    often the most probable token of the whole vocabulary is the answer, `free_high` the upper end of its interval; None
+    where that was not read.
     """
 
     suite: str
@@ -37,6 +39,8 @@ class Accuracy:
     high: float | None
     gray: float | None
     chance: float
+    free: float | None = None
+    free_high: float | None = None
 
     @property
     def guessing(self) -> float:
@@ -52,6 +56,17 @@ class Accuracy:
     def below_chance(self) -> bool:
         """Whether the whole interval lies below chance."""
         return self.high is not None and self.high < self.chance
+
+    @property
+    def off_options(self) -> bool:
+        """Whether it is at guessing because the options are not what the model answers with.
+
+        Its free answers are then correct less often than half of chance, and less often than the choice among the
+        options, with whole intervals. A model that answers with the opposite option fails both alike and is not meant.
+        """
+        if self.above_guessing or self.low is None or self.free_high is None:
+            return False
+        return self.free_high < min(self.low, self.chance / 2)
 
     @property
     def gained(self) -> float:
@@ -111,6 +126,7 @@ def accuracies(study: Study) -> tuple[Accuracy, ...]:
 
 def accuracies_of(rows: Sequence[Row], titles: Mapping[str, str] | None = None) -> tuple[Accuracy, ...]:
     """The same of rows of `behaviour_summary`; `titles` gives suites the names to print."""
+    free = {_key(row): row for row in rows if _is_free(row)}
     rows = [row for row in rows if row["read_out"] == "options"]
     grays = {_key(row): row["accuracy"] for row in rows if row["condition"] == "gray"}
     grounds = {(row["suite"], row["ground"]) for row in rows}
@@ -119,7 +135,7 @@ def accuracies_of(rows: Sequence[Row], titles: Mapping[str, str] | None = None) 
             row["suite"],
             with_ground(suite_title(row["suite"], titles), (row["suite"], row["ground"]), grounds),
             row["prompt"], row["direction"], row["questions"], row["accuracy"], row["low"], row["high"],
-            grays.get(_key(row)), row["chance"],
+            grays.get(_key(row)), row["chance"], *_free(free.get(_key(row))),
         )
         for row in rows
         if row["condition"] == "picture" and not row["omitted"]
@@ -144,6 +160,14 @@ def by_worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def lowest(of: Iterable[Accuracy]) -> Accuracy:
     """The worst; of equally bad ones that of the most questions, so that a suite stands before its directions."""
     return min(of, key=lambda one: (one.gained, -one.questions))
+
+
+def _is_free(row: Row) -> bool:
+    return row["read_out"] == "free" and row["condition"] == "picture" and not row["omitted"]
+
+
+def _free(row: Row | None) -> tuple[float | None, float | None]:
+    return (None, None) if row is None else (row["accuracy"], row["high"])
 
 
 def _key(row: Row) -> tuple[Any, ...]:

@@ -37,8 +37,8 @@ def gap(study: Study) -> Section | None:
         anchor="gap",
         question="can",
         title="What and where",
-        claim=text.claim(headlines),
-        null=text.null(given) if given else "",
+        claim=text.claim(headlines, named),
+        null=text.null([row for _, row in named if row["axis"] == "all" and not row["omitted"]]) if given else "",
         notes=(PHOTOGRAPHS,) if {suite for suite, _ in suites} & study.unseen_photographs else (),
         figures=(common.figure(study, "gap", draw, study.tables[GAP_SUMMARY.name], text.CAPTION),) if given else (),
         statements=tuple(

@@ -9,7 +9,7 @@ from backsight.maths.gap import NO_GAP
 from backsight.maths.grouping import SMALLEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.follows import span
-from backsight.results.pages.wording import in_list, listed
+from backsight.results.pages.wording import in_list, listed, percent
 
 Row = Mapping[str, Any]
 Headline = tuple[str, Row | None]  # a suite's title, and the row that its gap is of
@@ -42,7 +42,7 @@ LIMITS = (
 )
 # By what is answered worse, in the order of the claim: the beginning of its part, before the suites.
 PARTS = {
-    "what": "Where things are is answered worse than what they are in",
+    "what": "where things are is answered worse than what they are in",
     "guessed": "neither what nor where is answered better than by guessing in",
     "where": "what things are is answered worse than where they are in",
     "cannot tell": "which is answered better cannot be told in",
@@ -56,22 +56,51 @@ def headline(rows: Sequence[Row]) -> Row | None:
     return None if row is None or row["omitted"] else row
 
 
-def claim(named: Sequence[Headline]) -> str:
-    """Where which of the two is answered worse, over all suites: where worse than what first."""
+def claim(named: Sequence[Headline], every: Sequence[tuple[str, Row]] = ()) -> str:
+    """Where which of the two is answered worse, over all suites: where worse than what first.
+
+    `every` are the rows of all kinds, each with its suite's title: the lowest of their numbers ends the claim.
+    """
     groups: dict[str, list[tuple[str, Row]]] = {}
     for title, row in named:
         if row is not None:
             groups.setdefault(_kind(row), []).append((title, row))
     if not groups:
         return f"No gap is given: no suite has {SMALLEST} pictures with both questions."
-    parts = [f"{start} {_suites(groups[kind])}" for kind, start in PARTS.items() if kind in groups]
-    sentence = "; ".join(parts)
-    return f"{sentence[:1].upper()}{sentence[1:]}."
+    kinds = {row["kind"] for of in groups.values() for _, row in of}
+    one = kinds.pop() if len(kinds) == 1 else None
+    parts = [f"{start} {_suites(groups[kind], one)}" for kind, start in PARTS.items() if kind in groups]
+    sentence = "; ".join([*parts, *_lowest(every)])
+    return f"By {one}, {sentence}." if one else f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def _suites(group: Sequence[tuple[str, Row]]) -> str:
-    """The suites of a part; where one of the two is worse, with the largest gap."""
-    titles = listed(in_list(title) for title, _ in group)
+def _lowest(every: Sequence[tuple[str, Row]]) -> list[str]:
+    """The lowest number of all kinds and of where, corrected for guessing; nothing where none is short of 1."""
+    numbers = [
+        (row[f"{side}_corrected"], title, kind, row, side)
+        for title, row in every
+        if row["axis"] == "all" and not row["omitted"]
+        for side, kind in (("what", row["kind"]), ("where", "the relation"))
+    ]
+    if not numbers:
+        return []
+    value, title, kind, row, side = min(numbers, key=lambda one: one[0])
+    if value >= 1:
+        return []
+    guessing = max(row[f"{side}_blank"], row[f"{side}_chance"])
+    if row[f"{side}_high"] < 0:
+        remark = ", worse than guessing"
+    else:
+        remark = "" if row[f"{side}_low"] > 0 else ", not shown to be better than guessing"
+    corrected = _ends(row, f"{side}_corrected", f"{side}_")
+    shares = f"{percent(row[side])} correct, guessing {percent(guessing)}"
+    return [f"lowest of all is {kind} in {in_list(title)}{remark}: {corrected} corrected for guessing ({shares})"]
+
+
+def _suites(group: Sequence[tuple[str, Row]], one: str | None) -> str:
+    """The suites of a part, each with its kind where not all have `one`; where one of the two is worse, with the
+    largest gap."""
+    titles = listed(in_list(title) if one else f"{in_list(title)} by {row['kind']}" for title, row in group)
     if group[0][1]["verdict"] not in ("what", "where"):
         return titles
     title, row = max(group, key=lambda one: abs(one[1]["gap"]))
@@ -79,7 +108,7 @@ def _suites(group: Sequence[tuple[str, Row]]) -> str:
 
 
 def null(rows: Sequence[Row]) -> str:
-    """What guessing is in the suites: of what, and of where."""
+    """What guessing is in the suites: of what, over all its kinds, and of where."""
     spans = []
     for name in ("what", "where"):
         spans.append(span([max(row[f"{name}_blank"], row[f"{name}_chance"]) for row in rows]))
@@ -100,13 +129,23 @@ def sentence(title: str, rows: Sequence[Row]) -> str:
         f"{row['kind']} {_ends(row, 'what_corrected', 'what_')}, relation {_ends(row, 'where_corrected', 'where_')}"
     )
     pictures = counted(row["images"], "picture")
-    return f"{title}: {_verdict(row)}, {_gap(row)} ({numbers}; {pictures}{assumed})."
+    return f"{title}: {_verdict(row)}, {_gap(row)} ({numbers}; {pictures}{assumed}){_others(row, rows)}."
+
+
+def _others(headline: Row, rows: Sequence[Row]) -> str:
+    """The other kinds of what, each with its own gap."""
+    others = [row for row in rows if row["axis"] == "all" and row["kind"] != headline["kind"] and not row["omitted"]]
+    return "".join(f"; {row['kind']} {_ends(row, 'what_corrected', 'what_')}, {_gap(row)}" for row in others)
 
 
 def short(rows: Sequence[Row]) -> float:
-    """How far the worse of what and where is from being answered without an error, corrected for guessing."""
-    row = headline(rows)
-    return UNKNOWN if row is None else min(1.0, 1.0 - max(0.0, min(row["what_corrected"], row["where_corrected"])))
+    """How far the worst of where and all kinds of what is from being answered without an error, corrected for
+    guessing."""
+    if headline(rows) is None:
+        return UNKNOWN
+    given = [row for row in rows if row["axis"] == "all" and not row["omitted"]]
+    lowest = float(min(row[side] for row in given for side in ("what_corrected", "where_corrected")))
+    return min(1.0, 1.0 - max(0.0, lowest))
 
 
 def left_out(named: Sequence[tuple[str, Row]]) -> str:

@@ -33,6 +33,11 @@ def whole_percent(value: float, low: float, high: float) -> str:
     return f"{number}\u00a0% [{ends[0]},\u00a0{ends[1]}]"
 
 
+def rounded_percent(value: float) -> str:
+    """A share in whole percent, as the first screen has all of them."""
+    return f"{100 * value:.0f}\u00a0%"
+
+
 def p_value(value: float | None) -> str:
     """A p-value with three decimals; a dash where there is none."""
     return "–" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

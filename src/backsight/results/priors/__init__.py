@@ -39,6 +39,7 @@ RESULT = Result(
     summary=Derived(PRIORS_SUMMARY, priors_summary),
     draw=draw,
     sections=(section,),
+    later=("excess_null",),
     metrics=(
         Metric("upside_down_pixels", "example_id", "share", ("prompt",), ("direction",), _pixels,
                title="Upside down: answers that follow the pixels"),

@@ -44,12 +44,17 @@ def draw(
         title = style.suite_title(suite, titles) + (f", prompt {prompt}" if prompt and _several(rows, suite) else "")
         given = [row for row in group if not row["omitted"]] or group
         bars = [stacked.bar(_label(row), row, NAMES, null="_blank") for row in given]
-        pictures = style.counted(max(row["images"] for row in group), "picture")
-        below = f"{style.counted(max(row['questions'] for row in group), 'question')}, {pictures}"
+        below = f"{_counts(given, 'questions', 'question')}, {_counts(given, 'images', 'picture')}"
         height = stacked.height(len(bars))
         shown.append(panels.Panel(title, below, partial(stacked.draw, bars=bars), height=height, suite=suite))
     with style.style():
         return panels.draw(shown, stacked.entries(WORDS), columns)
+
+
+def _counts(rows: Sequence[Row], column: str, noun: str) -> str:
+    """How many there are in the lines of a panel: "16 to 20 questions"."""
+    few, most = min(row[column] for row in rows), max(row[column] for row in rows)
+    return style.counted(most, noun) if few == most else f"{few} to {style.counted(most, noun)}"
 
 
 def _several(rows: Sequence[Row], suite: str) -> bool:

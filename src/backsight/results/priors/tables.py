@@ -55,6 +55,7 @@ PRIORS_SUMMARY = Schema(
         **{f"difference{end}": "float" for end in ("", "_low", "_high")},
         # prior here less what errors alone would give: `excess_of` says what that is
         **{f"excess{end}": "float" for end in ("", "_low", "_high")},
+        "excess_null": "float",  # what errors alone give of it; every answer of the prior weighs alike, as in excess
         "excess_of": "str",  # the same error upright (or in the usual scene), even errors, or one answer only
         # the presence question upside down, upright, and the paired difference
         "presence": "float",
@@ -114,9 +115,10 @@ def _upside_down(group: Frame, smallest: int) -> list[Row]:
     )
     if not second["omitted"]:
         right = _equal(below["choice"], below["answer"]) - _equal(above["choice"], above["answer"])
-        excess = _equal(below["choice"], below["upright"]) - _equal(above["choice"], below["answer"])
+        same = _equal(above["choice"], below["answer"])
+        excess = _equal(below["choice"], below["upright"]) - same
         second |= _named("difference", _mean(right, above["image_id"]))
-        second |= _excess(excess, above["answer"], above["image_id"], SAME)
+        second |= _excess(excess, same, above["answer"], above["image_id"], SAME)
         second |= _presence(group)
     return [common | {"condition": "upright"} | first, common | {"condition": "upside down"} | second]
 
@@ -177,10 +179,11 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
         one, two = usual.loc[both], side.loc[both]
         images = one["image_id"].where(~one["twin"], two["image_id"])  # the picture that the question came with
         right = _equal(two["choice"], two["answer"]) - _equal(one["choice"], one["answer"])
-        excess = _equal(two["choice"], two["prior"]) - _equal(one["choice"], two["answer"])
+        same = _equal(one["choice"], two["answer"])
+        excess = _equal(two["choice"], two["prior"]) - same
         weights = _weights(two["prior"])
         difference = _named("difference", _mean(right * weights, images, float(weights.max())))
-        return row | difference | _excess(excess, two["prior"], images, SAME)
+        return row | difference | _excess(excess, same, two["prior"], images, SAME)
     # The opposite of the answer is an error that pixels make too, by left taken for right. Among the other wrong
     # answers the prior's must come more often than its share; where there is one at most, nothing can be told.
     opposite = side["answer"].map(OPPOSITES)
@@ -191,19 +194,29 @@ def _side(side: Frame, usual: Frame | None, smallest: int) -> Row:
     prior = _equal(side["choice"], side["prior"])
     wrong = 1 - _equal(side["choice"], side["answer"]) - _equal(side["choice"], opposite)
     others = (side["options"] - 1 - opposite.notna()).to_numpy(dtype=float)
-    excess = prior - wrong / others
+    even = wrong / others
+    excess = prior - even
     # Of the blank image's answer a leaning to one answer is the prior: there is nothing to cancel.
     if by_itself:
-        return row | _named("excess", _mean(excess, side["image_id"])) | {"excess_of": EVEN}
-    return row | _excess(excess, side["prior"], side["image_id"], EVEN)
+        row |= {"excess_null": float(even.mean()), "excess_of": EVEN}
+        return row | _named("excess", _mean(excess, side["image_id"]))
+    return row | _excess(excess, even, side["prior"], side["image_id"], EVEN)
 
 
-def _excess(values: np.ndarray, prior: pd.Series[str], images: pd.Series[str], of: str) -> Row:  # type: ignore[type-arg]
-    """The mean excess with every answer that the prior gives weighing alike, so that a leaning to one answer, which
-    adds where that is the prior's and takes away where another is, cancels. Of one answer alone it cannot."""
+def _excess(
+    values: np.ndarray,  # type: ignore[type-arg]
+    null: np.ndarray,  # type: ignore[type-arg]
+    prior: pd.Series[str], images: pd.Series[str], of: str,
+) -> Row:  # fmt: skip
+    """The mean excess, and the null that it is taken over, with every answer that the prior gives weighing alike.
+
+    So a leaning to one answer, which adds where that is the prior's and takes away where another is, cancels. Of one
+    answer alone it cannot.
+    """
     weights = _weights(prior)
     interval = _mean(values * weights, images, float(weights.max()))
-    return _named("excess", interval) | {"excess_of": of if prior.nunique() > 1 else ONE}
+    row: Row = {"excess_null": float((null * weights).mean())}
+    return row | _named("excess", interval) | {"excess_of": of if prior.nunique() > 1 else ONE}
 
 
 def _weights(prior: pd.Series[str]) -> np.ndarray:  # type: ignore[type-arg]

@@ -107,8 +107,7 @@ def prior_shows(row: Row) -> bool:
 def _excess(row: Row) -> str:
     if row["excess"] is None:
         return ""
-    same = "the same error upright" if row["test"] == "upside down" else "the same error in usual scenes"
-    null = same if row["excess_of"] == "same error" else "evenly spread errors"
+    null = _errors(row)
     if row["excess_of"] == "one answer":
         return "The prior's answer is always the same: a prior cannot be told from a leaning to one answer"
     if comes_more(row):
@@ -116,6 +115,11 @@ def _excess(row: Row) -> str:
     if row["excess_high"] < 0:
         return f"The prior's answer comes less often than {null} ({points(row, 'excess')})"
     return f"No prior is shown: its answer less {null} {points(row, 'excess')}"
+
+
+def _errors(row: Row) -> str:
+    same = "the same error upright" if row["test"] == "upside down" else "the same error in usual scenes"
+    return same if row["excess_of"] == "same error" else "evenly spread errors"
 
 
 def _recognised(row: Row) -> str:
@@ -134,18 +138,14 @@ def _recognised(row: Row) -> str:
 
 def claim(named: Sequence[tuple[str, Row, Row | None]]) -> str:
     """Where a prior shows, over the tests that can tell: each with its suite's title, and the row before it."""
-    judged = [
-        (title, row)
-        for title, row, before in named
-        if not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer" and not guesses(before)
-    ]
+    judged = _telling(named)
     if not judged:
         return (
             "Whether a language prior wins over the pixels cannot be told: no test has enough questions that are "
             "answered better than by guessing."
         )
     shows = [one for one in judged if prior_shows(one[1])]
-    title, row = max(shows or judged, key=lambda one: float(one[1]["excess"]))
+    title, row = _most(judged)
     most = f"most on {title}, {TESTS[row['source']]}: {points(row, 'excess')}"
     tests = counted(len(judged), "test")
     if not shows:
@@ -159,12 +159,48 @@ def claim(named: Sequence[tuple[str, Row, Row | None]]) -> str:
     )
 
 
+def _telling(named: Sequence[tuple[str, Row, Row | None]]) -> list[tuple[str, Row]]:
+    """The tests that can tell, each with its suite's title."""
+    return [
+        (title, row)
+        for title, row, before in named
+        if not row["omitted"] and row["excess"] is not None and row["excess_of"] != "one answer" and not guesses(before)
+    ]
+
+
+def _most(judged: Sequence[tuple[str, Row]]) -> tuple[str, Row]:
+    """The test that the claim names: the largest excess, of those that show a prior where one does."""
+    shows = [one for one in judged if prior_shows(one[1])]
+    return max(shows or judged, key=lambda one: float(one[1]["excess"]))
+
+
+def _beside(title: str, row: Row, before: Row | None) -> str:
+    """What the excess that the claim names is the distance of.
+
+    A table of an earlier release lacks it: then how often usual scenes are answered with an error, where there are any.
+    """
+    if row["excess_null"] is None:
+        if before is None or before["omitted"] or row["test"] == "upside down":
+            return ""
+        errors = percent(1 - before["pixels"])
+        return f"{title}, {TESTS[row['source']]}: in usual scenes {errors} of answers are errors, of any kind"
+    alike = "" if row["source"] == "blank image" else ", every answer of the prior weighing alike"
+    shares = f"{percent(row['excess'] + row['excess_null'])} against {percent(row['excess_null'])} by {_errors(row)}"
+    return f"{title}, {TESTS[row['source']]}: {shares}{alike}"
+
+
 def null(named: Sequence[tuple[str, Row, Row | None]]) -> str:
-    """How often the prior's answer comes without a prior: as the same error upright, and to a blank image."""
+    """How often the prior's answer comes without a prior: in the test that the claim names, then over all tests by the
+    same error upright, and to a blank image."""
+    judged = _telling(named)
     given = [(row, before) for _, row, before in named if not row["omitted"]]
     errors = [b["prior"] for _, b in given if b is not None and not b["omitted"] and b["prior"] is not None]
     blank = [row["prior_blank"] for row, _ in given if row["prior_blank"] is not None]
-    parts = [f"the same error comes in {span(errors)} of answers upright"] if errors else []
+    parts = []
+    if judged:
+        title, most = _most(judged)
+        parts = [_beside(title, most, next(before for _, row, before in named if row is most))]
+    parts += [f"upside down, the same error comes in {span(errors)} of answers upright"] if errors else []
     parts += [f"a blank image gives the prior's answer in {span(blank)}"] if blank else []
-    sentence = "; ".join(parts)
-    return f"{sentence[:1].upper()}{sentence[1:]}." if parts else ""
+    sentence = "; ".join(filter(None, parts))
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""

@@ -87,7 +87,7 @@ def _read(blank: Row | None) -> list[str]:
 
 
 def claim(named: Sequence[tuple[str, Rows]]) -> str:
-    """Where a false sentence turns answers, and where that cannot be tested."""
+    """Where any sentence costs correct answers, where a false one turns them, and where that cannot be tested."""
     judged = [(title, rows) for title, rows in named if (one := rows.get(("picture", "false"))) and not one["omitted"]]
     if not judged:
         return "Not tested: no suite has enough questions."
@@ -96,9 +96,27 @@ def claim(named: Sequence[tuple[str, Rows]]) -> str:
     gone = [(title, rows["picture", "neutral"]) for title, rows in judged if title not in dict(answering)]
     guessed = listed(f"{title} ({share(row, 'picture')} correct)" for title, row in gone) if gone else ""
     behind = f"behind a neutral sentence answers on {guessed} are no better than guesses"
+    costs = _costs(judged)
     if not answering:
-        return f"Text against picture cannot be tested on this model: {behind}."
-    return f"{_outcome(answering)}{f'; {behind}' if gone else ''}."
+        return f"{costs}Text against picture cannot be tested on this model: {behind}."
+    return f"{costs}{_outcome(answering)}{f'; {behind}' if gone else ''}."
+
+
+def _costs(judged: Sequence[tuple[str, Rows]]) -> str:
+    """What a neutral sentence costs by itself, where the whole interval lies below zero: the largest loss."""
+    neutral = [(title, rows, rows["picture", "neutral"]) for title, rows in judged if ("picture", "neutral") in rows]
+    lower = [
+        one for one in neutral if one[2]["picture_difference"] is not None and one[2]["picture_difference_high"] < 0
+    ]
+    if not lower:
+        return ""
+    title, rows, row = min(lower, key=lambda one: float(one[2]["picture_difference"]))
+    before = rows["picture", "none"]["picture"]
+    some = "" if len(lower) == len(judged) == 1 else f" on {len(lower)} of {counted(len(judged), 'suite')}; most"
+    return (
+        f"A sentence before the question, even a neutral one, costs correct answers{some} on {title}: "
+        f"{percent(before)} without, {percent(row['picture'])} with it ({points(row, 'picture_difference')}). "
+    )
 
 
 def _outcome(answering: Sequence[tuple[str, Rows]]) -> str:
