@@ -94,14 +94,14 @@ def test_a_repair_that_beats_nothing_and_its_control_is_named() -> None:
     rows = (entered("amplification", fixed(20, 2), fixed(2)), entered("adaptvis", fixed(1, 1), fixed(1)))
     assert verdicts(*rows) == {"amplification": WINS, "adaptvis": NOTHING}
     assert told(*rows) == (
-        "Amplification at alpha 4 is worth having (80 held-out questions, 40 answered incorrectly): accuracy changes by "
-        "+22.5 points [+11.1, +32.8], by +2.5 points with its hardest control (random directions); 1 other repair is not "
-        "shown to be."
+        "Amplification at alpha 4 is worth having (80 held-out questions, 40 answered incorrectly): accuracy changes "
+        "by +22.5 points [+11.1, +32.8], by +2.5 points with its hardest control (random directions); 1 other repair "
+        "is not shown to be."
     )
     first, same = also(table(*rows))
     assert first.startswith(
-        "Amplification at alpha 4 corrects more than it breaks, and more than its control does: accuracy 50.0 % without, 72.5 % "
-        "with it (+22.5 points"
+        "Amplification at alpha 4 corrects more than it breaks, and more than its control does: accuracy 50.0 % "
+        "without, 72.5 % with it (+22.5 points"
     )
     assert first.endswith("It corrects 50.0 % of 40 failures and breaks 5.0 % of the correct answers.")
     assert same == "No gain of accuracy is shown with AdaptVis."
