@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from backsight.results.creg.card import EvidenceCard, evidence_card, verdict
-from backsight.results.creg.schema import SUMMARY
+from backsight.results.creg.schema import PAIRS, SUMMARY
 from backsight.results.pages.study import Study
 from backsight.tables import Table
 
 from .test_figures_creg import LAYOUT, direction_row, direction_rows, missing, nothing
+from .test_report_creg import pair_row
 
 Row = dict[str, Any]
 
@@ -62,6 +63,33 @@ def test_a_suite_that_compares_prompts_gives_way_to_its_own_set(tmp_path: Any) -
     assert card is not None and (card.title, card.places, card.side) == ("Pairs, prompt A", 1, "above")
     card = evidence_card(study_of(tmp_path, compared))
     assert card is not None and (card.title, card.places, card.side) == ("Pairs with prompt A", 3, "below")
+
+
+def with_pairs(tmp_path: Any, rows: list[Row], *pairs: Row) -> str:
+    study = study_of(tmp_path, rows)
+    study.tables[PAIRS.name] = Table.of(PAIRS, [dict.fromkeys(PAIRS.columns) | row for row in pairs])  # type: ignore[index]
+    card = evidence_card(study)
+    assert card is not None and len(card.closer_methods.split()) <= 12
+    return card.closer_methods.replace("\u00a0", " ")
+
+
+def test_other_methods_that_are_closer_after_correction_are_named(tmp_path: Any) -> None:
+    rows = [
+        improved(12.0, 5.0, 19.0),
+        improved(-5.0, -19.0, 8.0, "squares"),
+        improved(40.4, 21.3, 58.8, "squares") | {"method": "chefer"},
+        improved(9.0, 1.0, 17.0) | {"method": "gradcam"},
+        improved(9.0, 1.0, 17.0) | {"method": "creg_by_maximum"},
+    ]
+    squares = {"suite": "squares"}
+    chefer, gradcam = pair_row("chefer", "prediction", 0.0007, **squares), pair_row("gradcam", "prediction", 0.0004)
+    assert with_pairs(tmp_path, rows, chefer) == "Chefer: closer on Squares, 40.4° [21.3, 58.8]."
+    assert with_pairs(tmp_path, rows, chefer, gradcam) == "2 other methods are closer on a set; most Chefer."
+    for unsure in (
+        (), [chefer | {"p_holm": 0.05}], [chefer | {"nearer": 0.2, "further": 0.8}],
+        [pair_row(name, "prediction", 0.0004) for name in ("creg", "creg_by_maximum")],
+    ):  # fmt: skip
+        assert with_pairs(tmp_path, rows, *unsure) == ""
 
 
 def test_without_numbers_there_is_no_card(tmp_path: Any) -> None:

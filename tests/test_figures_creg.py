@@ -22,6 +22,7 @@ from backsight.results.creg.summary import creg_summary
 from backsight.results.drawing.style import NARROW, SOFT, to_svg
 from backsight.results.flip import SUMMARY as FLIP_SUMMARY
 from backsight.results.knockout import SUMMARY as KNOCKOUT_SUMMARY
+from backsight.results.knockout.page import CAPTION
 from backsight.results.moved import SUMMARY as MOVED_SUMMARY
 from backsight.results.occlusion.summary import SUMMARY as OCCLUSION_SUMMARY
 from backsight.results.relevance.drawing import NULL_LINE
@@ -285,6 +286,8 @@ def test_knockout_ranks_by_the_attention_form_and_stands_beside_the_layout() -> 
     assert 0.0 in {x for x, *_ in strokes(gain, SOFT)}
     assert "the same everywhere: no ranks" in said(figure)
     assert "effects themselves" not in said(figure)
+    assert "Pairs: rank correlation" in said(figure) and "Pairs: compass" in said(figure)
+    assert not {"Left:", "Right:"} & set(CAPTION.split())
 
 
 def test_groups_that_are_omitted_are_counted() -> None:

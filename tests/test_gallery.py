@@ -22,7 +22,7 @@ from backsight.measurements import Creg, Flip, Knockout, Moved, Occlusion
 from backsight.models.vlm import VLM
 from backsight.report import write_report
 from backsight.report.gallery import RULES as SAID
-from backsight.report.gallery import caption, claim_of, gallery
+from backsight.report.gallery import caption, claim_of, gallery, in_words_of_today
 from backsight.report.reading import read_study
 from backsight.results import RESULTS
 from backsight.results.explanation import Explanation, lit
@@ -214,6 +214,14 @@ def test_a_gallery_of_an_earlier_release_is_shown_in_the_words_of_today(study: P
     assert json.loads((study / "study.json").read_text())["gallery"][0]["sentence"] in page
     assert f"rightly; {whole['rule']}." not in page and f"rightly; {bare['rule']}." in page
     assert 'viewBox="0 0 500 300"' in page and "narrow</svg>" not in page
+
+
+def test_only_a_figure_of_an_earlier_release_loses_the_line_of_its_answer() -> None:
+    lines = '<text x="1">red square is</text><text x="1">answer: gray (1.00), right</text>'
+    assert in_words_of_today(f"<svg>{lines}</svg>") == '<svg><text x="1">red square is</text></svg>'
+    assert in_words_of_today(f"<svg data-panels='[]'>{lines}</svg>") == f"<svg data-panels='[]'>{lines}</svg>"
+    asked = "<svg><text>the answer: left</text></svg>"
+    assert in_words_of_today(asked) == asked
 
 
 def test_a_gallery_that_cannot_be_read_is_left_out(study: Path, tmp_path: Path) -> None:

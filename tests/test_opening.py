@@ -134,6 +134,11 @@ def test_the_third_and_fourth_card(measured: pytest.MonkeyPatch) -> None:
     assert plain(card("repair").number) == "+1.5 points" and plain(card("repair").null) == (
         "Its control (random positions): -0.8 points."
     )
+    assert "lower" not in card("repair").further
+    measured.setattr(of, "repair_card", lambda _: replace(REPAIR, tried=6, lowering=1))
+    assert card("repair").further.endswith(", 21 incorrect without. 1 of 6 repairs lowers accuracy.")
+    measured.setattr(of, "evidence_card", lambda _: replace(EVIDENCE, closer_methods="Closer on Squares: Chefer."))
+    assert card("why").further == "Closer on 0 of 4 sets. Closer on Squares: Chefer."
     measured.setattr(of, "repair_card", lambda _: replace(REPAIR, gain=None, gain_low=None, gain_high=None))
     assert card("repair").number == "" and card("repair").null.startswith("Hard questions: 65 held-out questions, 21 ")
     measured.setattr(of, "repair_card", lambda _: replace(REPAIR, gain=0.0001, gain_low=-0.0001, gain_high=0.0004))

@@ -77,6 +77,18 @@ def test_the_card_holds_the_best_repair_beside_its_hardest_control() -> None:
     assert 0 < card.gain_low < 18 / 80 < card.gain_high and card.lead_low > 0
 
 
+def test_repairs_that_lower_accuracy_are_counted() -> None:
+    """An upper bound is none of them, and an interval that reaches zero shows no loss."""
+    study = of_tournament(
+        entered("amplification", fixed(0, 20)), entered("norm_rescale", fixed(0, 9)), entered("adaptvis", fixed(0, 1)),
+        entered("box_attention", fixed(0, 20)),
+    )  # fmt: skip
+    card = repair_card(study)
+    assert card is not None and (card.lowering, card.tried) == (2, 3)
+    none = repair_card(of_tournament(entered("adaptvis", fixed(3))))
+    assert none is not None and (none.lowering, none.tried) == (0, 1)
+
+
 def test_an_upper_bound_is_never_the_best_repair() -> None:
     card = repair_card(of_tournament(entered("box_attention", fixed(30)), entered("adaptvis", fixed(1, 3))))
     assert card is not None and card.repair == "AdaptVis" and card.gain == pytest.approx(-2 / 80)

@@ -60,12 +60,13 @@ def test_names_with_commas_are_set_apart() -> None:
 def test_the_claim_on_knockout_has_the_form_that_agrees_least_first(tmp_path: Path) -> None:
     shown = section(tmp_path / "s", "knockout", knockout_summary=knockout_rows())
     assert shown.claim == (
-        "CREG agrees with the image tokens' causal effects in both cases, least on Pairs with attention to a token cut "
-        "(rank correlation 0.300 [0.200, 0.400], the subject's box 0.250)."
+        "CREG is not shown to agree more than the subject's box with the image tokens' causal effects on Pairs with "
+        "attention to a token cut (rank correlation 0.300 [0.200, 0.400], the subject's box 0.250); it agrees on Pairs "
+        "with a token's embedding replaced (0.600 [0.500, 0.700], the subject's box 0.250)."
     )
-    assert (
-        shown.null
-        == "In rank correlation with the effects, the subject's box, which knows nothing of the model, gives 0.250."
+    assert shown.null == (
+        "In rank correlation with the effects, the subject's box, which knows nothing of the model, gives 0.250. CREG "
+        "agrees more than the box in 1 of 2 cases, less in 0."
     )
 
 
@@ -90,6 +91,40 @@ def test_the_claim_on_knockout_follows_its_numbers(tmp_path: Path, correlation: 
     assert shown.claim.startswith(said)
     first = next(one for one in shown.statements if "attention to a token cut" in one.text)
     assert first.short == min(1.0, 1.0 - correlation)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "said", "null"),
+    [
+        ((0.5, 0.4), "CREG agrees less than the subject's box with the image tokens' causal effects on Pairs with "
+         "attention to a token cut (rank correlation 0.300 [0.200, 0.400], the subject's box 0.500); it agrees on "
+         "Pairs with a token's embedding replaced (0.600 [0.500, 0.700], the subject's box 0.400).",
+         "more than the box in 1 of 2 cases, less in 1."),
+        ((0.1, 0.9), "CREG agrees less than the subject's box with the image tokens' causal effects on Pairs with a "
+         "token's embedding replaced (rank correlation 0.600", "more than the box in 1 of 2 cases, less in 1."),
+        ((0.35, 0.6), "CREG is not shown to agree more than the subject's box with the image tokens' causal effects on "
+         "Pairs with attention to a token cut (rank correlation 0.300 [0.200, 0.400], the subject's box 0.350); more "
+         "agreement than the box's is not shown on Pairs with a token's embedding replaced either",
+         "more than the box in 0 of 2 cases, less in 0."),
+        ((-0.3, 0.1), "CREG agrees with the image tokens' causal effects in both cases, least", "in 2 of 2"),
+        ((None, None), "CREG agrees with the image tokens' causal effects in both cases, least", None),
+    ],
+)  # fmt: skip
+def test_agreement_is_agreement_above_the_subjects_box(
+    tmp_path: Path, boxes: tuple[float | None, ...], said: str, null: str | None
+) -> None:
+    of = dict(zip(("attention", "embedding"), boxes, strict=True))
+    rows = [
+        row | ({"correlation": of[row["form"]]} if row["method"] == "subject_box" else {}) for row in knockout_rows()
+    ]
+    shown = section(tmp_path / "s", "knockout", knockout_summary=rows)
+    assert shown.claim.startswith(said)
+    assert shown.null == "" if null is None else null in shown.null
+
+
+def test_a_claim_begins_with_what_does_not_hold_even_where_a_lesser_value_does() -> None:
+    named = [finding(0.5, 0.1, "on A"), finding(0.7, 1.0, "on B")]
+    assert over_all("M", WORDS, named) == "M is not shown to do on B (by 0.7 +- 1.0); it does on A (0.5 +- 0.1)."
 
 
 def test_statements_on_knockout_name_the_highest_and_the_effects_own_direction(tmp_path: Path) -> None:

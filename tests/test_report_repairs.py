@@ -166,16 +166,20 @@ def gain(mean: float, reach: float, lead: float, p: float = 0.001) -> Gain:
     return Gain(first, p, second, p)
 
 
+AT, READ = "Amplification at alpha 4", "; its probes read position in 90.0 % of tokens."
+
+
 @pytest.mark.parametrize(
     ("of", "start", "end"),
     [
-        (gain(0.24, 0.1, 0.2), "Amplification raises accuracy on S (40 of 100 answered incorrectly): +24.0 points "
-         "[+14.0, +34.0]; +20.0 points [+10.0, +30.0] against random directions; it breaks 10 % [5, 15]", "answers."),
-        (gain(0.24, 0.1, 0.05), "Amplification is not shown to gain more than random directions on S", "directions."),
-        (gain(0.02, 0.1, 0.2), "Amplification is not shown to raise accuracy on S", "against random directions."),
-        (gain(0.24, 0.1, 0.2, p=0.2), "Amplification is not shown to gain more than random directions on S", "."),
-        (gain(-0.24, 0.1, 0.0), "Amplification lowers accuracy on S (40 of 100 answered incorrectly): -24.0", "."),
-        (gain(-0.24, 0.1, 0.0, p=0.2), "Amplification is not shown to raise accuracy on S", "."),
+        (gain(0.24, 0.1, 0.2), f"{AT} raises accuracy on S (40 of 100 answered incorrectly): +24.0 points "
+         "[+14.0, +34.0]; +20.0 points [+10.0, +30.0] against random directions; it breaks 10 % [5, 15]",
+         f"answers{READ}"),
+        (gain(0.24, 0.1, 0.05), f"{AT} is not shown to gain more than random directions on S", f"directions{READ}"),
+        (gain(0.02, 0.1, 0.2), f"{AT} is not shown to raise accuracy on S", f"against random directions{READ}"),
+        (gain(0.24, 0.1, 0.2, p=0.2), f"{AT} is not shown to gain more than random directions on S", READ),
+        (gain(-0.24, 0.1, 0.0), f"{AT} lowers accuracy on S (40 of 100 answered incorrectly): -24.0", READ),
+        (gain(-0.24, 0.1, 0.0, p=0.2), f"{AT} is not shown to raise accuracy on S", READ),
         (None, "Amplification is not shown to repair on S (40 of 100 answered incorrectly): it corrects 75 % [70, 80] "
          "of the failures and breaks 10 % [5, 15] of the correct answers", "."),
     ],
@@ -184,6 +188,8 @@ def test_the_claim_follows_from_the_gain_and_its_lead(of: Gain | None, start: st
     gains = {} if of is None else {"degraded_squares": of}
     text = claim(amplified().rows(), gains, lambda suite: "S").replace("\u00a0", " ")
     assert text.startswith(start) and text.endswith(end) and len(text.split()) <= 45
+    bare = claim(amplified(probe=None).rows(), gains, lambda suite: "S")
+    assert "probes" not in bare and bare.endswith(".")
 
 
 def test_several_suites_are_one_claim_and_a_sentence_each_but_one_for_those_with_too_few_failures() -> None:

@@ -15,9 +15,9 @@ from backsight.maths.comparison import sign_flips
 from backsight.results import plot
 from backsight.results.drawing.style import to_svg
 from backsight.results.tournament import TOURNAMENT, classes, sentence, statements, summary
-from backsight.results.tournament.schema import BOUND, CONTROL, FEW, FORMAT, HARMS, NOTHING, PRICE, WINS
+from backsight.results.tournament.schema import BOUND, CONTROL, FEW, FORMAT, HARMS, LOWERS, NOTHING, PRICE, WINS, read
 from backsight.results.tournament.tables import corrected, verdict
-from backsight.results.tournament.text import claim, null, short
+from backsight.results.tournament.text import claim, lowering, null, short
 from backsight.tables import Table
 
 from .test_report import page_of, study_record, words, write_study
@@ -94,14 +94,14 @@ def test_a_repair_that_beats_nothing_and_its_control_is_named() -> None:
     rows = (entered("amplification", fixed(20, 2), fixed(2)), entered("adaptvis", fixed(1, 1), fixed(1)))
     assert verdicts(*rows) == {"amplification": WINS, "adaptvis": NOTHING}
     assert told(*rows) == (
-        "Amplification is worth having (80 held-out questions, 40 answered incorrectly): accuracy changes by +22.5 "
-        "points [+11.1, +32.8], by +2.5 points with its hardest control (random directions); 1 other repair is not "
-        "shown to be."
+        "Amplification at alpha 4 is worth having (80 held-out questions, 40 answered incorrectly): accuracy changes "
+        "by +22.5 points [+11.1, +32.8], by +2.5 points with its hardest control (random directions); 1 other repair "
+        "is not shown to be."
     )
     first, same = also(table(*rows))
     assert first.startswith(
-        "Amplification corrects more than it breaks, and more than its control does: accuracy 50.0 % without, 72.5 % "
-        "with it (+22.5 points"
+        "Amplification at alpha 4 corrects more than it breaks, and more than its control does: accuracy 50.0 % "
+        "without, 72.5 % with it (+22.5 points"
     )
     assert first.endswith("It corrects 50.0 % of 40 failures and breaks 5.0 % of the correct answers.")
     assert same == "No gain of accuracy is shown with AdaptVis."
@@ -152,9 +152,27 @@ def test_no_repair() -> None:
     assert verdicts(*rows) == {"amplification": NOTHING, "norm_rescale": HARMS}
     assert told(*rows) == (
         "None of 2 repairs is shown to be worth having (80 held-out questions, 40 answered incorrectly): accuracy "
-        "changes by -25.0 points [-34.5, -14.3] with norm rescaling to +1.2 points [-4.2, +6.6] with amplification."
+        "changes by -25.0 points [-34.5, -14.3] with norm rescaling to +1.2 points [-4.2, +6.6] with amplification at "
+        "alpha 4."
     )
     assert also(table(*rows))[0].startswith("Norm rescaling breaks more than it corrects: accuracy 50.0 % without")
+
+
+def test_a_loss_that_its_interval_shows_is_said_of_new_and_of_older_studies() -> None:
+    """Eight broken and none corrected is p = 1/128, 7/128 after Holm over seven repairs; so is the interval below 0."""
+    others = [entered(f"other_{n}", fixed(0)) for n in range(6)]
+    rows = table(entered("amplification", fixed(0, 8)), *others)
+    new = summary(rows).rows()
+    older = [row | ({"verdict": NOTHING} if row["verdict"] == LOWERS else {}) for row in new]
+    assert [row["verdict"] for row in new if row["verdict"]].count(LOWERS) == 1 and read(older) == new
+    said = [one.text.replace("\u00a0", " ") for one in statements(read(older))]
+    assert said[0].startswith("Amplification at alpha 4 lowers accuracy by 10.0 points [-17.1, -2.4]: accuracy 50.0 %")
+    assert (
+        "50.0 % without, 40.0 % with it, 50.0 % with its control" in said[0]
+        and "; p 0.055 after correction." in said[0]
+    )
+    assert any(one.startswith("No gain of accuracy is shown with other 0") and "ampl" not in one for one in said)
+    assert lowering(new) == 1 and lowering(summary(table(*others)).rows()) == 0
 
 
 def test_an_upper_bound_is_never_named() -> None:
@@ -266,6 +284,9 @@ BASE: Row = {
         ({"lost": "right (80 to 10 %)"}, PRICE),
         ({"gain": -0.2}, HARMS),
         ({"gain": -0.2, "failures": 3}, HARMS),
+        ({"gain": -0.2, "gain_high": -0.05, "p_nothing_holm": 0.06, "failures": 3}, LOWERS),
+        ({"gain": -0.2, "gain_high": -0.05, "p_nothing_holm": 0.06, "p_free_holm": 0.5}, LOWERS),
+        ({"gain": -0.2, "gain_high": 0.0, "p_nothing_holm": 0.06, "p_free_holm": 0.5}, NOTHING),
     ],
 )
 def test_each_number_can_change_the_verdict(changes: Row, expected: str) -> None:
@@ -347,7 +368,7 @@ def test_the_report_says_it(tmp_path: Path) -> None:
     )
     study(tmp_path, rows)
     spoken = words(page_of(tmp_path))
-    assert "Amplification is worth having (80 held-out questions, 40 answered incorrectly)" in spoken
+    assert "Amplification at alpha 4 is worth having (80 held-out questions, 40 answered incorrectly)" in spoken
     assert "controls change it by +2.5 points; with a blank image it is 25 % [17, 36]." in spoken
     assert "Both-sides vote was left out: no single tokens for left and right." in spoken
     assert "On a relation that this model was not trained on" in spoken

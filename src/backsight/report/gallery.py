@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ METHOD = (
     "share among peaks more than 90 degrees off.",
 )
 LIMITS = ("Single pictures show what a compass looks like, not how often it points at the object.",)
+EARLIER_ANSWER = re.compile(r"<text\b[^>]*>\s*answer:[^<]*</text>")
 NULL = "Dashed in each compass is uniform relevance, which knows nothing but both boxes."
 
 
@@ -83,9 +85,17 @@ def _view(study: Study, shown: Mapping[str, Any]) -> FigureView | None:
     label = _named(study, shown)
     files = ((f"{stem}.svg", "this figure, SVG"), (f"{stem}.json", "its numbers, JSON"))
     try:
-        return view(f"gallery-{Path(stem).name}", svg, label, caption(study, shown), files)
+        return view(f"gallery-{Path(stem).name}", in_words_of_today(svg), label, caption(study, shown), files)
     except ValueError:
         return None
+
+
+def in_words_of_today(svg: str) -> str:
+    """A figure without the line of its answer, where an earlier release drew it in words of its own.
+
+    Such figures have no list of panels. The caption has the answer from the record's numbers.
+    """
+    return svg if "data-panels" in svg else EARLIER_ANSWER.sub("", svg)
 
 
 def _read(folder: Path, name: str) -> str:

@@ -184,6 +184,7 @@ def _why(study: Study, titles: Mapping[str, str]) -> Card | None:
     start, end = scale([card.improvement, *ends])
     mark = Mark(card.improvement, *ends, strong=True)
     shown = f"Closer on {card.closer} of {card.places} sets." if card.places > 1 else ""
+    shown = " ".join(part for part in (shown, card.closer_methods) if part)
     return Card(
         key="why", verdict=card.verdict, number=f"{card.dae:.0f}\u00b0",
         interval=_interval(card.dae_low, card.dae_high, 1),
@@ -203,12 +204,20 @@ def _repair(study: Study, titles: Mapping[str, str]) -> Card | None:
     if card.gain is None or card.gain_low is None or card.gain_high is None:
         return Card(key="repair", verdict=card.verdict, null=f"{asked}.", **_link(card.anchor, titles))
     control = f"Its control ({card.control}): {points(card.control_gain)}." if card.control_gain is not None else ""
+    beside, lowers = f"{asked}. " if control else "", lowering(card)
     return Card(
         key="repair", verdict=card.verdict, number=points(card.gain),
         interval=_interval(card.gain_low, card.gain_high, 100), of=f"by the best, {card.repair}",
-        null=control or f"{asked}.", further=f"{asked}." if control else "",
+        null=control or f"{asked}.", further=f"{beside}{lowers}".strip(),
         gauge=drawn(_gains(card, (card.gain, card.gain_low, card.gain_high))), **_link(card.anchor, titles),
     )  # fmt: skip
+
+
+def lowering(card: RepairCard) -> str:
+    """How many of the repairs lower accuracy; empty where none is shown to."""
+    if not card.lowering:
+        return ""
+    return f"{card.lowering} of {counted(card.tried, 'repair')} {'lowers' if card.lowering == 1 else 'lower'} accuracy."
 
 
 def _gains(card: RepairCard, gain: tuple[float, float, float]) -> Gauge:

@@ -43,17 +43,19 @@ def claim(rows: Sequence[Row], gains: Mapping[str, Gain], title: Title) -> str:
             f"Amplification is not shown to repair {of_all}: it corrects {_share(probe, 'corrected')} of the failures "
             f"and breaks {_share(probe, 'broken')} of the correct answers."
         )
+    end = f"; its probes read position in {percent(read)} of tokens." if (read := probe["probe"]) is not None else "."
+    subject = f"Amplification at alpha {probe['alpha']:g}"
     change, lead = points_within(*gain.gain[:3]), f"{points_within(*gain.lead[:3])} against random directions"
     if gain.harms:
-        return f"Amplification lowers accuracy {of_all}: {change}; {lead}."
+        return f"{subject} lowers accuracy {of_all}: {change}; {lead}{end}"
     if gain.shown:
         return (
-            f"Amplification raises accuracy {of_all}: {change}; {lead}; it breaks {_share(probe, 'broken')} of the "
-            "correct answers."
+            f"{subject} raises accuracy {of_all}: {change}; {lead}; it breaks {_share(probe, 'broken')} of the correct "
+            f"answers{end}"
         )
     if gain.gain.low > 0:
-        return f"Amplification is not shown to gain more than random directions {of_all}: {change}; {lead}."
-    return f"Amplification is not shown to raise accuracy {of_all}: {change}; {lead}."
+        return f"{subject} is not shown to gain more than random directions {of_all}: {change}; {lead}{end}"
+    return f"{subject} is not shown to raise accuracy {of_all}: {change}; {lead}{end}"
 
 
 def null(rows: Sequence[Row], title: Title) -> str:

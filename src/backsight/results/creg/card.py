@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backsight.results.creg.closer import others_closer
 from backsight.results.creg.reading import Group, grouped, leading, without_twins
-from backsight.results.creg.schema import SUMMARY
+from backsight.results.creg.schema import PAIRS, SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.relevance.cells import Place, Row, missing_reason, place_words
 from backsight.results.relevance.claims import Side
@@ -20,7 +21,7 @@ class EvidenceCard:
 
     `dae` is the angle between evidence and true direction, `null` that of uniform relevance and `best` of all relevance
     on the subject, on the same `questions`. `closer` of `places` (suites and prompts) have an improvement whose
-    interval lies above zero.
+    interval lies above zero. `closer_methods` says which other methods are closer than uniform relevance on some suite.
     """
 
     suite: str
@@ -39,11 +40,13 @@ class EvidenceCard:
     closer: int
     places: int
     verdict: str
+    closer_methods: str = ""
 
 
 def evidence_card(study: Study) -> EvidenceCard | None:
     """The card of a study; None where no suite has numbers."""
-    places = measured(without_twins(grouped(study.rows(SUMMARY.name))))
+    by_place = without_twins(grouped(study.rows(SUMMARY.name)))
+    places = measured(by_place)
     if not places:
         return None
     place, row = next(iter(places.items()))
@@ -53,6 +56,7 @@ def evidence_card(study: Study) -> EvidenceCard | None:
         improvement=row["dae_gain"], improvement_low=row["dae_gain_low"], improvement_high=row["dae_gain_high"],
         side=side(row), questions=int(row["questions"]), closer=sum(side(one) == "above" for one in places.values()),
         places=len(places), verdict=verdict(row),
+        closer_methods=others_closer(study, {one: by_place[one] for one in places}, study.rows(PAIRS.name)),
     )  # fmt: skip
 
 

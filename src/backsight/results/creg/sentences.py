@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from backsight.maths.relevance import DEFAULT, NULL, TRUTH
 from backsight.results.creg.card import measured, side
-from backsight.results.creg.reading import Group, leading, listed_methods
+from backsight.results.creg.closer import ALPHA, kept, method_rows, tested_pair
+from backsight.results.creg.reading import Group, leading
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import Statement
 from backsight.results.pages.study import Study
 from backsight.results.pages.wording import PHOTOGRAPHS, p_value, percent
 from backsight.results.relevance.cells import Place, Row, missing_reason, place_words, said_degrees, said_range
 from backsight.results.relevance.claims import MANY, Finding, Wording, apart, over_all, together
-from backsight.results.relevance.words import REFERENCE_WORDS, said_method
+from backsight.results.relevance.words import said_method
 
-ALPHA = 0.05
 CLOSER = Wording(
     above="points closer to the object than uniform relevance does",
     below="points further from the object than uniform relevance does",
@@ -119,7 +118,7 @@ def closer_methods(study: Study, by_place: Mapping[Place, Group], pairs: Sequenc
         rows = method_rows(group)
         above = [row for row in rows if row["dae_gain_low"] > 0]
         if above:
-            tested = {id(row): pair for row in above if (pair := _tested(pairs, place, row)) is not None}
+            tested = {id(row): pair for row in above if (pair := tested_pair(pairs, place, row)) is not None}
             text, sure = beaten(place_words(study, place), above, tested, len(rows))
             said.append(Statement(text, place[0], 1 - sure / len(rows)))
         elif rows:
@@ -144,13 +143,6 @@ def further_methods(study: Study, by_place: Mapping[Place, Group]) -> list[State
     return [Statement(f"{head} {apart([*shown, *more])}, not corrected for the number of methods.", short=1.0)]
 
 
-def method_rows(group: Group) -> list[Row]:
-    """The rows of a suite's methods that have numbers: for the model's choice, or for no answer."""
-    named = [(m, t) for m, t in listed_methods(group) if m not in REFERENCE_WORDS]
-    rows = [group.get(("all", m, t, DEFAULT)) for m, t in named]
-    return [row for row in rows if row is not None and not missing_reason(row)]
-
-
 def beaten(title: str, above: Sequence[Row], tested: Mapping[int, Row], methods: int) -> tuple[str, int]:
     """Which methods with an improvement above zero keep it after correction, and how many do.
 
@@ -158,7 +150,7 @@ def beaten(title: str, above: Sequence[Row], tested: Mapping[int, Row], methods:
     have it closer than further off: a few large improvements may make the mean where most pictures are further off.
     """
     shown = [row for row in above if id(row) in tested and tested[id(row)]["p_holm"] < ALPHA]
-    sure = [row for row in shown if tested[id(row)]["nearer"] > tested[id(row)]["further"]]
+    sure = [row for row in shown if kept(tested[id(row)])]
     if sure:
         named = _some(sure, lambda row: _with_pair(row, tested[id(row)]))
         verb = "points" if len(sure) == 1 else "point"
@@ -180,30 +172,10 @@ def _some(rows: Sequence[Row], words: Callable[[Row], str]) -> str:
     return apart([*named, f"{len(best) - MANY} more"] if len(best) > MANY else named)
 
 
-def _tested(pairs: Sequence[Row], place: Place, row: Row) -> Row | None:
-    """A method against uniform relevance, where the mean was tested; earlier releases tested ranks, without a side."""
-    about = (*place, row["method"], row["target"], NULL, None)
-    keys = ("suite", "prompt", "method", "target", "other", "other_target")
-    fitting = [one for one in of_choice(pairs) if tuple(one[key] for key in keys) == about]
-    given = [one for one in fitting if one["p_holm"] is not None and one.get("nearer") is not None]
-    return given[0] if given else None
-
-
 def _with_pair(row: Row, pair: Row) -> str:
     """A method with its improvement, the shares of pictures on which it is closer and further off, and Holm's p."""
     sides = f"closer on {percent(pair['nearer'])} of pictures, further on {percent(pair['further'])}"
     return f"{said_method(row['method'])} (improvement {gain(row)}, {sides}, p {_p(pair['p_holm'])})"
-
-
-def of_choice(pairs: Sequence[Row]) -> list[Row]:
-    """Rows of `creg_pairs` that are of the model's choice.
-
-    A pair without targets stands in the table beside the truth's and again beside the choice's, each time with Holm's
-    correction over these: the later one is taken.
-    """
-    keys = ("suite", "prompt", "method", "target", "other", "other_target")
-    mine = [row for row in pairs if TRUTH not in (row["target"], row["other_target"])]
-    return list({tuple(row[key] for key in keys): row for row in mine}.values())
 
 
 def gain(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backsight.maths.grouping import SMALLEST, expect, groups
@@ -107,8 +108,8 @@ def draw(
     """
     rows = [row for row in drawing.rows_of(table) if row["method"] != EFFECTS]
     views = (
-        ("correlation", Columns("correlation", "correlation_low", "correlation_high"), "rank correlation"),
-        ("gain", Columns("angle_gain", "gain_low", "gain_high"), "improvement over uniform relevance, degrees"),
+        ("rank correlation", Columns("correlation", "correlation_low", "correlation_high"), "rank correlation"),
+        ("compass", Columns("angle_gain", "gain_low", "gain_high"), "improvement over uniform relevance, degrees"),
     )
     shown_panels, marks = [], []
     for (suite, prompt), group in by_prompt(rows).items():
@@ -116,7 +117,8 @@ def draw(
         for name, where, label in views:
             lines = [_both_forms(group, method, where) for method in ranked]
             marks += [mark for line in lines for mark in line.marks]
-            shown_panels.append(drawing.panel(suite, prompt, group, lines, label, titles, shares=name == "correlation"))
+            one = drawing.panel(suite, prompt, group, lines, label, titles, shares=name == "rank correlation")
+            shown_panels.append(replace(one, title=f"{one.title}: {name}"))
     words = ((drawing.FILLED, "attention to the token cut, 95 % interval"),
              (drawing.HOLLOW, "embedding of the empty picture (hollow)"))  # fmt: skip
     entries = [*drawing.legend(words, marks), *drawing.legend([(drawing.REFERENCE, "references")], marks)]

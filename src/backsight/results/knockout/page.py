@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from backsight.maths.relevance import BOX, EFFECTS, FLOOR, NULL, RANDOM
 from backsight.results.drawing.style import counted
@@ -26,8 +27,8 @@ from backsight.results.relevance.words import METHOD_WORDS, by_prompt, said_meth
 
 WITH = {"attention": "with attention to a token cut", "embedding": "with a token's embedding replaced"}
 CAPTION = (
-    "Agreement with the causal effect of each image token, with 95 % intervals; further right is better. Left: rank "
-    "correlation over tokens. Right: how much closer a method's compass comes to that of the effects than uniform "
+    "Agreement with the causal effect of each image token, with 95 % intervals; further right is better. Rank "
+    "correlation: over tokens. Compass: how much closer a method's comes to that of the effects than uniform "
     "relevance, which is zero. Filled: attention to the token is cut; hollow: its embedding is the empty picture's."
 )
 METHOD = (
@@ -58,6 +59,9 @@ AGREES = Wording(
     places="case",
     among="in",
 )
+LESS = "agrees less than the subject's box with the image tokens' causal effects"
+NO_MORE = "is not shown to agree more than the subject's box with the image tokens' causal effects"
+BESIDE_BOX = replace(AGREES, not_shown="more agreement than the box's is not shown")
 
 
 def say(study: Study, rows: Sequence[Row]) -> Said:
@@ -74,20 +78,40 @@ def say(study: Study, rows: Sequence[Row]) -> Said:
     if not given:
         return Said("".join(one.text for one in missing), "", ())
     name = said_method(given[0]["method"])
-    return Said(over_all(name, AGREES, findings), null_of(rows), (*statements, *missing))
+    wording = BESIDE_BOX if any(one.instead for one in findings) else AGREES
+    null = " ".join(part for part in (null_of(rows), beside_box(name, findings)) if part)
+    return Said(over_all(name, wording, findings), null, (*statements, *missing))
 
 
 def _finding(study: Study, row: Row, group: Sequence[Row]) -> Finding:
     where = f"on {place_words(study, (row['suite'], row['prompt']))} {WITH.get(row['form'], row['form'])}"
     low, high = row["correlation_low"], row["correlation_high"]
     shown = f"{with_interval(row['correlation'], low, high)}{_box(row, group)}"
-    return Finding(where, row["correlation"], low, high, shown, decimal(row["correlation"]))
+    box = box_of(row, group)
+    above, instead = (0.0, "") if box is None else (box, LESS if high < box else NO_MORE)
+    return Finding(where, row["correlation"], low, high, shown, decimal(row["correlation"]), above, instead)
+
+
+def box_of(row: Row, group: Sequence[Row]) -> float | None:
+    """The correlation of the subject's box on the same suite by the same form; None where it has none."""
+    of = (r["correlation"] for r in group if (r["method"], r["form"]) == (BOX, row["form"]))
+    return next((value for value in of if value is not None), None)
 
 
 def _box(row: Row, group: Sequence[Row]) -> str:
-    """The correlation of the subject's box on the same suite by the same form, as what follows a method's."""
-    of = (r for r in group if (r["method"], r["form"]) == (BOX, row["form"]) and r["correlation"] is not None)
-    return "".join(f", the subject's box {decimal(r['correlation'])}" for r in of)
+    """The same as what follows a method's."""
+    box = box_of(row, group)
+    return "" if box is None else f", the subject's box {decimal(box)}"
+
+
+def beside_box(name: str, findings: Sequence[Finding]) -> str:
+    """In how many cases a method agrees more than the subject's box; empty where no case has the box."""
+    beside = [one for one in findings if one.instead]
+    if not beside:
+        return ""
+    more = sum(one.low > one.above for one in beside)
+    less = sum(one.high < one.above for one in beside)
+    return f"{name} agrees more than the box in {more} of {counted(len(beside), 'case')}, less in {less}."
 
 
 def null_of(rows: Sequence[Row]) -> str:

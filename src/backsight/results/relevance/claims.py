@@ -26,6 +26,8 @@ class Finding:
     high: float
     shown: str
     bare: str  # the value without its interval
+    above: float = 0.0  # what the interval has to lie above
+    instead: str = ""  # what completes the sentence where the interval lies above zero and not above that
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,15 @@ def side(value_low: float, value_high: float) -> Side:
     return "above" if value_low > 0 else "below" if value_high < 0 else "over"
 
 
+def holds(one: Finding) -> bool:
+    """Whether an interval lies above zero, and above what else it has to."""
+    return one.low > max(0.0, one.above)
+
+
 def verb(wording: Wording, one: Finding) -> str:
     """What one suite shows."""
+    if one.instead and one.low > 0 and not holds(one):
+        return one.instead
     where = side(one.low, one.high)
     if where == "over":
         return wording.unsure if one.value > 0 else wording.none
@@ -63,18 +72,19 @@ def verb(wording: Wording, one: Finding) -> str:
 
 
 def over_all(name: str, wording: Wording, findings: Sequence[Finding]) -> str:
-    """One sentence over all suites; empty without any. The one with the least value stands first."""
+    """One sentence over all suites; empty without any. First stands the least value of those of which it does not
+    hold, or of all where it holds of each."""
     if not findings:
         return ""
-    worst, *others = sorted(findings, key=lambda one: one.value)
+    worst, *others = sorted(findings, key=lambda one: (holds(one), one.value))
     on = f"{worst.where} ({wording.value} {worst.shown})"
     if not others:
         return f"{name} {verb(wording, worst)} {on}."
-    if side(worst.low, worst.high) == "above":
+    if holds(worst):
         every = "both" if len(findings) == 2 else f"all {len(findings)}"
         return f"{name} {wording.above} {wording.among} {every} {wording.places}s, least {on}."
     head = f"{name} {verb(wording, worst)} {on}"
-    shown = [one for one in others if side(one.low, one.high) == "above"]
+    shown = [one for one in others if holds(one)]
     rest = counted(len(others), f"other {wording.places}")
     if not shown:
         either = f"{wording.among} the {rest} either" if len(others) > 1 else f"{others[0].where} either"

@@ -16,7 +16,7 @@ from backsight.results.amplification.tables import ALL
 from backsight.results.amplification.titles import titled
 from backsight.results.pages.study import Study
 from backsight.results.tournament import schema as of
-from backsight.results.tournament.text import candidates, repairs, undecided
+from backsight.results.tournament.text import candidates, lowering, repairs, undecided
 
 Row = dict[str, Any]
 NONE_SHOWN = "No repair is shown to be worth having."
@@ -30,7 +30,7 @@ class RepairCard:
 
     `gain` is its accuracy less that without a repair, `control_gain` the same of the control that is hardest to tell
     from it, `lead` the difference of both; `low` and `high` are ends of 95 % intervals. None where there is no number.
-    `anchor` is the section of the report.
+    `lowering` of the `tried` repairs lower accuracy on some set. `anchor` is the section of the report.
     """
 
     verdict: str
@@ -47,6 +47,8 @@ class RepairCard:
     lead: float | None = None
     lead_low: float | None = None
     lead_high: float | None = None
+    tried: int = 0
+    lowering: int = 0
 
 
 def repair_card(study: Study) -> RepairCard | None:
@@ -55,7 +57,7 @@ def repair_card(study: Study) -> RepairCard | None:
 
 
 def _of_tournament(study: Study) -> RepairCard | None:
-    tried = repairs(study.rows("tournament_summary"))
+    tried = repairs(of.read(study.rows("tournament_summary")))
     if not tried:
         return None
     able = candidates(tried)
@@ -64,6 +66,7 @@ def _of_tournament(study: Study) -> RepairCard | None:
     about: Row = {"verdict": verdict_of(tried), "anchor": "tournament"}
     about["suite"] = titled(study, "tournament", best["suite"])
     about |= {name: best[name] for name in ("questions", "failures")}
+    about |= {"tried": len({row["repair"] for row in able}), "lowering": lowering(able)}
     if able:
         about["repair"] = of.capitalized(of.called(best["repair"]))
         about |= {name: best[name] for name in ("gain", "gain_low", "gain_high", "lead", "lead_low", "lead_high")}

@@ -36,7 +36,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 
     `titles` gives sets the names to print. DataError where no repair was tried.
     """
-    rows = table.rows()
+    rows = of.read(table.rows())
     groups = {
         (suite, part): [row for row in rows if row["suite"] == suite]
         for suite in dict.fromkeys(row["suite"] for row in rows)

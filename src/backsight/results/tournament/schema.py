@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from backsight.tables import Schema
 
 TOURNAMENT = Schema(
@@ -109,6 +112,7 @@ CONTROL = "not shown to beat its control"
 PRICE = "loses a class"
 FORMAT = "changes the format of answers"
 HARMS = "breaks more than it corrects"
+LOWERS = "lowers accuracy"  # by its interval; not after Holm's correction
 NOTHING = "no gain shown"
 BOUND = "upper bound"
 FEW = "cannot tell"
@@ -125,11 +129,32 @@ TITLES = {
     "both_sides": "both-sides vote",
     "box_attention": "attention to the boxes",
 }
+AMPLIFICATIONS = ("amplification", "amplification_printed")
 
 
 def called(name: str) -> str:
     """What a repair is called."""
     return TITLES.get(name, name.replace("_", " "))
+
+
+def with_alpha(row: Mapping[str, Any]) -> str:
+    """What a repair is called, with the alpha of an amplification."""
+    name, setting = row["repair"], row.get("setting")
+    return f"{called(name)} at {setting}" if setting and name in AMPLIFICATIONS else called(name)
+
+
+def lowers(row: Mapping[str, Any]) -> bool:
+    """Whether the interval of a repair's gain lies below zero."""
+    return row.get("gain_high") is not None and row["gain_high"] < 0
+
+
+def read(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the summary, with the loss said of those that an earlier release called "no gain shown"."""
+    early = (NOTHING, FEW)
+    return [
+        dict(row) | ({"verdict": LOWERS} if row["part"] == SCORE and row["verdict"] in early and lowers(row) else {})
+        for row in rows
+    ]
 
 
 def judged(verdict: str | None) -> str:

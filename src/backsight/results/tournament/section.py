@@ -48,7 +48,7 @@ OTHER_QUESTIONS = (
 
 def tournament(study: Study) -> Section | None:
     """The section, and which repair is worth having; None without the summary."""
-    rows = study.rows("tournament_summary")
+    rows = of.read(study.rows("tournament_summary"))
     if not repairs(rows):
         return None
     by_set = {suite: group for suite, group in _sets(rows).items() if repairs(group)}

@@ -171,6 +171,8 @@ def verdict(row: Row, smallest: int = SMALLEST) -> str:
         return of.BOUND
     if row["gain"] < 0 and row["p_nothing_holm"] < of.LEVEL:
         return of.HARMS
+    if of.lowers(row):
+        return of.LOWERS
     if row["failures"] < smallest or row["failed_images"] < smallest:
         return of.FEW
     if not gains:

@@ -34,7 +34,7 @@ def claim(by_set: Mapping[str, Sequence[Row]]) -> str:
     )
     return (
         f"No repair is shown to be worth having on any of {len(tried)} sets: the largest change of accuracy is "
-        f"{_change(best)} ({of.called(best['repair'])} on {title})."
+        f"{_change(best)} ({of.with_alpha(best)} on {title})."
     )
 
 
@@ -47,7 +47,7 @@ def sentence(rows: Sequence[Row]) -> str:
     about = f"({before['questions']} held-out questions, {before['failures']} answered incorrectly)"
     winners = _winners(rows)
     if not winners and undecided(tried):
-        harms = [of.called(row["repair"]) for row in tried if row["verdict"] == of.HARMS]
+        harms = [of.called(row["repair"]) for row in tried if row["verdict"] in (of.HARMS, of.LOWERS)]
         return (
             f"Whether a repair is worth having is not shown: {before['failures']} of {before['questions']} held-out "
             f"questions were answered incorrectly, in {counted(before['failed_images'], 'picture')}, and {SMALLEST} of "
@@ -55,8 +55,8 @@ def sentence(rows: Sequence[Row]) -> str:
         )
     if not winners:
         worst, best = (end(tried, key=lambda row: row["gain"]) for end in (min, max))
-        ends = f"{_change(worst)} with {of.called(worst['repair'])}"
-        ends += f" to {_change(best)} with {of.called(best['repair'])}" if best is not worst else ""
+        ends = f"{_change(worst)} with {of.with_alpha(worst)}"
+        ends += f" to {_change(best)} with {of.with_alpha(best)}" if best is not worst else ""
         none = f"None of {len(tried)} repairs" if len(tried) > 1 else of.capitalized(of.called(best["repair"]))
         shown = "is shown to be worth having" if len(tried) > 1 else "is not shown to be worth having"
         return f"{none} {shown} {about}: accuracy changes by {ends}."
@@ -65,7 +65,7 @@ def sentence(rows: Sequence[Row]) -> str:
     more = [f"so is {listed([of.called(row['repair']) for row in others])}"] if others else []
     more += [f"{rest} other {'repair is' if rest == 1 else 'repairs are'} not shown to be"] if rest else []
     return (
-        f"{of.capitalized(of.called(best['repair']))} is worth having {about}: accuracy changes by {_change(best)}, by "
+        f"{of.capitalized(of.with_alpha(best))} is worth having {about}: accuracy changes by {_change(best)}, by "
         f"{points(best['gain'] - best['lead'])} with its hardest control ({best['nearest']})"
         f"{''.join(f'; {one}' for one in more)}."
     )
@@ -96,7 +96,7 @@ def statements(rows: Sequence[Row], title: str = "", suite: str = "") -> tuple[S
     for row in candidates(rows):
         name = of.capitalized(of.called(row["repair"]))
         if row["verdict"] not in (of.NOTHING, of.FEW):
-            texts.append((_each(name, before, row), short(before, row)))
+            texts.append((_each(of.capitalized(of.with_alpha(row)), before, row), short(before, row)))
         if row["lost"]:
             texts.append((f"{name} loses {row['lost']}.", 1.0))
         if (words := formats(row)) is not None:
@@ -128,11 +128,14 @@ def _each(name: str, before: Row, row: Row) -> str:
         of.PRICE: "gains accuracy at the price of a class of questions",
         of.FORMAT: "gains in the free read-out only",
         of.HARMS: "breaks more than it corrects",
+        of.LOWERS: f"lowers accuracy by {_change(row).removeprefix('-')}",
     }
     control = ""
     if row["nearest"]:
         control = f", {percent(row['accuracy'] - row['lead'])} with its control ({row['nearest']})"
-    tested = f"; p {row['p_holm']:.2g} after correction" if row["verdict"] == of.CONTROL else ""
+    change = "" if row["verdict"] == of.LOWERS else f" ({_change(row)})"
+    p = {of.CONTROL: row["p_holm"], of.LOWERS: row["p_nothing_holm"]}.get(row["verdict"])
+    tested = "" if p is None else f"; p {p:.2g} after correction"
     shares = ""
     if row["corrected"] is not None and row["broken"] is not None:
         shares = (
@@ -141,7 +144,7 @@ def _each(name: str, before: Row, row: Row) -> str:
         )
     return (
         f"{name} {claims[row['verdict']]}: accuracy {percent(before['accuracy'])} without, "
-        f"{percent(row['accuracy'])} with it ({_change(row)}){control}{tested}.{shares}"
+        f"{percent(row['accuracy'])} with it{change}{control}{tested}.{shares}"
     )
 
 
@@ -201,7 +204,12 @@ def candidates(rows: Sequence[Row]) -> list[Row]:
 def undecided(tried: Sequence[Row]) -> bool:
     """Whether repairs have too few failures to be judged, unless they harm."""
     known = {row["verdict"] for row in tried}
-    return of.FEW in known and known <= {of.FEW, of.HARMS}
+    return of.FEW in known and known <= {of.FEW, of.HARMS, of.LOWERS}
+
+
+def lowering(tried: Sequence[Row]) -> int:
+    """How many repairs lower accuracy on some set."""
+    return len({row["repair"] for row in tried if row["verdict"] in (of.HARMS, of.LOWERS)})
 
 
 def plain(rows: Sequence[Row], part: str = of.SCORE) -> Row:
