@@ -15,13 +15,11 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 from PIL import Image
 
-from backsight.errors import DataError
 from backsight.results import plot
 from backsight.results.drawing import panels, style
 from backsight.results.drawing.aligned import aligned
 from backsight.results.drawing.style import to_svg
-from backsight.results.pages import beside, pictures
-from backsight.results.pages.beside import Later, workers
+from backsight.results.pages import pictures
 from backsight.results.pages.cutting import KEY, SCALE, cut
 from backsight.results.pages.study import Study
 from backsight.results.pages.webp import LARGE, packed
@@ -238,38 +236,6 @@ def test_only_pictures_of_the_study_are_shown(tmp_path: Path) -> None:
     study = Study(folder, {}, {})
     assert (study.picture("a.png").width, study.picture("a.png").height) == (6, 4)
     assert not any(study.picture(path).uri for path in ("../b.png", "c.txt", "d.png", "e.png", None, ""))
-
-
-# Further processes
-
-
-def double(number: int) -> int:
-    if number < 0:
-        raise DataError("Below zero")
-    return 2 * number
-
-
-def test_further_processes_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Later(double, 4).result() == 8
-    monkeypatch.setattr(beside, "_forks", lambda: True)
-    monkeypatch.setattr(beside, "MOST", 2)
-    monkeypatch.setattr(beside.os, "sched_getaffinity", lambda _: {0, 1})
-    with workers():
-        ready, unsent, wrong = Later(double, 5), Later(lambda: 3), Later(double, -1)
-        here = Later(double, 6, here=True)
-        assert (ready.result(), unsent.result(), here.result(), ready.result()) == (10, 3, 12, 10)
-        with pytest.raises(DataError, match="Below zero"):
-            wrong.result()
-
-
-def test_without_a_safe_process_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "_forks", lambda: False)
-    with workers():
-        late = Later(double, -1)  # not before it is asked for
-        with pytest.raises(DataError, match="Below zero"):
-            late.result()
-        with pytest.raises(DataError, match="Below zero"):
-            Later(double, -1, here=True)
 
 
 # In a browser

@@ -123,7 +123,7 @@ def test_the_second_card_has_the_larger_share(measured: pytest.MonkeyPatch) -> N
     )
     measured.setattr(of, "pathway_card", lambda _: turned)
     assert card("where").of == "kept by the vision encoder by itself"
-    assert card("where").null == "Not decided: too few questions."
+    assert plain(card("where").null) == "0 % is chance." and card("where").further == "Not decided: too few questions."
     measured.setattr(of, "pathway_card", lambda _: replace(turned, vision=None))
     assert card("where").number == "" and card("where").gauge == ""
 
@@ -150,9 +150,11 @@ def test_the_third_and_fourth_card(measured: pytest.MonkeyPatch) -> None:
     assert "improvement 0°" in card("why").null
 
 
-def test_a_name_goes_into_a_command_as_one_word() -> None:
-    named = Study(Path("nowhere"), {"model": {"name": "./a; rm -rf b"}}, {})
-    assert "backsight study './a; rm -rf b' --only" in of.cards(named, {})[0].null
+def test_a_name_goes_into_a_command_as_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(to_do, "worst", lambda _: None)
+    won = table(SUMMARY, {"repair": "norm_rescale", "verdict": WINS})
+    named = Study(Path("nowhere"), {"model": {"name": "./a; rm -rf b"}}, {"tournament_summary": won})
+    assert "repair fit './a; rm -rf b' --repair" in to_do.steps(named, TITLES)[0].text
 
 
 def test_an_interval_that_reaches_zero_is_drawn_whole(measured: pytest.MonkeyPatch) -> None:
@@ -163,7 +165,7 @@ def test_an_interval_that_reaches_zero_is_drawn_whole(measured: pytest.MonkeyPat
 def test_what_is_not_measured_says_how_to_measure_it() -> None:
     for one in of.cards(study(), {}):
         assert one.verdict == of.NOT_MEASURED and one.number == ""
-        assert one.null == f"backsight study M --only {of.ASKED_BY[one.key]} --out DIR"
+        assert one.null == f"Run the study with --only {of.ASKED_BY[one.key]}."
 
 
 def test_a_section_that_is_not_there_is_not_linked(measured: pytest.MonkeyPatch) -> None:
@@ -350,7 +352,7 @@ def test_missing_and_damaged_tables_are_named_and_nothing_is_called_sound(sound:
     assert card.verdict == of.UNKNOWN and "--only" not in card.null
 
 
-def test_no_more_than_three_steps(sound: pytest.MonkeyPatch) -> None:
+def test_no_more_steps_than_the_screen_holds(sound: pytest.MonkeyPatch) -> None:
     rows = [{"suite": "a", "axis": "depth", "verdict": verdict} for verdict in ("inverted", "prior")]
     data = {"finished": False, "contracts": [{"name": "replay", "passed": True, "warning": True}]}
     assert len(said(data, behaviour_axes=table(BEHAVIOUR_AXES, *rows))) == to_do.MOST

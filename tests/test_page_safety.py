@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from backsight.errors import DataError
+from backsight.results.pages import beside
 from backsight.results.pages.beside import Later, workers
 from backsight.results.pages.cutting import cut
 from backsight.results.pages.study import Study
@@ -40,23 +43,61 @@ def test_a_picture_that_no_page_can_hold_is_left_out(tmp_path: Path) -> None:
 
 
 def double(number: int) -> int:
+    if number < 0:
+        raise DataError("Below zero")
     return 2 * number
 
 
-def test_work_whose_process_is_lost_is_done_here() -> None:
-    parent = os.getpid()
-    with workers():
-        first = [Later(double, number) for number in range(3)]
-        lost = Later(_only_elsewhere, parent)
-        assert lost.result() == 1  # the process is gone; here the work is done
-        assert [one.result() for one in first] == [0, 2, 4]
-        assert Later(double, 21).result() == 42
+# In a process of its own: one that has torch or further threads, as that of the tests may have, forks none.
+WORK = """
+import os
+from backsight.results.pages import beside
+from backsight.errors import DataError
+from backsight.results.pages import beside
+from backsight.results.pages.beside import Later, workers
 
+def double(number):
+    if number < 0:
+        raise ValueError("below zero")
+    return 2 * number
 
-def _only_elsewhere(parent: int) -> int:
+def elsewhere(parent):
     if os.getpid() != parent:
         os._exit(1)
     return 1
+
+def where(_):
+    return os.getpid()
+
+beside.os.sched_getaffinity = lambda _: {0, 1}
+with workers():
+    assert Later(where, 0).result() != os.getpid()
+    ready, unsent, wrong = Later(double, 5), Later(lambda: 3), Later(double, -1)
+    assert (ready.result(), unsent.result(), ready.result()) == (10, 3, 10)
+    try:
+        wrong.result()
+    except ValueError:
+        print("told")
+with workers():
+    first = [Later(double, number) for number in range(3)]
+    assert Later(elsewhere, os.getpid()).result() == 1
+    assert [one.result() for one in first] == [0, 2, 4]
+    assert Later(double, 21).result() == 42
+print("done")
+"""
+
+
+def test_further_processes_give_the_same_and_lost_work_is_done_here() -> None:
+    ran = subprocess.run([sys.executable, "-c", WORK], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout.split() == ["told", "done"], ran.stderr[-2000:]
+
+
+def test_without_a_safe_process_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "_forks", lambda: False)
+    with workers():
+        late = Later(double, -1)  # not before it is asked for
+        with pytest.raises(DataError, match="Below zero"):
+            late.result()
 
 
 def test_outside_of_workers_nothing_is_done_before_it_is_asked_for() -> None:

@@ -13,6 +13,19 @@ from typer.testing import CliRunner
 from backsight.cli import app
 
 MODELS = ("plain", "gemma", "vision", "random")
+SMALL = ("--quick", "--limit", "12")
+FEW = (
+    "--only",
+    "behaviour",
+    "--only",
+    "gap",
+    "--only",
+    "pathways",
+    "--only",
+    "interchange",
+    "--only",
+    "probes/squares",
+)
 WIDE, PHONE = (1200, 800), (390, 844)
 Opened = Callable[..., AbstractContextManager[Any]]
 
@@ -28,7 +41,9 @@ def reports(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         part.save_pretrained(folder / "random_weights")
     models = {name: f"builtin:{name}" for name in MODELS} | {"random": str(folder / "random_weights")}
     for name, model in models.items():
-        ran = CliRunner().invoke(app, ["study", model, "--quick", "--limit", "12", "--out", str(folder / name)])
+        ran = CliRunner().invoke(
+            app, ["study", model, *SMALL, *([] if name == "plain" else FEW), "--out", str(folder / name)]
+        )
         assert ran.exit_code == 0, (name, ran.output[-2000:])
     return {name: folder / name / "report.html" for name in models}
 

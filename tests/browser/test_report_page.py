@@ -60,9 +60,11 @@ def test_nothing_is_cut_off_and_no_request_leaves_the_page(
         assert leaving == [] and page.errors == []
 
 
-@NAMES
-@SIZES
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+JUDGED = [("plain", size, dark) for size in (WIDE, PHONE) for dark in (False, True)]
+JUDGED += [(name, size, size == PHONE) for name in MODELS[1:] for size in (WIDE, PHONE)]
+
+
+@pytest.mark.parametrize("name, size, dark", JUDGED)
 def test_axe_has_nothing_to_say(
     reports: dict[str, Path], opened: Opened, name: str, size: tuple[int, int], dark: bool
 ) -> None:

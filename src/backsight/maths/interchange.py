@@ -63,11 +63,14 @@ def standing_out(group: pd.DataFrame, outcome: str) -> dict[str, Any]:
     row: dict[str, Any] = {"layers": "", "leading": "", "peak_layer": None, "peak_share": None}
     omitted = bool(group["omitted"].any())
     if not omitted:
-        low = group.pivot(index="layer", columns="outcome", values="low")
-        high = group.pivot(index="layer", columns="outcome", values="high").drop(columns=outcome)
-        leads = high.lt(low[outcome], axis=0).all(axis=1).to_numpy(dtype=bool)
         of = group[group["outcome"] == outcome].sort_values("layer")
         layers = [int(layer) for layer in of["layer"]]
+        highest: dict[int, float] = {}
+        others = group[group["outcome"] != outcome]
+        for layer, high in zip(others["layer"].tolist(), others["high"].tolist(), strict=True):
+            highest[layer] = max(high, highest.get(layer, high))
+        lows = zip(layers, of["low"].tolist(), strict=True)
+        leads = [bool(highest.get(layer, float("-inf")) < low) for layer, low in lows]
         ends = zip(of["answer"], of["answer_low"], of["low"], strict=True)
         counting = [is_answer(*one) for one in ends]
         row["layers"] = spans([n for n, lead, yes in zip(layers, leads, counting, strict=True) if lead and yes])

@@ -103,4 +103,4 @@ def _read(folder: Path, name: str) -> str:
     target = (folder / name).resolve()
     if not target.is_relative_to(folder.resolve()) or not target.is_file():
         return ""
-    return target.read_text(encoding="utf-8")
+    return target.read_text(encoding="utf-8", errors="replace")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from markupsafe import Markup
@@ -15,13 +15,14 @@ from backsight.results.behaviour.worst import ALL, Accuracy, Worst, per_suite, w
 from backsight.results.creg.card import evidence_card
 from backsight.results.drawing.style import counted
 from backsight.results.pages.content import QUESTIONS
-from backsight.results.pages.study import Study, mapping, text
+from backsight.results.pages.study import Study
 from backsight.results.pages.wording import percent, points, rounded_percent, whole_percent
 from backsight.results.path.words import agreement
 from backsight.results.pathways.card import PathwayCard, pathway_card
 from backsight.results.pathways.reading import Share
 from backsight.results.tournament.card import RepairCard, repair_card
 
+LONGEST = 72  # letters of a reason; its section has it whole
 NOT_MEASURED = "Not measured."
 UNKNOWN = "Not known."
 ASKED_BY = {"can": "behaviour", "where": "pathways", "why": "creg", "repair": "tournament"}
@@ -62,10 +63,7 @@ def cards(study: Study, titles: Mapping[str, str]) -> tuple[Card, ...]:
 def _not_measured(study: Study, key: str) -> Card:
     if study.damaged:
         return Card(key=key, verdict=UNKNOWN, null="Tables are missing or damaged: run the study's command again.")
-    model = text(mapping(study.data.get("model")).get("name")) or "MODEL"
-    return Card(
-        key=key, verdict=NOT_MEASURED, null=f"backsight study {shlex.quote(model)} --only {ASKED_BY[key]} --out DIR"
-    )
+    return Card(key=key, verdict=NOT_MEASURED, null=f"Run the study with --only {ASKED_BY[key]}.")
 
 
 def _can(study: Study, titles: Mapping[str, str]) -> Card | None:
@@ -159,7 +157,7 @@ def _presence(card: PathwayCard) -> tuple[str, str]:
     """What both shares stand beside: chance, and the presence question."""
     beside = [share for share in (card.presence_vision, card.presence_language) if share is not None]
     if card.reason:
-        return f"Not decided: {card.reason}.", ""
+        return "0\u00a0% is chance.", f"Not decided: {shorten(card.reason, LONGEST, placeholder=' ...')}."
     presence = " and ".join(f"{100 * share.value:.0f}\u00a0%" for share in beside)
     return "0\u00a0% is chance.", f"Presence question: {presence} kept." if beside else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 from backsight.results import RESULTS, today
 from backsight.results.drawing.style import counted
@@ -11,7 +12,8 @@ from backsight.results.pages.wording import listed
 
 NOTHING = "Nothing: every measurement that the study plans was made on every set that it was planned for."
 UNKNOWN = "The study's record does not say what it skipped."
-MOST = 2  # of the reasons that are named
+MOST = 2  # of the reasons, and of what has too few samples, that are named
+LONGEST = 44  # letters of a reason; the table of what is left out has it whole
 ALL = "all"
 REMOVED = {"removed": "backup"}  # what a result's rows are called where the vision encoder's order was removed
 
@@ -36,7 +38,7 @@ def _skipped(study: Study, skipped: list[Mapping[str, object]]) -> list[str]:
     for one in skipped:
         by_reason.setdefault(text(one.get("reason")), []).append(one)
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    parts = [f"{_about(study, of)} ({reason})" for reason, of in ordered[:MOST]]
+    parts = [f"{_about(study, of)} ({shorten(reason, LONGEST, placeholder=' ...')})" for reason, of in ordered[:MOST]]
     rest = sum(len(of) for _, of in ordered[MOST:])
     parts += [f"{rest} more"] if rest else []
     return [f"{counted(len(skipped), 'measurement')} of a set: {listed(parts)}."]
@@ -63,7 +65,9 @@ def _too_few(study: Study) -> list[str]:
         f"{name} on {study.titles.get(of[0], of[0]) if len(of) == 1 else counted(len(of), 'set')}"
         for name, of in sets.items()
     ]
-    return [f"Too few samples: {listed(parts)}."] if parts else []
+    rest = len(parts) - MOST
+    named = [*parts[:MOST], *([f"{rest} more"] if rest > 0 else [])]
+    return [f"Too few samples: {listed(named)}."] if parts else []
 
 
 def omitted(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, str]]:

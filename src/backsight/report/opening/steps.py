@@ -19,7 +19,7 @@ from backsight.results.pathways.reading import leading_record
 from backsight.results.probes.lost import Readable, readable
 from backsight.results.tournament.schema import SUMMARY, WINS
 
-MOST = 3
+MOST = 2  # that a reader keeps in mind, and the first screen holds
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Step:
 
 
 def steps(study: Study, titles: Mapping[str, str]) -> tuple[Step, ...]:
-    """At most three things to do; `titles` gives the sections that the page has, by anchor."""
+    """At most two things to do; `titles` gives the sections that the page has, by anchor."""
     ends = {"contracts": "Contracts", "skipped": "Left out"}
     to_do: list[Step] = []
     for rule in RULES:

@@ -45,7 +45,7 @@
     const none = without.length === 1 ? "1 section has" : `${without.length} sections have`;
     left.textContent = filter.value === "" ? "" : `${none} nothing of this suite`;
   };
-  if (matchMedia("(max-width: 56rem)").matches) document.querySelector(".top").append(filter.closest("p"), tools);
+  if (matchMedia("(max-width: 56rem)").matches) document.querySelector(".top details").append(filter.closest("p"), tools);
   if (filter.options.length > 2) {
     filter.closest("p").hidden = false;
     filter.addEventListener("change", apply);

@@ -25,18 +25,15 @@ _POOL: ContextVar[Executor | None] = ContextVar("_POOL", default=None)
 class Later(Generic[T]):
     """A result that is on its way, or there; `function` can be called again where a process was lost."""
 
-    def __init__(self, function: Callable[..., T], *args: Any, here: bool = False) -> None:
-        """Begin with `function` of `args` in a further process, where there is one; else once the result is asked for.
-
-        `here`: in this process and at once, where it is not worth another one.
-        """
+    def __init__(self, function: Callable[..., T], *args: Any) -> None:
+        """Begin with `function` of `args` in a further process; where there is none, once the result is asked for."""
         self._make, self._args = function, args
-        pool = None if here else _POOL.get()
+        pool = _POOL.get()
         self._future: Future[T] | None = None
         if pool is not None:
             with suppress(RuntimeError):  # the pool is broken, as a process was lost: the work is done here
                 self._future = pool.submit(function, *args)
-        self._done: list[T] = [function(*args)] if here else []
+        self._done: list[T] = []
 
     def result(self) -> T:
         """The result, waited for where it is not there; an error of `function` is raised as it is."""

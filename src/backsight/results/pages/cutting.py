@@ -96,6 +96,11 @@ def whole(svg: str, name: str, label: str) -> Piece:
     return _Drawing(_parsed(svg), name).whole(label, plain=False)
 
 
+def check(svg: str) -> None:
+    """ValueError where a text is no SVG that could be cut."""
+    _parsed(svg)
+
+
 def _parsed(svg: str) -> ElementTree.Element:
     if "<!ENTITY" in svg:
         raise ValueError("An SVG that defines entities is not read")
@@ -241,7 +246,12 @@ class _Drawing:
     def _linked(self, value: str) -> str:
         if value.startswith("#"):
             return f"#{self._named(value[1:])}"
-        return repacked(value) if value.startswith("data:image/") else ""
+        if not value.startswith("data:image/"):
+            return ""
+        try:
+            return repacked(value)
+        except (OSError, ValueError):  # no picture: its place stays empty
+            return ""
 
     def _referred(self, value: str) -> str:
         """A value with the page's ids in it, if it refers to any."""

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from backsight.results.drawing.style import to_svg
 from backsight.results.pages.beside import Later
-from backsight.results.pages.cutting import cut
+from backsight.results.pages.cutting import check, cut
 from backsight.tables import Table, replacing
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def figure(
 
 def view(name: str, svg: str, label: str, caption: str, files: tuple[tuple[str, str], ...]) -> FigureView:
     """The figure of an SVG that is there; `label` says what it shows. ValueError where the text is no SVG."""
-    return FigureView(f"figure-{name}", caption, Later(set_into_page, name, svg, label, here=True), files)
+    check(svg)
+    return FigureView(f"figure-{name}", caption, Later(set_into_page, name, svg, label), files)
 
 
 def _drawn(

@@ -35,6 +35,7 @@ class Study:
     tables: Mapping[str, Table]
     stored: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def sets(self) -> list[Mapping[str, Any]]:
@@ -71,7 +72,9 @@ class Study:
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table; none where there is no such table."""
-        return self.tables[name].rows() if name in self.tables else []
+        if name not in self._rows:
+            self._rows[name] = self.tables[name].rows() if name in self.tables else []
+        return [dict(row) for row in self._rows[name]]
 
     def sets_of(self, kind: str) -> list[Mapping[str, Any]]:
         """The sets that a kind of measurement was made on."""
