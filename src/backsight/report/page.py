@@ -104,8 +104,8 @@ def build_sections(study: Study) -> tuple[Section, ...]:
         for make in result.sections:
             of.setdefault(make, []).append(name)
     of |= {gallery: [], published: []}
-    made = ((make(study), names) for make, names in of.items())
-    whole = [_completed(study, section, names) for section, names in made if section is not None]
+    built = ((make(study), names) for make, names in of.items())
+    whole = [_completed(study, section, names) for section, names in built if section is not None]
     order = list(QUESTIONS)
     return tuple(
         replace(

@@ -55,13 +55,13 @@ def _derived(result: Result, rows: list[Table]) -> dict[str, Table]:
     """The tables that are made of the rows of one result; what needs another measurement's rows is left out."""
     if result.summary is None:
         return {result.name: Table.concat(rows)}
-    made: dict[str, Table] = {}
+    summaries: dict[str, Table] = {}
     for one in result.tables:
-        if one.of == "summary" and result.summary.name in made:
-            made[one.name] = one.make(made[result.summary.name])
+        if one.of == "summary" and result.summary.name in summaries:
+            summaries[one.name] = one.make(summaries[result.summary.name])
         elif one.of == "rows" and one.beside is None:
-            made[one.name] = Table.concat([one.make(table) for table in rows])
-    return made
+            summaries[one.name] = Table.concat([one.make(table) for table in rows])
+    return summaries
 
 
 def _read(path: Path) -> Mapping[str, Any]:

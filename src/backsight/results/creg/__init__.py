@@ -80,8 +80,8 @@ def _decisions(study: Study, by_place: Mapping[Place, Group]) -> Iterator[Statem
     """On incorrect answers, whether the evidence goes with what was chosen or with the truth."""
     for place, group in by_place.items():
         row, null = (group.get(("incorrect", m, t, DEFAULT)) for m, t in ((LEADING, CHOICE), (NULL, None)))
-        if said := decision_sentence(place_words(study, place), row, null):
-            yield Statement(said, place[0], 0.5)
+        if remark := decision_sentence(place_words(study, place), row, null):
+            yield Statement(remark, place[0], 0.5)
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:

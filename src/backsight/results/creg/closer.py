@@ -63,5 +63,5 @@ def others_closer(study: Study, by_place: Mapping[Place, Group], pairs: Sequence
     if methods > 1:
         return f"{methods} other methods are closer on a set; most {said_method(row['method'])}."
     method, where = said_method(row["method"]), place_words(study, place)
-    said = f"{method}: closer on {where}, {gain}."
-    return said if len(said.split()) <= WORDS else f"{method}: closer on a set, {gain}."
+    line = f"{method}: closer on {where}, {gain}."
+    return line if len(line.split()) <= WORDS else f"{method}: closer on a set, {gain}."

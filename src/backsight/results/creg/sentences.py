@@ -81,14 +81,14 @@ def short_of(row: Row) -> float:
 def statements(study: Study, by_place: Mapping[Place, Group], pairs: Sequence[Row]) -> tuple[Statement, ...]:
     """The leading method suite by suite, worst first, then which methods are closer, then suites without numbers."""
     given, missing = leads(by_place)
-    said = (
+    remarks = (
         statement(place_words(study, place), row, place[0], photographs(study, place[0]))
         for place, row in given.items()
     )
     without = ((place_words(study, place), missing_reason(row)) for place, row in missing.items())
     compared = {place: by_place[place] for place in given}
     return (
-        *said,
+        *remarks,
         *further_methods(study, compared),
         *closer_methods(study, compared, pairs),
         *together(without, "No angle on"),
@@ -112,7 +112,7 @@ def closer_methods(study: Study, by_place: Mapping[Place, Group], pairs: Sequenc
 
     After Holm's correction where methods were tested in pairs.
     """
-    said: list[Statement] = []
+    remarks: list[Statement] = []
     none: list[str] = []
     for place, group in by_place.items():
         rows = method_rows(group)
@@ -120,13 +120,13 @@ def closer_methods(study: Study, by_place: Mapping[Place, Group], pairs: Sequenc
         if above:
             tested = {id(row): pair for row in above if (pair := tested_pair(pairs, place, row)) is not None}
             text, sure = beaten(place_words(study, place), above, tested, len(rows))
-            said.append(Statement(text, place[0], 1 - sure / len(rows)))
+            remarks.append(Statement(text, place[0], 1 - sure / len(rows)))
         elif rows:
             none.append(place_words(study, place))
     if none:
         text = f"No method is shown to point closer than uniform relevance on {apart(none)}."
-        said.append(Statement(text, short=1.0))
-    return said
+        remarks.append(Statement(text, short=1.0))
+    return remarks
 
 
 def further_methods(study: Study, by_place: Mapping[Place, Group]) -> list[Statement]:

@@ -22,9 +22,9 @@ def aligned(svg: str) -> str:
 
 
 def _anchored(lines: str) -> str:
-    found = list(_TEXT.finditer(lines))
+    matches = list(_TEXT.finditer(lines))
     for anchor, part in (("start", 0.0), ("end", 1.0), ("middle", 0.5)):
-        places = [float(one["x"]) + part * _wide(one["words"], one["style"]) for one in found]
+        places = [float(one["x"]) + part * _wide(one["words"], one["style"]) for one in matches]
         if max(places) - min(places) < NEAR:
             place = f"{places[0]:.6g}"
             return _TEXT.sub(

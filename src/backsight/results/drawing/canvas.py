@@ -95,8 +95,8 @@ def arrange(
         panel = _width(len(axes), widest(around), columns, width)
         across = _across(len(axes), panel, columns)
         head = HEAD
-        for axis, said, beside, height in zip(axes, words, margins, heights, strict=True):
-            head = max(head, _heading(axis, *said[:2], panel, beside, renderer))
+        for axis, entry, beside, height in zip(axes, words, margins, heights, strict=True):
+            head = max(head, _heading(axis, *entry[:2], panel, beside, renderer))
             _move_labels(axis, _inner(beside, panel, POINTS * height - HEAD), beside, renderer)
         above = _legend_place(figure, across * (panel + GAP) - GAP, renderer)
     tall = [POINTS * height + max(0.0, head - HEAD) for height in heights]
@@ -104,7 +104,7 @@ def arrange(
     size = 2 * EDGE + across * (panel + GAP) - GAP, 2 * EDGE + above + sum(rows) + GAP * (len(rows) - 1)
     figure.set_size_inches(size[0] / POINTS, size[1] / POINTS)
     slots = []
-    for number, (axis, said, height) in enumerate(zip(axes, words, tall, strict=True)):
+    for number, (axis, entry, height) in enumerate(zip(axes, words, tall, strict=True)):
         row, column = divmod(number, across)
         left, top = EDGE + column * (panel + GAP), EDGE + above + sum(rows[:row]) + GAP * row
         box = (left, top + head, panel, height - head)
@@ -113,7 +113,7 @@ def arrange(
         heading, line = headings(axis)
         for artist, gid in ((axis, ""), (heading, "-title"), (line, "-below")):
             artist.set_gid(f"panel-{number}{gid}")
-        slots.append(Slot(*said, box))
+        slots.append(Slot(*entry, box))
     figure.slots = tuple(slots)
     if figure.legends:
         figure.legends[0].set_bbox_to_anchor((EDGE / size[0], 1 - EDGE / size[1]))

@@ -144,9 +144,9 @@ def _parts(figure: Figure) -> str:
         return ""
     height = 72 * figure.get_figheight()
     keys = []
-    for handle, said in zip(figure.legends[0].legend_handles if figure.legends else (), words, strict=True):
+    for handle, entry in zip(figure.legends[0].legend_handles if figure.legends else (), words, strict=True):
         extent = handle.get_window_extent()  # type: ignore[union-attr]
-        keys.append({"words": said, "middle": [(extent.x0 + extent.x1) / 2, height - (extent.y0 + extent.y1) / 2]})
+        keys.append({"words": entry, "middle": [(extent.x0 + extent.x1) / 2, height - (extent.y0 + extent.y1) / 2]})
     panels = [{**vars(slot), "box": slot.box} for slot in slots]
     return "".join(f"data-{name}={quoteattr(_json(of))} " for name, of in (("panels", panels), ("keys", keys)))
 

@@ -91,26 +91,26 @@ def claim(named: Mapping[str, Sequence[Row]]) -> str:
     known = {name: group for name, group in named.items() if not group[0]["omitted"]}
     if not known:
         return f"Not shown: too few questions for {listed(named)}."
-    found = {name: group for name, group in known.items() if any(row["finds"] for row in group)}
-    lost = {name: group for name, group in known.items() if name not in found}
+    finding = {name: group for name, group in known.items() if any(row["finds"] for row in group)}
+    lost = {name: group for name, group in known.items() if name not in finding}
     parts = []
     if lost:
         parts.append(f"at no layer is attention shown to find {_names(list(lost), len(known))}{_hardest(lost, 'best')}")
-    if found:
-        counts = [sum(bool(row["finds"]) for row in group) for group in found.values()]
+    if finding:
+        counts = [sum(bool(row["finds"]) for row in group) for group in finding.values()]
         at = " to ".join(dict.fromkeys((str(min(counts)), str(max(counts)))))
-        layers = counted(max(len(group) for group in found.values()), "layer")
-        each = "each at" if len(found) > 1 else "at"
-        least = "" if lost else _hardest(found, "least")
-        names = _names(list(found), len(known))
-        parts.append(f"attention finds {names} above {_every(found)}, {each} {at} of {layers}{least}")
+        layers = counted(max(len(group) for group in finding.values()), "layer")
+        each = "each at" if len(finding) > 1 else "at"
+        least = "" if lost else _hardest(finding, "least")
+        names = _names(list(finding), len(known))
+        parts.append(f"attention finds {names} above {_every(finding)}, {each} {at} of {layers}{least}")
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def _every(found: Mapping[str, Sequence[Row]]) -> str:
+def _every(finding: Mapping[str, Sequence[Row]]) -> str:
     """The nulls that all layers with a target are above; which of them was not measured, for all targets or some."""
-    shown = [row for group in found.values() for row in group if row["finds"]]
+    shown = [row for group in finding.values() for row in group if row["finds"]]
     lacking = {words: [row[name] is None for row in shown] for name, words in NULL_WORDS.items()}
     parts = [f"{'' if all(gone) else 'for some '}no {words}" for words, gone in lacking.items() if any(gone)]
     return f"every null that was measured ({listed(parts)})" if parts else "every null"

@@ -227,8 +227,8 @@ class _Drawing:
 
     def _inside(self, element: ElementTree.Element, clip: str) -> bool:
         """Whether a path lies wholly within what it is clipped by, so that the clip changes nothing."""
-        found = _REFERENCE.search(clip)
-        within = None if found is None else self.by_id.get(found[1])
+        reference = _REFERENCE.search(clip)
+        within = None if reference is None else self.by_id.get(reference[1])
         rectangle = None if within is None else within.find("{*}rect")
         path = element.get("d")
         if rectangle is None or not path or "A" in path:

@@ -105,26 +105,26 @@ def claim(of: Sequence[Layers], words: Words, title: Title, last: int | None) ->
 
     What was omitted stands last.
     """
-    found, none, gone = _sides(of)
+    present, none, gone = _sides(of)
     total = len(of)
 
     def names(some: Sequence[Layers]) -> str:
         return among([title(one.suite) for one in some], total)
 
-    if not found and not none:
+    if not present and not none:
         return f"Not shown: fewer than {SMALLEST} pairs are answered correctly by both runs in {names(gone)}."
     parts = []
     if none:
         most = max(none, key=lambda one: one.share or 0.0)
         parts.append(f"{words.before}no layer is shown at which {words.does} in {names(none)}{_least(most, words)}")
-    if found:
-        least = min(found, key=_certain)
+    if present:
+        least = min(present, key=_certain)
         where = "shown in" if none else f"{words.before}{words.does} in"
-        alike = len({_there(one) for one in found}) == 1
-        equal = len({one.share for one in found}) == 1
+        alike = len({_there(one) for one in present}) == 1
+        equal = len({one.share for one in present}) == 1
         on = "" if alike else f"; least {'certain ' if equal else ''}in {title(least.suite)}"
-        there = _there(least).replace(", in", ", each in", 1) if alike and len(found) > 1 else _there(least)
-        parts.append(f"{where} {names(found)} at {_where(found, last)}{on}{there}{_silent(found)}")
+        there = _there(least).replace(", in", ", each in", 1) if alike and len(present) > 1 else _there(least)
+        parts.append(f"{where} {names(present)} at {_where(present, last)}{on}{there}{_silent(present)}")
     parts += [f"omitted in {names(gone)}"] if gone else []
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
@@ -132,8 +132,8 @@ def claim(of: Sequence[Layers], words: Words, title: Title, last: int | None) ->
 
 def statements(of: Sequence[Layers], words: Words, title: Title, last: int | None) -> tuple[Statement, ...]:
     """A sentence a suite with such a layer; one for all that have none, and one for all that are omitted."""
-    found, none, gone = _sides(of)
-    said = []
+    present, none, gone = _sides(of)
+    written = []
     if none:
         most = max(none, key=lambda one: one.share or 0.0)
         led = [f"{title(one.suite)} at {layer_words(one.leading, None)}" for one in none if one.leading]
@@ -141,19 +141,19 @@ def statements(of: Sequence[Layers], words: Words, title: Title, last: int | Non
         names = listed(title(one.suite) for one in none)
         does = f"{words.before}no layer is shown at which {words.does.rstrip(',')}"
         sentence = f"{names}: {does}{_least(most, words)}{leads}."
-        said.append(Statement(sentence, none[0].suite if len(none) == 1 else "", 1.0))
+        written.append(Statement(sentence, none[0].suite if len(none) == 1 else "", 1.0))
     bodies: dict[str, list[Layers]] = {}
-    for one in found:
+    for one in present:
         leads = f"; {LEADS} at {layer_words(one.leading, None)}" if one.leading else ""
         body = f"{words.before}{words.does} at {layer_words(one.spans, last)}{_there(one)}{leads}{_silent([one])}"
         bodies.setdefault(body, []).append(one)
     for body, of_it in bodies.items():
         names = listed(title(one.suite) for one in of_it)
-        said.append(Statement(f"{names}: {body}.", of_it[0].suite if len(of_it) == 1 else "", of_it[0].short))
+        written.append(Statement(f"{names}: {body}.", of_it[0].suite if len(of_it) == 1 else "", of_it[0].short))
     if gone:
         names = listed(f"{title(one.suite)}{_counts(one)}" for one in gone)
-        said.append(Statement(f"Omitted under {SMALLEST} pairs: {names}.", gone[0].suite if len(gone) == 1 else ""))
-    return tuple(said)
+        written.append(Statement(f"Omitted under {SMALLEST} pairs: {names}.", gone[0].suite if len(gone) == 1 else ""))
+    return tuple(written)
 
 
 def null(summary: Sequence[Row], outcome: str, layer: int | None, why: str, happens: str) -> str:
@@ -174,15 +174,15 @@ def between(shares: Sequence[float]) -> str:
 
 def _sides(of: Sequence[Layers]) -> tuple[list[Layers], list[Layers], list[Layers]]:
     """Suites with a layer, without one, and omitted."""
-    found = [one for one in of if one.found]
-    return found, [o for o in of if not o.found and not o.omitted], [one for one in of if one.omitted]
+    present = [one for one in of if one.found]
+    return present, [o for o in of if not o.found and not o.omitted], [one for one in of if one.omitted]
 
 
-def _where(found: Sequence[Layers], last: int | None) -> str:
+def _where(present: Sequence[Layers], last: int | None) -> str:
     """The layers of several suites: their own where all have the same, else from the first to the last of any."""
-    if len({one.spans for one in found}) == 1:
-        return layer_words(found[0].spans, last)
-    ends = [int(end) for one in found for span in one.spans.split(", ") for end in span.split("-")]
+    if len({one.spans for one in present}) == 1:
+        return layer_words(present[0].spans, last)
+    ends = [int(end) for one in present for span in one.spans.split(", ") for end in span.split("-")]
     of = f" of 0-{last}" if last is not None else ""
     return f"some of layers {min(ends)}-{max(ends)}{of}"
 

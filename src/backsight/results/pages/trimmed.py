@@ -17,15 +17,15 @@ def trimmed(grid: Grid) -> Grid:
     """
     cells = list(zip(*grid.rows, strict=True))
     several = len(grid.rows) > 1
-    kept, said = [0], []
+    kept, constant = [0], []
     for place, column in enumerate(cells[1:], start=1):
         if set(column) <= EMPTY:
             continue
         if several and len(set(column)) == 1 and "[" not in column[0]:
-            said.append(f"{grid.columns[place][:1].lower()}{grid.columns[place][1:]} {column[0]}")
+            constant.append(f"{grid.columns[place][:1].lower()}{grid.columns[place][1:]} {column[0]}")
         else:
             kept.append(place)
-    alike = f"In every row: {', '.join(said)}." if said else ""
+    alike = f"In every row: {', '.join(constant)}." if constant else ""
     return replace(
         grid,
         columns=tuple(grid.columns[place] for place in kept),

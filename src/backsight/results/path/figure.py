@@ -153,9 +153,9 @@ def _meter(axis: Axes, one: PathwayOutcome, span: Span, row: float) -> None:
 def _lane(axis: Axes, lane: Lane, facts: PathFacts, place: Layout, row: float) -> None:
     """A row of bars, each stage on its ground; or why there are none."""
     other = f"{lane.title}: " if lane.suite not in ("", facts.suite) else ""
-    told = f"{other}{where(lane, short=not place.beside)}"
+    phrase = f"{other}{where(lane, short=not place.beside)}"
     y = row + (place.track / 2 if place.beside else place.track + place.above)
-    _label(axis, place, y, LABELS[lane.kind], told, agreement(lane.same, lane.suites))
+    _label(axis, place, y, LABELS[lane.kind], phrase, agreement(lane.same, lane.suites))
     stages = {_stage(bar.place, place) for bar in lane.bars}
     for span in stages or {place.language}:
         _box(axis, span.left, row, span.width, place.track, style.QUIET)

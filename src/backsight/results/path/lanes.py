@@ -150,10 +150,10 @@ def _probed(rows: Sequence[Row]) -> dict[str, Reading]:
 
 def _arranged(groups: Mapping[str, lost.Group]) -> Reading:
     number = max(map(lost.pictures, groups.values()))
-    told = {
+    probed_at = {
         name: {Place(*place): at for place, at in group.items() if not missing(at)} for name, group in groups.items()
     }
-    known = {name: group for name, group in told.items() if group}
+    known = {name: group for name, group in probed_at.items() if group}
     if not known:
         return Reading((), (), None, number)
     order = sorted({place for group in known.values() for place in group}, key=_order)

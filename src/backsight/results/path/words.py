@@ -98,8 +98,8 @@ def _told(one: Lane, facts: PathFacts) -> str:
         chance = f", chance {percent(one.null)}" if one.null is not None else ""
         more.append(f"at most {percent(top.share)} {ends} at {place_words(top.place)}{chance}")
         more.append(agreement(one.same, one.suites))
-    told = ", ".join(filter(None, more))
-    return f"{where(one)}{f' ({told})' if told else ''}"
+    rest = ", ".join(filter(None, more))
+    return f"{where(one)}{f' ({rest})' if rest else ''}"
 
 
 def _lowered(words: str) -> str:

@@ -99,15 +99,15 @@ def statements(records: Sequence[Readable], title: Callable[[str], str]) -> tupl
     for one in records:
         if stages(one):
             bodies.setdefault((readable_words(one), one.chance), []).append(one)
-    said = []
+    written = []
     for (body, _), of in bodies.items():
         names = arrangements([(one.suite, one.arrangement) for one in of], title)
         suite = of[0].suite if len({one.suite for one in of}) == 1 else ""
-        said.append(Statement(f"{names}: {body}{_below(of)}.", suite, max(short(one) for one in of)))
+        written.append(Statement(f"{names}: {body}{_below(of)}.", suite, max(short(one) for one in of)))
     if gone:
         names = listed(f"{_named(one, title)} ({counted(one.pictures, 'test picture')})" for one in gone)
-        said.append(Statement(f"Omitted under {SMALLEST} test pictures: {names}."))
-    return tuple(said)
+        written.append(Statement(f"Omitted under {SMALLEST} test pictures: {names}."))
+    return tuple(written)
 
 
 def readable_words(one: Readable) -> str:

@@ -38,7 +38,7 @@ def recorded(record: Mapping[str, Any]) -> str:
         return ""
     relevance = record.get("relevance")
     zero = isinstance(relevance, list) and not any(relevance)
-    said, correct = (text(words.get(one, one)) for one in (choice, text(record.get("answer"))))
-    first = answered(said, correct, p)
+    chosen, correct = (text(words.get(one, one)) for one in (choice, text(record.get("answer"))))
+    first = answered(chosen, correct, p)
     dae, null = number(record.get("dae")), number(record.get("dae_null"))
     return f"{first} {pointed(text(record.get('subject')), dae, null, zero=zero)}"

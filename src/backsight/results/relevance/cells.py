@@ -169,8 +169,8 @@ def check(
     apart |= _column(frame, "missing") != ""
     shown = Table(summary.schema, frame[~apart], summary.provenance)
     figures = (common.figure(study, name, draw, shown, caption),) if drawn else ()
-    said = say(study, rows)
-    claim, null = said.claim, said.null
+    concluded = say(study, rows)
+    claim, null = concluded.claim, concluded.null
     if any(study.rows(f"{one}_summary") for one in CHECKS[: CHECKS.index(name)]):  # its claim becomes a statement
         claim, null = " ".join(filter(None, (claim, null))), ""
     return Section(
@@ -181,7 +181,7 @@ def check(
         null=null,
         notes=common.asked_apart(study, name),
         figures=figures,
-        statements=said.statements,
+        statements=concluded.statements,
         tables=tuple(tables(study, rows)),
         method=(method,),
         limits=limits,
