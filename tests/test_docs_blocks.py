@@ -70,12 +70,15 @@ def unwritten(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def registries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a page registers is gone behind it."""
+def registries() -> Iterator[None]:
+    """What a page registers is gone behind it; the registries stay the objects that other modules have."""
     from backsight import results, selftest
 
-    monkeypatch.setattr(results, "RESULTS", dict(results.RESULTS))
-    monkeypatch.setattr(selftest, "CONTROLS", list(selftest.CONTROLS))
+    before, controls = dict(results.RESULTS), list(selftest.CONTROLS)
+    yield
+    results.RESULTS.clear()
+    results.RESULTS.update(before)
+    selftest.CONTROLS[:] = controls
 
 
 def shorter(code: str) -> str:
