@@ -23,7 +23,8 @@ from backsight.results.image_interchange.tables import IMAGE_INTERCHANGE_SUMMARY
 from backsight.results.interchange import INTERCHANGE_SUMMARY
 from backsight.results.pages.study import Study
 from backsight.results.path import PathFacts, Verdict, describe, draw, path_facts
-from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Kind, Lane, Place
+from backsight.results.path.lanes import EMBEDS, LAYER, VISION, Bar, Kind, Lane, Place, Reading
+from backsight.results.path.lanes import lane as lane_of
 from backsight.results.path.layout import WIDE
 from backsight.results.path.words import LABELS, where
 from backsight.results.pathways.reading import Judged, Share
@@ -224,6 +225,25 @@ def test_an_earlier_record_says_less() -> None:
     assert facts.verdict.vision.outcome == "suffices"
     assert facts.verdict.language.outcome == "does not suffice"
     assert path_facts(study(model={"name": "m", "vision_layers": 24, "projector": False})).blocks == 24
+
+
+def test_a_lane_is_of_a_suite_that_was_measured() -> None:
+    bar = Bar(Place(LAYER, 1), 0.9, 0.8, 1.0, True)
+    few, enough = Reading((), (), None, 4), Reading((bar,), (("", (bar.place,)),), 1 / 3, 60)
+    one = lane_of(study(), "ordinal", {"squares": few, "shapes": enough}, ["squares"])
+    assert (one.state, one.suite, one.suites) == ("measured", "shapes", 1)
+    none = lane_of(study(), "ordinal", {"squares": few, "shapes": few}, ["shapes"])
+    assert (none.state, none.suite, none.number) == ("omitted", "shapes", 4)
+
+
+def test_one_axis_of_two_is_not_called_nowhere() -> None:
+    bars = tuple(Bar(Place(LAYER, n), 0.3, 0.2, 0.4, False) for n in range(3))
+    held = (Place(LAYER, 1), Place(LAYER, 2))
+    of = Lane("readable", "measured", bars=bars, parts=(("horizontal", held), ("vertical", ())))
+    assert where(of) == "horizontal from layer 1 on, vertical nowhere"
+    assert where(of, short=True) == "horizontal only"
+    apart = replace(of, parts=(("horizontal", held[:1]), ("vertical", held[1:])))
+    assert where(apart, short=True) == "differs by axis"
 
 
 # --- the drawing ---

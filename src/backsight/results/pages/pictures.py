@@ -7,7 +7,7 @@ in a row as there is room for, and the legend as a list.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +106,6 @@ def _suite(title: str, titles: Mapping[str, str]) -> str:
 
 def _starts(title: str, words: str) -> bool:
     return title == words or title.startswith((f"{words}, ", f"{words}: "))
-
-
-def with_file(view: FigureView, *files: tuple[str, str]) -> FigureView:
-    """The figure with links to further files."""
-    return replace(view, files=(*view.files, *files))
 
 
 def write(folder: Path, name: str, svg: str) -> str:

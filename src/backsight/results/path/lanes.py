@@ -101,11 +101,12 @@ def readings(study: Study, kind: Kind) -> dict[str, Reading]:
 
 
 def lane(study: Study, kind: Kind, of: Mapping[str, Reading], wanted: Sequence[str]) -> Lane:
-    """The lane of the first of the wanted suites that there are readings of, else of the first suite."""
+    """The lane of the first of the wanted suites that was measured, else of the first that was, else an omitted one."""
     if not of:
         asked = any(job.get("kind") == JOBS[kind] for job in study.jobs)
         return Lane(kind, "no table" if asked else "not measured")
-    suite = next((name for name in wanted if name in of), next(iter(of)))
+    order = dict.fromkeys([*(name for name in wanted if name in of), *of])
+    suite = next((name for name in order if of[name].bars), next(iter(order)))
     one = of[suite]
     title = study.titles.get(suite) or suite_title(suite)
     if not one.bars:

@@ -46,7 +46,9 @@ def where(lane: Lane, *, short: bool = False) -> str:
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
     if short:
-        return f"{_held(lane.places, lane)} along both axes"
+        holding = [name for name, places in lane.parts if places]
+        apart = f"{holding[0]} only" if len(holding) == 1 else "differs by axis"
+        return f"{_held(lane.places, lane)} along both axes" if lane.places else apart
     return ", ".join(f"{name} {one}" for name, one in words.items())
 
 
