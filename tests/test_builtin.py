@@ -108,6 +108,6 @@ MEASURED = {"plain": (*ROWS, "pairs", "pairs_textured", "tabletop_a", "tabletop_
 @each
 def test_the_card_names_its_command_and_its_accuracies(name: str) -> None:
     card = (BUILTIN / name / "README.md").read_text()
-    assert f"backsight train-builtin {name}" in card and "seed 0" in card and "Verdict: **" in card
+    assert f"backsight train {name}" in card and "seed 0" in card and "Verdict: **" in card
     for suite in MEASURED[name]:
         assert f"| {suite} |" in card

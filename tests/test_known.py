@@ -161,7 +161,7 @@ def test_random_weights_tell_nothing(family: str) -> None:
 def test_the_cards_say_what_was_closed_and_what_came_out() -> None:
     for name in NAMES:
         card = (BUILTIN / name / "README.md").read_text()
-        assert f"backsight train-builtin {name}" in card and f"Verdict: **{name}**" in card
+        assert f"backsight train {name}" in card and f"Verdict: **{name}**" in card
         assert "| squares |" in card and "| shapes |" not in card
 
 

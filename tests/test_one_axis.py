@@ -134,7 +134,7 @@ def test_training_asks_the_faulty_axis_as_the_card_says(name: str) -> None:
             }
     assert axes == {"horizontal", "vertical"}
     card = (BUILTIN / name / "README.md").read_text(encoding="utf-8")
-    assert f"- held back: {recipe.construction}" in card and f"backsight train-builtin {name}" in card
+    assert f"- held back: {recipe.construction}" in card and f"backsight train {name}" in card
 
 
 def test_only_rows_have_a_faulty_axis() -> None:

@@ -74,4 +74,4 @@ def test_its_order_comes_from_the_language_models_position_encoding() -> None:
 
 def test_its_card_names_its_command() -> None:
     card = (resources.files("backsight") / "builtin" / "relay" / "README.md").read_text()
-    assert "backsight train-builtin relay" in card and "exchanged 600 steps" in card and "| pairs | A |" in card
+    assert "backsight train relay" in card and "exchanged 600 steps" in card and "| pairs | A |" in card

@@ -19,15 +19,18 @@ from backsight.models.vlm import VLM
 from backsight.stimuli.layouts import PRESETS
 from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
+from backsight.tables import Table
 from backsight.training import background, exchange, pathways, positions, questions
-from backsight.training.loop import Recipe, Stage, answer_logits, learning_rate, train
+from backsight.training.answering import Answering, AnsweringLearner, Stage, answer_logits
+from backsight.training.loop import train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.positions import Teaching
+from backsight.training.recipe import Scale
 from backsight.training.recipes import PLAIN, RECIPES, build_staged
 from backsight.training.saving import save
 
 
-def little(seed: int) -> tuple[Any, Any]:
+def little(seed: int, scale: Scale | None = None) -> tuple[Any, Any]:
     text = dict(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
         max_position_embeddings=2048, initializer_range=0.1,
@@ -37,15 +40,13 @@ def little(seed: int) -> tuple[Any, Any]:
     return small.qwen2_vl(questions.corpus(), text=text, vision=vision, tokens=144, seed=seed)
 
 
-LITTLE = Recipe(
-    "little", little, PRESETS["qwen2-vl"],
-    (
-        Stage("order", 3, {"shapes": 1.0}, images=2, warmup=1, taught=Teaching(), answers=False),
-        Stage("first", 6, {"squares": 1.0}, images=4, warmup=2),
-        Stage("second", 4, {"objects": 0.5, "scattered": 0.5}, images=3, warmup=2, textured=0.5),
-        Stage("third", 2, {"placed": 0.5, "placed_squares": 0.5}, images=2, warmup=1, fresh=True),
+LITTLE = Answering(
+    name="little", build=little, layout=PRESETS["qwen2-vl"], save_every=2, stages=(
+        Stage("order", 3, mixture={"shapes": 1.0}, images=2, warmup=1, taught=Teaching(), answers=False),
+        Stage("first", 6, mixture={"squares": 1.0}, images=4, warmup=2),
+        Stage("second", 4, mixture={"objects": 0.5, "scattered": 0.5}, images=3, warmup=2, textured=0.5),
+        Stage("third", 2, mixture={"placed": 0.5, "placed_squares": 0.5}, images=2, warmup=1, fresh=True),
     ),
-    SYSTEM, save_every=2,
 )  # fmt: skip
 
 
@@ -53,17 +54,24 @@ def weights(model: Any) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+def trained(recipe: Answering, folder: Path) -> Any:
+    """The model of a recipe, trained to its end."""
+    learner = train(recipe, folder)
+    assert isinstance(learner, AnsweringLearner)
+    return learner.model
+
+
 @pytest.mark.slow
 def test_a_few_dozen_steps_of_the_real_recipe_lower_the_loss(tmp_path: Path) -> None:
     stage = replace(PLAIN.stages[0], images=4, warmup=10)
     train(replace(PLAIN, stages=(stage,)), tmp_path, max_steps=50)
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in log] == [25, 50]
-    assert log[-1]["loss"] < 4.5  # a uniform guess over the vocabulary has ln(650) = 6.5
-    assert log[-1]["loss"] < log[0]["loss"]
+    log = [row for row in Table.read(tmp_path / "training.parquet").rows() if row["figure"] == "loss"]
+    assert [row["step"] for row in log] == [25, 50]
+    assert log[-1]["value"] < 4.5  # a uniform guess over the vocabulary has ln(650) = 6.5
+    assert log[-1]["value"] < log[0]["value"]
 
 
-def little_gemma(seed: int) -> tuple[Any, Any]:
+def little_gemma(seed: int, scale: Scale | None = None) -> tuple[Any, Any]:
     text = dict(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
         head_dim=16, query_pre_attn_scalar=16, sliding_window=512, max_position_embeddings=2048, initializer_range=0.1,
@@ -76,7 +84,7 @@ def little_gemma(seed: int) -> tuple[Any, Any]:
     return small.gemma3(questions.corpus(), text=text, vision=vision, side=336, tokens=144, seed=seed)
 
 
-def windowed_gemma(seed: int) -> tuple[Any, Any]:
+def windowed_gemma(seed: int, scale: Scale | None = None) -> tuple[Any, Any]:
     """A window of 8 tokens, far shorter than the prompt, on the lower of three blocks."""
     return build_staged(seed, blind=1, blocks=3)
 
@@ -105,7 +113,7 @@ def test_packed_questions_have_the_logits_of_questions_asked_alone(build: Any) -
 
 def test_positions_are_taught_to_the_vision_encoder_alone(tmp_path: Path) -> None:
     recipe = replace(LITTLE, stages=LITTLE.stages[:1])
-    before, after = little(0)[0].state_dict(), train(recipe, tmp_path)[0].state_dict()
+    before, after = little(0)[0].state_dict(), trained(recipe, tmp_path).state_dict()
     moved = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
     assert moved and all(name.startswith("model.visual.") for name in moved)
 
@@ -223,13 +231,13 @@ def test_exchanged_things_take_the_states_of_the_reversed_row() -> None:
 
 def test_a_stage_without_answers_teaches_the_vision_encoder() -> None:
     with pytest.raises(UsageError, match="teaches nothing but the vision encoder"):
-        Stage("x", 1, {"squares": 1.0}, answers=False, taught=Teaching(3))
+        Stage("x", 1, mixture={"squares": 1.0}, answers=False, taught=Teaching(3))
 
 
 def test_a_fresh_stage_begins_from_the_stored_weights(tmp_path: Path) -> None:
-    last = Stage("last", 1, {"squares": 1.0}, images=2, rate=0.0, fresh=True)
-    whole, _ = train(LITTLE, tmp_path / "a")
-    stored, _ = train(replace(LITTLE, stages=(*LITTLE.stages, last)), tmp_path / "b")
+    last = Stage("last", 1, mixture={"squares": 1.0}, images=2, rate=0.0, fresh=True)
+    whole = trained(LITTLE, tmp_path / "a")
+    stored = trained(replace(LITTLE, stages=(*LITTLE.stages, last)), tmp_path / "b")
     assert torch.equal(weights(stored), weights(whole).to(torch.bfloat16).float())
     assert not torch.equal(weights(stored), weights(whole))
 
@@ -248,7 +256,7 @@ def test_the_block_mask_by_hand() -> None:
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    whole, _ = train(LITTLE, tmp_path / "whole")
+    whole = trained(LITTLE, tmp_path / "whole")
 
     class KilledError(Exception):
         pass
@@ -260,7 +268,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(KilledError):
             train(LITTLE, tmp_path / "killed", progress=kill)
-    resumed, _ = train(LITTLE, tmp_path / "killed")
+    resumed = trained(LITTLE, tmp_path / "killed")
     assert torch.equal(weights(whole), weights(resumed))
 
 
@@ -271,15 +279,15 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_by_hand() -> None:
-    stage = Stage("s", 300, {"squares": 1.0}, rate=1e-2, floor=0.1, warmup=100)
-    assert learning_rate(stage, 0) == pytest.approx(1e-4)
-    assert learning_rate(stage, 99) == pytest.approx(1e-2)
-    assert learning_rate(stage, 200) == pytest.approx(1e-2 * (0.1 + 0.9 * 0.5))
-    assert learning_rate(stage, 300) == pytest.approx(1e-3)
+    stage = Stage("s", 300, mixture={"squares": 1.0}, rate=1e-2, floor=0.1, warmup=100)
+    assert stage.learning_rate(0) == pytest.approx(1e-4)
+    assert stage.learning_rate(99) == pytest.approx(1e-2)
+    assert stage.learning_rate(200) == pytest.approx(1e-2 * (0.1 + 0.9 * 0.5))
+    assert stage.learning_rate(300) == pytest.approx(1e-3)
 
 
 def test_two_builds_are_equal() -> None:
-    (one, first), (two, second) = PLAIN.build(0), PLAIN.build(0)
+    (one, first), (two, second) = PLAIN.build(0, PLAIN.scale), PLAIN.build(0, PLAIN.scale)
     assert torch.equal(weights(one), weights(two))
     assert first.tokenizer.get_vocab() == second.tokenizer.get_vocab()
 

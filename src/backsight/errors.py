@@ -73,6 +73,10 @@ class StudyError(BacksightError):
     """A study that cannot be run or written: nothing to run, no memory, no room, another one in its folder."""
 
 
+class TrainingError(BacksightError):
+    """A training that cannot go on: its loss diverges."""
+
+
 class FolderError(StudyError):
     """An output folder that cannot be given for this study: a file, other things in it, another study's."""
 

@@ -16,3 +16,5 @@ REPAIR_NAMES = (
     "amplification", "amplification_printed", "adaptvis", "scalingvis", "norm_rescale", "both_sides", "box_attention",
 )  # fmt: skip
 VSR_SPLITS = ("random/test", "random/dev", "random/train", "zeroshot/test", "zeroshot/dev", "zeroshot/train")
+SIZES = ("tiny", "small", "base")  # of a recipe
+PRECISIONS = ("no", "bf16", "fp16")

@@ -1,4 +1,4 @@
-"""`backsight train-builtin`: make one of the shipped models from its recipe."""
+"""`backsight train`: train a recipe, one of the package's or one of a file of the user's own."""
 
 from __future__ import annotations
 
@@ -7,77 +7,150 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from backsight.cli.names import PRECISIONS, SIZES
 from backsight.cli.shared import LARGEST_SEED, app, open_console, open_model
 
 if TYPE_CHECKING:
     from backsight.models.vlm import VLM
-    from backsight.training.loop import Recipe
+    from backsight.training.answering import Answering
+    from backsight.training.recipe import Recipe, Size
+
+RecipeName = Annotated[
+    str | None, typer.Argument(help="The name of a recipe (--list), or a Python file, FILE.py or FILE.py:NAME.")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches. Default: the recipe's own."),
+]
 
 
-@app.command("train-builtin")
-def train_builtin(
-    name: Annotated[
-        str,
-        typer.Argument(help="The recipe: the name of a built-in model."),
-    ],
-    out: Annotated[Path, typer.Option(help="A new folder for the checkpoint.")],
+@app.command("train-builtin", hidden=True)  # its name in earlier releases
+@app.command("train")
+def train(
+    recipe: RecipeName = None,
+    out: Annotated[Path | None, typer.Option(help="A new folder for the checkpoint.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="What recipes there are, and what each makes.")] = False,
+    size: Annotated[str, typer.Option(help=f"{', '.join(SIZES)}.")] = SIZES[0],
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints on the way. Default: OUT.training.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each stage, to try it.")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights and batches. Default: the shipped weights'."),
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Only so many steps of each phase, to try it.")] = None,
+    seed: Seed = None,
     photos: Annotated[
         Path | None, typer.Option(help="Folder of photographs in COCO's form, for the recipe cutouts.")
     ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
+    precision: Annotated[str, typer.Option(help=f"Mixed precision: {', '.join(PRECISIONS)}.")] = PRECISIONS[0],
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
 ) -> None:
-    """Train a built-in model from scratch; a run that was killed goes on where it was."""
+    """Train a model from a recipe; a run that was killed goes on where it was, bit for bit."""
+    from backsight.errors import Interrupted, UsageError
+
+    if list_:
+        _print_list()
+        return
+    if recipe is None or out is None:
+        missing = "no recipe" if recipe is None else "no --out"
+        raise UsageError("A training takes a recipe and a folder", got=missing, do="train RECIPE --out DIR, or --list")
     import torch
 
-    from backsight.errors import Interrupted, UsageError
     from backsight.studies import terminal
-    from backsight.training import cutouts
-    from backsight.training.loop import train
-    from backsight.training.recipes import RECIPES
-    from backsight.training.saving import save
+    from backsight.training import loop
 
-    if name not in RECIPES:
-        raise UsageError("There is no such recipe", got=name, do=f"choose from: {', '.join(RECIPES)}")
-    if work is not None and work.exists() and not work.is_dir():
-        raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
-    if out.exists():
-        raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
-    if RECIPES[name].photographs != (photos is not None):
-        raise UsageError(
-            f"The recipe {name} takes {'a folder of' if RECIPES[name].photographs else 'no'} photographs",
-            got=photos or "no --photos",
-            do="give --photos DIR" if RECIPES[name].photographs else "leave out --photos",
-        )
+    chosen = _chosen(recipe, size, seed, photos)
+    place = _places(out, work)
+    where = _device(device)
+    if precision not in PRECISIONS:
+        raise UsageError("There is no such precision", got=precision, do=f"choose from: {', '.join(PRECISIONS)}")
     torch.set_num_threads(threads or os.cpu_count() or 1)
-    recipe = replace(RECIPES[name], seed=RECIPES[name].seed if seed is None else seed)
-    if photos is not None:
-        recipe = replace(recipe, asks=cutouts.asker(photos))
-    place = work or out.with_name(f"{out.name}.training")
     try:
         with terminal.training_progress(open_console()) as progress:
-            model, processor = train(recipe, place, progress=progress, max_steps=steps)
-        save(model, processor, out)
-        vlm = open_model(str(out), None, "cpu", None)
-        if steps is None:
+            learner = loop.train(
+                chosen, place, device=where, precision=precision, progress=progress, max_steps=steps,  # type: ignore[arg-type]
+            )  # fmt: skip
+        learner.save(out)
+        _draw(place, out)
+        if steps is None and _is_builtin(chosen):
             with terminal.card_progress(open_console()) as measured:
-                _card(recipe, vlm, place, photos, measured)
+                _card(chosen, open_model(str(out), None, "cpu", None), place, photos, measured)  # type: ignore[arg-type]
     except KeyboardInterrupt:
         raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
     typer.echo(str(out.resolve()))
 
 
+def _chosen(name: str, size: str, seed: int | None, photos: Path | None) -> Recipe:
+    """The recipe as asked for; UsageError for names, sizes and photographs that do not go together."""
+    from backsight.errors import UsageError
+    from backsight.training import catalogue, cutouts
+
+    if size not in SIZES:
+        raise UsageError("There is no such size", got=size, do=f"choose from: {', '.join(SIZES)}")
+    recipe = catalogue.find(name)
+    recipe = replace(recipe, size=cast("Size", size), seed=recipe.seed if seed is None else seed)
+    if recipe.photographs != (photos is not None):
+        raise UsageError(
+            f"The recipe {name} takes {'a folder of' if recipe.photographs else 'no'} photographs",
+            got=photos or "no --photos",
+            do="give --photos DIR" if recipe.photographs else "leave out --photos",
+        )
+    return replace(recipe, asks=cutouts.asker(photos)) if photos is not None else recipe  # type: ignore[call-arg]
+
+
+def _places(out: Path, work: Path | None) -> Path:
+    """The folder for checkpoints on the way; UsageError where a folder cannot be given."""
+    from backsight.errors import UsageError
+
+    if work is not None and work.exists() and not work.is_dir():
+        raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
+    if out.exists():
+        raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
+    return work or out.with_name(f"{out.name}.training")
+
+
+def _device(name: str) -> str:
+    """A device that is there, by its name; UsageError names those that are."""
+    from backsight.models.opening import device_named
+
+    return str(device_named(name))
+
+
+def _draw(place: Path, out: Path) -> None:
+    """The curves of a run's log, beside the checkpoint with the log itself."""
+    import shutil
+
+    from backsight.results import learning
+    from backsight.results.drawing import style
+    from backsight.tables import Table, replacing
+
+    log = Table.read(place / "training.parquet")
+    with replacing(out / "training.svg") as part:
+        part.write_text(style.to_svg(learning.curves(log)), encoding="utf-8")
+    shutil.copyfile(place / "training.csv", out / "training.csv")
+
+
+def _print_list() -> None:
+    """A line a recipe: its name, what it makes, and the minutes that its tiny size takes."""
+    from rich.table import Table
+
+    from backsight.training import catalogue
+
+    table = Table("recipe", "makes", "minutes, tiny")
+    for recipe in catalogue.recipes().values():
+        minutes = recipe.minutes.get("tiny")
+        table.add_row(recipe.name, recipe.makes, "" if minutes is None else f"{minutes:g}")
+    open_console(stderr=False).print(table)
+
+
+def _is_builtin(recipe: Recipe) -> bool:
+    from backsight.training.recipes import RECIPES
+
+    return recipe.size == "tiny" and recipe.name in RECIPES
+
+
 def _card(
-    recipe: Recipe, vlm: VLM, place: Path, photos: Path | None, progress: Callable[[str, int, int], None]
+    recipe: Answering, vlm: VLM, place: Path, photos: Path | None, progress: Callable[[str, int, int], None]
 ) -> None:
     """Measure what was stored and write it beside the weights."""
     from backsight.studies import card

@@ -40,7 +40,7 @@ def load(
     ContractError where a contract fails.
     """
     name = str(source)
-    target = _device(device)
+    target = device_named(device)
     wanted = _dtype(dtype, target)
     folder = locate(name)
     where = str(folder) if folder is not None else name
@@ -107,7 +107,7 @@ def locate(name: str) -> Path | None:
         root = Path(str(resources.files("backsight") / "builtin"))
         known = sorted(p.name for p in root.iterdir() if (p / "config.json").is_file())
         if name.removeprefix("builtin:") not in known:
-            choices = ", ".join(f"builtin:{k}" for k in known) or "none: run `backsight train-builtin plain`"
+            choices = ", ".join(f"builtin:{k}" for k in known) or "none: run `backsight train plain`"
             raise UsageError("There is no built-in model of this name", got=name, do=f"choose from: {choices}")
         return root / name.removeprefix("builtin:")
     do = "give a folder, a Hugging Face id or builtin:plain"
@@ -224,7 +224,8 @@ def _weights(where: str, dtype: torch.dtype | str, attention: str | None, local:
     return model
 
 
-def _device(name: str | None) -> torch.device:
+def device_named(name: str | None) -> torch.device:
+    """The device of that name, or a GPU where there is one; UsageError names the devices of this machine."""
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.type == "meta":

@@ -99,7 +99,7 @@ def _all_there(controls: Sequence[Control], folders: Mapping[str, Path]) -> None
         raise UsageError(
             "The self-test needs a model that is not there", where=f"control of {needed[missing[0]].measurement}",
             got=", ".join(f"no builtin:{name}" for name in missing),
-            do=f"train it (`backsight train-builtin {missing[0]} --out DIR`) and give --model {missing[0]}=DIR, or "
+            do=f"train it (`backsight train {missing[0]} --out DIR`) and give --model {missing[0]}=DIR, or "
             "choose other measurements with --measurement",
         )  # fmt: skip
     if strange := [name for name in folders if name not in needed]:

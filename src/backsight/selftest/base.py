@@ -127,7 +127,7 @@ def reading_layer(vlm: VLM) -> int:
         raise UsageError(
             "This model has no known answer: its construction names no layer at which order is read",
             where=vlm.name, got=", ".join(kinds) or "no kinds of layers",
-            do="give a model of sliding layers below and full layers above, as `train-builtin staged` makes",
+            do="give a model of sliding layers below and full layers above, as `train staged` makes",
         )  # fmt: skip
     return sliding
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from backsight.models.vlm import VLM
 from backsight.results.behaviour import behaviour_summary
 from backsight.results.pathways import pathways_summary
 from backsight.stimuli.rows import SUITES
-from backsight.tables import replacing
+from backsight.tables import Table, replacing
 from backsight.training import cutouts
-from backsight.training.loop import Recipe, Stage
+from backsight.training.answering import Answering, Stage
 from backsight.training.questions import Kind
 
 Progress = Callable[[str, int, int], None]
 
 
-def card_sets(vlm: VLM, recipe: Recipe, folder: Path, photos: Path | None = None) -> list[ExampleSet]:
+def card_sets(vlm: VLM, recipe: Answering, folder: Path, photos: Path | None = None) -> list[ExampleSet]:
     """What a card reports: the suites that a recipe's last stage asks, in scenes that training never shows.
 
     Exact suites and 1,000 jittered scenes of held-out triples each; Pairs on both grounds; Tabletop's held-out pairs,
@@ -116,15 +115,14 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["suite"], row["prompt"], row["ground"], row["direction"], row["read_out"]
 
 
-def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
+def facts(recipe: Answering, vlm: VLM, work: Path) -> dict[str, str]:
     """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
     stages = [
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
-    lines = [json.loads(line) for line in (work / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    seconds = float(Table.read(work / "training.parquet").frame["seconds"].max())
     photos = " --photos DIR" if recipe.photographs else ""
-    command = f"backsight train-builtin {recipe.name}{photos} --out DIR"
-    runs = _runs(lines)
+    command = f"backsight train {recipe.name}{photos} --out DIR"
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
@@ -133,13 +131,12 @@ def facts(recipe: Recipe, vlm: VLM, work: Path) -> dict[str, str]:
         "data": "scenes drawn by the package; a fifth of the ordered triples of every row suite is never shown"
         + ("; cut-outs of half of the photographs, the other half is for tests" if recipe.photographs else ""),
         "held back": _held_back(recipe, vlm),
-        "time": f"{sum(runs) / 60:.0f} minutes of training on the machine that made it"
-        + (f", in {len(runs)} runs, each going on from the last one's checkpoint" if len(runs) > 1 else ""),
+        "time": f"{seconds / 60:.0f} minutes of training on the machine that made it",
         "measured by": f"`{command}`, which measures what it stored",
     }
 
 
-def _held_back(recipe: Recipe, vlm: VLM) -> str:
+def _held_back(recipe: Answering, vlm: VLM) -> str:
     """Which position pathways were ablated in training, or that none was."""
     if recipe.construction:
         return recipe.construction
@@ -160,12 +157,6 @@ def _taught(stage: Stage) -> str:
     what = "positions" if stage.taught.position else "names"
     tokens = "" if stage.taught.on == "things" else ", on tokens of the ground"
     return f", {'with' if stage.answers else 'only'} {what} taught to {where}{tokens}"
-
-
-def _runs(log: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Seconds of each run of a training: the clock of the log starts again with each."""
-    taken = [float(line["seconds"]) for line in log]
-    return [a for a, b in zip(taken, [*taken[1:], 0.0], strict=True) if b < a]
 
 
 def _mixture(mixture: Mapping[Kind, float]) -> str:

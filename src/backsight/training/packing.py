@@ -30,8 +30,8 @@ class Packed:
 class Packer:
     """Packs questions for a Qwen2-VL or Gemma-3 model whose training pictures all have one size."""
 
-    def __init__(self, model: Any, processor: Any, system: str) -> None:
-        self.model, self.processor, self.system = model, processor, system
+    def __init__(self, model: Any, processor: Any, system: str, *, device: torch.device | str = "cpu") -> None:
+        self.model, self.processor, self.system, self.device = model, processor, system, torch.device(device)
         self.tokenizer = processor.tokenizer
         self.image_token = int(model.config.image_token_id)
         self.gemma = model.config.model_type == "gemma3"
@@ -78,7 +78,8 @@ class Packer:
             if self.gemma
             else self._qwen(prefix, ids, segments, positions, pixels)
         )
-        return Packed(inputs | laid, answer_at, answers)
+        given = {name: _moved(value, self.device) for name, value in (inputs | laid).items()}
+        return Packed(given, answer_at.to(self.device), answers.to(self.device))
 
     def _qwen(
         self, prefix: list[int], ids: Tensor, segments: Tensor, positions: Tensor, pixels: Any
@@ -114,6 +115,12 @@ class Packer:
             "attention_mask": {"full_attention": causal | both, "sliding_attention": sliding},
             "position_ids": positions,
         }
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, dict):
+        return {key: _moved(part, device) for key, part in value.items()}
+    return value.to(device)
 
 
 def _lay_out(prefix: list[int], tails: list[list[tuple[int, ...]]], pad: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
