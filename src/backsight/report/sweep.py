@@ -136,14 +136,19 @@ def _mean(row: Row | None) -> str:
 def _part(name: str, baseline: str, mine: Sequence[Row], rows: Sequence[Row]) -> Part:
     """One recipe beside the baseline."""
     base = {row["metric"]: row for row in rows if row["recipe"] == baseline}
+    shown = [row for row in mine if row["drawn"] and row["difference"] is not None]
     lines = tuple(
-        (f"{row['title'] or row['family']}, {keys_words(row)}", unbroken("" if row["moved"] in (None, "no") else row["moved"]),
-         _mean(base.get(row["metric"])), _mean(row), change(row), p_value(row["p_value"]), p_value(row["p_holm"]))
-        for row in mine if row["drawn"] and row["difference"] is not None
+        (
+            f"{row['title'] or row['family']}, {keys_words(row)}",
+            unbroken(row["moved"] if row["moved"] in ("better", "worse") else ""),
+            _mean(base.get(row["metric"])), _mean(row), change(row), p_value(row["p_value"]), p_value(row["p_holm"]),
+        )
+        for row in shown
     )  # fmt: skip
     columns = ("Metric", "", baseline, name, "Difference", "p", "Holm")
-    table = Grid("Metrics of whole sets", columns, lines, words=2, note="Behind a mean stands its number of seeds.",
-                 suites=tuple(row["set"] for row in mine if row["drawn"] and row["difference"] is not None))  # fmt: skip
+    note = "Behind a mean stands its number of seeds."
+    suites = tuple(row["set"] for row in shown)
+    table = Grid("Metrics of whole sets", columns, lines, words=2, note=note, suites=suites)
     return Part(
         anchor=f"recipe-{name}", title=f"{name} against {baseline}", claim=claim(mine, baseline), null=null(mine),
         figures=(), statements=statements(mine, baseline), tables=(table,) if lines else (),

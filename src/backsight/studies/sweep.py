@@ -21,11 +21,11 @@ from typing import Any
 
 from backsight.errors import BacksightError
 from backsight.studies.sweep_run import LOG, Run, perform
+from backsight.studies.terminal import ENDED
 
 Progress = Callable[[Run, str, int, int, str], None]
 Page = Callable[[Path], object]
 CHILD = "from backsight.cli.sweep import child; child()"
-ENDED = "ended"
 STOPPING = 30.0  # seconds that a run gets to keep what it has
 
 

@@ -43,8 +43,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Recipes x seeds. `baseline` is the recipe that the others are compared with, `workers` how many runs go on side by
-    side; without `keep_weights` a run that is studied keeps its study and its log only."""
+    """Recipes x seeds. `baseline` is the recipe that the others are compared with, `workers` how many runs go on side
+    by side; without `keep_weights` a run that is studied keeps its study and its log only.
+    """
 
     recipes: tuple[str, ...]
     seeds: tuple[int, ...]

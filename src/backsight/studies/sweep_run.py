@@ -76,7 +76,8 @@ class Run:
     @property
     def asks(self) -> dict[str, Any]:
         """What is asked of the run, as its record keeps it."""
-        return Sweep.as_dict(self.sweep)["study"]
+        study: dict[str, Any] = self.sweep.as_dict()["study"]
+        return study
 
     @property
     def studied(self) -> bool:

@@ -16,6 +16,8 @@ from backsight.results.drawing import style
 from backsight.studies import memory
 from backsight.studies.study import Study
 
+ENDED = "ended"  # what a sweep calls the end of a run
+
 
 def announce(console: Console, study: Study) -> None:
     """What will be run, and what it will take."""
@@ -120,7 +122,7 @@ def sweep_progress(
             whole = bar.add_task("sweep", total=len(left) or 1)
 
             def drawn(label: str, what: str, done: int, total: int, words: str) -> None:
-                if what == "ended":
+                if what == ENDED:
                     bar.console.print(end(label, words), markup=False, highlight=False, soft_wrap=True)
                     bar.update(whole, completed=ended)
                 else:
@@ -131,7 +133,7 @@ def sweep_progress(
     fifths: dict[tuple[str, str], int] = {}
 
     def progress(label: str, what: str, done: int, total: int, words: str) -> None:
-        if what == "ended":
+        if what == ENDED:
             step(console, end(label, words))
         elif fifths.get((label, what)) != 5 * done // total:
             fifths[label, what] = 5 * done // total
