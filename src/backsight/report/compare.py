@@ -68,7 +68,7 @@ class Page:
     command: str
     files: tuple[tuple[str, str], ...]
     heading: str  # of the only part; empty where several have titles of their own
-    below: str = "A difference is the study's mean less the baseline's."
+    lead: str = "A difference is the study's mean less the baseline's."
     each: str = "Differences, metric by metric"
     kind: str = "The studies"
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backsight.errors import DataError
 from backsight.report import write_page
 from backsight.report.compare import Page, Part, verdicts
 from backsight.report.sweep_words import LIMITS, METHOD, change, claim, null, statements
@@ -19,7 +20,8 @@ from backsight.results.drawing.style import counted, suite_title
 from backsight.results.pages import pictures
 from backsight.results.pages.content import Grid
 from backsight.results.pages.study import mapping, text
-from backsight.results.pages.wording import p_value, unbroken, with_interval
+from backsight.results.pages.wording import decimal, p_value, unbroken, with_interval
+from backsight.tables import Table
 
 if TYPE_CHECKING:
     from backsight.studies.sweep_compare import Compared
@@ -63,7 +65,7 @@ def _page(compared: Compared, folder: Path) -> Page:
         command=compared.command,
         files=FILES,
         heading="",
-        below="A run is a recipe trained with a seed and studied; intervals are over seeds.",
+        lead="A run is a recipe trained with a seed and studied; intervals are over seeds.",
         kind="The runs",
     )
 
@@ -161,9 +163,22 @@ def _runs(compared: Compared) -> Grid:
     for run, study in compared.studies:
         model, machine = mapping(study.record.get("model")), mapping(study.record.get("machine"))
         lines.append((
-            run.label, run.recipe.name, str(run.recipe.seed), text(model.get("family")),
-            f"{model.get('parameters') or 0:,}", text(model.get("fingerprint")),
+            run.label, run.recipe.name, str(run.recipe.seed), *_trained(run.work / "training.parquet"),
+            text(model.get("family")), f"{model.get('parameters') or 0:,}", text(model.get("fingerprint")),
             f"{text(machine.get('cpu'))}, {text(machine.get('cores'))} cores",
         ))  # fmt: skip
-    columns = ("Run", "Recipe", "Seed", "Architecture", "Parameters", "Fingerprint", "Studied on")
-    return Grid("", columns, tuple(lines), words=7)
+    columns = (
+        "Run", "Recipe", "Seed", "Last loss", "Minutes of training", "Architecture", "Parameters", "Fingerprint",
+        "Studied on",
+    )  # fmt: skip
+    return Grid("", columns, tuple(lines), words=len(columns))
+
+
+def _trained(log: Path) -> tuple[str, str]:
+    """The last loss and the minutes of a log; dashes where it cannot be read."""
+    try:
+        frame = Table.read(log).frame
+    except DataError:
+        return "–", "–"
+    losses = frame.loc[frame["figure"] == "loss", "value"]
+    return decimal(float(losses.iloc[-1])) if len(losses) else "–", f"{frame['seconds'].max() / 60:.1f}"
