@@ -153,7 +153,7 @@ def _panel(
             one, look = over_seeds(values), _look(number)
             y = place + (number - (len(recipes) - 1) / 2) * step
             axis.plot(values, [y] * len(values), ".", color=look["color"], markersize=3, alpha=0.6, clip_on=False)
-            if one.low is not None:
+            if one.low is not None and one.high is not None:
                 axis.plot([one.low, one.high], [y, y], color=look["color"], linewidth=1.2, zorder=3)
             axis.plot([one.mean], [y], **look, linestyle="none", zorder=4, clip_on=False)
     values = [row["value"] for row in group]

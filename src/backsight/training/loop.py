@@ -146,7 +146,7 @@ def _learn(
     """One step down the loss; TrainingError where its gradient is no number."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
+    learner.module.zero_grad(set_to_none=True)  # of weights that an earlier phase trained, too
     accelerator.backward(loss)
     if accelerator.scaler is not None:
         accelerator.scaler.unscale_(optimizer)
@@ -191,7 +191,7 @@ class _Log:
         """The largest loss that a phase began with so far; that of a phase's first step is kept."""
         if step == 0:
             self.rows.append(self._row(phase, 0, learning.FIRST, float(loss.detach())))
-        return max(abs(row["value"]) for row in self.rows if row["figure"] == learning.FIRST)
+        return max(abs(float(row["value"])) for row in self.rows if row["figure"] == learning.FIRST)
 
     def add(self, figures: Mapping[str, float]) -> None:
         self._steps.append(figures)
