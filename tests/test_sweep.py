@@ -54,6 +54,8 @@ WRONG = {
     "unknown baseline": (HEAD + 'baseline = "plain"\n', ("no recipe of the sweep", "choose from: line, steep")),
     "unknown size": (HEAD + '[train]\nsize = "huge"\n', ("There is no such size", "tiny, small, base")),
     "unknown precision": (HEAD + '[train]\nprecision = "x"\n', ("no such precision", "no, bf16, fp16")),
+    "unknown measurement": (HEAD + '[study]\nonly = ["behavior"]\n', ("names nothing", "got:   behavior", "behaviour")),
+    "two of quick and budget": (HEAD + "[study]\nquick = true\nbudget = 96\n", ("has a budget of its own",)),
     "unknown device": (HEAD + '[train]\ndevice = "abacus"\n', ("There is no such device", "choose from: cpu")),
 }  # fmt: skip
 
@@ -62,11 +64,11 @@ WRONG = {
 def test_a_sweep_file_that_cannot_be_used_leaves_with_2(
     command: Command, plan: Path, tmp_path: Path, case: str
 ) -> None:
-    text, said = WRONG[case]
+    text, words = WRONG[case]
     plan.write_text(text)
     code, printed, err = command("sweep", plan, "--out", tmp_path / "out")
     assert (code, printed) == (2, "")
-    assert all(words in err for words in said), err
+    assert all(one in err for one in words), err
     assert not (tmp_path / "out").exists()
 
 
@@ -74,9 +76,9 @@ def test_a_file_or_a_folder_that_is_not_there_or_not_ours(command: Command, plan
     assert "There is no such sweep file" in command("sweep", tmp_path / "no.toml", "--out", tmp_path / "out").err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
-    for out, said in (("full", "holds no sweep"), ("sweep.toml", "is a file")):
+    for out, words in (("full", "holds no sweep"), ("sweep.toml", "is a file")):
         code, _, err = command("sweep", plan, "--out", tmp_path / out)
-        assert code == 2 and said in err, err
+        assert code == 2 and words in err, err
 
 
 def test_fields_are_those_of_the_file() -> None:
@@ -312,6 +314,14 @@ def test_processes_end_with_ctrl_c(plan: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         sweep.run_all(runs, stop, str)
     assert len(started) == 2 and all(process.poll() == -signal.SIGTERM for process in started)
+
+
+def test_two_sweeps_do_not_write_into_one_folder(command: Command, plan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    sweep_compare.note(out, sweep_file.read(plan), "")
+    with sweep_compare.held(out):
+        code, _, err = command("sweep", plan, "--out", out)
+    assert code == 3 and "is writing into this folder" in err and not (out / "line-0").exists()
 
 
 def test_the_record_claims_the_folder(plan: Path, tmp_path: Path) -> None:

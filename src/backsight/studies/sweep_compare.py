@@ -6,7 +6,8 @@ Nothing but the folders of the runs is read, so runs whose weights are gone coun
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import backsight
 from backsight.errors import BacksightError, FolderError
 from backsight.maths.grouping import SMALLEST
 from backsight.results import seeds
+from backsight.studies import lock
 from backsight.studies.compare_reading import Finished, finished
 from backsight.studies.store import writing
 from backsight.studies.sweep import Outcome, reason
@@ -87,6 +89,15 @@ def claim_folder(out: Path) -> None:
         if others:
             got = ", ".join(others[:5])
             raise FolderError("The output folder is not empty and holds no sweep", where=out, got=got, do=do)
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Be the one that writes into the folder of a sweep; StudyError where another process does."""
+    with writing("the lock of the sweep", out):
+        (out / lock.LOCK).parent.mkdir(parents=True, exist_ok=True)
+    with lock.held(out):
+        yield
 
 
 def note(out: Path, sweep: Sweep, command: str, outcomes: Sequence[Outcome] = ()) -> None:
