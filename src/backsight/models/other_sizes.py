@@ -4,7 +4,7 @@ Qwen2-VL lays a grid of its own over any picture, once its processor's bounds on
 a table of positions for one size: it is interpolated bicubically to the new one, as transformers' own
 `interpolate_pos_encoding` does, or given anew where it follows a formula. Gemma-3 gives that encoder to its projector,
 which reads a square: where a token is one patch there is nothing to pool, and any rectangle will do. Additions that
-count rows and columns are given the new grid: a relative bias keeps the farthest offset that it has, a rotation goes on.
+count rows and columns are given the new grid: a relative bias keeps its farthest offset for those beyond it.
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ def _of(settings: Sequence[str], quantity: Any, *, learned: bool = True) -> Call
     return lambda runs: over(runs, settings, quantity, learned=learned)
 
 
-def _less(one: Sequence[str], other: Sequence[str], quantity: Any, *, learned: bool = True) -> Callable[[Runs], Estimate]:
+def _less(
+    one: Sequence[str], other: Sequence[str], quantity: Any, *, learned: bool = True
+) -> Callable[[Runs], Estimate]:
     def number(runs: Runs) -> Estimate:
         groups = (over(runs, settings, quantity, learned=learned) for settings in (one, other))
         return difference(*groups, runs, quantity, learned=learned)
@@ -133,8 +135,8 @@ CLAIMS: tuple[Claim, ...] = (
         beside=True,
     ),
     Claim(
-        "mrope-effect", "positional encodings, including mechanisms like M-RoPE, have little effect on the model\u2019s "
-        "output",
+        "mrope-effect", "positional encodings, including mechanisms like M-RoPE, have little effect on the "
+        "model\u2019s output",
         (Test("share of the accuracy above chance lost by shuffled image tokens, M-RoPE",
               _of(names.MROPE, plain("psi", "kept")), below=HALF),),
     ),
