@@ -69,7 +69,7 @@ def _sized(model: Any, processor: Any, columns: int, rows: int) -> Any:
     size = type(processor.image_processor.size)
     other.image_processor.size = size(height=rows * patch, width=columns * patch)
     other.image_seq_length = columns * rows
-    one = processor.image_token
+    one = processor.tokenizer.image_token
     other.full_image_sequence = processor.full_image_sequence.replace(one * tokens, one * (columns * rows))
     return other
 

@@ -52,7 +52,8 @@ def _opening(rows: Table, command: str, hardware: str) -> str:
     return (
         f"{len(seeds)} settings of one small model, {each} seeds each: Gemma-3 or Qwen2-VL with four language layers, "
         "an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
-        "the first six columns. Each setting has one positional encoding, in the vision encoder or in the language model.\n\n"
+        "the first six columns. Each setting has one positional encoding, in the vision encoder or in the language "
+        "model.\n\n"
         f"```bash\n{command}\n```\n\n{hardware}\n"
     )
 
