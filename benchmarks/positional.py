@@ -2,9 +2,9 @@
 
     python benchmarks/positional.py CHECKPOINTS --out docs/results
 
-CHECKPOINTS holds folders that `backsight train positions-NAME --seed N` wrote, each with its log. A model is examined
-once: its rows are kept in CHECKPOINTS/.examined, so that the command can be given again when more are there. `--logs`
-names a folder of logs by axis (NAME.parquet), where those of the checkpoints hold none.
+CHECKPOINTS holds folders that `backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N` wrote, each with its
+log. A model is examined once: its rows are kept in CHECKPOINTS/.examined, so that the command can be given again when
+more are there. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the checkpoints hold none.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from backsight.results.drawing import style
 from backsight.results.positional import claims, figure, page, prediction, tables
 from backsight.studies import positional
 from backsight.tables import Table
+
+COMMAND = """backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N    # each name and seed
+python benchmarks/positional.py CHECKPOINTS --out docs/results"""
 
 
 def main() -> int:
@@ -45,7 +48,7 @@ def main() -> int:
     rows = Table.concat(parts)
     logs = asked.logs or asked.checkpoints
     rows = Table.concat([rows, positional.learned(rows, logs)])
-    _write(rows, asked.out, f"python benchmarks/positional.py CHECKPOINTS --out {asked.out}")
+    _write(rows, asked.out)
     return 0
 
 
@@ -57,17 +60,11 @@ def _examine(checkpoints: Path, kept: Path, pictures: int) -> None:
             continue
         clock, spent = time.monotonic(), time.process_time()
         positional.examine(folder, count=pictures).write(kept, folder.name)
-        print(
-            f"{folder.name}: {time.monotonic() - clock:.0f} s, {time.process_time() - spent:.0f} s of a core",
-            flush=True,
-        )
+        took, core = time.monotonic() - clock, time.process_time() - spent
+        print(f"{folder.name}: {took:.0f} s, {core:.0f} s of a core", flush=True)
 
 
-def _took(name: str, wall: float, core: float) -> str:
-    return f"{name}: {wall:.0f} s, {core:.0f} s of a core"
-
-
-def _write(rows: Table, out: Path, command: str) -> None:
+def _write(rows: Table, out: Path) -> None:
     for name, table in (
         ("positional", rows), ("positional_summary", tables.positional_summary(rows)),
         ("positional_claims", claims.positional_claims(rows)),
@@ -77,7 +74,7 @@ def _write(rows: Table, out: Path, command: str) -> None:
         table.frame.to_csv(out / f"{name}.csv", index=False, lineterminator="\n", float_format="%.5g")
     (out / "positional.svg").write_text(style.to_svg(figure.draw(rows)), encoding="utf-8")
     hardware = f"Trained and examined on {os.cpu_count()} CPU cores, one thread a model."
-    text = page.page(rows, figure="positional.svg", command=command, hardware=hardware)
+    text = page.page(rows, figure="positional.svg", command=COMMAND, hardware=hardware)
     (out / "positional.md").write_text(text, encoding="utf-8")
 
 

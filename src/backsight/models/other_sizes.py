@@ -83,7 +83,7 @@ def _tabled(model: Any, columns: int, rows: int, table: Tensor | None) -> Iterat
     embeddings, base = model.get_submodule("model.vision_tower.embeddings"), model.model
     own, order, projector = embeddings.position_embedding, embeddings.position_ids, base.multi_modal_projector
     new = interpolated(own.weight, columns, rows) if table is None else table.to(own.weight)
-    embeddings.position_embedding = nn.Embedding.from_pretrained(new)
+    embeddings.position_embedding = nn.Embedding(new.shape[0], new.shape[1], _weight=new, _freeze=True)
     embeddings.position_ids = torch.arange(columns * rows, device=order.device).expand(1, -1)
     base.multi_modal_projector = Unpooled(projector)
     try:

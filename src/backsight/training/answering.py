@@ -165,7 +165,7 @@ def by_axis(asked: list[questions.Asked], right: torch.Tensor) -> dict[str, floa
     `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations.
     """
     by: dict[str, list[float]] = {}
-    for one, answers in zip(asked, right.split([len(one.questions) for one in asked]), strict=True):
+    for one, answers in zip(asked, torch.split(right, [len(one.questions) for one in asked]), strict=True):
         if one.row is not None:
             by.setdefault(f"accuracy: {one.row[0]}", []).extend(answers[: questions.RELATIONS].tolist())
     return {name: sum(of) / len(of) for name, of in sorted(by.items())}

@@ -81,8 +81,8 @@ def _less(
     one: Sequence[str], other: Sequence[str], quantity: Any, *, learned: bool = True
 ) -> Callable[[Runs], Estimate]:
     def number(runs: Runs) -> Estimate:
-        groups = (over(runs, settings, quantity, learned=learned) for settings in (one, other))
-        return difference(*groups, runs, quantity, learned=learned)
+        first, second = (over(runs, settings, quantity, learned=learned) for settings in (one, other))
+        return difference(first, second, runs, quantity)
 
     return number
 

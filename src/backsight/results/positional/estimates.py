@@ -77,7 +77,8 @@ def over(runs: Runs, settings: Sequence[str], quantity: Quantity, *, learned: bo
     """The mean of a quantity over settings; of those only that learned their trained positions, unless `learned` is
     False."""
     means, errors, freedoms, used, seeds = [], [], [], [], []
-    left_out, missing = [], []
+    left_out: list[str] = []
+    missing: list[str] = []
     for name in settings:
         if learned and not has_learned(runs, name):
             (left_out if name in runs else missing).append(name)
@@ -102,8 +103,8 @@ def over(runs: Runs, settings: Sequence[str], quantity: Quantity, *, learned: bo
     return Estimate(value, low, high, tuple(used), min(seeds), tuple(left_out), tuple(missing))
 
 
-def difference(one: Estimate, other: Estimate, runs: Runs, quantity: Quantity, *, learned: bool = True) -> Estimate:
-    """One group's estimate less another's, whose settings are others."""
+def difference(one: Estimate, other: Estimate, runs: Runs, quantity: Quantity) -> Estimate:
+    """One group's estimate of a quantity less another's, whose settings are others."""
     missing = one.missing + other.missing
     left_out = one.left_out + other.left_out
     if one.value is None or other.value is None:

@@ -48,7 +48,7 @@ def draw(table: Table) -> Figure:
         axes[0].set_ylim(len(shown) - 0.4, -0.6)
         _legend(figure)
         height = figure.get_figheight()
-        figure.subplots_adjust(left=0.27, right=0.985, bottom=0.55 / height, top=1 - 0.75 / height, wspace=0.12)
+        figure.subplots_adjust(left=0.3, right=0.985, bottom=0.55 / height, top=1 - 0.75 / height, wspace=0.2)
     return figure
 
 

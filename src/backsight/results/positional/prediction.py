@@ -115,9 +115,8 @@ def sentence(line: dict[str, Any]) -> str:
 
 def _ratio(run: dict[Key, Any] | Any) -> float:
     ranges = [run.get(("phase_range", "language", axis)) for axis in ("vertical", "horizontal")]
-    if any(one is None or one["value"] <= 0 for one in ranges):
-        return 0.0
-    return math.log10(ranges[0]["value"] / ranges[1]["value"])
+    rows, columns = (0.0 if one is None else float(one["value"]) for one in ranges)
+    return math.log10(rows / columns) if rows > 0 and columns > 0 else 0.0
 
 
 def _lead(run: Any, outcome: str, never: dict[str, float] | None) -> float | None:

@@ -19,6 +19,7 @@ from backsight.models.vlm import VLM
 from backsight.pictures import PlainPicture
 from backsight.results.positional.tables import PLACEMENTS, SIZES, TRAINED, UNSEEN
 from backsight.stimuli import rows, whole_cells
+from backsight.stimuli.layouts import Axis
 from backsight.stimuli.questions import DIRECTIONS, PRESENCE, row_question
 from backsight.stimuli.render import render
 from backsight.stimuli.whole_cells import NEEDED, SIDE, Placed, Placement, Window
@@ -60,7 +61,7 @@ def conditions(count: int = PICTURES) -> Iterator[Condition]:
     trained = windows(Window(columns=(0, positional.TRAINED_COLUMNS)))
     own = tuple(whole_cells.placed(trained, count=count, seed=1))
     yield Condition(TRAINED, own)
-    right: dict[rows.Axis, Window] = {
+    right: dict[Axis, Window] = {
         "horizontal": Window(columns=(SIDE - NEEDED, SIDE)),
         "vertical": Window(columns=(positional.TRAINED_COLUMNS, SIDE)),
     }
@@ -73,7 +74,7 @@ def conditions(count: int = PICTURES) -> Iterator[Condition]:
             yield Condition(f"{size}, {placement}", shown, grid, placement)  # type: ignore[arg-type]
 
 
-def windows(window: Window) -> dict[rows.Axis, Window]:
+def windows(window: Window) -> dict[Axis, Window]:
     return {"horizontal": window, "vertical": window}
 
 
