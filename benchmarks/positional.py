@@ -54,7 +54,7 @@ def main() -> int:
 
 def _examine(checkpoints: Path, kept: Path, pictures: int) -> None:
     for folder in sorted(checkpoints.iterdir()):
-        if not (folder / "config.json").is_file() or not (folder / "training.parquet").is_file():
+        if not (folder / "config.json").is_file() or positional.log_of(folder) is None:
             continue
         if (kept / f"{folder.name}.parquet").exists():
             continue

@@ -246,6 +246,8 @@ def test_figure_and_page_say_what_the_rows_say() -> None:
     assert "learned absolute" in svg and "12\u00d712 cells" in svg
     text = page.page(rows, figure="x.svg", command="run | it", hardware="On 2 CPU cores.")
     assert "| \u201cabsolute position encoding \u2026 fails when the resolution changes\u201d | confirmed |" in text
+    assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
+    assert "<!-- parsed only: " in text
     assert "![" in text and "run | it" in text and "2-D rotary (vision encoder)" in text
     with pytest.raises(DataError, match="no rows to draw"):
         figure.draw(table([]))

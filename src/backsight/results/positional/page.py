@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -13,6 +14,8 @@ from backsight.tables import Table
 
 Summary = Mapping[tuple[str, str, str, str], Mapping[str, Any]]  # by setting, measure, condition and axis
 NONE = "\u2013"
+WIDTH = 118  # characters of a line of text
+PARSED = "<!-- parsed only: it trains and examines 48 models, which takes hours -->"
 
 
 def page(rows: Table, *, figure: str, command: str, hardware: str) -> str:
@@ -27,17 +30,20 @@ def page(rows: Table, *, figure: str, command: str, hardware: str) -> str:
         "# Positional encodings side by side\n",
         _opening(rows, command, hardware),
         "## Sentences on positional encodings\n",
-        claims.RULE + "\n",
+        _filled(claims.RULE),
         _judged(judged),
         "## Accuracy by setting and condition\n",
         f"![Accuracy of relations of every setting and condition, a dot a seed]({figure})\n",
-        "Relations are read out between the first and the last thing of a row, so that chance is .50; mean over seeds "
-        "[95 % interval, Student\u2019s t], and in brackets the accuracy on a gray picture.\n",
+        _filled(
+            "Relations are read out between the first and the last thing of a row, so that chance is .50; mean over "
+            "seeds [95 % interval, Student\u2019s t], and in brackets the accuracy on a gray picture."
+        ),
         _accuracies(summary, known),
         "## What the instrument says of them\n",
         _instruments(rows, summary, known),
         "## Rows against columns\n",
-        *(prediction.sentence(line) + "\n" for line in predicted if line["setting"] == "all"),
+        _filled(prediction.RULE),
+        *(_filled(prediction.sentence(line)) for line in predicted if line["setting"] == "all"),
         _predicted(predicted, summary),
     ]
     return "\n".join(parts)
@@ -49,13 +55,18 @@ def _opening(rows: Table, command: str, hardware: str) -> str:
         seeds.setdefault(row["setting"], set()).add(row["seed"])
     counts = sorted({len(of) for of in seeds.values()})
     each = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "no"
-    return (
+    about = (
         f"{len(seeds)} settings of one small model, {each} seeds each: Gemma-3 or Qwen2-VL with four language layers, "
         "an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
         "the first six columns. Each setting has one positional encoding, in the vision encoder or in the language "
-        "model.\n\n"
-        f"```bash\n{command}\n```\n\n{hardware}\n"
+        "model. Triples of colours are ones that training holds out."
     )
+    return f"{_filled(about)}\n{PARSED}\n```bash\n{command}\n```\n\n{_filled(hardware)}"
+
+
+def _filled(words: str) -> str:
+    """Words in lines that an editor shows whole."""
+    return textwrap.fill(words, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -103,9 +114,9 @@ def _instruments(rows: Table, summary: Summary, known: Sequence[str]) -> str:
         "PSI is corrected for chance: 0 where a shuffle costs nothing, 1 where chance is left. A share is what a "
         "pathway keeps of the accuracy above chance by itself. Readable: the first site where a linear probe gives at "
         "least 95 % of object tokens their ordinal position, mean over seeds; `vision n` is behind block n of the "
-        "encoder, `resid_pre n` before block n of the language model.\n"
+        "encoder, `resid_pre n` before block n of the language model."
     )
-    return f"{text}\n{table(head, lines)}"
+    return f"{_filled(text)}\n{table(head, lines)}"
 
 
 def _readable(summary: Summary, setting: str, axis: str) -> str:

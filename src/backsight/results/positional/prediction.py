@@ -24,6 +24,12 @@ from backsight.results.positional.tables import POSITIONAL, TRAINED, Key, by_run
 from backsight.tables import Schema, Table
 
 LEVEL = 0.05
+RULE = (
+    "The phase range bounds what rotation can tell of an axis. So among models that differ in M-RoPE\u2019s sections "
+    "and base only, above and below ought to lead left and right by more, the farther rows turn against columns. The "
+    "statistic is Spearman\u2019s rank correlation over runs; its null exchanges the ratios between settings in every "
+    "way. Confirmed where it is above 0 with p < .05, not confirmed where it is not above 0, undecided else."
+)
 MOST = 40_320  # permutations, of eight settings
 OUTCOMES = {"accuracy": "accuracy of above and below less that of left and right", "steps": "steps by which above and "
             "below are learned sooner than left and right"}  # fmt: skip

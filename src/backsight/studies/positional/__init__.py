@@ -30,10 +30,8 @@ ENOUGH = 0.75  # of the relations among all colours along an axis, from which on
 
 
 def examine(folder: Path, *, count: int = PICTURES) -> Table:
-    """The rows of one trained model, whose folder also holds its log (`training.parquet`).
-
-    DataError for a folder without one, or of another recipe.
-    """
+    """The rows of one trained model, whose log lies in its folder or beside it; DataError without, or for another
+    recipe."""
     recipe, seed = _recipe(folder)
     setting = next((one for one in positional.SETTINGS if f"positions-{one.name}" == recipe), None)
     if setting is None:
@@ -57,12 +55,13 @@ def examine(folder: Path, *, count: int = PICTURES) -> Table:
 def learned(rows: Table, logs: Path) -> Table:
     """At which step each axis of each run was learned, from logs that hold accuracy by axis; no rows of other runs.
 
-    `logs` has FOLDER/training.parquet, or NAME.parquet, for each run SETTING-SEED.
+    `logs` has SETTING-SEED.parquet, or the checkpoint SETTING-SEED with its log, for each run.
     """
     found = []
     for setting, seed in dict.fromkeys(zip(rows.frame["setting"], rows.frame["seed"], strict=True)):
         name = f"{setting}-{seed}"
-        path = next((p for p in (logs / f"{name}.parquet", logs / name / "training.parquet") if p.is_file()), None)
+        by_name = logs / f"{name}.parquet"
+        path = by_name if by_name.is_file() else log_of(logs / name)
         if path is not None:
             found += [{"setting": setting, "seed": int(seed), **row} for row in learned_at(Table.read(path))]
     empty = dict.fromkeys(POSITIONAL.columns)
@@ -89,8 +88,18 @@ def learned_at(log: Table) -> list[Row]:
 
 def _recipe(folder: Path) -> tuple[str, int]:
     """Recipe and seed of a trained model, from its log."""
-    of = Table.read(folder / "training.parquet").provenance
+    path = log_of(folder)
+    if path is None:
+        do = "keep FOLDER.training, which `backsight train` writes beside FOLDER, or its training.parquet in FOLDER"
+        raise DataError("The model's log is not there", where=folder, got="no training.parquet", do=do)
+    of = Table.read(path).provenance
     return str(of.get("recipe")), int(of.get("seed", -1))
+
+
+def log_of(folder: Path) -> Path | None:
+    """The log of the training of a checkpoint: in its folder, or in that of the checkpoints on the way beside it."""
+    beside = folder.with_name(f"{folder.name}.training")
+    return next((path for at in (folder, beside) if (path := at / "training.parquet").is_file()), None)
 
 
 def _ranges(vlm: VLM) -> list[Row]:
