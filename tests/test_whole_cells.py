@@ -41,7 +41,7 @@ def test_a_row_stays_in_its_window_with_free_cells_between() -> None:
             steps = np.diff([cell[along] for cell in one.cells])
             assert (steps >= 2).all()
             assert len({cell[1 - along] for cell in one.cells}) == 1
-            assert one.names in held_out("squares")
+            assert {one.names, one.names[::-1]}.isdisjoint(held_out("squares"))
             seen.add(one.cells)
         assert len(seen) > 15  # 4 places along, 6 across: it moves
 

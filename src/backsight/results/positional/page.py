@@ -59,7 +59,8 @@ def _opening(rows: Table, command: str, hardware: str) -> str:
         f"{len(seeds)} settings of one small model, {each} seeds each: Gemma-3 or Qwen2-VL with four language layers, "
         "an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
         "the first six columns. Each setting has one positional encoding, in the vision encoder or in the language "
-        "model. Triples of colours are ones that training holds out."
+        "model. Colours stand in triples that training shows in both orders, so that knowing which colours are there "
+        "is worth one half and no more."
     )
     return f"{_filled(about)}\n{PARSED}\n```bash\n{command}\n```\n\n{_filled(hardware)}"
 
