@@ -150,7 +150,7 @@ def _pathways(word: str, each: str | None) -> str:
 
 
 def content(name: str) -> str:
-    """The text of a block by its name: `dual_mechanisms 1`, `creg section 6.1`, `accuracies`, `verdicts`, `positional`."""
+    """The text of a block: `dual_mechanisms 1`, `creg section 6.1`, `accuracies SUITES`, `verdicts`, `positional`."""
     if name in ("verdicts", "positional"):
         return verdicts() if name == "verdicts" else positional()
     kind, _, rest = name.partition(" ")

@@ -164,8 +164,8 @@ def test_the_effect_of_mrope(index: float, verdict: str) -> None:
 def test_layout_by_mrope_and_by_two_axes(with_it: float, without: float, verdict: str) -> None:
     of = {name: everywhere(with_it, 0.5, 0.5) for name in (*settings.MROPE, "vision-rotary-2d")}
     of |= {name: everywhere(without, 0.5, 0.5) for name in ("language-causal", "vision-rotary-1d")}
-    found = verdicts(rows_of(of))
-    assert (found["mrope-layout"], found["two-axes"]) == (verdict, verdict)
+    judged = verdicts(rows_of(of))
+    assert (judged["mrope-layout"], judged["two-axes"]) == (verdict, verdict)
 
 
 def test_one_seed_and_no_rows_decide_nothing() -> None:
@@ -265,9 +265,9 @@ def test_relations_of_rows_are_logged_by_axis() -> None:
     first = axes.index("vertical")
     right[first, 0] = 0  # one of its relations
     right[first, 3] = 0  # presence, which is no relation
-    found = by_axis(asked, right.flatten())
-    assert found["accuracy: vertical"] == pytest.approx(1 - 1 / (2 * axes.count("vertical")))
-    assert found["accuracy: horizontal"] == 1.0
+    judged = by_axis(asked, right.flatten())
+    assert judged["accuracy: vertical"] == pytest.approx(1 - 1 / (2 * axes.count("vertical")))
+    assert judged["accuracy: horizontal"] == 1.0
 
 
 def test_the_step_at_which_an_axis_is_learned() -> None:

@@ -37,14 +37,14 @@ def examine(folder: Path, *, count: int = PICTURES) -> Table:
     if setting is None:
         known = ", ".join(f"positions-{one.name}" for one in positional.SETTINGS)
         raise DataError("This model is of another recipe", where=folder, got=recipe, do=f"give one of: {known}")
-    found: list[Row] = []
+    records: list[Row] = []
     with load(folder) as vlm, torch.no_grad():
         for condition in conditions(count):
-            found += accuracies(vlm, setting, condition)
-        found += instruments(vlm)
-        found += _ranges(vlm)
+            records += accuracies(vlm, setting, condition)
+        records += instruments(vlm)
+        records += _ranges(vlm)
     empty = dict.fromkeys(POSITIONAL.columns)
-    filled = [{**empty, **row, "setting": setting.name, "seed": seed} for row in found]
+    filled = [{**empty, **row, "setting": setting.name, "seed": seed} for row in records]
     provenance = {
         "pictures": count, "instrument_pictures": INSTRUMENT, "probed": PROBED, "shuffles": SHUFFLES,
         "model": folder.name,
@@ -57,15 +57,15 @@ def learned(rows: Table, logs: Path) -> Table:
 
     `logs` has SETTING-SEED.parquet, or the checkpoint SETTING-SEED with its log, for each run.
     """
-    found = []
+    records = []
     for setting, seed in dict.fromkeys(zip(rows.frame["setting"], rows.frame["seed"], strict=True)):
         name = f"{setting}-{seed}"
         by_name = logs / f"{name}.parquet"
         path = by_name if by_name.is_file() else log_of(logs / name)
         if path is not None:
-            found += [{"setting": setting, "seed": int(seed), **row} for row in learned_at(Table.read(path))]
+            records += [{"setting": setting, "seed": int(seed), **row} for row in learned_at(Table.read(path))]
     empty = dict.fromkeys(POSITIONAL.columns)
-    return Table.of(POSITIONAL, [{**empty, **row} for row in found], rows.provenance)
+    return Table.of(POSITIONAL, [{**empty, **row} for row in records], rows.provenance)
 
 
 def learned_at(log: Table) -> list[Row]:
@@ -75,15 +75,15 @@ def learned_at(log: Table) -> list[Row]:
     """
     of = [row for row in log.rows() if row["step"] > 0]
     last = [row for row in of if row["phase"] == of[-1]["phase"]]
-    found = []
+    records = []
     for axis in AXES:
         steps = [(row["step"], row["value"]) for row in last if row["figure"] == f"accuracy: {axis}"]
         if steps:
             first = next((step for step, value in steps if value >= ENOUGH), None)
-            found.append(
+            records.append(
                 {"measure": "learned_at", "condition": TRAINED, "axis": axis, "n": steps[-1][0], "value": first}
             )
-    return found
+    return records
 
 
 def _recipe(folder: Path) -> tuple[str, int]:

@@ -88,20 +88,20 @@ def accuracies(vlm: VLM, setting: positional.Setting, condition: Condition) -> l
     with other_sizes.of_size(vlm.model, vlm.processor, columns, lines, table) as processor:
         seen, gray = (_answered(vlm.model, processor, condition, gray=blank) for blank in (False, True))
     axis = np.array([one.axis for one in condition.placed])
-    found = []
+    records = []
     for measure, name in (("relation", "of_two"), ("relation_of_all", "of_all"), ("presence", "presence")):
         for among in (*AXES, "all"):
             at = axis == among if among != "all" else np.ones(len(axis), dtype=bool)
             values, blank = getattr(seen, name)[at], getattr(gray, name)[at]
             images = np.repeat(np.arange(len(values)), values[0].size)
             interval = mean_over_images(values.reshape(-1), images)
-            found.append(
+            records.append(
                 {
                     "measure": measure, "condition": condition.name, "axis": among, "n": values.size,
                     "value": interval.mean, "low": interval.low, "high": interval.high, "null": float(blank.mean()),
                 }
             )  # fmt: skip
-    return found
+    return records
 
 
 def _answered(model: Any, processor: Any, condition: Condition, *, gray: bool) -> _Answers:

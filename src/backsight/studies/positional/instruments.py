@@ -36,7 +36,7 @@ def samples(count: int, *, each: int = 2) -> ExampleSet:
 def instruments(vlm: VLM) -> list[Row]:
     """Permutation and PSI, pathways, probes and norms; what the architecture cannot be asked has its reason."""
     asked, shown = samples(PICTURES), samples(PROBED, each=1)
-    found: list[Row] = []
+    records: list[Row] = []
     for read, measurement, of in (
         (_psi, Permutation(shuffles=SHUFFLES, rescaled=False, batch=32), asked),
         (_pathways, Pathways(shuffles=SHUFFLES, batch=32), asked),
@@ -44,11 +44,11 @@ def instruments(vlm: VLM) -> list[Row]:
         (_norms, EmbeddingNorms(batch=32), shown),
     ):
         try:
-            found += read(measurement(vlm, of))
+            records += read(measurement(vlm, of))
         except CannotAnswer as error:
             name = type(measurement).__name__.lower()
-            found.append({"measure": name, "condition": "", "axis": "all", "note": f"not measured: {error.what}"})
-    return found
+            records.append({"measure": name, "condition": "", "axis": "all", "note": f"not measured: {error.what}"})
+    return records
 
 
 def _psi(table: Table) -> list[Row]:
@@ -67,31 +67,31 @@ def _psi(table: Table) -> list[Row]:
 def _pathways(table: Table) -> list[Row]:
     """The share that each pathway keeps by itself and its outcome, and the verdict in one word."""
     judged = verdict(table)
-    found: list[Row] = []
+    records: list[Row] = []
     for part, one in (("vision encoder", judged.vision), ("language model", judged.language)):
         share = one.share
         numbers = {} if share is None else {"value": share.value, "low": share.low, "high": share.high}
-        found.append(
+        records.append(
             {"measure": "pathway", "condition": part, "axis": "all", "n": judged.n, "note": one.outcome, **numbers}
         )
-    return [*found, {"measure": "verdict", "condition": "", "axis": "all", "n": judged.n, "note": judged.source}]
+    return [*records, {"measure": "verdict", "condition": "", "axis": "all", "n": judged.n, "note": judged.source}]
 
 
 def _probes(table: Table) -> list[Row]:
     """Object tokens given their ordinal position by site and layer, beside a probe of shuffled positions."""
-    found = []
+    records = []
     summary = [row for row in probes_summary(table).rows() if row["shown"] == "standard" and not row["omitted"]]
     nulls = {_place(row): row["share"] for row in summary if row["measure"] == "objects_shuffled"}
     for row in summary:
         if row["measure"] == "objects":
-            found.append(
+            records.append(
                 {
                     "measure": "probe", "condition": f"{row['site']} {row['layer']}", "axis": row["arrangement"],
                     "n": row["pictures"], "value": row["share"], "low": row["low"], "high": row["high"],
                     "null": nulls.get(_place(row)),
                 }
             )  # fmt: skip
-    return found
+    return records
 
 
 def _place(row: Row) -> tuple[Any, ...]:
@@ -100,15 +100,15 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 def _norms(table: Table) -> list[Row]:
     """The ratio of image to text norms, and the share of object tokens' variance that position explains."""
-    found: list[Row] = []
+    records: list[Row] = []
     for row in embedding_norms_summary(table).rows():
         if row["omitted"]:
             continue
         at = {"condition": f"{row['site']} {row['layer']}", "axis": "all", "n": row["pictures"]}
         if row["ratio"] is not None:
             ends = {"value": row["ratio"], "low": row["ratio_low"], "high": row["ratio_high"], "null": 1.0}
-            found.append({"measure": "norm_ratio", **at, **ends})
+            records.append({"measure": "norm_ratio", **at, **ends})
         if row["objects"] is not None:
             ends = {"value": row["objects"], "low": row["objects_low"], "high": row["objects_high"]}
-            found.append({"measure": "position_share", **at, **ends, "null": row["objects_null"]})
-    return found
+            records.append({"measure": "position_share", **at, **ends, "null": row["objects_null"]})
+    return records
