@@ -22,6 +22,7 @@ from backsight.results.drawing import style
 from backsight.results.positional import claims, figure, page, prediction, tables
 from backsight.studies import positional
 from backsight.tables import Table
+from backsight.training import positional as recipes
 
 COMMAND = """backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N    # each name and seed
 python benchmarks/positional.py CHECKPOINTS --out docs/results"""
@@ -74,7 +75,8 @@ def _write(rows: Table, out: Path) -> None:
         table.frame.to_csv(out / f"{name}.csv", index=False, lineterminator="\n", float_format="%.5g")
     (out / "positional.svg").write_text(style.to_svg(figure.draw(rows)), encoding="utf-8")
     hardware = f"Trained and examined on {os.cpu_count()} CPU cores, one thread a model."
-    text = page.page(rows, figure="positional.svg", command=COMMAND, hardware=hardware)
+    trained = recipes.TRAINED_COLUMNS
+    text = page.page(rows, figure="positional.svg", command=COMMAND, hardware=hardware, trained=trained)
     (out / "positional.md").write_text(text, encoding="utf-8")
 
 

@@ -244,7 +244,8 @@ def test_figure_and_page_say_what_the_rows_say() -> None:
     rows = table(rows_of({**FALLS, **OTHERS_STAY}) + causal(RATIOS, dict.fromkeys(RATIOS, (0.9, 0.8))))
     svg = style.to_svg(figure.draw(rows))
     assert "learned absolute" in svg and "12\u00d712 cells" in svg
-    text = page.page(rows, figure="x.svg", command="run | it", hardware="On 2 CPU cores.")
+    text = page.page(rows, figure="x.svg", command="run | it", hardware="On 2 CPU cores.", trained=5)
+    assert "the first 5 of 8 columns" in " ".join(text.split())
     assert "| \u201cabsolute position encoding \u2026 fails when the resolution changes\u201d | confirmed |" in text
     assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
     assert "<!-- parsed only: " in text

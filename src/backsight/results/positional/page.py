@@ -18,8 +18,9 @@ WIDTH = 118  # characters of a line of text
 PARSED = "<!-- parsed only: it trains and examines 48 models, which takes hours -->"
 
 
-def page(rows: Table, *, figure: str, command: str, hardware: str) -> str:
-    """The page. `figure` is the path of the drawing beside it; `command` and `hardware` say how the rows came about."""
+def page(rows: Table, *, figure: str, command: str, hardware: str, trained: int) -> str:
+    """The page. `figure` is the path of the drawing beside it; `command` and `hardware` say how the rows came about,
+    `trained` in how many columns from the left things stand in training."""
     summary: Summary = {
         (r["setting"], r["measure"], r["condition"], r["axis"]): r for r in positional_summary(rows).rows()
     }
@@ -28,7 +29,7 @@ def page(rows: Table, *, figure: str, command: str, hardware: str) -> str:
     known = [one.name for one in SETTINGS if any(key[0] == one.name for key in summary)]
     parts = [
         "# Positional encodings side by side\n",
-        _opening(rows, command, hardware),
+        _opening(rows, command, hardware, trained),
         "## Sentences on positional encodings\n",
         _filled(claims.RULE),
         _judged(judged),
@@ -49,7 +50,7 @@ def page(rows: Table, *, figure: str, command: str, hardware: str) -> str:
     return "\n".join(parts)
 
 
-def _opening(rows: Table, command: str, hardware: str) -> str:
+def _opening(rows: Table, command: str, hardware: str, trained: int) -> str:
     seeds: dict[str, set[int]] = {}
     for row in rows.rows():
         seeds.setdefault(row["setting"], set()).add(row["seed"])
@@ -58,7 +59,7 @@ def _opening(rows: Table, command: str, hardware: str) -> str:
     about = (
         f"{len(seeds)} settings of one small model, {each} seeds each: Gemma-3 or Qwen2-VL with four language layers, "
         "an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
-        "the first six columns. Each setting has one positional encoding, in the vision encoder or in the language "
+        f"the first {trained} of 8 columns. Each setting has one positional encoding, in the vision encoder or in the language "
         "model. Colours stand in triples that training shows in both orders, so that knowing which colours are there "
         "is worth one half and no more."
     )
