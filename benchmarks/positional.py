@@ -4,7 +4,7 @@
 
 CHECKPOINTS holds folders that `backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N` wrote, each with its
 log. A model is examined once: its rows are kept in CHECKPOINTS/.examined, so that the command can be given again when
-more are there. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the checkpoints hold none.
+more are there, or others in their place. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the checkpoints hold none.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _examine(checkpoints: Path, kept: Path, pictures: int) -> None:
     for folder in sorted(checkpoints.iterdir()):
         if not (folder / "config.json").is_file() or positional.log_of(folder) is None:
             continue
-        if (kept / f"{folder.name}.parquet").exists():
+        path = kept / f"{folder.name}.parquet"
+        if path.exists() and Table.read(path).provenance.get("weights") == positional.weights(folder):
             continue
         clock, spent = time.monotonic(), time.process_time()
         positional.examine(folder, count=pictures).write(kept, folder.name)

@@ -15,7 +15,7 @@ from backsight.errors import DataError
 from backsight.models.vlm import VLM
 from backsight.results.positional.tables import CONDITIONS, TRAINED, UNSEEN
 from backsight.stimuli import whole_cells
-from backsight.studies.positional import answers, examine, learned
+from backsight.studies.positional import answers, examine, learned, weights
 from backsight.studies.positional.answers import accuracies, conditions
 from backsight.training import loop, positional
 from backsight.training.packing import Packer
@@ -102,6 +102,7 @@ def test_a_trained_model_is_examined_whole(tmp_path: Path) -> None:
     assert ranges["vertical"] == pytest.approx(7 * 10_000 ** (-4 / 16))
     assert ranges["horizontal"] == pytest.approx(7 * 10_000 ** (-10 / 16))
     assert {"pathway", "verdict", "probe", "norm_ratio", "psi"} <= set(frame["measure"])
+    assert table.provenance["weights"] == weights(tmp_path / "mrope-chunked-3") != weights(tmp_path)
     steps = learned(table, tmp_path).frame
     assert set(steps["axis"]) == {"horizontal", "vertical"} and set(steps["n"]) == {2}
     shutil.rmtree(place)
