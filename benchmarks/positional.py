@@ -4,7 +4,8 @@
 
 CHECKPOINTS holds folders that `backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N` wrote, each with its
 log. A model is examined once: its rows are kept in CHECKPOINTS/.examined, so that the command can be given again when
-more are there, or others in their place. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the checkpoints hold none.
+more are there, or others in their place. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the
+checkpoints hold none.
 """
 
 from __future__ import annotations
