@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from backsight.errors import BacksightError
 from backsight.models.opening import quiet
 from backsight.results.drawing import style
 from backsight.results.positional import claims, figure, page, prediction, tables
@@ -62,7 +63,11 @@ def _examine(checkpoints: Path, kept: Path, pictures: int) -> None:
         if path.exists() and Table.read(path).provenance.get("weights") == positional.weights(folder):
             continue
         clock, spent = time.monotonic(), time.process_time()
-        positional.examine(folder, count=pictures).write(kept, folder.name)
+        try:
+            positional.examine(folder, count=pictures).write(kept, folder.name)
+        except BacksightError as error:  # of one model; the others are examined all the same
+            print(f"{folder.name}: {error}", flush=True)
+            continue
         took, core = time.monotonic() - clock, time.process_time() - spent
         print(f"{folder.name}: {took:.0f} s, {core:.0f} s of a core", flush=True)
 

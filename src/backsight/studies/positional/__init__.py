@@ -40,9 +40,10 @@ def examine(folder: Path, *, count: int = PICTURES) -> Table:
         raise DataError("This model is of another recipe", where=folder, got=recipe, do=f"give one of: {known}")
     records: list[Row] = []
     # A model without any position answers no test of its grid; that of the architecture is tested with random weights.
-    with load(folder, check=False) as vlm, torch.no_grad():
+    with load(folder, check=False) as vlm:
         for condition in conditions(count):
-            records += accuracies(vlm, setting, condition)
+            with torch.no_grad():
+                records += accuracies(vlm, setting, condition)
         records += instruments(vlm)
         records += _ranges(vlm)
     empty = dict.fromkeys(POSITIONAL.columns)
