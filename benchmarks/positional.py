@@ -80,10 +80,12 @@ def _write(rows: Table, out: Path) -> None:
     ):  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         table.frame.to_csv(out / f"{name}.csv", index=False, lineterminator="\n", float_format="%.5g")
-    (out / "positional.svg").write_text(style.to_svg(figure.draw(rows)), encoding="utf-8")
+    images = out.parent / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    (images / "positional.svg").write_text(style.to_svg(figure.draw(rows)), encoding="utf-8")
     hardware = f"Trained and examined on {os.cpu_count()} CPU cores, one thread a model."
     trained = recipes.TRAINED_COLUMNS
-    text = page.page(rows, figure="positional.svg", command=COMMAND, hardware=hardware, trained=trained)
+    text = page.page(rows, figure="../images/positional.svg", command=COMMAND, hardware=hardware, trained=trained)
     (out / "positional.md").write_text(text, encoding="utf-8")
 
 

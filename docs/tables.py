@@ -131,8 +131,9 @@ def positional() -> str:
     for of in by_claim.values():
         quote = of[0]["quote"] if of[0]["ours"] == "True" else f"\u201c{of[0]['quote']}\u201d"
         numbers = "; ".join(f"{row['measured']}: {_measured(row)}" for row in of)
-        rows.append([quote, numbers, f"{of[0]['verdict']} ({of[0]['seeds']} seeds)"])
-    return table(["the sentence", "measured", "verdict"], rows)
+        seeds = min(int(row["seeds"]) for row in of)
+        rows.append([quote, numbers, f"{of[0]['verdict']} ({seeds or 'none'} a setting)"])
+    return table(["the sentence", "measured", "verdict (seeds)"], rows)
 
 
 def _measured(row: dict[str, str]) -> str:

@@ -245,6 +245,7 @@ def test_figure_and_page_say_what_the_rows_say() -> None:
     svg = style.to_svg(figure.draw(rows))
     assert "learned absolute" in svg and "12\u00d712 cells" in svg
     text = page.page(rows, figure="x.svg", command="run | it", hardware="On 2 CPU cores.", trained=5)
+    assert "of one small model, 2 to 3 seeds each" in " ".join(text.split())
     assert "the first 5 of 8 columns" in " ".join(text.split())
     assert "| \u201cabsolute position encoding \u2026 fails when the resolution changes\u201d | confirmed |" in text
     assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))

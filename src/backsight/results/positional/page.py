@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from backsight.results.drawing import style
 from backsight.results.positional import claims, prediction
 from backsight.results.positional.settings import SETTINGS, title
 from backsight.results.positional.tables import CONDITIONS, TRAINED, positional_summary
@@ -55,10 +56,10 @@ def _opening(rows: Table, command: str, hardware: str, trained: int) -> str:
     for row in rows.rows():
         seeds.setdefault(row["setting"], set()).add(row["seed"])
     counts = sorted({len(of) for of in seeds.values()})
-    each = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "no"
+    each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
     about = (
-        f"{len(seeds)} settings of one small model, {each} seeds each: Gemma-3 or Qwen2-VL with four language layers, "
-        "an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
+        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four language "
+        "layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
         f"the first {trained} of 8 columns. Each setting has one positional encoding, in the vision encoder or in "
         "the language model. Colours stand in triples that training shows in both orders, so that knowing which "
         "colours are there is worth one half and no more."
@@ -174,7 +175,7 @@ def _number(row: Mapping[str, Any] | None) -> str:
 
 def _counted(words: Iterable[str]) -> list[str]:
     words = list(words)
-    return [f"{word} {words.count(word)}" for word in dict.fromkeys(words)]
+    return [f"{word} ({words.count(word)})" for word in dict.fromkeys(words)]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
