@@ -58,8 +58,9 @@ def _opening(rows: Table, command: str, hardware: str, trained: int) -> str:
     counts = sorted({len(of) for of in seeds.values()})
     each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
     about = (
-        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four language "
-        "layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they stand in "
+        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four "
+        "language layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they "
+        "stand in "
         f"the first {trained} of 8 columns. Each setting has one positional encoding, in the vision encoder or in "
         "the language model. Colours stand in triples that training shows in both orders, so that knowing which "
         "colours are there is worth one half and no more."
