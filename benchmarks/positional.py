@@ -26,7 +26,7 @@ from backsight.studies import positional
 from backsight.tables import Table
 from backsight.training import positional as recipes
 
-COMMAND = """backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N    # each name and seed
+COMMAND = """backsight train positions-none --seed 0 --out CHECKPOINTS/none-0    # and each other name and seed
 python benchmarks/positional.py CHECKPOINTS --out docs/results"""
 
 
