@@ -2,11 +2,13 @@
 
 `python docs/tables.py` renews what stands between `<!-- numbers: NAME -->` and `<!-- end -->`; with `--check` it
 writes nothing and leaves with 1 where a page does not hold what it would write. The figures are those of
-`backsight/published/figures.json`, the accuracies and verdicts those of `backsight/builtin/*/README.md`.
+`backsight/published/figures.json`, the accuracies and verdicts those of `backsight/builtin/*/README.md`, the sentences
+on positional encodings those of `results/positional_claims.csv`.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
@@ -119,6 +121,29 @@ def verdicts() -> str:
     return table(["model", "verdict", "questions", "left when shuffled", "left after removal"], rows)
 
 
+def positional() -> str:
+    """Each sentence on positional encodings with its verdict and numbers."""
+    by_claim: dict[str, list[dict[str, str]]] = {}
+    with (DOCS / "results" / "positional_claims.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            by_claim.setdefault(row["claim"], []).append(row)
+    rows = []
+    for of in by_claim.values():
+        quote = of[0]["quote"] if of[0]["ours"] == "True" else f"\u201c{of[0]['quote']}\u201d"
+        numbers = "; ".join(f"{row['measured']}: {_measured(row)}" for row in of)
+        seeds = min(int(row["seeds"]) for row in of)
+        rows.append([quote, numbers, f"{of[0]['verdict']} ({seeds or 'none'} a setting)"])
+    return table(["the sentence", "measured", "verdict (seeds)"], rows)
+
+
+def _measured(row: dict[str, str]) -> str:
+    """A number with its interval, and on which side of a bound the sentence wants it."""
+    if not row["value"]:
+        return "no number"
+    ends = f" [{float(row['low']):.2f}, {float(row['high']):.2f}]" if row["low"] else ""
+    return f"{float(row['value']):.2f}{ends}, to be {row['holds']}"
+
+
 def _pathways(word: str, each: str | None) -> str:
     """A verdict in its one word; by pathway where that is `cannot tell` while something is known of one."""
     known = each is not None and each.count("cannot tell") == 1
@@ -126,9 +151,9 @@ def _pathways(word: str, each: str | None) -> str:
 
 
 def content(name: str) -> str:
-    """The text of one block, by its name: `dual_mechanisms 1`, `creg section 6.1`, `accuracies`, `verdicts`."""
-    if name == "verdicts":
-        return verdicts()
+    """The text of a block: `dual_mechanisms 1`, `creg section 6.1`, `accuracies SUITES`, `verdicts`, `positional`."""
+    if name in ("verdicts", "positional"):
+        return verdicts() if name == "verdicts" else positional()
     kind, _, rest = name.partition(" ")
     return accuracies(rest.split()) if kind == "accuracies" else published(kind, rest)
 

@@ -110,7 +110,7 @@ class AnsweringLearner(Learner):
         return self.recipe.stages[phase].fresh
 
     def loss(self, phase: int, step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of the answers, of the positions read or of both, and the share that is correct by kind."""
+        """The loss of the answers, of the positions read or of both, and the share that is correct by kind and axis."""
         stage, key = self.recipe.stages[phase], (self.recipe.seed, phase, step)
         kind = _drawn(stage.mixture, np.random.default_rng([*key, 1]))
         rng = np.random.default_rng([*key, 3])
@@ -123,11 +123,13 @@ class AnsweringLearner(Learner):
         cut = bool(np.random.default_rng([*key, 4]).random() < 0.5)
         packed = self.packer.pack(asked, cut=cut)
         losses, named, states = [], str(kind), []
+        axes: dict[str, float] = {}
         if stage.answers:
             with positions.listening(self.model, stage.taught.layer if stage.taught else None) as states:
                 loss, right = self._answered(stage, asked, packed, pathway, rng)
             losses.append(loss)
             named = kind if pathway == "plain" else f"{kind}, {pathway}"
+            axes = by_axis(asked, right) if pathway == "plain" else {}
         if stage.taught is not None and asked[0].row is not None:
             assert self.reader is not None
             wanted = positions.labels(asked, layout, stage.taught.on).to(self.packer.device)
@@ -137,7 +139,7 @@ class AnsweringLearner(Learner):
             losses.append(loss)
             if not stage.answers:
                 right, named = read, f"{kind}, positions"
-        return torch.stack(losses).sum(), {f"accuracy: {named}": float(right.mean())}
+        return torch.stack(losses).sum(), {f"accuracy: {named}": float(right.mean()), **axes}
 
     def _answered(
         self, stage: Stage, asked: list[questions.Asked], packed: Packed, pathway: Pathway, rng: np.random.Generator
@@ -160,6 +162,18 @@ class AnsweringLearner(Learner):
     def save(self, folder: Path) -> None:
         """The model in bfloat16, as it is run in fp32, with its processor."""
         saving.save(self.model, self.processor, folder)
+
+
+def by_axis(asked: list[questions.Asked], right: torch.Tensor) -> dict[str, float]:
+    """Of rows of three, the share of their relations that is correct along each axis that occurs.
+
+    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations.
+    """
+    by: dict[str, list[float]] = {}
+    for one, answers in zip(asked, torch.split(right, [len(one.questions) for one in asked]), strict=True):
+        if one.row is not None:
+            by.setdefault(f"accuracy: {one.row[0]}", []).extend(answers[: questions.RELATIONS].tolist())
+    return {name: sum(of) / len(of) for name, of in sorted(by.items())}
 
 
 def _drawn(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:

@@ -41,6 +41,7 @@ Kind = Literal[
     "squares", "shapes", "objects", "placed_squares", "placed", "scattered", "tabletop", "composites", "cutouts",
 ]  # fmt: skip
 QUESTIONS = 7
+RELATIONS = 2  # of a row's questions, the first ones
 PRESENCES = 2  # of a row's questions, the last ones
 PLACED_QUESTIONS = 10
 COUNT = (

@@ -1,0 +1,185 @@
+"""The page of the positional experiment, in Markdown: sentences judged, the figure, and the tables behind them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from backsight.results.drawing import style
+from backsight.results.positional import claims, prediction
+from backsight.results.positional.settings import SETTINGS, title
+from backsight.results.positional.tables import CONDITIONS, TRAINED, positional_summary
+from backsight.tables import Table
+
+Summary = Mapping[tuple[str, str, str, str], Mapping[str, Any]]  # by setting, measure, condition and axis
+NONE = "\u2013"
+WIDTH = 118  # characters of a line of text
+PARSED = "<!-- parsed only: it trains and examines 48 models, which takes hours -->"
+
+
+def page(rows: Table, *, figure: str, command: str, hardware: str, trained: int) -> str:
+    """The page. `figure` is the path of the drawing beside it; `command` and `hardware` say how the rows came about,
+    `trained` in how many columns from the left things stand in training."""
+    summary: Summary = {
+        (r["setting"], r["measure"], r["condition"], r["axis"]): r for r in positional_summary(rows).rows()
+    }
+    judged = claims.positional_claims(rows).rows()
+    predicted = prediction.positional_prediction(rows).rows()
+    known = [one.name for one in SETTINGS if any(key[0] == one.name for key in summary)]
+    parts = [
+        "# Positional encodings side by side\n",
+        _opening(rows, command, hardware, trained),
+        "## Sentences on positional encodings\n",
+        _filled(claims.RULE),
+        _judged(judged),
+        "## Accuracy by setting and condition\n",
+        f"![Accuracy of relations of every setting and condition, a dot a seed]({figure})\n",
+        _filled(
+            "Relations are read out between the first and the last thing of a row, so that chance is .50; mean over "
+            "seeds [95 % interval, Student\u2019s t], and in brackets the accuracy on a gray picture."
+        ),
+        _accuracies(summary, known),
+        "## What the instrument says of them\n",
+        _instruments(rows, summary, known),
+        "## Rows against columns\n",
+        _filled(prediction.RULE),
+        *(_filled(prediction.sentence(line)) for line in predicted if line["setting"] == "all"),
+        _predicted(predicted, summary),
+    ]
+    return "\n".join(parts)
+
+
+def _opening(rows: Table, command: str, hardware: str, trained: int) -> str:
+    seeds: dict[str, set[int]] = {}
+    for row in rows.rows():
+        seeds.setdefault(row["setting"], set()).add(row["seed"])
+    counts = sorted({len(of) for of in seeds.values()})
+    each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
+    about = (
+        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four "
+        "language layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they "
+        "stand in "
+        f"the first {trained} of 8 columns. Each setting has one positional encoding, in the vision encoder or in "
+        "the language model. Colours stand in triples that training shows in both orders, so that knowing which "
+        "colours are there is worth one half and no more."
+    )
+    return f"{_filled(about)}\n{PARSED}\n```bash\n{command}\n```\n\n{_filled(hardware)}"
+
+
+def _filled(words: str) -> str:
+    """Words in lines that an editor shows whole."""
+    return textwrap.fill(words, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for _, group in groupby(rows, key=lambda row: row["claim"]):
+        of = [dict(row) for row in group]
+        quote = of[0]["quote"] if of[0]["ours"] else f"\u201c{of[0]['quote']}\u201d"
+        numbers = claims.sentence(of).partition(". ")[2]
+        used = sorted({name for row in of for name in row["settings"].split(", ") if name})
+        out = sorted({name for row in of for name in row["left_out"].split(", ") if name})
+        left = f"; not learned: {', '.join(out)}" if out else ""
+        lines.append((quote, of[0]["verdict"], numbers, f"{', '.join(used) or NONE}{left}"))
+    return table(("the sentence", "verdict", "numbers", "settings"), lines)
+
+
+def _accuracies(summary: Summary, known: Sequence[str]) -> str:
+    lines = []
+    for name in known:
+        cells = [_share(summary.get((name, "relation", condition, "all"))) for condition in CONDITIONS]
+        presence = _share(summary.get((name, "presence", TRAINED, "all")))
+        lines.append((title(name), str(_seeds(summary, name)), *cells, presence))
+    return table(("setting", "seeds", *CONDITIONS, "presence, trained"), lines)
+
+
+def _instruments(rows: Table, summary: Summary, known: Sequence[str]) -> str:
+    notes: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows.rows():
+        if row["note"]:
+            notes.setdefault((row["setting"], row["measure"], row["condition"]), []).append(row["note"])
+    lines = []
+    for name in known:
+        word = ", ".join(_counted(notes.get((name, "verdict", ""), [])))
+        shares = [_number(summary.get((name, "pathway", part, "all"))) for part in ("vision encoder", "language model")]
+        psi = [_number(summary.get((name, "psi", order, "all"))) for order in ("kept", "moved")]
+        axes = [_share(summary.get((name, "relation", TRAINED, axis))) for axis in ("horizontal", "vertical")]
+        readable = [_readable(summary, name, axis) for axis in ("horizontal", "vertical")]
+        norm = _number(summary.get((name, "norm_ratio", "resid_pre 0", "all")))
+        lines.append((title(name), word or NONE, *shares, *psi, *axes, *readable, norm))
+    head = (
+        "setting", "pathway verdict (seeds)", "share by the vision encoder", "share by the language model",
+        "PSI, positions kept", "PSI, positions moved along", "accuracy, left and right", "accuracy, above and below",
+        "readable along rows", "readable along columns", "image norm / text norm",
+    )  # fmt: skip
+    text = (
+        "PSI is corrected for chance: 0 where a shuffle costs nothing, 1 where chance is left. A share is what a "
+        "pathway keeps of the accuracy above chance by itself. Readable: the first site where a linear probe gives at "
+        "least 95 % of object tokens their ordinal position, mean over seeds; `vision n` is behind block n of the "
+        "encoder, `resid_pre n` before block n of the language model."
+    )
+    return f"{_filled(text)}\n{table(head, lines)}"
+
+
+def _readable(summary: Summary, setting: str, axis: str) -> str:
+    order = {"vision": 0, "image_embeds": 1, "resid_pre": 2}
+    at = [key[2] for key in summary if key[0] == setting and key[1] == "probe" and key[3] == axis]
+    at.sort(key=lambda place: (order.get(place.split()[0], 3), int(place.split()[1])))
+    if not at:
+        return NONE
+    for place in at:
+        row = summary[setting, "probe", place, axis]
+        if row["mean"] >= 0.95:
+            return f"{place} ({row['mean']:.2f})"
+    best = max(at, key=lambda place: float(summary[setting, "probe", place, axis]["mean"]))
+    return f"nowhere (best {summary[setting, 'probe', best, axis]['mean']:.2f} at {best})"
+
+
+def _predicted(lines: Sequence[Mapping[str, Any]], summary: Summary) -> str:
+    by_setting: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for line in lines:
+        if line["setting"] != "all":
+            by_setting.setdefault(line["setting"], {})[line["outcome"]] = line
+    cells = []
+    for name, of in by_setting.items():
+        ranges = [summary.get((name, "phase_range", "language", axis)) for axis in ("vertical", "horizontal")]
+        turned = [f"{one['mean']:.3g}" if one is not None else "0" for one in ranges]
+        accuracy, steps = of.get("accuracy"), of.get("steps")
+        cells.append(
+            (title(name), *turned, f"{accuracy['lead']:+.3f}" if accuracy else NONE,
+             f"{steps['lead']:+.0f}" if steps else NONE, str(max(one["seeds"] for one in of.values())))
+        )  # fmt: skip
+    head = ("setting", "phase range of rows, rad", "of columns", "accuracy, vertical less horizontal",
+            "steps sooner, vertical", "seeds")  # fmt: skip
+    return table(head, cells)
+
+
+def _seeds(summary: Summary, name: str) -> int:
+    return max((row["seeds"] for key, row in summary.items() if key[0] == name), default=0)
+
+
+def _share(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return NONE
+    null = f" ({row['null']:.2f})" if row["null"] is not None else ""
+    return _number(row) + null
+
+
+def _number(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return NONE
+    ends = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{row['mean']:.2f}{ends}"
+
+
+def _counted(words: Iterable[str]) -> list[str]:
+    words = list(words)
+    return [f"{word} ({words.count(word)})" for word in dict.fromkeys(words)]
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; what would end a cell is escaped."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"

@@ -1,0 +1,149 @@
+"""Does the rotary phase range predict which axis is learned sooner and better?
+
+The phase range of an axis bounds what rotation can tell of it. So among models that differ in M-RoPE's sections and
+base, and in nothing else, those whose rows turn farther than their columns ought to learn above and below sooner, and
+answer it better, than left and right. The statistic is Spearman's rank correlation over runs between the ratio of the
+two ranges and the lead of the vertical axis; its null exchanges the ratios between settings, all seeds of one together,
+in every way there is. Predicted: above 0. Confirmed where p < .05, not confirmed where the correlation is not above 0,
+undecided else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backsight.maths.grouping import expect
+from backsight.maths.ranks import rank_correlation
+from backsight.results.positional.settings import BY_NAME
+from backsight.results.positional.tables import POSITIONAL, TRAINED, Key, by_run
+from backsight.tables import Schema, Table
+
+LEVEL = 0.05
+RULE = (
+    "The phase range bounds what rotation can tell of an axis. So among models that differ in M-RoPE\u2019s sections "
+    "and base only, above and below ought to lead left and right by more, the farther rows turn against columns. The "
+    "statistic is Spearman\u2019s rank correlation over runs; its null exchanges the ratios between settings in every "
+    "way. Confirmed where it is above 0 with p < .05, not confirmed where it is not above 0, undecided else."
+)
+MOST = 40_320  # permutations, of eight settings
+OUTCOMES = {"accuracy": "accuracy of above and below less that of left and right", "steps": "steps by which above and "
+            "below are learned sooner than left and right"}  # fmt: skip
+POSITIONAL_PREDICTION = Schema(
+    "positional_prediction",
+    {
+        "outcome": "str",  # accuracy, steps
+        "setting": "str",  # or all, with the statistic
+        "seeds": "int",
+        "ratio": "float",  # log10 of the phase range of rows over that of columns; 0 where neither turns
+        "lead": "float",  # of the vertical axis, mean over seeds
+        "rho": "float",
+        "p": "float",  # one-sided, of all exchanges of ratios
+        "permutations": "int",
+        "verdict": "str",
+    },
+    "The ratio of rotary phase ranges beside the lead of the vertical axis, by setting, and their rank correlation",
+)
+
+
+def positional_prediction(rows: Table) -> Table:
+    """The lead of the vertical axis of every causal setting, and over all of them the rank statistic, by outcome."""
+    expect(rows, POSITIONAL.name)
+    runs = by_run(rows.rows())
+    unlearned = _never(rows)
+    lines: list[dict[str, Any]] = []
+    for outcome in OUTCOMES:
+        ratios, leads = {}, {}
+        for name in (n for n, s in BY_NAME.items() if s.causal and n in runs):
+            of = [
+                lead
+                for seed, run in runs[name].items()
+                if (lead := _lead(run, outcome, unlearned.get((name, seed)))) is not None
+            ]
+            if of:
+                ratios[name], leads[name] = _ratio(next(iter(runs[name].values()))), of
+        empty = dict.fromkeys(POSITIONAL_PREDICTION.columns)
+        for name, of in leads.items():
+            row = {"outcome": outcome, "setting": name, "seeds": len(of), "ratio": ratios[name]}
+            lines.append({**empty, **row, "lead": sum(of) / len(of)})
+        rho, p, count = statistic([ratios[n] for n in leads], list(leads.values()))
+        row = {"outcome": outcome, "setting": "all", "seeds": min(map(len, leads.values()), default=0)}
+        lines.append({**empty, **row, "rho": rho, "p": p, "permutations": count, "verdict": verdict(rho, p)})
+    return Table.of(POSITIONAL_PREDICTION, lines, rows.provenance)
+
+
+def statistic(
+    ratios: Sequence[float], leads: Sequence[Sequence[float]]
+) -> tuple[float | None, float | None, int]:  # fmt: skip
+    """Rank correlation over runs, the share of all exchanges of ratios that give as much, and how many there are.
+
+    `ratios` (setting,) and `leads` (setting, seed). None where one of them is the same everywhere.
+    """
+    if not len(ratios) >= 3 or math.factorial(len(ratios)) > MOST:
+        return None, None, 0
+    counts, flat = [len(of) for of in leads], np.concatenate([np.asarray(of, dtype=float) for of in leads])
+    rho = rank_correlation(np.repeat(np.asarray(ratios, dtype=float), counts), flat)
+    if rho is None:
+        return None, None, 0
+    null = [
+        rank_correlation(np.repeat(np.asarray(order, dtype=float), counts), flat)
+        for order in itertools.permutations(ratios)
+    ]
+    as_much = sum(one is not None and one >= rho - 1e-9 for one in null)
+    return rho, as_much / len(null), len(null)
+
+
+def verdict(rho: float | None, p: float | None) -> str:
+    """Confirmed, not confirmed or undecided."""
+    if rho is None or p is None:
+        return "undecided"
+    if rho <= 0:
+        return "not confirmed"
+    return "confirmed" if p < LEVEL else "undecided"
+
+
+def sentence(line: dict[str, Any]) -> str:
+    """What the statistic of one outcome says, in words and numbers."""
+    named = OUTCOMES[line["outcome"]]
+    if line["rho"] is None:
+        return f"Undecided: there is no rank correlation of the ratio of phase ranges with the {named}."
+    head = line["verdict"][:1].upper() + line["verdict"][1:]
+    return (
+        f"{head}: the ratio of phase ranges, rows to columns, ranks with the {named} "
+        f"(Spearman\u2019s rho {line['rho']:.2f}, p = {line['p']:.3f} of {line['permutations']} exchanges between "
+        "settings)."
+    )
+
+
+def _ratio(run: dict[Key, Any] | Any) -> float:
+    ranges = [run.get(("phase_range", "language", axis)) for axis in ("vertical", "horizontal")]
+    rows, columns = (0.0 if one is None else float(one["value"]) for one in ranges)
+    return math.log10(rows / columns) if rows > 0 and columns > 0 else 0.0
+
+
+def _lead(run: Any, outcome: str, never: dict[str, float] | None) -> float | None:
+    """The lead of the vertical axis in one run; an axis that was never learned counts as learned at its last step."""
+    if outcome == "accuracy":
+        both = [run.get(("relation", TRAINED, axis)) for axis in ("vertical", "horizontal")]
+        return None if None in both else float(both[0]["value"] - both[1]["value"])
+    steps = []
+    for axis in ("horizontal", "vertical"):
+        row = run.get(("learned_at", TRAINED, axis))
+        value = row["value"] if row is not None else (never or {}).get(axis)
+        if value is None:
+            return None
+        steps.append(float(value))
+    return steps[0] - steps[1]
+
+
+def _never(rows: Table) -> dict[tuple[str, int], dict[str, float]]:
+    """The number of steps of the runs and axes that never reached the accuracy at which they count as learned."""
+    missing: dict[tuple[str, int], dict[str, float]] = {}
+    for row in rows.rows():
+        if row["measure"] == "learned_at" and row["value"] is None:
+            missing.setdefault((row["setting"], row["seed"]), {})[row["axis"]] = float(row["n"])
+    return missing
