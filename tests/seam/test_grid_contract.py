@@ -79,12 +79,25 @@ def test_a_token_that_answers_to_everything_does_not_speak_against_the_grid() ->
     assert outcome(changes, tokens, order) == "passed"
 
 
+@pytest.mark.parametrize(("own", "verdict"), [(0.97, "undecided"), (0.2, "undecided")])
+def test_a_token_that_answers_least_to_its_own_cell_speaks_for_no_rival(own: float, verdict: str) -> None:
+    """As in an encoder that mixes and knows no position: all others change alike, so none is where the change went."""
+    rng, tokens = np.random.default_rng(3), TokenGrid.rectangle(8, 8, (112, 112))
+    order = [int(cell) for cell in rng.permutation(64)[:36]]
+    changes = np.exp(rng.normal(0, 1e-6, (36, 64)))
+    changes[np.arange(36), order] *= own
+    assert outcome(changes, tokens, order) == verdict
+    beside = (np.array(order) + 1) % 64  # and where one other token stands out, it is refused all the same
+    changes[np.arange(36), beside] *= 2.0
+    assert outcome(changes, tokens, order) == "refused"
+
+
 def test_levels_by_hand() -> None:
     """Nine cells, all of them better: 1/512. Eleven of twelve worse, all but the nearest: 2/4096."""
-    assert grid_contract._tested(np.arange(1.0, 10.0)) == pytest.approx((9, 1 / 512, 1.0, 5.0))
+    assert grid_contract._tested(np.arange(1.0, 10.0)) == pytest.approx((9, 1 / 512, 1.0, 5.0, 0.0))
     against = grid_contract._tested(np.array([0.5, *-np.arange(1.0, 12.0)]))
     assert against.worse == pytest.approx(2 / 4096)
-    assert grid_contract._tested(np.zeros(9)) == (9, 1.0, 1.0, 0.0)
+    assert grid_contract._tested(np.zeros(9)) == (9, 1.0, 1.0, 0.0, 0.0)
     eight = {str(k): grid_contract.Against(9, 1 / 512, 1.0) for k in range(8)}
     assert grid_contract.better(eight) and not grid_contract.better(eight | {"tie": grid_contract.Against(9, 0.4, 0.6)})
     assert not grid_contract.better({})

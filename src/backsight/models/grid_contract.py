@@ -10,7 +10,7 @@ warning: a vision encoder that spreads every change over all tokens gives no evi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ BETTER = 0.005
 # among the rivals. Without evidence it comes to at most .004: two looks, .002 each.
 WORSE = 0.002
 LARGEST = 1e-4  # a change below this share of the largest one in its picture is rounding
+EQUAL = 1e-3  # logarithms of changes that differ by less are the same: float32 leaves as much of a small change
 MOSTLY = 0.5  # of a picture's change: a token that has so much is where the change went
 DO = (
     "give the family a grid in the order of its image tokens (`Family.grid`, docs/extending.md), or open the "
@@ -57,12 +58,14 @@ ANOTHER = "one other token each"  # whatever the order: most of a change falls o
 
 class Against(NamedTuple):
     """The grid against one rival: in how many `cells` they differ, one-sided p for each being the better fit, and by
-    how much the grid's is the better one (mean over cells, logarithm)."""
+    how much the grid's is the better one (mean over cells, logarithm). `usual` is the p of the rival's tokens changing
+    more than the usual token of their pictures, 1 where most of their lead over the grid's is those lagging behind."""
 
     cells: int
     better: float
     worse: float
     gap: float = 0.0
+    usual: float = 0.0
 
 
 def grid(vlm: Seam, *, looks: Sequence[int] = LOOKS) -> Finding:
@@ -129,8 +132,13 @@ def better(against: dict[str, Against]) -> bool:
 
 
 def worse(against: dict[str, Against]) -> list[str]:
-    """The rivals that fit significantly better than the grid, the level shared among all."""
-    return [name for name, one in against.items() if one.worse < WORSE / len(against)]
+    """The rivals that fit significantly better than the grid and than a usual token, the level shared among all.
+
+    Where the named token answers to its own cell less than all others do alike, as in an encoder that knows no position
+    and mixes, every rival fits better and none of them is where the change went.
+    """
+    level = WORSE / len(against) if against else 0.0
+    return [name for name, one in against.items() if one.worse < level and one.usual < level]
 
 
 def compared(changes: Floats, tokens: TokenGrid, chosen: Sequence[int]) -> dict[str, Against]:
@@ -146,20 +154,27 @@ def compared(changes: Floats, tokens: TokenGrid, chosen: Sequence[int]) -> dict[
     against = {}
     for name, named in {**_rivals(tokens, chosen), ANOTHER: _elsewhere(changes, chosen)}.items():
         pairs = [(i, own, other) for i, (own, other) in enumerate(zip(chosen, named, strict=True)) if other is not None]
-        gaps = np.array([fit[i, own] - fit[i, other] for i, own, other in pairs if other != own])
+        pairs = [pair for pair in pairs if pair[1] != pair[2]]
+        gaps = np.array([fit[i, own] - fit[i, other] for i, own, other in pairs])
+        above = np.array([fit[i, other] - np.median(fit[i]) for i, _, other in pairs])
         if name != ANOTHER or len(gaps) > len(chosen) / 2:
-            against[name] = _tested(gaps)
+            stands_out = len(gaps) > 0 and above.mean() > -gaps.mean() / 2
+            against[name] = _tested(gaps)._replace(usual=_p(above, "greater") if stands_out else 1.0)
     return {name: one for name, one in against.items() if one.cells}
 
 
 def _tested(gaps: Floats) -> Against:
+    if not (np.abs(gaps) > EQUAL).any():
+        return Against(len(gaps), 1.0, 1.0)
+    return Against(len(gaps), _p(gaps, "greater"), _p(gaps, "less"), float(gaps.mean()))
+
+
+def _p(gaps: Floats, alternative: Literal["greater", "less"]) -> float:
+    """One-sided p of Wilcoxon's signed-rank test; 1 where nothing differs."""
     from scipy import stats  # a third of a second of imports
 
-    unequal = gaps[gaps != 0]
-    if len(unequal) == 0:
-        return Against(len(gaps), 1.0, 1.0)
-    p = [float(stats.wilcoxon(unequal, alternative=a, method="exact").pvalue) for a in ("greater", "less")]
-    return Against(len(gaps), p[0], p[1], float(gaps.mean()))
+    unequal = gaps[np.abs(gaps) > EQUAL]
+    return float(stats.wilcoxon(unequal, alternative=alternative, method="exact").pvalue) if len(unequal) else 1.0
 
 
 def _elsewhere(changes: Floats, chosen: Sequence[int]) -> list[int | None]:
