@@ -44,6 +44,9 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     precision: Annotated[str, typer.Option(help=f"Mixed precision: {', '.join(PRECISIONS)}.")] = PRECISIONS[0],
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    snapshots: Annotated[
+        str | None, typer.Option(help="Steps over all phases, as 100,400: the model after each is saved in WORK.")
+    ] = None,
 ) -> None:
     """Train a model from a recipe; a run that was killed goes on where it was, bit for bit."""
     from backsight.errors import Interrupted, UsageError
@@ -68,7 +71,8 @@ def train(
     try:
         with terminal.training_progress(open_console()) as progress:
             learner = loop.train(
-                chosen, place, device=where, precision=precision, progress=progress, max_steps=steps,  # type: ignore[arg-type]
+                chosen, place, device=where, precision=precision, progress=progress, max_steps=steps,
+                snapshots=_steps(snapshots),  # type: ignore[arg-type]
             )  # fmt: skip
         learner.save(out)
         _draw(place, out)
@@ -96,6 +100,16 @@ def _chosen(name: str, size: str, seed: int | None, photos: Path | None) -> Reci
             do="give --photos DIR" if recipe.photographs else "leave out --photos",
         )
     return replace(recipe, asks=cutouts.asker(photos)) if photos is not None else recipe  # type: ignore[call-arg]
+
+
+def _steps(given: str | None) -> tuple[int, ...]:
+    """The steps in `--snapshots`; UsageError for what is no list of numbers."""
+    from backsight.errors import UsageError
+
+    try:
+        return tuple(int(number) for number in (given or "").split(",") if number.strip() or given)
+    except ValueError:
+        raise UsageError("--snapshots takes steps", got=given, do="give whole numbers, as 100,400") from None
 
 
 def _places(out: Path, work: Path | None) -> Path:

@@ -13,8 +13,9 @@ from backsight.training.recipe import Recipe
 def recipes() -> dict[str, Recipe]:
     """Every recipe of the package, by its name."""
     from backsight.training import recipes as builtin
+    from backsight.training.scale import SCALE
 
-    every: list[Recipe] = [*builtin.RECIPES.values()]
+    every: list[Recipe] = [*builtin.RECIPES.values(), SCALE]
     return {recipe.name: recipe for recipe in every}
 
 

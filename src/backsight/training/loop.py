@@ -7,8 +7,9 @@ loss is far above the first one's, is not taken: the run stops, and the last che
 from __future__ import annotations
 
 import math
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from backsight.errors import TrainingError
+from backsight.errors import TrainingError, UsageError
 from backsight.results import learning
 from backsight.tables import Table
 from backsight.training import checkpoints
@@ -31,14 +32,17 @@ DIVERGED = 10.0  # times the first step's loss
 
 def train(
     recipe: Recipe, folder: Path, *, device: str = "cpu", precision: Precision = "no",
-    progress: Progress | None = None, max_steps: int | None = None,
+    progress: Progress | None = None, max_steps: int | None = None, snapshots: Collection[int] = (),
 ) -> Learner:  # fmt: skip
     """Train a recipe to its end, or for `max_steps` steps of each phase; what learned.
 
     `folder` takes the checkpoint and the log (`training.csv`, `training.parquet`); a checkpoint that is there is gone
-    on from. DataError where it belongs to another recipe, TrainingError where the loss diverges, StudyError where the
-    disk is full.
+    on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved as its own
+    checkpoint beside them (`snapshot(folder, step)`). UsageError for a step that there is not, DataError where the
+    checkpoint belongs to another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
     """
+    lengths = [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases]
+    _check_snapshots(snapshots, sum(lengths), recipe)
     accelerator = _accelerator(device, precision)
     torch.manual_seed(recipe.seed)
     learner = recipe.start(accelerator.device)
@@ -48,7 +52,7 @@ def train(
     place = checkpoints.resume(folder, recipe, learner.module, optimizer)
     log = _Log(list(place.log))
     for number, phase in enumerate(recipe.phases[place.phase :], place.phase):
-        last = min(phase.steps, max_steps or phase.steps)
+        last, before = lengths[number], sum(lengths[:number])
         begin = place.step if number == place.phase else 0
         if begin == 0 and learner.enter(number):
             optimizer = _optimizer(learner)
@@ -65,6 +69,8 @@ def train(
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
                 log.close(phase.name, step + 1)
+            if before + step + 1 in snapshots:  # before the checkpoint: a run that dies between the two makes it again
+                _snapshot(learner, snapshot(folder, before + step + 1))
             if saved:
                 at = checkpoints.Place(number, step + 1, log.rows)
                 checkpoints.save(folder, recipe, learner.module, optimizer, at)
@@ -73,9 +79,31 @@ def train(
     return learner
 
 
+def snapshot(folder: Path, step: int) -> Path:
+    """Where the learner is saved as it stands after a step of a run, counted over all phases."""
+    return folder / f"step-{step:06d}"
+
+
 def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
     """The log of a run as a table, with the recipe it is of."""
     return Table.of(learning.TRAINING, rows, {"recipe": recipe.name, "seed": recipe.seed, "size": recipe.size})
+
+
+def _check_snapshots(snapshots: Collection[int], steps: int, recipe: Recipe) -> None:
+    """UsageError where a snapshot is asked for at a step that the run does not take."""
+    beyond = sorted(step for step in snapshots if not 1 <= step <= steps)
+    if beyond:
+        raise UsageError(
+            "There is no such step to save a snapshot after", where=f"recipe {recipe.name}",
+            got=", ".join(map(str, beyond)), do=f"give steps from 1 to {steps}, counted over all phases",
+        )  # fmt: skip
+
+
+def _snapshot(learner: Learner, folder: Path) -> None:
+    """Save the learner as it stands; one of an earlier try, which may be of another run, is made again."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    learner.save(folder)
 
 
 def _accelerator(device: str, precision: Precision) -> Accelerator:
