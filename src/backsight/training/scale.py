@@ -7,16 +7,25 @@ snapshots on the way set it against steps (`results.scale`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from backsight.examples import ExampleSet
 from backsight.models import small
+from backsight.stimuli import rows
 from backsight.stimuli.layouts import Layout
+from backsight.stimuli.questions import DIRECTIONS
+from backsight.stimuli.scene import Scene
+from backsight.training import positional
 from backsight.training.answering import Answering, Stage
-from backsight.training.questions import corpus
+from backsight.training.questions import Asked, Kind, corpus
 from backsight.training.recipe import SCALES, Scale
 from backsight.training.recipes import INTERLEAVED
 
 LAYOUT = Layout.for_grid(8, 8, 14)
+SUITE = "squares_anywhere"
 
 
 def build(seed: int, scale: Scale = SCALES["tiny"]) -> tuple[Any, Any]:
@@ -37,10 +46,33 @@ def build(seed: int, scale: Scale = SCALES["tiny"]) -> tuple[Any, Any]:
     return small.qwen2_vl(corpus(), text=text, vision=vision, tokens=64, seed=seed)
 
 
+def asks(
+    kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
+) -> list[Asked]:
+    """Rows of three squares in whole cells, anywhere on the grid: two relations, an extreme and what is there."""
+    rng = np.random.default_rng(key)
+    return [positional.row(layout, rng, (0, layout.columns)) for _ in range(images)]
+
+
+def held_out(count: int, layout: Layout = LAYOUT, seed: int = 0) -> ExampleSet:
+    """`count` pictures as in training, of triples that training never shows, with one relation each in turn."""
+    rng = np.random.default_rng([seed, 15])
+    items = []
+    for number in range(count):
+        direction = DIRECTIONS[number % len(DIRECTIONS)]
+        axis, names = rows.axis_of(direction), rows.random_triple("squares", rng, held=True)
+        boxes = positional.placed(axis, layout, rng, (0, layout.columns))
+        figures = tuple(rows.figure("squares", name, box) for name, box in zip(names, boxes, strict=True))
+        item = rows.example(rows.Row("squares", names, axis, Scene(layout.size, figures)), direction, SUITE)
+        items.append(replace(item, id=f"{item.id}-{number}"))
+    return ExampleSet(SUITE, tuple(items))
+
+
 SCALE = Answering(
     name="scale",
     makes="a small plain, to set the gap, the pathways and CREG against size (tiny, small) and against steps",
     build=build,
     layout=LAYOUT,
-    stages=(Stage("squares", 1000, mixture={"squares": 1.0}, rate=2e-3, floor=0.02, images=12),),
+    asks=asks,
+    stages=(Stage("squares", 600, mixture={"squares": 1.0}, rate=2e-3, floor=0.02, warmup=50),),
 )
