@@ -7,8 +7,8 @@
     python benchmarks/scale.py RUNS OUT [--with builtin:plain]
 
 Every run and its snapshots (in RUNS/NAME.training) are asked about squares in whole cells, triples that training never
-showed; other models about jittered squares on their own grid. OUT takes the tables, both figures and the numbers in Markdown. A model that is measured already is not
-measured again.
+showed; other models about jittered squares on their own grid. OUT takes the tables, both figures and the numbers in
+Markdown. A model that is measured already is not measured again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from backsight.models.vlm import VLM
 from backsight.results.drawing.style import to_svg
 from backsight.results.scale import SCALE, Point, draw, markdown, scale, scale_changes, statements
 from backsight.tables import Table
+from backsight.training.recipes import RECIPES
+from backsight.training.scale import SCALE as SCALE_RECIPE
 from backsight.training.scale import held_out
 
 QUESTIONS, PATHWAYS = 240, 192
@@ -50,7 +52,7 @@ def main() -> None:
         if not kept.exists():
             vlm = load(where, dtype="float32", check=False)
             count = sum(p.numel() for p in vlm.model.parameters())
-            point = point or Point(where, where, where, count, 0, 6900, True)
+            point = point or other(where)
             measured(vlm, replace(point, parameters=count)).write(kept.parent, kept.stem)
             print(f"measured {kept.stem}", flush=True)
         tables.append(Table.read(kept))
@@ -75,16 +77,21 @@ def points(runs: Path) -> Iterator[tuple[str, Point]]:
             yield str(folder), Point(model, "scale", size, 0, int(seed), steps, steps == last)
 
 
+def other(name: str) -> Point:
+    """A built-in model, after all steps of its recipe."""
+    recipe = RECIPES[name.removeprefix("builtin:")]
+    return Point(name, name, recipe.size, 0, recipe.seed, sum(stage.steps for stage in recipe.stages), True)
+
+
 def measured(vlm: VLM, point: Point) -> Table:
     """The rows of one model."""
-    few = (
-        held_out(QUESTIONS) if point.recipe == "scale" else stimuli.build("jittered_squares", vlm.grid).limit(QUESTIONS)
-    )
+    own = point.recipe == SCALE_RECIPE.name
+    asked = held_out(QUESTIONS) if own else stimuli.build("jittered_squares", vlm.grid).limit(QUESTIONS)
     try:
-        creg: Table | str = measure(vlm, few, Creg(methods=("creg",), depth=DEPTH))
+        creg: Table | str = measure(vlm, asked, Creg(methods=("creg",), depth=DEPTH))
     except CannotAnswer as error:
         creg = str(error)
-    return scale(point, measure(vlm, few, Gap()), measure(vlm, few, Pathways(max_samples=PATHWAYS)), creg)
+    return scale(point, measure(vlm, asked, Gap()), measure(vlm, asked, Pathways(max_samples=PATHWAYS)), creg)
 
 
 if __name__ == "__main__":

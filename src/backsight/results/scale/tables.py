@@ -98,7 +98,7 @@ def scale(point: Point, gap: Table, pathways: Table, creg: Table | str) -> Table
 def _gap(rows: Table) -> dict[str, Row]:
     row = next((r for r in gap_summary(rows).rows() if r["headline"] and r["axis"] == "all"), None)
     if row is None or row["omitted"]:
-        return dict.fromkeys(("what", "where", "gap"), {"omitted": "too few pictures, or nothing left to correct"})
+        return {name: {"omitted": "too few pictures, or nothing left to correct"} for name in ("what", "where", "gap")}
     sides = {
         side: {
             "value": row[f"{side}_corrected"], "low": row[f"{side}_low"], "high": row[f"{side}_high"],
