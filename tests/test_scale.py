@@ -23,6 +23,7 @@ from backsight.tables import Table
 from backsight.training import loop
 from backsight.training import scale as recipes
 from backsight.training.recipe import SCALES
+from backsight.training.snapshots import snapshot
 
 POINT = Point("scale-tiny-0-100", "scale", "tiny", 1000, 0, 100, True)
 
@@ -262,9 +263,8 @@ def test_the_page_holds_every_model_and_says_what_is_omitted() -> None:
     assert len([one for one in said if "CREG's improvement" in one and "cannot be compared: x" in one]) == 3
 
 
-LITTLE = replace(
-    recipes.SCALE, save_every=2, stages=(replace(recipes.SCALE.stages[0], steps=3, images=2, warmup=1),) * 2
-)
+STAGE = replace(recipes.SCALE.stages[0], steps=3, images=2, warmup=1)
+LITTLE = replace(recipes.SCALE, save_every=2, stages=(STAGE, replace(STAGE, name="again")))
 
 
 def test_the_pictures_held_out_are_those_of_training_but_for_their_triples() -> None:
@@ -290,9 +290,9 @@ def test_sizes_are_multiples_with_equal_heads() -> None:
 
 def test_snapshots_are_the_run_as_it_stood(tmp_path: Path) -> None:
     whole = loop.train(LITTLE, tmp_path / "a", snapshots=(2, 4, 6))
-    short = loop.train(replace(LITTLE, stages=(LITTLE.stages[0], replace(LITTLE.stages[1], steps=1, horizon=3))),
+    short = loop.train(replace(LITTLE, stages=(STAGE, replace(STAGE, name="again", steps=1, horizon=3))),
                        tmp_path / "b")  # fmt: skip
-    stored = load(loop.snapshot(tmp_path / "a", 4), dtype="bfloat16", check=False).model.state_dict()
+    stored = load(snapshot(tmp_path / "a", 4), dtype="bfloat16", check=False).model.state_dict()
     for name, weight in short.model.state_dict().items():  # type: ignore[attr-defined]
         assert torch.equal(stored[name], weight.to(torch.bfloat16)), name
     plain = loop.train(LITTLE, tmp_path / "c")
@@ -314,9 +314,9 @@ def test_a_snapshot_is_made_again_where_a_run_dies_after_it(tmp_path: Path) -> N
 
     with pytest.raises(KilledError):
         loop.train(LITTLE, tmp_path, progress=kill, snapshots=(1, 3))
-    (loop.snapshot(tmp_path, 3)).mkdir()  # of a try that died in it
+    (snapshot(tmp_path, 3)).mkdir()  # of a try that died in it
     loop.train(LITTLE, tmp_path, snapshots=(1, 3), max_steps=3)
-    assert load(loop.snapshot(tmp_path, 3), check=False).model is not None
+    assert load(snapshot(tmp_path, 3), check=False).model is not None
 
 
 def test_a_snapshot_of_a_step_that_is_not_taken_is_refused(tmp_path: Path) -> None:

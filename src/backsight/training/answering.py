@@ -80,7 +80,7 @@ class Answering(Recipe):
         return AnsweringLearner(self, where)
 
     def _settings(self) -> Any:
-        return self.layout, self.system
+        return self.layout, self.system, self.build, self.asks
 
 
 class AnsweringLearner(Learner):

@@ -1,13 +1,12 @@
 """The one training loop: the phases of a recipe, with checkpoints from which a killed run goes on bit for bit.
 
 accelerate gives device and mixed precision; a run is one process. A step whose loss or gradient is no number, or whose
-loss is far above the first one's, is not taken: the run stops, and the last checkpoint stays good.
+loss is far above those that phases began with, is not taken: the run stops, and the last checkpoint stays good.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -23,11 +22,13 @@ from backsight.results import learning
 from backsight.tables import Table
 from backsight.training import checkpoints
 from backsight.training.recipe import Learner, Phase, Recipe
+from backsight.training.snapshots import Snapshots
 
 Progress = Callable[[str, int, int, Mapping[str, Any]], None]
 Precision = Literal["no", "bf16", "fp16"]
 EVERY = 25  # steps between two rows of the log
-DIVERGED = 10.0  # times the first step's loss
+DIVERGED = 10.0  # times the largest loss that a phase began with
+SMALLEST_SCALE = 2.0**-10  # of fp16: below it gradients overflow whatever the scale
 
 
 def train(
@@ -37,51 +38,58 @@ def train(
     """Train a recipe to its end, or for `max_steps` steps of each phase; what learned.
 
     `folder` takes the checkpoint and the log (`training.csv`, `training.parquet`); a checkpoint that is there is gone
-    on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved as its own
-    checkpoint beside them (`snapshot(folder, step)`). UsageError for a step that there is not, DataError where the
-    checkpoint belongs to another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
+    on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved beside them
+    (`snapshots.snapshot`). UsageError for a recipe or a precision that cannot be trained, DataError where the checkpoint belongs to
+    another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
     """
-    lengths = [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases]
-    _check_snapshots(snapshots, sum(lengths), recipe)
+    _refuse(recipe)
+    taken_at = Snapshots(folder, snapshots, [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases])
     accelerator = _accelerator(device, precision)
     torch.manual_seed(recipe.seed)
     learner = recipe.start(accelerator.device)
     learner.module.train()
-    optimizer = _optimizer(learner)
+    optimizer = _optimizer(learner, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    place = checkpoints.resume(folder, recipe, learner.module, optimizer)
+    identity = f"{recipe.identity}, precision {precision}, steps {max_steps or 'all'}"
+    stored = checkpoints.read(folder, identity)
+    place = checkpoints.Place() if stored is None else stored.place
+    if stored is not None:
+        for number in range(place.phase + 1):
+            if learner.enter(number):
+                optimizer = _optimizer(learner, recipe)
+        stored.give(learner.module, optimizer)
+        if accelerator.scaler is not None and stored.scaler is not None:
+            accelerator.scaler.load_state_dict(stored.scaler)
     log = _Log(list(place.log))
+    if stored is not None:  # a run that died between a checkpoint and its log has written another one
+        log_table(log.rows, recipe).write(folder, "training")
     for number, phase in enumerate(recipe.phases[place.phase :], place.phase):
-        last, before = lengths[number], sum(lengths[:number])
+        last = min(phase.steps, max_steps or phase.steps)
         begin = place.step if number == place.phase else 0
         if begin == 0 and learner.enter(number):
-            optimizer = _optimizer(learner)
+            optimizer = _optimizer(learner, recipe)
         for step in range(begin, last):
+            at = (recipe, phase, step, folder)
             with accelerator.autocast():
                 loss, figures = learner.loss(number, step)
-            _check(loss, log.first(loss), recipe, phase, step, folder)
+            _check(loss, log.firsts(phase.name, step, loss), at)
             rate = phase.learning_rate(step)
-            _learn(accelerator, learner, optimizer, loss, rate, (recipe, phase, step, folder))
+            _learn(accelerator, learner, optimizer, loss, rate, at)
             taken = {"loss": float(loss.detach()), **figures, "rate": rate}
             log.add(taken)
-            if progress is not None:
-                progress(phase.name, step + 1, last, taken)
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
                 log.close(phase.name, step + 1)
-            if before + step + 1 in snapshots:  # before the checkpoint: a run that dies between the two makes it again
-                _snapshot(learner, snapshot(folder, before + step + 1))
+            taken_at.take(learner, number, step + 1)  # first: a run that dies between the two takes it again
             if saved:
-                at = checkpoints.Place(number, step + 1, log.rows)
-                checkpoints.save(folder, recipe, learner.module, optimizer, at)
+                there = checkpoints.Place(number, step + 1, log.rows)
+                scale = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
+                checkpoints.save(folder, identity, learner.module, optimizer, there, scale)
                 log_table(log.rows, recipe).write(folder, "training")
+            if progress is not None:
+                progress(phase.name, step + 1, last, taken)
     learner.module.eval()
     return learner
-
-
-def snapshot(folder: Path, step: int) -> Path:
-    """Where the learner is saved as it stands after a step of a run, counted over all phases."""
-    return folder / f"step-{step:06d}"
 
 
 def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
@@ -89,34 +97,38 @@ def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
     return Table.of(learning.TRAINING, rows, {"recipe": recipe.name, "seed": recipe.seed, "size": recipe.size})
 
 
-def _check_snapshots(snapshots: Collection[int], steps: int, recipe: Recipe) -> None:
-    """UsageError where a snapshot is asked for at a step that the run does not take."""
-    beyond = sorted(step for step in snapshots if not 1 <= step <= steps)
-    if beyond:
-        raise UsageError(
-            "There is no such step to save a snapshot after", where=f"recipe {recipe.name}",
-            got=", ".join(map(str, beyond)), do=f"give steps from 1 to {steps}, counted over all phases",
-        )  # fmt: skip
-
-
-def _snapshot(learner: Learner, folder: Path) -> None:
-    """Save the learner as it stands; one of an earlier try, which may be of another run, is made again."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    learner.save(folder)
+def _refuse(recipe: Recipe) -> None:
+    """UsageError for a recipe whose phases cannot be told apart, or that has no step to take."""
+    names = [phase.name for phase in recipe.phases]
+    wrong = ""
+    if len(set(names)) < len(names):
+        wrong = f"two phases called {next(name for name in names if names.count(name) > 1)!r}"
+    elif not any(phase.steps > 0 for phase in recipe.phases):
+        wrong = "no phase with a step"
+    elif recipe.save_every < 1:
+        wrong = f"save_every={recipe.save_every}"
+    if wrong:
+        do = "give phases of different names, one of them with steps, and save_every of 1 or more"
+        raise UsageError("The recipe cannot be trained", where=f"recipe {recipe.name}", got=wrong, do=do)
 
 
 def _accelerator(device: str, precision: Precision) -> Accelerator:
     """The accelerator of a device such as `cpu`, `cuda` or `cuda:1`; what an earlier run of this process set goes."""
-    AcceleratorState._reset_state(reset_partial_state=True)
     where = torch.device(device)
+    if precision == "fp16" and where.type == "cpu":
+        do = "give --precision bf16 or no, or a GPU as --device"
+        raise UsageError("fp16 takes a GPU: its loss scale is not for a CPU", got=f"fp16 on {device}", do=do)
+    AcceleratorState._reset_state(reset_partial_state=True)
     if where.type == "cuda" and where.index is not None:
         torch.cuda.set_device(where)
     return Accelerator(cpu=where.type == "cpu", mixed_precision=precision)
 
 
-def _optimizer(learner: Learner) -> torch.optim.AdamW:
+def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
     weights = [weight for weight in learner.module.parameters() if weight.requires_grad]
+    if not weights:
+        do = "let some weight of the learner's module require a gradient"
+        raise UsageError("The recipe trains no weight", where=f"recipe {recipe.name}", do=do)
     return torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
 
 
@@ -135,24 +147,27 @@ def _learn(
     if accelerator.scaler is not None:  # it leaves out steps whose gradients overflow, by itself
         accelerator.scaler.step(optimizer)
         accelerator.scaler.update()
+        if accelerator.scaler.get_scale() < SMALLEST_SCALE:
+            raise _diverged("gradients that overflow at every loss scale", *at)
         return
     if not math.isfinite(float(norm)):
         raise _diverged("the gradient is no number", *at)
     optimizer.step()
 
 
-def _check(loss: torch.Tensor, first: float, recipe: Recipe, phase: Phase, step: int, folder: Path) -> None:
+def _check(loss: torch.Tensor, first: float, at: tuple[Recipe, Phase, int, Path]) -> None:
     value = float(loss.detach())
     if not math.isfinite(value) or value > DIVERGED * first:
-        raise _diverged(f"a loss of {value:.3g}, {first:.3g} at first", recipe, phase, step, folder)
+        raise _diverged(f"a loss of {value:.3g}, {first:.3g} at first", *at)
 
 
 def _diverged(got: str, recipe: Recipe, phase: Phase, step: int, folder: Path) -> TrainingError:
+    kept = "the last good checkpoint is" if (folder / checkpoints.NAME).exists() else "no checkpoint was written yet"
     return TrainingError(
         "The training diverges and was stopped before this step",
         where=f"recipe {recipe.name}, phase {phase.name!r}, step {step + 1}",
         got=got,
-        do=f"give the recipe a lower rate (this phase has {phase.rate:g}); the last good checkpoint is in {folder}",
+        do=f"give the recipe a lower rate (this phase has {phase.rate:g}); {kept} in {folder}",
     )
 
 
@@ -164,22 +179,23 @@ class _Log:
         self._steps: list[Mapping[str, float]] = []
         self._before = rows[-1]["seconds"] if rows else 0.0
         self._started = time.monotonic()
-        self._first = next((row["value"] for row in rows if row["figure"] == "first loss"), None)
 
-    def first(self, loss: torch.Tensor) -> float:
-        """The loss of the first step of all, which is `loss` where there was none."""
-        if self._first is None:
-            self._first = float(loss.detach())
-            self.rows.append({"phase": "", "step": 0, "seconds": 0.0, "figure": "first loss", "value": self._first})
-        return float(self._first)
+    def firsts(self, phase: str, step: int, loss: torch.Tensor) -> float:
+        """The largest loss that a phase began with so far; that of a phase's first step is kept."""
+        if step == 0:
+            self.rows.append(self._row(phase, 0, learning.FIRST, float(loss.detach())))
+        return max(abs(row["value"]) for row in self.rows if row["figure"] == learning.FIRST)
 
     def add(self, figures: Mapping[str, float]) -> None:
         self._steps.append(figures)
 
     def close(self, phase: str, step: int) -> None:
         """Rows of the means of each figure over the steps that had it, since the last rows."""
-        seconds = round(self._before + time.monotonic() - self._started, 2)
         for figure in sorted({name for figures in self._steps for name in figures}):
             value = float(np.mean([figures[figure] for figures in self._steps if figure in figures]))
-            self.rows.append({"phase": phase, "step": step, "seconds": seconds, "figure": figure, "value": value})
+            self.rows.append(self._row(phase, step, figure, value))
         self._steps = []
+
+    def _row(self, phase: str, step: int, figure: str, value: float) -> dict[str, Any]:
+        seconds = round(self._before + time.monotonic() - self._started, 2)
+        return {"phase": phase, "step": step, "seconds": seconds, "figure": figure, "value": value}
