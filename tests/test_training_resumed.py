@@ -13,7 +13,7 @@ import torch
 from backsight.tables import Table
 from backsight.training import checkpoints, cutouts, positional
 from backsight.training.answering import Answering, Stage
-from backsight.training.loop import Precision, identity, train
+from backsight.training.loop import Precision, train
 from backsight.training.positions import Teaching
 from backsight.training.recipe import described
 from backsight.training.recipes import CUTOUTS
@@ -125,10 +125,10 @@ class Photographs:
 
 def test_what_is_asked_is_part_of_the_identity() -> None:
     def given(digest: str, real: float = 0.5) -> str:
-        return identity(replace(CUTOUTS, asks=cutouts.Asker(Photographs(digest), real)))  # type: ignore[arg-type]
+        return replace(CUTOUTS, asks=cutouts.Asker(Photographs(digest), real)).identity  # type: ignore[arg-type]
 
     assert given("a") == given("a")
-    assert len({given("a"), given("b"), given("a", real=0.1), identity(CUTOUTS)}) == 4
+    assert len({given("a"), given("b"), given("a", real=0.1), CUTOUTS.identity}) == 4
     assert described(cutouts.Asker(Photographs("a"), 0.5)) == "Asker(a, 0.5)"  # type: ignore[arg-type]
-    one, other = (identity(positional.RECIPES[f"positions-{name}"]) for name in ("none", "vision-learned"))
+    one, other = (positional.RECIPES[f"positions-{name}"].identity for name in ("none", "vision-learned"))
     assert one.partition("positions-none")[2] != other.partition("positions-vision-learned")[2]

@@ -39,8 +39,8 @@ def train(
 
     `folder` takes the checkpoint and the log (`training.csv`, `training.parquet`); a checkpoint that is there is gone
     on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved beside them
-    (`snapshots.snapshot`). UsageError for a recipe or a precision that cannot be trained, DataError where the checkpoint belongs to
-    another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
+    (`snapshots.snapshot`). UsageError for a recipe, a precision or a snapshot that there cannot be, DataError where the
+    checkpoint belongs to another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
     """
     _refuse(recipe)
     taken_at = Snapshots(folder, snapshots, [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases])
