@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from backsight.tables import Table
-from backsight.training import checkpoints, cutouts, positional
-from backsight.training.answering import Answering, Stage
+from backsight.training import checkpoints, cutouts, positional, positions
+from backsight.training.answering import Answering, AnsweringLearner, Stage
 from backsight.training.loop import Precision, train
 from backsight.training.positions import Teaching
 from backsight.training.recipe import described
@@ -132,3 +132,21 @@ def test_what_is_asked_is_part_of_the_identity() -> None:
     assert described(cutouts.Asker(Photographs("a"), 0.5)) == "Asker(a, 0.5)"  # type: ignore[arg-type]
     one, other = (positional.RECIPES[f"positions-{name}"].identity for name in ("none", "vision-learned"))
     assert one.partition("positions-none")[2] != other.partition("positions-vision-learned")[2]
+
+
+def test_a_read_out_does_not_slow_the_model_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The norm at which gradients are clipped is the model's own, as when the built-in models were trained."""
+    clipped: list[set[int]] = []
+    original = torch.nn.utils.clip_grad_norm_
+
+    def watched(weights: Any, norm: float) -> torch.Tensor:
+        given = list(weights)
+        clipped.append({id(weight) for weight in given})
+        return original(given, norm)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", watched)
+    learner = train(RELATIVE, tmp_path, max_steps=1)
+    assert isinstance(learner, AnsweringLearner) and learner.reader is not None
+    assert clipped == [{id(weight) for weight in learner.model.parameters()}] * 2
+    untaught = positions.reader(learner.reader.in_features, RELATIVE.seed)
+    assert not torch.equal(learner.reader.weight, untaught.weight)  # it learns all the same

@@ -143,7 +143,7 @@ def _learn(
     accelerator.backward(loss)
     if accelerator.scaler is not None:
         accelerator.scaler.unscale_(optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(learner.module.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(learner.clipped(), 1.0)
     if accelerator.scaler is not None:  # it leaves out steps whose gradients overflow, by itself
         accelerator.scaler.step(optimizer)
         accelerator.scaler.update()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -71,6 +71,10 @@ class Learner(ABC):
         behind that. So what is set here beside weights and buffers depends on the phase only, as what is frozen does.
         """
         return False
+
+    def clipped(self) -> Iterable[nn.Parameter]:
+        """The weights whose gradients are scaled down together where their norm is above 1: all, by default."""
+        return self.module.parameters()
 
     @abstractmethod
     def save(self, folder: Path) -> None:
