@@ -68,8 +68,7 @@ def train(
     chosen = _chosen(recipe, size, seed, photos)
     place = _places(out, work)
     where = _device(device)
-    if precision not in PRECISIONS:
-        raise UsageError("There is no such precision", got=precision, do=f"choose from: {', '.join(PRECISIONS)}")
+    loop.check_precision(precision, where)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     quiet()
     console = open_console()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backsight.results.drawing import style
 from backsight.studies import memory
 from backsight.studies.study import Study
+
+ENDED = "ended"  # what a sweep calls the end of a run
 
 
 def announce(console: Console, study: Study) -> None:
@@ -94,6 +97,47 @@ def training_progress(console: Console, lengths: Mapping[str, int]) -> Iterator[
         since, first = begun[0]
         left = remaining(now - since, steps - first, total - steps)
         step(console, f"step {steps} of {total}, {training_line(phase, figures)}{left}")
+
+    yield progress
+
+
+@contextmanager
+def sweep_progress(
+    console: Console, left: Sequence[str], runs: int
+) -> Iterator[Callable[[str, str, int, int, str], None]]:  # fmt: skip
+    """A bar a run that goes on, and one over the runs of a sweep; into a file a line at the start of a run's training
+    and study, at each fifth and at its end, with the time that is left."""
+    started, ended = time.monotonic(), 0
+    step(console, f"{len(left)} of {style.counted(runs, 'run')} to do")
+
+    def end(label: str, why: str) -> str:
+        nonlocal ended
+        ended += 1
+        rest = remaining(time.monotonic() - started, ended, len(left) - ended)
+        return f"{label}: {f'failed: {why}' if why else 'done'}; {ended} of {len(left)} runs{rest}"
+
+    if console.is_terminal:
+        with _bar(console) as bar:
+            bars = _bars(bar)
+            whole = bar.add_task("sweep", total=len(left) or 1)
+
+            def drawn(label: str, what: str, done: int, total: int, words: str) -> None:
+                if what == ENDED:
+                    bar.console.print(end(label, words), markup=False, highlight=False, soft_wrap=True)
+                    bar.update(whole, completed=ended)
+                else:
+                    bars(f"{label}: {what}", done, total, f"{label}: {what}, {words}")
+
+            yield drawn
+        return
+    fifths: dict[tuple[str, str], int] = {}
+
+    def progress(label: str, what: str, done: int, total: int, words: str) -> None:
+        if what == ENDED:
+            step(console, end(label, words))
+        elif fifths.get((label, what)) != 5 * done // total:
+            fifths[label, what] = 5 * done // total
+            step(console, f"{label}: {what}, {100 * done // total} %, {words}")
 
     yield progress
 

@@ -125,7 +125,7 @@ def read(folder: Path, identity: str) -> Stored | None:
     if run != identity:
         raise DataError(
             "The checkpoint belongs to another recipe, or to another seed or size of this one", where=path,
-            got=_difference(run, identity), do=DO,
+            got=difference(run, identity), do=DO,
         )  # fmt: skip
     return stored
 
@@ -137,7 +137,7 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
     return weights | {name: buffer for name, buffer in module.named_buffers() if name in known}
 
 
-def _difference(stored: str, wanted: str) -> str:
+def difference(stored: str, wanted: str) -> str:
     """Where two identities part, with a little on both sides."""
     at = next(
         (i for i, (a, b) in enumerate(zip(stored, wanted, strict=False)) if a != b), min(len(stored), len(wanted))

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from backsight.training.snapshots import Snapshots
 
 Progress = Callable[[str, int, int, Mapping[str, Any]], None]
 Precision = Literal["no", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 EVERY = 25  # steps between two rows of the log
 DIVERGED = 10.0  # times the largest loss that a phase began with
 SMALLEST_SCALE = 2.0**-10  # of fp16: below it gradients overflow whatever the scale
@@ -50,8 +51,8 @@ def train(
     learner.module.train()
     optimizer = _optimizer(learner, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = f"{recipe.identity}, precision {precision}, steps {max_steps or 'all'}"
-    stored = checkpoints.read(folder, identity)
+    of = identity(recipe, precision, max_steps)
+    stored = checkpoints.read(folder, of)
     place = checkpoints.Place() if stored is None else stored.place
     if stored is not None:
         for number in range(place.phase + 1):
@@ -84,12 +85,17 @@ def train(
             if saved:
                 there = checkpoints.Place(number, step + 1, log.rows)
                 scale = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
-                checkpoints.save(folder, identity, learner.module, optimizer, there, scale)
+                checkpoints.save(folder, of, learner.module, optimizer, there, scale)
                 log_table(log.rows, recipe).write(folder, "training")
             if progress is not None:
                 progress(phase.name, step + 1, last, taken)
     learner.module.eval()
     return learner
+
+
+def identity(recipe: Recipe, precision: Precision = "no", max_steps: int | None = None) -> str:
+    """All that the steps of a run depend on beside the device, as text."""
+    return f"{recipe.identity}, precision {precision}, steps {max_steps or 'all'}"
 
 
 def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
@@ -112,12 +118,19 @@ def _refuse(recipe: Recipe) -> None:
         raise UsageError("The recipe cannot be trained", where=f"recipe {recipe.name}", got=wrong, do=do)
 
 
+def check_precision(precision: str, device: str) -> None:
+    """UsageError for a precision that there is not, or not on this device."""
+    if precision not in PRECISIONS:
+        raise UsageError("There is no such precision", got=precision, do=f"choose from: {', '.join(PRECISIONS)}")
+    if precision == "fp16" and torch.device(device).type == "cpu":
+        do = "give bf16 or no, or a GPU as device"
+        raise UsageError("fp16 takes a GPU: its loss scale is not for a CPU", got=f"fp16 on {device}", do=do)
+
+
 def _accelerator(device: str, precision: Precision) -> Accelerator:
     """The accelerator of a device such as `cpu`, `cuda` or `cuda:1`; what an earlier run of this process set goes."""
+    check_precision(precision, device)
     where = torch.device(device)
-    if precision == "fp16" and where.type == "cpu":
-        do = "give --precision bf16 or no, or a GPU as --device"
-        raise UsageError("fp16 takes a GPU: its loss scale is not for a CPU", got=f"fp16 on {device}", do=do)
     AcceleratorState._reset_state(reset_partial_state=True)
     if where.type == "cuda" and where.index is not None:
         torch.cuda.set_device(where)
@@ -139,7 +152,7 @@ def _learn(
     """One step down the loss; TrainingError where its gradient is no number."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
+    learner.module.zero_grad(set_to_none=True)  # of weights that an earlier phase trained, too
     accelerator.backward(loss)
     if accelerator.scaler is not None:
         accelerator.scaler.unscale_(optimizer)
@@ -184,7 +197,7 @@ class _Log:
         """The largest loss that a phase began with so far; that of a phase's first step is kept."""
         if step == 0:
             self.rows.append(self._row(phase, 0, learning.FIRST, float(loss.detach())))
-        return max(abs(row["value"]) for row in self.rows if row["figure"] == learning.FIRST)
+        return max(abs(float(row["value"])) for row in self.rows if row["figure"] == learning.FIRST)
 
     def add(self, figures: Mapping[str, float]) -> None:
         self._steps.append(figures)

@@ -108,6 +108,12 @@ class Recipe(ABC):
     def start(self, where: device) -> Learner:
         """The learner of this seed and size, with weights on a device, before its first step."""
 
+    def tried(self, pictures: int = 2) -> Recipe:
+        """The same recipe at as small a price as it has, to see that it runs: up to so many pictures a step, and a
+        short warm-up. Little is learned of it. Unless said otherwise, the recipe as it is.
+        """
+        return self
+
     @property
     def identity(self) -> str:
         """All that a step depends on, as text: a checkpoint of another identity is not gone on from."""
