@@ -17,17 +17,19 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from backsight import stimuli
-from backsight.errors import CannotAnswer
+from backsight.errors import CannotAnswer, DataError
 from backsight.measurements import Creg, Gap, Pathways
 from backsight.measurements.base import measure
 from backsight.models.opening import load, quiet
 from backsight.models.vlm import VLM
 from backsight.results.drawing.style import to_svg
 from backsight.results.scale import SCALE, Point, draw, markdown, scale, scale_changes, statements
+from backsight.results.scale.tables import Against
 from backsight.tables import Table
 from backsight.training.recipes import RECIPES
 from backsight.training.scale import SCALE as SCALE_RECIPE
@@ -60,8 +62,13 @@ def main() -> None:
     changes = scale_changes(whole)
     whole.write(given.out, SCALE.name)
     changes.write(given.out, changes.schema.name)
-    for against in ("size", "steps"):
-        (given.out / f"{against}.svg").write_text(to_svg(draw(whole, against=against)), encoding="utf-8")
+    for against in get_args(Against):
+        try:
+            svg = to_svg(draw(whole, against=against))
+        except DataError as error:  # one size, or no snapshots
+            print(error)
+            continue
+        (given.out / f"{against}.svg").write_text(svg, encoding="utf-8")
     words = [markdown(whole), "", *(f"- {sentence}" for sentence in statements(whole, changes))]
     (given.out / "scale.md").write_text("\n".join(words) + "\n", encoding="utf-8")
 
