@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from backsight.cli.names import PRECISIONS, SIZES
 from backsight.errors import StudyError, UsageError
 from backsight.results import learning
+from backsight.studies import terminal
 from backsight.tables import Table
 from backsight.training import catalogue, checkpoints, loop, writing
 from backsight.training.recipe import SCALES, Phase, described
@@ -94,11 +97,11 @@ def test_wrong_use_leaves_with_2_and_writes_no_checkpoint(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    more, arguments, said = WRONG[case]
+    more, arguments, expected = WRONG[case]
     named = () if more is None else (written(tmp_path, more=more),)
     code, printed, err = command("train", *named, *arguments, "--out", "out")
     assert (code, printed) == (2, "")
-    assert all(words in err for words in said), err
+    assert all(words in err for words in expected), err
     assert not Path("out").exists() and not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -330,3 +333,43 @@ def test_curves_of_a_log_by_hand() -> None:
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["Loss", "Accuracy in training", "Rate"]
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[0, 4], [2, 3], [5, 1]]
+
+
+def console() -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(file=stream, width=200), stream
+
+
+def test_progress_in_a_file_names_steps_figures_and_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 30.0, 60.0, 90.0, 120.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    shown, stream = console()
+    with terminal.training_progress(shown, {"one": 2, "two": 3}) as progress:
+        for phase, step in (("one", 1), ("one", 2), ("two", 1), ("two", 2), ("two", 3)):
+            progress(phase, step, 3, {"loss": 1.5, "accuracy: a": 0.25, "rate": 1e-3})
+    first, second, *_, last = stream.getvalue().splitlines()
+    assert first == "backsight: step 1 of 5, one: loss 1.500, accuracy: a 0.25"  # nothing is known of the time yet
+    assert second.endswith("step 2 of 5, one: loss 1.500, accuracy: a 0.25, about 2 min left")  # 3 steps of 30 s
+    assert last == "backsight: step 5 of 5, two: loss 1.500, accuracy: a 0.25"
+
+
+def test_the_time_that_is_left_by_hand() -> None:
+    assert terminal.remaining(60.0, 10, 5) == ", about 30 s left"
+    assert terminal.remaining(60.0, 1, 90) == ", about 90 min left"
+    assert terminal.remaining(60.0, 0, 5) == terminal.remaining(60.0, 5, 0) == ""
+    assert terminal.training_line("p", {"loss": 2.0, "rate": 1.0}) == "p: loss 2.000"
+
+
+def test_progress_of_a_sweep_in_a_file_says_how_each_run_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 60.0, 120.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    shown, stream = console()
+    with terminal.sweep_progress(shown, ["a-0", "a-1"], 3) as progress:
+        for done in range(1, 11):
+            progress("a-0", "training", done, 10, f"loss {done}")
+        progress("a-0", terminal.ENDED, 1, 1, "")
+        progress("a-1", terminal.ENDED, 1, 1, "no luck")
+    lines = [line.removeprefix("backsight: ") for line in stream.getvalue().splitlines()]
+    assert lines[0] == "2 of 3 runs to do" and lines[1] == "a-0: training, 10 %, loss 1"
+    assert lines[2:7] == [f"a-0: training, {20 * n} %, loss {2 * n}" for n in range(1, 6)]
+    assert lines[7:] == ["a-0: done; 1 of 2 runs, about 1 min left", "a-1: failed: no luck; 2 of 2 runs"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from backsight.cli.names import MEASUREMENT_NAMES, SET_NAMES
 from backsight.cli.shared import app, command_line, open_console
 from backsight.cli.study import write_page
-from backsight.errors import FAILED, INTERRUPTED, BacksightError, Interrupted
+from backsight.errors import FAILED, INTERRUPTED, BacksightError, Interrupted, UsageError
 
 
 @app.command()
@@ -32,6 +34,7 @@ def sweep(
     from backsight.training.loop import check_precision
 
     given = sweep_file.read(file)
+    _refuse_unknown(given.study.only)
     every = sweep_run.runs(given, out)
     device_named(given.train.device)
     check_precision(given.train.precision, given.train.device)
@@ -40,8 +43,11 @@ def sweep(
     sweep_compare.note(out, given, command_line())
     console = open_console()
     try:
-        with terminal.sweep_progress(console, [run.label for run in every if not run.studied], len(every)) as shown:
-            outcomes = running.run_all(every, lambda run, *said: shown(run.label, *said), write_page)
+        with (
+            sweep_compare.held(out),
+            terminal.sweep_progress(console, [run.label for run in every if not run.studied], len(every)) as shown,
+        ):
+            outcomes = running.run_all(every, lambda run, *event: shown(run.label, *event), write_page)
         compared = sweep_compare.compared(given, outcomes, command_line())
         sweep_compare.write(compared, out)
         sweep_compare.note(out, given, command_line(), outcomes)
@@ -53,6 +59,17 @@ def sweep(
         typer.echo(f"backsight: failed: {one.run.label}: {one.reason}", err=True)
     if compared.failed:
         raise typer.Exit(FAILED)
+
+
+def _refuse_unknown(only: Sequence[str]) -> None:
+    """UsageError for what a study would refuse, before hours of training and not behind them."""
+    from backsight.results import today
+
+    known = {*MEASUREMENT_NAMES, *SET_NAMES}
+    for one in only:
+        if not set(today(one).split("/")) <= known:
+            do = f"choose from: {', '.join((*MEASUREMENT_NAMES, *SET_NAMES))}, or two as in behaviour/squares"
+            raise UsageError("study.only names nothing that a study has", got=one, do=do)
 
 
 def child() -> None:
@@ -68,11 +85,11 @@ def child() -> None:
     asked = sweep_file.of(given["sweep"])
     asked = replace(asked, train=replace(asked.train, threads=asked.train.threads or 1))
     folder = Path(given["folder"])
-    said, sys.stdout = sys.stdout, sys.stderr  # what a library prints goes to the log
+    stream, sys.stdout = sys.stdout, sys.stderr  # what a library prints goes to the log
 
     def tell(**words: Any) -> None:
-        said.write(json.dumps(words) + "\n")
-        said.flush()
+        stream.write(json.dumps(words) + "\n")
+        stream.flush()
 
     try:
         run = next(one for one in sweep_run.runs(asked, folder.parent) if one.folder == folder)

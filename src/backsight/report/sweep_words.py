@@ -67,7 +67,7 @@ def null(rows: Sequence[Row]) -> str:
         return ""
     raw = sum(row["p_value"] < ALPHA for row in mine)
     return (
-        f"Were the recipe and the baseline alike, chance would put {ALPHA * len(mine):.1f} of these "
+        f"Were the recipe and the baseline alike, chance would put {ALPHA * len(mine):.2f} of these "
         f"{counted(len(mine), 'metric')} below p = .05 without correction; {raw} {'is' if raw == 1 else 'are'}. "
         "With Holm's correction, a family holds a false difference in at most one sweep of twenty."
     )

@@ -13,7 +13,6 @@ from backsight.errors import DataError
 from backsight.maths.intervals import holm
 from backsight.maths.seeds import over_seeds
 from backsight.results.base import Result
-from backsight.results.behaviour.figure import PROMPT_STYLES
 from backsight.results.compared import keys_words, wrapped
 from backsight.results.drawing import panels, style
 from backsight.tables import Schema, Table
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ALPHA = 0.05
+COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.AMBER, style.SKY, style.GRAY)
+MARKERS = "osD^v"
 LABEL = 34  # characters of a line of a metric's label
 LINE = 0.17  # inches, of a recipe's line
 _METRIC = {
@@ -166,9 +167,9 @@ def _panel(
 
 
 def _look(number: int) -> dict[str, Any]:
-    color, marker = PROMPT_STYLES[number % len(PROMPT_STYLES)]
-    face = color if number < len(PROMPT_STYLES) else "white"
-    return {"color": color, "marker": marker, "markersize": 4.6, "markerfacecolor": face, "markeredgewidth": 1.1}
+    """Color and marker of a recipe: seven colors, then the same with the next marker."""
+    color, marker = COLORS[number % len(COLORS)], MARKERS[number // len(COLORS) % len(MARKERS)]
+    return {"color": color, "marker": marker, "markersize": 4.6, "markeredgewidth": 1.1}
 
 
 RESULT = Result(RUNS, draw=draw)

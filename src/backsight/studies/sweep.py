@@ -73,14 +73,14 @@ def _side_by_side(left: Sequence[Run], workers: int, progress: Progress) -> dict
                 run = waiting.pop(0)
                 started[run.label] = _started(run, events)
             try:
-                run, said = events.get(timeout=0.5)
+                run, event = events.get(timeout=0.5)
             except queue.Empty:
                 continue
-            if "what" in said:
-                progress(run, said["what"], said["done"], said["total"], said["words"])
+            if "what" in event:
+                progress(run, event["what"], event["done"], event["total"], event["words"])
                 continue
             code = started.pop(run.label).wait()
-            why = said.get("reason", "") or ("" if said.get("finished") else _crashed(run, code))
+            why = event.get("reason", "") or ("" if event.get("finished") else _crashed(run, code))
             if why:
                 reasons[run.label] = why
             progress(run, ENDED, 1, 1, why)
@@ -125,13 +125,13 @@ def _listen(process: subprocess.Popen[str], run: Run, events: queue.Queue[tuple[
     assert process.stdout is not None
     for line in process.stdout:
         try:
-            said = json.loads(line)
+            event = json.loads(line)
         except ValueError:  # what a library prints
             continue
-        if isinstance(said, dict) and "what" in said:
-            events.put((run, said))
-        elif isinstance(said, dict):
-            last = said
+        if isinstance(event, dict) and "what" in event:
+            events.put((run, event))
+        elif isinstance(event, dict):
+            last = event
     events.put((run, last))
 
 

@@ -6,18 +6,20 @@ Nothing but the folders of the runs is read, so runs whose weights are gone coun
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import backsight
-from backsight.errors import FolderError
+from backsight.errors import BacksightError, FolderError
 from backsight.maths.grouping import SMALLEST
 from backsight.results import seeds
+from backsight.studies import lock
 from backsight.studies.compare_reading import Finished, finished
 from backsight.studies.store import writing
-from backsight.studies.sweep import Outcome
+from backsight.studies.sweep import Outcome, reason
 from backsight.studies.sweep_file import Sweep
 from backsight.studies.sweep_run import Run
 from backsight.tables import Table, replacing
@@ -46,12 +48,20 @@ class Compared:
 
 
 def compared(sweep: Sweep, outcomes: Sequence[Outcome], command: str = "") -> Compared:
-    """The comparison of what is studied. DataError where a table of a study is not as it was written."""
-    failed = tuple(one for one in outcomes if one.reason)
-    studies = tuple((one.run, finished(one.run.study, one.run.label)) for one in outcomes if not one.reason)
+    """The comparison of what is studied; a study whose tables are damaged counts as a run that failed."""
+    failed: list[Outcome] = []
+    studies: list[tuple[Run, Finished]] = []
+    for one in outcomes:
+        try:
+            if not one.reason:
+                studies.append((one.run, finished(one.run.study, one.run.label)))
+        except BacksightError as error:
+            one = Outcome(one.run, reason(error))
+        if one.reason:
+            failed.append(one)
     provenance = {"backsight": backsight.__version__, "sweep": sweep.as_dict(), "command": command}
     rows = Table.of(seeds.RUNS, [row for run, study in studies for row in _rows(run, study)], provenance)
-    return Compared(sweep, studies, failed, rows, seeds.summarised(rows, sweep.baseline), command)
+    return Compared(sweep, tuple(studies), tuple(failed), rows, seeds.summarised(rows, sweep.baseline), command)
 
 
 def _rows(run: Run, study: Finished) -> list[dict[str, Any]]:
@@ -79,6 +89,15 @@ def claim_folder(out: Path) -> None:
         if others:
             got = ", ".join(others[:5])
             raise FolderError("The output folder is not empty and holds no sweep", where=out, got=got, do=do)
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Be the one that writes into the folder of a sweep; StudyError where another process does."""
+    with writing("the lock of the sweep", out):
+        (out / lock.LOCK).parent.mkdir(parents=True, exist_ok=True)
+    with lock.held(out):
+        yield
 
 
 def note(out: Path, sweep: Sweep, command: str, outcomes: Sequence[Outcome] = ()) -> None:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from backsight.errors import DataError, FolderError, StudyError, UsageError
 from backsight.studies.store import writing
+from backsight.studies.study import Options
 from backsight.studies.sweep_file import Sweep
 from backsight.tables import replacing
 from backsight.training import catalogue, checkpoints, loop
@@ -104,12 +105,19 @@ def runs(sweep: Sweep, out: Path) -> list[Run]:
     if sweep.baseline not in (None, *names):
         do = f"choose from: {', '.join(names)}"
         raise UsageError("The baseline is no recipe of the sweep", got=sweep.baseline, do=do)
+    options(sweep)
     size = cast(Size, sweep.train.size)
     return [
         Run(sweep, asked, replace(recipe, seed=seed, size=size), out / f"{recipe.name}-{seed}")
         for asked, recipe in zip(sweep.recipes, chosen, strict=True)
         for seed in sweep.seeds
     ]
+
+
+def options(sweep: Sweep) -> Options:
+    """What the study of every run is asked for; UsageError for what does not go together."""
+    asked = sweep.study
+    return Options(asked.seed, asked.quick, asked.only, asked.limit, samples=asked.samples, budget=asked.budget)
 
 
 def refuse_others(every: list[Run]) -> None:
@@ -175,15 +183,14 @@ def _train(run: Run, progress: Progress) -> None:
 
 def _study(run: Run, progress: Progress) -> None:
     from backsight.models.opening import load, quiet
-    from backsight.studies import Options, Study, default_sets
+    from backsight.studies import Study, default_sets
 
     quiet()
     asked = run.sweep.study
     vlm = load(run.checkpoint, device=run.sweep.train.device)
     vlm.name = run.label
     sets, skipped = default_sets(vlm, seed=asked.seed, asked=asked.only)
-    options = Options(asked.seed, asked.quick, asked.only, asked.limit, samples=asked.samples, budget=asked.budget)
-    study = Study(vlm, sets, run.study, options, skipped=skipped)
+    study = Study(vlm, sets, run.study, options(run.sweep), skipped=skipped)
     costs = {job.name: job.cost for job in study.jobs}
     shares: dict[str, float] = {}
 
