@@ -71,6 +71,7 @@ def held_out(count: int, layout: Layout = LAYOUT, seed: int = 0) -> ExampleSet:
 SCALE = Answering(
     name="scale",
     makes="a small plain, to set the gap, the pathways and CREG against size (tiny, small) and against steps",
+    minutes={"tiny": 1},
     build=build,
     layout=LAYOUT,
     asks=asks,

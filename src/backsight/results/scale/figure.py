@@ -33,11 +33,12 @@ APART = 1.03  # of a size's place on a logarithmic axis, between two seeds
 
 
 def draw(table: Table, *, against: Against = "size", columns: int | None = None) -> Figure:
-    """One panel a measure: a mark a run with its 95 % interval over pictures, a line through the means over seeds.
+    """One panel a measure: what every run gives, with its 95 % interval over pictures.
 
-    `size` shows the last step of every model; of other recipes than that of the smallest model the marks are hollow
-    and no line joins them. `steps` shows the snapshots of every run, a line a size with a band of the intervals.
-    `columns` is the number of panels across; 1 is for a phone. DataError where there is nothing to compare.
+    `size` shows the last step of every model, with a line through the means over seeds; of other recipes than that of
+    the smallest model the marks are hollow and no line joins them. `steps` shows the snapshots, a line a run with a
+    band of the intervals, in the colour of its size. `columns` is the number of panels across; 1 is for a phone.
+    DataError where there is nothing to compare.
     """
     given = [row for row in table.rows() if row["omitted"] is None and row["value"] is not None]
     rows = [row for row in given if row["last"]] if against == "size" else _runs(given)
@@ -95,16 +96,11 @@ def _by_size(axis: Axes, rows: Sequence[Row]) -> None:
 
 def _by_steps(axis: Axes, rows: Sequence[Row]) -> None:
     for number, size in enumerate(_sizes(rows)):
-        mine = [row for row in rows if row["size"] == size]
-        steps = sorted({row["steps"] for row in mine})
-        at = [[row for row in mine if row["steps"] == step] for step in steps]
-        means = [{name: float(np.mean([r[name] for r in of])) for name in ("value", "low", "high")} for of in at]
-        look = panels.look(COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)])
-        panels.curve(axis, steps, means, "value", look)
-        axis.plot(
-            [row["steps"] for row in mine], [row["value"] for row in mine], color=look.get_color(), marker=".",
-            markersize=2.5, linestyle="none", alpha=0.6,
-        )  # fmt: skip
+        for seed in sorted({row["seed"] for row in rows if row["size"] == size}):
+            run = [row for row in rows if row["size"] == size and row["seed"] == seed]
+            run.sort(key=lambda row: int(row["steps"]))
+            look = panels.look(COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)])
+            panels.curve(axis, [row["steps"] for row in run], run, "value", look)
     axis.set(xlabel="step", xlim=(0, None))
 
 
