@@ -53,9 +53,10 @@ def test_a_change_with_size_by_hand() -> None:
     assert one["low"] == pytest.approx(-0.4 - np.hypot(0.1, 0.1)) and one["high"] == pytest.approx(
         -0.4 + 0.1414, abs=1e-4
     )
-    assert one["word"] == "falls"
-    assert changed(*sizes([0.5], [0.4]))[0]["word"] == "undecided"
-    assert changed(*sizes([0.1], [0.5]))[0]["word"] == "rises"
+    assert one["word"] == "undecided"  # one seed each
+    assert changed(*sizes([0.5] * 3, [0.1] * 3))[0]["word"] == "falls"
+    assert changed(*sizes([0.5] * 3, [0.4] * 3))[0]["word"] == "undecided"
+    assert changed(*sizes([0.1] * 3, [0.5] * 3))[0]["word"] == "rises"
 
 
 def test_over_seeds_it_is_welch_where_that_is_wider() -> None:
@@ -103,6 +104,8 @@ def test_sentences_follow_their_numbers() -> None:
         "From 1,000 to 9,000 parameters the what/where gap falls from 0.50 to 0.10 "
         "(change -0.40 [-0.54, -0.26], 3 seeds, 95 % interval over seeds)."
     )
+    few = words.change_sentence(change | {"word": "undecided", "seeds": 1})
+    assert "fewer than 3 seeds tell no size from a seed" in few and "holds zero" not in few
     undecided = words.change_sentence(change | {"word": "undecided", "high": 0.02})
     assert "goes from" in undecided and "the interval holds zero" in undecided and "falls" not in undecided
     steps = words.change_sentence(change | {"against": "steps", "of": "tiny", "measure": "creg", "word": "rises"})
@@ -122,9 +125,17 @@ def test_sentences_follow_their_numbers() -> None:
     ],
 )
 def test_the_answer_takes_both_the_change_and_what_is_left(change: str, verdicts: list[str], wanted: str) -> None:
-    moved = dict.fromkeys(CHANGES.columns) | {"measure": "gap", "word": change, "end": 9000}
+    moved = dict.fromkeys(CHANGES.columns) | {"measure": "gap", "word": change, "end": 9000, "seeds": 3}
     rows = [row(parameters=9000, seed=n, word=word) for n, word in enumerate(verdicts)]
     assert f"vanish with scale? {wanted}" in words.answer([row(word="what"), *rows], [moved])
+
+
+def test_one_seed_of_a_size_is_no_answer_and_seeds_are_shown_apart() -> None:
+    moved = dict.fromkeys(CHANGES.columns) | {"measure": "gap", "word": "undecided", "end": 9000, "seeds": 1}
+    rows = [row(word="what"), row(word="none", seed=1, value=0.1), row(parameters=9000, word="what")]
+    assert "Undecided" in words.answer(rows, [moved]) and "fewer than 3 seeds" in words.answer(rows, [moved])
+    assert words.spread_sentence(rows) == "Over seeds the gap goes from 0.10 to 0.50 at 1,000 parameters (2 seeds)."
+    assert words.spread_sentence(rows[1:]) == ""
 
 
 def test_the_answer_without_two_sizes_is_none() -> None:

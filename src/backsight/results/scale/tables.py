@@ -151,7 +151,8 @@ def scale_changes(table: Table, recipe: str = "scale") -> Table:
     measured. The change is of means over seeds. Its interval is the wider one of two: over seeds where there are
     three (Student's, of paired differences for steps, Welch's for sizes), and over pictures, by the method of variance
     estimates recovery (Zou and Donner, Construction of confidence limits about effect measures, 2008), which takes the
-    two models' pictures as independent where they are the same, and so is on the wide side.
+    two models' pictures as independent where they are the same, and so is on the wide side. With fewer than three seeds
+    of a size what sizes do is undecided, whatever the interval over pictures: one seed is not told from another.
     """
     rows = [row for row in table.rows() if row["recipe"] == recipe]
     changes: list[Row] = []
@@ -195,6 +196,8 @@ def _change(before: Sequence[Row], after: Sequence[Row], *, paired: bool = False
     wider = max(reaches, key=lambda name: sum(reaches[name]))
     low, high = change - reaches[wider][0], change + reaches[wider][1]
     word: Word = "rises" if low > 0 else "falls" if high < 0 else "undecided"
+    if seeds < SEEDS and not paired:
+        word = "undecided"  # two runs differ by more than their sizes
     return blank | {
         "before": means[0], "after": means[1], "change": change, "low": low, "high": high, "interval": wider,
         "seeds": seeds, "word": word,

@@ -9,7 +9,7 @@ from typing import Any
 from backsight.maths.gap import NO_GAP
 from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import listed
-from backsight.results.scale.tables import MEASURES
+from backsight.results.scale.tables import MEASURES, SEEDS
 from backsight.tables import Table
 
 Row = Mapping[str, Any]
@@ -36,8 +36,8 @@ def statements(table: Table, changes: Table) -> list[str]:
     by_size = [row for row in moved if row["against"] == "size"]
     by_steps = [row for row in moved if row["against"] == "steps"]
     return [
-        answer(rows, by_size), *(change_sentence(row) for row in by_size), pathway_sentence(rows),
-        *(change_sentence(row) for row in by_steps), SMALL,
+        answer(rows, by_size), *filter(None, [spread_sentence(rows)]), *(change_sentence(row) for row in by_size),
+        pathway_sentence(rows), *(change_sentence(row) for row in by_steps), SMALL,
     ]  # fmt: skip
 
 
@@ -53,7 +53,10 @@ def change_sentence(row: Row) -> str:
     verb = {"rises": "rises", "falls": "falls", "undecided": "goes"}[row["word"]]
     moved = f"{where} {name} {verb} from {numbers['before']} to {numbers['after']}{unit}"
     interval = f"{numbers['change']} [{numbers['low']}, {numbers['high']}], {counted(row['seeds'], 'seed')}"
-    doubt = "; the interval holds zero" if row["word"] == "undecided" else ""
+    doubt = ""
+    if row["word"] == "undecided":
+        few = not row["low"] <= 0 <= row["high"]
+        doubt = f"; fewer than {SEEDS} seeds tell no size from a seed" if few else "; the interval holds zero"
     return f"{moved} (change {interval}, 95 % interval over {row['interval']}{doubt})."
 
 
@@ -68,12 +71,24 @@ def answer(rows: Sequence[Row], by_size: Sequence[Row]) -> str:
     ends = f"at {gap['end']:,} parameters, {_counts(words, VERDICTS)}"
     if words["none"] == runs and gap["word"] == "falls":
         return f"{question} Here it does: it falls with size, and {ends}."
-    if words["what"] == runs and gap["word"] != "falls":
+    if words["what"] == runs and gap["word"] != "falls" and gap["seeds"] >= SEEDS:
         held = "rises with size" if gap["word"] == "rises" else "is not shown to fall with size"
         return f"{question} Not here: it {held}, and {ends}."
     if gap["word"] == "falls":
         return f"{question} It falls with size; {ends}."
-    return f"{question} Undecided: {ends}."
+    few = f", and fewer than {SEEDS} seeds tell no size from a seed" if gap["seeds"] < SEEDS else ""
+    return f"{question} Undecided: {ends}{few}."
+
+
+def spread_sentence(rows: Sequence[Row]) -> str:
+    """How far the gap of one size differs over seeds; empty where no size has two."""
+    mine = [row for row in _last(rows, "gap") if row["omitted"] is None]
+    parts = []
+    for size in sorted({row["parameters"] for row in mine}):
+        values = sorted(row["value"] for row in mine if row["parameters"] == size)
+        if len(values) > 1:
+            parts.append(f"{values[0]:z.2f} to {values[-1]:z.2f} at {size:,} parameters ({len(values)} seeds)")
+    return f"Over seeds the gap goes from {listed(parts)}." if parts else ""
 
 
 def pathway_sentence(rows: Sequence[Row]) -> str:
