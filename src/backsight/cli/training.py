@@ -46,6 +46,9 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     precision: Annotated[str, typer.Option(help=f"Mixed precision: {', '.join(PRECISIONS)}.")] = PRECISIONS[0],
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    snapshots: Annotated[
+        str | None, typer.Option(help="Steps over all phases, as 100,400: the model after each is kept in WORK.")
+    ] = None,
 ) -> None:
     """Train a model from a recipe; a run that was killed goes on where it was, bit for bit."""
     from backsight.errors import Interrupted, UsageError
@@ -73,8 +76,9 @@ def train(
     try:
         with terminal.training_progress(console, lengths) as progress:
             learner = loop.train(
-                chosen, place, device=where, precision=cast("Precision", precision), progress=progress, max_steps=steps
-            )
+                chosen, place, device=where, precision=cast("Precision", precision), progress=progress,
+                max_steps=steps, snapshots=_steps(snapshots),
+            )  # fmt: skip
         terminal.step(console, "writing the checkpoint")
         measured = partial(_measure, chosen, place, photos) if steps is None and _is_builtin(chosen) else None
         writing.write(learner, place, out, measured)
@@ -99,6 +103,16 @@ def _chosen(name: str, size: str, seed: int | None, photos: Path | None) -> Reci
             do="give --photos DIR" if recipe.photographs else "leave out --photos",
         )
     return replace(recipe, asks=cutouts.asker(photos)) if photos is not None else recipe  # type: ignore[call-arg]
+
+
+def _steps(given: str | None) -> tuple[int, ...]:
+    """The steps in `--snapshots`; UsageError for what is no list of numbers."""
+    from backsight.errors import UsageError
+
+    try:
+        return () if given is None else tuple(int(number) for number in given.split(","))
+    except ValueError:
+        raise UsageError("--snapshots takes steps", got=given, do="give whole numbers, as 100,400") from None
 
 
 def _places(out: Path, work: Path | None) -> Path:

@@ -5,7 +5,7 @@ All built-in models are made so. A step's batch is a function of (seed, stage, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,6 +108,10 @@ class AnsweringLearner(Learner):
                 for weight in self.model.parameters():
                     weight.copy_(weight.to(torch.bfloat16))
         return self.recipe.stages[phase].fresh
+
+    def clipped(self) -> Iterable[torch.nn.Parameter]:
+        """The model's own weights: how steep a read-out is does not slow the model down."""
+        return tuple(self.model.parameters())
 
     def loss(self, phase: int, step: int) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of the answers, of the positions read or of both, and the share that is correct by kind and axis."""

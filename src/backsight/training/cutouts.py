@@ -6,8 +6,7 @@ The package holds no photographs, so the folder is a parameter: `asker(photos)` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,6 @@ from backsight.training.questions import Asked, Kind
 # recipe was tried on; as many as Squares has colours.
 NAMES: tuple[str, ...] = ("person", "chair", "cup", "car", "toilet", "bottle")
 REAL = 0.5  # of the rows stand on an empty piece of a photograph, the others on plain ground
-
-Asks = Callable[..., list[Asked]]
 
 
 def opened(photos: Path) -> Cutouts:
@@ -59,19 +56,32 @@ def row(
     return Asked(render(scene, cutouts), tuple(asked), (axis, tuple((f.name, f.box) for f in scene.named)))
 
 
-def asker(photos: Path, *, real: float = REAL) -> Asks:
-    """What a recipe asks in place of `questions.batch`: the kind `cutouts` from a folder, every other kind as there."""
-    cutouts = opened(photos)
+@dataclass(frozen=True)
+class Asker:
+    """What a recipe asks in place of `questions.batch`: the kind `cutouts` from photographs, every other kind as there.
 
-    def batch(
-        kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
-    ) -> list[Asked]:  # fmt: skip
+    Its `repr` holds what is drawn from: a training is not gone on with on other photographs.
+    """
+
+    cutouts: Cutouts
+    real: float = REAL
+
+    def __call__(
+        self, kind: Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
+    ) -> list[Asked]:
+        """`images` pictures of a kind, a function of `key` alone."""
         if kind == "cutouts":
             rng = np.random.default_rng(key)
-            return [row(cutouts, layout, rng, exact, real=real) for _ in range(images)]
+            return [row(self.cutouts, layout, rng, exact, real=self.real) for _ in range(images)]
         return questions.batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
 
-    return batch
+    def __repr__(self) -> str:
+        return f"Asker({self.cutouts.digest}, {self.real})"
+
+
+def asker(photos: Path, *, real: float = REAL) -> Asker:
+    """What the recipe asks, with the photographs of a folder."""
+    return Asker(opened(photos), real)
 
 
 def shown(photos: Path, layout: Layout, split: Split, *, count: int = 240) -> list[ExampleSet]:

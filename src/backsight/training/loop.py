@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,6 +22,7 @@ from backsight.results import learning
 from backsight.tables import Table
 from backsight.training import checkpoints
 from backsight.training.recipe import Learner, Phase, Recipe
+from backsight.training.snapshots import Snapshots
 
 Progress = Callable[[str, int, int, Mapping[str, Any]], None]
 Precision = Literal["no", "bf16", "fp16"]
@@ -33,15 +34,17 @@ SMALLEST_SCALE = 2.0**-10  # of fp16: below it gradients overflow whatever the s
 
 def train(
     recipe: Recipe, folder: Path, *, device: str = "cpu", precision: Precision = "no",
-    progress: Progress | None = None, max_steps: int | None = None,
+    progress: Progress | None = None, max_steps: int | None = None, snapshots: Collection[int] = (),
 ) -> Learner:  # fmt: skip
     """Train a recipe to its end, or for `max_steps` steps of each phase; what learned.
 
     `folder` takes the checkpoint and the log (`training.csv`, `training.parquet`); a checkpoint that is there is gone
-    on from. UsageError for a recipe or a precision that cannot be trained, DataError where the checkpoint belongs to
-    another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
+    on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved beside them
+    (`snapshots.snapshot`). UsageError for a recipe, a precision or a snapshot that there cannot be, DataError where the
+    checkpoint belongs to another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
     """
     _refuse(recipe)
+    taken_at = Snapshots(folder, snapshots, [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases])
     accelerator = _accelerator(device, precision)
     torch.manual_seed(recipe.seed)
     learner = recipe.start(accelerator.device)
@@ -59,6 +62,8 @@ def train(
         if accelerator.scaler is not None and stored.scaler is not None:
             accelerator.scaler.load_state_dict(stored.scaler)
     log = _Log(list(place.log))
+    if stored is not None:  # a run that died between a checkpoint and its log has written another one
+        log_table(log.rows, recipe).write(folder, "training")
     for number, phase in enumerate(recipe.phases[place.phase :], place.phase):
         last = min(phase.steps, max_steps or phase.steps)
         begin = place.step if number == place.phase else 0
@@ -76,6 +81,7 @@ def train(
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
                 log.close(phase.name, step + 1)
+            taken_at.take(learner, number, step + 1)  # first: a run that dies between the two takes it again
             if saved:
                 there = checkpoints.Place(number, step + 1, log.rows)
                 scale = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
@@ -150,7 +156,7 @@ def _learn(
     accelerator.backward(loss)
     if accelerator.scaler is not None:
         accelerator.scaler.unscale_(optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(learner.module.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(learner.clipped(), 1.0)
     if accelerator.scaler is not None:  # it leaves out steps whose gradients overflow, by itself
         accelerator.scaler.step(optimizer)
         accelerator.scaler.update()

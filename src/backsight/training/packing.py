@@ -36,8 +36,9 @@ class Packer:
         self.image_token = int(model.config.image_token_id)
         self.gemma = model.config.model_type == "gemma3"
         self._tokens = lru_cache(maxsize=65536)(self._tokenize)
+        self._prompt = lru_cache(maxsize=65536)(self._templated)  # a template takes as long as a block of a small model
 
-    def _prompt(self, question: str) -> tuple[str, str]:
+    def _templated(self, question: str) -> tuple[str, str]:
         """The prompt up to the mark that closes the picture, and the rest."""
         messages = [
             {"role": "system", "content": self.system},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -72,6 +72,10 @@ class Learner(ABC):
         """
         return False
 
+    def clipped(self) -> Iterable[nn.Parameter]:
+        """The weights whose gradients are scaled down together where their norm is above 1: all, by default."""
+        return self.module.parameters()
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write what was trained into a new folder, whole or not at all: an ordinary checkpoint of transformers.
@@ -131,7 +135,7 @@ def described(value: Any) -> str:
     if isinstance(value, partial):
         parts = [described(value.func), *map(described, value.args)]
         return f"partial({', '.join([*parts, *_named(value.keywords)])})"
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_dataclass(value) and not isinstance(value, type) and not callable(value):
         return f"{type(value).__name__}({', '.join(_named({f.name: getattr(value, f.name) for f in fields(value)}))})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{described(key)}: {described(one)}' for key, one in value.items())}}}"
