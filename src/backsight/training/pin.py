@@ -145,9 +145,9 @@ def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.T
 
 def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
-    stage = Stage("boxes", 1000, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
+    stage = Stage("boxes", 500, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
-        name=name, makes=makes, minutes={"tiny": 2.0, "small": 8.0, "base": 60.0}, build=build, layout=LAYOUT,
+        name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
         construction="image tokens have no position: SigLIP's table is zero, rotary positions are stretched by 1e9",
     )  # fmt: skip
