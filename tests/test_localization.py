@@ -48,6 +48,8 @@ def test_the_suite_asks_for_the_box_of_one_of_two_things() -> None:
     for e in squares:  # whole cells: the grid names their box exactly
         seen = boxes.read(e.answer, "grid", size=e.picture.size, sides=6).box
         assert seen == pytest.approx(absolute.fractions(e.boxes[e.subject or ""], e.picture.size))
+    open_ = stimuli.located(LAYOUT, scenes=1)[0]
+    assert open_.tags == {} and open_.answer.startswith("[0.")
     with pytest.raises(UsageError, match="at least one scene"):
         stimuli.located(LAYOUT, scenes=0)
     with pytest.raises(UsageError, match="no such things"):

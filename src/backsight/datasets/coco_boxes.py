@@ -20,10 +20,11 @@ SUITE = "coco_boxes"
 
 
 def load(
-    root: Path, *, form: Form = "fractions", sides: int = SIDES, limit: int | None = None,
+    root: Path, *, form: Form | None = None, sides: int = SIDES, limit: int | None = None,
     min_side: float = coco_pairs.MIN_SIDE, seed: int = 0,
 ) -> ExampleSet:  # fmt: skip
-    """The box of every single instance, asked for in a format of `maths.boxes.FORMS`, by image id and then by name.
+    """The box of every single instance, asked for in a format of `maths.boxes.FORMS` or in a model's own (None), by
+    image id and then by name.
 
     `limit` keeps at most so many questions, always the same for a `seed`. UsageError where there is no folder or an
     option is out of range, DataError for annotations or photographs that cannot be used, and where no thing is left.

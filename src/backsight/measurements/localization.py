@@ -22,7 +22,7 @@ from backsight.models.vlm import VLM
 from backsight.results import Result, localization
 from backsight.stimuli import absolute
 
-# The format in which each family was taught to write boxes; of others, and of models never taught it, DEFAULT.
+# The format in which each family was taught to write boxes; of others it is absolute.DEFAULT.
 FORM_OF: Mapping[str, Form] = {
     "qwen2_vl": "qwen2",
     "qwen2_5_vl": "json_pixels",
@@ -32,7 +32,6 @@ FORM_OF: Mapping[str, Form] = {
     "florence2": "florence",
     "kosmos-2": "kosmos2",
 }
-DEFAULT: Form = "fractions"
 WORDS = 48  # tokens that a box in JSON takes at most, with its label
 
 
@@ -152,7 +151,7 @@ def form_of(example: Example, form: Form | None, model_type: str) -> Form:
     if own is not None:
         boxes.demand_form(own)
         return own  # type: ignore[return-value]
-    return FORM_OF.get(model_type, DEFAULT)
+    return FORM_OF.get(model_type, absolute.DEFAULT)
 
 
 def shown_size(vlm: VLM, picture: Picture) -> tuple[int, int]:

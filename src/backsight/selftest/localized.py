@@ -20,7 +20,7 @@ Write = Callable[[Tensor], str]  # of a picture's pixels (channel, row, column),
 
 
 def localization(bench: Bench) -> Seen:
-    """Boxes of the red cell of the hand-set model's scenes, written by what is red in the pixels, or the same always."""
+    """Boxes of the red cell of the hand-set model's scenes, by what is red in the pixels, or always the same."""
     vlm, scenes = bench.lookup("subject"), lookup.scenes(bench.count("scenes"))
     lines = []
     for write in (of_red, of_nothing):

@@ -23,6 +23,7 @@ from backsight.stimuli.scene import Figure, Scene
 
 Things = Literal["objects", "squares"]
 SUITE = "located"
+DEFAULT: Form = "fractions"  # of a question that leaves its format open
 # What asks for a box in each format. Where a family was taught a prompt of its own (PaliGemma's "detect"), it is that.
 PROMPTS: Mapping[Form, str] = {
     "qwen2": "Where is the {name}? Answer with its bounding box as (x1,y1),(x2,y2).",
@@ -50,25 +51,31 @@ def fractions(box: Box, size: tuple[int, int]) -> Fractions:
 
 
 def example(
-    key: str, picture: Picture, name: str, box: Box, form: Form, *, suite: str, sides: int = boxes.SIDES,
+    key: str, picture: Picture, name: str, box: Box, form: Form | None, *, suite: str, sides: int = boxes.SIDES,
     shown: tuple[float, float] | None = None, system: str | None = None, source: object = None,
 ) -> Example:  # fmt: skip
-    """The question about a thing's box. `shown` is the picture's size as the model counts its pixels."""
-    text = boxes.write(fractions(box, picture.size), form, size=shown or picture.size, sides=sides)
+    """The question about a thing's box, in a format that its tags then name; None leaves it open, in fractions.
+
+    `shown` is the picture's size as the model counts its pixels.
+    """
+    put = DEFAULT if form is None else form
+    text = boxes.write(fractions(box, picture.size), put, size=shown or picture.size, sides=sides)
     return Example(
-        id=key, picture=picture, question=question(name, form), options=(), answer=text, suite=suite, subject=name,
-        boxes={name: box}, system=system, tags={"form": form, "sides": str(sides)}, source=source,
+        id=key, picture=picture, question=question(name, put), options=(), answer=text, suite=suite, subject=name,
+        boxes={name: box}, system=system, tags={} if form is None else {"form": form, "sides": str(sides)},
+        source=source,
     )  # fmt: skip
 
 
 def located(
-    layout: Layout, *, scenes: int = 100, seed: int = 0, form: Form = "fractions", sides: int = boxes.SIDES,
+    layout: Layout, *, scenes: int = 100, seed: int = 0, form: Form | None = None, sides: int = boxes.SIDES,
     things: Things = "objects", system: str | None = None,
 ) -> ExampleSet:  # fmt: skip
     """`scenes` pictures of two things anywhere, each asked where the first one is.
 
     `objects` are the package's pictures of objects, of any size and position on plain ground; `squares` are coloured
-    ones of the layout's own size, in whole cells. UsageError without a scene, or for things that are not known.
+    ones of the layout's own size, in whole cells. With a `form` a question is put in that format for whatever model;
+    without one the measurement asks in the model's own. UsageError without a scene, or for things that are not known.
     """
     if scenes < 1:
         raise UsageError("A suite needs at least one scene", got=scenes)

@@ -71,10 +71,10 @@ def pairs_textured(grid: TokenGrid | Layout | None = None, *, scenes: int = 200,
 
 
 def located(
-    grid: TokenGrid | Layout | None = None, *, scenes: int = 100, seed: int = 0, form: Form = "fractions",
+    grid: TokenGrid | Layout | None = None, *, scenes: int = 100, seed: int = 0, form: Form | None = None,
     sides: int = SIDES, things: Things = "objects", system: str | None = None,
 ) -> ExampleSet:  # fmt: skip
-    """Two things anywhere, the box of one asked for in a format of `maths.boxes.FORMS`; `sides` are those of `grid`."""
+    """Two things anywhere, the box of one asked for, in a format of `maths.boxes.FORMS` or in a model's own (None)."""
     return absolute.located(
         layout_for(grid), scenes=scenes, seed=seed, form=form, sides=sides, things=things, system=system
     )  # fmt: skip
