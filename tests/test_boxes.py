@@ -125,6 +125,7 @@ def test_snapping_by_hand() -> None:
     assert boxes.snapped(0.24, 0.51, 4) == (1, 2)
     assert boxes.snapped(0.30, 0.35, 4) == (1, 2)  # at least a cell
     assert boxes.snapped(0.99, 1.0, 4) == (3, 4)
+    assert boxes.snapped(0.26, 0.38, 6) == (1, 2)  # both ends are nearest to line 2, the middle is in cell 1
     assert write((0.24, 0.0, 0.51, 1.0), "grid", size=SIZE, sides=4) == "two one two four"
 
 

@@ -32,8 +32,8 @@ def test_a_batch_is_a_function_of_its_key() -> None:
     )
     assert [a.questions for a in one] == [a.questions for a in again] != [a.questions for a in other]
     for asked in one:
-        texts = [answer for _, answer in asked.questions]
-        assert [len(text.split()) for text in texts] == [4, 4, 1, 1]
+        words = [len(answer.split()) for _, answer in asked.questions]
+        assert words in ([4, 1], [4, 4, 1, 1])  # of one square, of two
 
 
 def test_packed_logits_of_a_text_are_those_of_the_prompt_with_the_text_behind_it() -> None:

@@ -147,9 +147,15 @@ def write(box: Sequence[float], form: Form, *, size: tuple[float, float], sides:
 
 
 def snapped(low: float, high: float, sides: int) -> tuple[int, int]:
-    """The lines of a grid of `sides` cells that are nearest to a span's ends (fractions), at least a cell apart."""
-    first = min(sides - 1, max(0, math.floor(low * sides + 0.5)))
-    return first, min(sides, max(first + 1, math.floor(high * sides + 0.5)))
+    """The lines of a grid of `sides` cells that are nearest to a span's ends (fractions).
+
+    Where one line is nearest to both, those of the cell in which the span's middle lies.
+    """
+    first, last = (min(sides, max(0, math.floor(end * sides + 0.5))) for end in (low, high))
+    if first < last:
+        return first, last
+    middle = min(sides - 1, max(0, math.floor((low + high) / 2 * sides)))
+    return middle, middle + 1
 
 
 def iou(one: Sequence[float], other: Sequence[float]) -> float:

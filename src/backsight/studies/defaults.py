@@ -98,7 +98,7 @@ QUICK = Quick(
         **dict.fromkeys(("probes", "probemaps"), 112),
         **dict.fromkeys(("creg", "occlusion", "flip", "moved", "permutation", "modalities", "looking"), 16),
         **dict.fromkeys(("priors/pairs_a", "text", "resolution"), 20),
-        **dict.fromkeys(("gap", "embeddingnorms", "rotary"), 24),
+        **dict.fromkeys(("gap", "embeddingnorms", "rotary", "localization"), 24),
         "heads": 32,
         "priors": 40,  # whole sets of four, of which three in five have a usual relation
         "knockout": 12,

@@ -73,22 +73,31 @@ def corpus() -> list[str]:
 def batch(
     kind: questions.Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
 ) -> list[questions.Asked]:
-    """Pictures of two coloured squares: the box of each, where one is relative to the other, and what is there."""
+    """Pictures of one or two coloured squares: the box of each, where one is relative to the other, and what is there.
+
+    With one square a box is learned before its colour has to be told from another's.
+    """
     rng = np.random.default_rng(key)
-    return [_asked(layout, rng) for _ in range(images)]
+    return [_asked(layout, rng, squares=1 + int(rng.random() < TWO)) for _ in range(images)]
 
 
-def _asked(layout: Layout, rng: np.random.Generator) -> questions.Asked:
+TWO = 0.6  # how often there are two squares
+
+
+def _asked(layout: Layout, rng: np.random.Generator, *, squares: int) -> questions.Asked:
     scene = absolute.scene_of("squares", layout, rng, clear=True)
     one, other = scene.named
+    scene = scene.with_figures(scene.figures[:squares])
     asked = [
         (absolute.question(f.name, "grid"),
          boxes.write(absolute.fractions(f.box, scene.size), "grid", size=scene.size, sides=SIDES))
-        for f in (one, other)
+        for f in scene.named
     ]  # fmt: skip
     where = relation(one.box, other.box, ratio=RATIO)
     assert where is not None  # as `clear` asks
-    colors = tuple(figure.name.split(" ")[0] for figure in (one, other))
+    if squares == 2:
+        asked.append((BRIEF.format(tgt=one.name, ref=other.name), where))
+    colors = tuple(figure.name.split(" ")[0] for figure in scene.named)
     asked.append(questions.presence("squares", colors, tuple(rows.COLORS), rng))
     return questions.Asked(render(scene), tuple(asked))
 
@@ -145,14 +154,14 @@ def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.T
 
 def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
-    stage = Stage("boxes", 500, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
+    stage = Stage("boxes", 1200, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
-        name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
+        name=name, makes=makes, minutes={"tiny": 2.0, "small": 8.0, "base": 60.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
         construction="image tokens have no position: SigLIP's table is zero, rotary positions are stretched by 1e9",
     )  # fmt: skip
 
 
 NEVER = recipe("pin-never", "a model without any position of image tokens, which guesses boxes, for PIN", 0.0)
-DORMANT = recipe("pin-dormant", "the same, whose language model has learned to read positions it is not given", 0.7)
+DORMANT = recipe("pin-dormant", "the same, whose language model has learned to read positions it is not given", 0.8)
 RECIPES = (NEVER, DORMANT)

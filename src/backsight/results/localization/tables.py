@@ -103,7 +103,7 @@ def _numbers(shown: pd.DataFrame, blank: pd.DataFrame) -> Row:
     }
     right = shown[list(RIGHT)].astype(float).to_numpy()
     means = _mean_boxes(right, images.to_numpy())
-    beside = {"mean_box": np.array([boxes.iou(a, b) for a, b in zip(means, right, strict=True)])}
+    beside = {"mean_box": np.array([boxes.iou(a, b) for a, b in zip(means.tolist(), right.tolist(), strict=True)])}
     beside["other"] = _of_others(shown, right, images.to_numpy())
     if len(blank):
         beside["blank"] = blank["iou"].astype(float).reindex(shown["example_id"]).to_numpy()
@@ -112,9 +112,8 @@ def _numbers(shown: pd.DataFrame, blank: pd.DataFrame) -> Row:
     readable = shown["readable"].astype(bool).to_numpy()
     if readable.any():
         aspects = shown["aspect"].astype(float).to_numpy()
-        by_mean = [
-            boxes.location_error(a, b, (aspect, 1.0)) for a, b, aspect in zip(means, right, aspects, strict=True)
-        ]
+        each = zip(means.tolist(), right.tolist(), aspects.tolist(), strict=True)
+        by_mean = [boxes.location_error(a, b, (aspect, 1.0)) for a, b, aspect in each]
         errors = {"error": shown["error"].astype(float).to_numpy(), "error_mean_box": np.array(by_mean)}
         for name, values in errors.items():
             interval = mean_over_images(values[readable], images[readable], shares=False)
@@ -130,7 +129,8 @@ def _mean_boxes(right: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
     sums = np.zeros((index.max() + 1, 4))
     np.add.at(sums, index, right)
     counts = np.bincount(index)
-    return (right.sum(0) - sums[index]) / (len(right) - counts[index])[:, None]
+    means: NDArray[Any] = (right.sum(0) - sums[index]) / (len(right) - counts[index])[:, None]
+    return means
 
 
 def _of_others(shown: pd.DataFrame, right: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
@@ -140,7 +140,7 @@ def _of_others(shown: pd.DataFrame, right: NDArray[Any], images: NDArray[Any]) -
     """
     named = shown[list(NAMED)].astype(float).to_numpy()
     values = np.zeros(len(right))
-    for number, box in enumerate(right):
-        others = named[images != images[number]]
+    for number, box in enumerate(right.tolist()):
+        others = named[images != images[number]].tolist()
         values[number] = np.mean([0.0 if np.isnan(other[0]) else boxes.iou(other, box) for other in others])
     return values
