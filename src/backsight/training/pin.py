@@ -29,7 +29,7 @@ from backsight.training.answering import Answering, AnsweringLearner, Stage
 from backsight.training.packing import Packed, Packer
 from backsight.training.recipe import SCALES, Scale
 
-LAYOUT = Layout(6, 6, 14, 1, 1)
+LAYOUT = Layout(6, 6, 14, 2, 1)
 SIDES = 6  # of the grid in which boxes are written: the model's own
 SYSTEM = "You are a helpful assistant."
 TABLE = "model.vision_tower.embeddings.position_embedding"
@@ -132,8 +132,7 @@ class LocatedLearner(AnsweringLearner):
         self.packer = TextPacker(self.model, self.processor, recipe.system, device=where)
         self.lent = recipe.lent
         if recipe.lent:
-            self.table = torch.nn.Embedding(*self.model.get_submodule(TABLE).weight.shape)
-            torch.nn.init.normal_(self.table.weight, generator=torch.Generator().manual_seed(recipe.seed))
+            self.table = torch.nn.Embedding.from_pretrained(rows_and_columns(self.model), freeze=False)
             self.module["table"] = self.table.to(where)
 
     def _answered(
@@ -143,6 +142,14 @@ class LocatedLearner(AnsweringLearner):
             features = with_table(self.model, packed.inputs["pixel_values"], self.table.weight)
             packed = replace(packed, inputs=pathways.with_features(self.model, packed, features))
         return super()._answered(stage, asked, packed, pathway, rng)
+
+
+def rows_and_columns(model: Any) -> torch.Tensor:
+    """A table (patch, d_vision) to begin with: one feature for each column and one for each row, 2 where it is that."""
+    table = torch.zeros_like(model.get_submodule(TABLE).weight)
+    patch = torch.arange(len(table))
+    table[patch, patch % LAYOUT.columns] = table[patch, LAYOUT.columns + patch // LAYOUT.columns] = 2.0
+    return table
 
 
 def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
