@@ -132,8 +132,11 @@ class LocatedLearner(AnsweringLearner):
         self.packer = TextPacker(self.model, self.processor, recipe.system, device=where)
         self.lent = recipe.lent
         if recipe.lent:
-            self.table = torch.nn.Embedding.from_pretrained(rows_and_columns(self.model), freeze=False)
-            self.module["table"] = self.table.to(where)
+            begin = rows_and_columns(self.model)
+            self.table = torch.nn.Embedding(*begin.shape)
+            with torch.no_grad():
+                self.table.weight.copy_(begin)
+            self.module.add_module("table", self.table.to(where))
 
     def _answered(
         self, stage: Stage, asked: list[questions.Asked], packed: Packed, pathway: Any, rng: np.random.Generator
@@ -161,9 +164,9 @@ def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.T
 
 def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
-    stage = Stage("boxes", 1200, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
+    stage = Stage("boxes", 600, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
-        name=name, makes=makes, minutes={"tiny": 2.0, "small": 8.0, "base": 60.0}, build=build, layout=LAYOUT,
+        name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
         construction="image tokens have no position: SigLIP's table is zero, rotary positions are stretched by 1e9",
     )  # fmt: skip
