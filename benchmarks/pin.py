@@ -121,7 +121,10 @@ def markdown(lines: list[dict[str, Any]]) -> str:
     }  # fmt: skip
     rows = [f"| model | insert | seed | {' | '.join(shown.values())} |", f"|{'---|' * (3 + len(shown))}"]
     for line in lines:
-        cells = (f"{line[n]:.3f} [{line[f'{n}_low']:.3f}, {line[f'{n}_high']:.3f}]" for n in shown)
+        cells = (
+            "–" if pd.isna(line[n]) else f"{line[n]:.3f} [{line[f'{n}_low']:.3f}, {line[f'{n}_high']:.3f}]"
+            for n in shown
+        )
         rows.append(f"| {line['model']} | {line['insert']} | {line['seed']} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
