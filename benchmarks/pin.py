@@ -29,9 +29,9 @@ from backsight.models.opening import load, quiet
 from backsight.models.vlm import VLM
 from backsight.repairs import Fitted, Pin, choosing, save
 from backsight.results.localization import localization_summary
+from backsight.stimuli.absolute import COLORS
 from backsight.stimuli.questions import BRIEF, DIRECTIONS
 from backsight.stimuli.relations import relation
-from backsight.stimuli.rows import COLORS
 from backsight.stimuli.scattered import RATIO
 from backsight.training.pin import LAYOUT, SIDES, SYSTEM
 from backsight.training.questions import presence
@@ -58,7 +58,7 @@ def others(asked: ExampleSet) -> tuple[ExampleSet, ExampleSet]:
             question = BRIEF.format(tgt=one.name, ref=other.name)
             where.append(Example(f"{e.id}-where", e.picture, question, DIRECTIONS, direction, system=SYSTEM))
         colors = tuple(f.name.split(" ")[0] for f in (one, other))
-        question, answer = presence("squares", colors, tuple(COLORS), rng)
+        question, answer = presence("squares", colors, COLORS, rng)
         options = tuple(color for color in COLORS if color in question)
         what.append(Example(f"{e.id}-what", e.picture, question, options, answer, system=SYSTEM))
     return ExampleSet("where", tuple(where)), ExampleSet("what", tuple(what))

@@ -23,7 +23,9 @@ from backsight.stimuli.scene import Figure, Scene
 
 Things = Literal["objects", "squares"]
 SUITE = "located"
+GRAY = (128, 128, 128)  # the ground of squares, so that a gray picture is the scene without them
 DEFAULT: Form = "fractions"  # of a question that leaves its format open
+COLORS = tuple(color for color in rows.COLORS if color != "gray")  # which would not be seen
 # What asks for a box in each format. Where a family was taught a prompt of its own (PaliGemma's "detect"), it is that.
 PROMPTS: Mapping[Form, str] = {
     "qwen2": "Where is the {name}? Answer with its bounding box as (x1,y1),(x2,y2).",
@@ -74,8 +76,9 @@ def located(
     """`scenes` pictures of two things anywhere, each asked where the first one is.
 
     `objects` are the package's pictures of objects, of any size and position on plain ground; `squares` are coloured
-    ones of the layout's own size, in whole cells. With a `form` a question is put in that format for whatever model;
-    without one the measurement asks in the model's own. UsageError without a scene, or for things that are not known.
+    ones of the layout's own size, in whole cells on gray. With a `form` a question is put in that format for whatever
+    model; without one the measurement asks in the model's own. UsageError without a scene, or for things that are not
+    known.
     """
     if scenes < 1:
         raise UsageError("A suite needs at least one scene", got=scenes)
@@ -96,7 +99,7 @@ def located(
 
 def scene_of(things: Things, layout: Layout, rng: np.random.Generator, *, clear: bool = False) -> Scene:
     """A scene of two things; with `clear` one of them is clearly left of, right of, above or below the other."""
-    known = object_pictures.NAMES if things == "objects" else tuple(f"{color} square" for color in rows.COLORS)
+    known = object_pictures.NAMES if things == "objects" else tuple(f"{color} square" for color in COLORS)
     while True:
         names = tuple(str(name) for name in rng.choice(np.array(known), 2, replace=False))
         scene = scattered.scattered(names, layout, rng) if things == "objects" else _aligned(names, layout, rng)
@@ -105,7 +108,7 @@ def scene_of(things: Things, layout: Layout, rng: np.random.Generator, *, clear:
 
 
 def _aligned(names: tuple[str, ...], layout: Layout, rng: np.random.Generator) -> Scene | None:
-    """Squares of the layout's size in whole cells; None where two of them overlap."""
+    """Squares of the layout's size in whole cells on gray; None where two of them overlap."""
     side = layout.entity
     spots = [(int(rng.integers(layout.columns - side + 1)), int(rng.integers(layout.rows - side + 1))) for _ in names]
     (x0, y0), (x1, y1) = spots
@@ -115,4 +118,4 @@ def _aligned(names: tuple[str, ...], layout: Layout, rng: np.random.Generator) -
     for name, (x, y) in zip(names, spots, strict=True):
         box = Box(*(edge * layout.cell for edge in (x, y, x + side, y + side)))
         figures.append(Figure(name, "square", box, rows.COLORS[name.split(" ")[0]]))
-    return Scene(layout.size, tuple(figures))
+    return Scene(layout.size, tuple(figures), GRAY)

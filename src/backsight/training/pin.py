@@ -18,7 +18,7 @@ import torch
 from backsight.maths import boxes
 from backsight.maths.boxes import GRID_WORDS
 from backsight.models import small
-from backsight.stimuli import absolute, rows
+from backsight.stimuli import absolute
 from backsight.stimuli.layouts import Layout
 from backsight.stimuli.questions import BRIEF, DIRECTIONS, PRESENCE
 from backsight.stimuli.relations import relation
@@ -98,7 +98,7 @@ def _asked(layout: Layout, rng: np.random.Generator, *, squares: int) -> questio
     if squares == 2:
         asked.append((BRIEF.format(tgt=one.name, ref=other.name), where))
     colors = tuple(figure.name.split(" ")[0] for figure in scene.named)
-    asked.append(questions.presence("squares", colors, tuple(rows.COLORS), rng))
+    asked.append(questions.presence("squares", colors, absolute.COLORS, rng))
     return questions.Asked(render(scene), tuple(asked))
 
 
@@ -164,7 +164,7 @@ def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.T
 
 def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
-    stage = Stage("boxes", 600, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
+    stage = Stage("boxes", 900, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
         name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
