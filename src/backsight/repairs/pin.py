@@ -219,6 +219,7 @@ class Pin(Repair):
             torch.manual_seed(self.seed)
             net = network(self.frequencies, self.hidden, shape.width).to(vlm.device)
         signal = sinusoid(shape.rows * shape.columns, self.frequencies).to(vlm.device)
+        unit = root_mean_square(vlm, asked[: self.at_once])
         order = order_of(vlm).to(vlm.device)
         optimizer = torch.optim.Adam(net.parameters(), lr=self.rate)
         rng = np.random.default_rng([self.seed, 2024])
@@ -229,13 +230,13 @@ class Pin(Repair):
             for start in range(0, len(chosen), self.at_once):
                 part = chosen[start : start + self.at_once]
                 with torch.enable_grad():
-                    table = net(signal)[order]
+                    table = unit * net(signal)[order]
                     with vlm.editing(Edit("vision", lambda states, table=table: added(states, table), (last,))):  # type: ignore[misc]
                         loss = text_loss(vlm, part)
                     (loss * len(part) / len(chosen)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            insert = net(signal).float().cpu()
+            insert = unit * net(signal).float().cpu()
         return Inserted(insert, shape.rows, shape.columns, sum(weight.numel() for weight in net.parameters()))
 
     def asked(self, examples: Sequence[Example]) -> list[Example]:
@@ -255,6 +256,18 @@ class Pin(Repair):
                 do="give backsight.stimuli.located(vlm.grid), or examples with a subject and its box",
             )  # fmt: skip
         return asked
+
+
+def root_mean_square(vlm: VLM, examples: Sequence[Example]) -> float:
+    """The root mean square of what the vision encoder's last block gives of some pictures.
+
+    The network's output is counted in it. Without a unit an insert is a few percent of states as long as those of
+    SigLIP, and Adam needs thousands of steps to make it longer; the published insert has none.
+    """
+    last = len(vlm.parts.vision_blocks) - 1
+    with vlm.uncounted(), torch.no_grad(), vlm.recording("vision", layers=[last]) as recorded:
+        vlm.forward(vlm.prepare(examples))
+    return float(recorded["vision", last].float().square().mean().sqrt())
 
 
 def text_loss(vlm: VLM, examples: Sequence[Example]) -> Tensor:

@@ -148,10 +148,13 @@ class LocatedLearner(AnsweringLearner):
 
 
 def rows_and_columns(model: Any) -> torch.Tensor:
-    """A table (patch, d_vision) to begin with: one feature for each column and one for each row, 2 where it is that."""
+    """A table (patch, d_vision) to begin with: one feature for each column and one for each row.
+
+    Its vectors are about as long as the states that they are added to: shorter ones are not read (LOG.md).
+    """
     table = torch.zeros_like(model.get_submodule(TABLE).weight)
     patch = torch.arange(len(table))
-    table[patch, patch % LAYOUT.columns] = table[patch, LAYOUT.columns + patch // LAYOUT.columns] = 2.0
+    table[patch, patch % LAYOUT.columns] = table[patch, LAYOUT.columns + patch // LAYOUT.columns] = 16.0
     return table
 
 
@@ -164,7 +167,7 @@ def with_table(model: Any, pixels: torch.Tensor, table: torch.Tensor) -> torch.T
 
 def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
-    stage = Stage("boxes", 900, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
+    stage = Stage("boxes", 600, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
         name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
