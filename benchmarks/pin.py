@@ -1,10 +1,11 @@
 """A positional insert (PIN) on small models that are frozen: boxes, relations and *what*, before and after.
 
     backsight train pin-dormant --out runs/pin-dormant
-    python benchmarks/pin.py runs/pin-dormant --out runs/pin [--seeds 3] [--steps 200] [--batch 32]
+    python benchmarks/pin.py runs/pin-dormant --out runs/pin [--seeds 3] [--steps 150] [--batch 32]
 
 Scenes of two coloured squares on a 6 x 6 grid; the insert is trained on 2,000 and scored on 120 others. Beside it: no
-insert, and its control, the same vectors on other patches. Boxes are what the model writes (greedily); relations and
+insert, its control (the same vectors on other patches) and, where `MODEL.training` lies beside a model, the table that
+it was lent in training. Boxes are what the model writes (greedily); relations and
 what is there are the most probable option. Prints a table in Markdown and writes all rows to pin.csv.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 
 from backsight import stimuli
 from backsight.examples import Example, ExampleSet
@@ -27,7 +29,7 @@ from backsight.measurements import Localization
 from backsight.models import fingerprints
 from backsight.models.opening import load, quiet
 from backsight.models.vlm import VLM
-from backsight.repairs import Fitted, Pin, choosing, save
+from backsight.repairs import Fitted, Inserted, Pin, choosing, save
 from backsight.results.localization import localization_summary
 from backsight.stimuli.absolute import COLORS
 from backsight.stimuli.questions import BRIEF, DIRECTIONS
@@ -95,6 +97,8 @@ def main(models: list[str], out: Path, seeds: int, steps: int, batch: int) -> No
 
         if (label, "none", 0) not in known:
             add({"model": label, "insert": "none", "seed": 0}, None)
+        if (table := lent(Path(f"{name.rstrip('/')}.training"))) is not None and (label, "lent table", 0) not in known:
+            add({"model": label, "insert": "lent table", "seed": 0}, Inserted(table, SIDES, SIDES, table.numel()))
         for seed in range(seeds):
             if (label, "positions shuffled", seed) in known:
                 continue
@@ -109,6 +113,12 @@ def main(models: list[str], out: Path, seeds: int, steps: int, batch: int) -> No
             add(about | {"insert": "PIN"}, fitted)
             add(about | {"insert": "positions shuffled"}, fitted.control(seed))
     print(markdown(lines))
+
+
+def lent(work: Path) -> torch.Tensor | None:
+    """The table of positions (patch, d_vision) of a training's last checkpoint, if it has one."""
+    file = work / "checkpoint.safetensors"
+    return load_file(file).get("weight.table.weight") if file.is_file() else None
 
 
 RATE = 3e-3  # of so small a network; the published rate of a network 90 times its size is 1e-3
@@ -134,7 +144,7 @@ if __name__ == "__main__":
     parser.add_argument("models", nargs="+", help="checkpoints of the recipes pin-dormant and pin-never")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--batch", type=int, default=32)
     given = parser.parse_args()
     main(given.models, given.out, given.seeds, given.steps, given.batch)
