@@ -15,12 +15,13 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
 
 from backsight.errors import ModelError, UsageError
-from backsight.models import contracts, hub
+from backsight.models import additions, contracts, hub
 from backsight.models.families import Family, family_of
 from backsight.models.families.common import CHAT, LACKING, VARIABLE_SIZE
 from backsight.models.processors import check_template, load_processor
@@ -207,8 +208,9 @@ def _weights(where: str, dtype: torch.dtype | str, attention: str | None, local:
             got=_first_line(error),
             do="the weights must be safetensors that fit the configuration; download or save the checkpoint again",
         ) from error
+    own = f"{additions.PLACE}." if additions.carried(model.config) else None
     wrong = {
-        kind: sorted(map(str, report.get(kind) or ()))
+        kind: sorted(key for key in map(str, report.get(kind) or ()) if own is None or not key.startswith(own))
         for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
     }
     if any(wrong.values()):
@@ -221,7 +223,17 @@ def _weights(where: str, dtype: torch.dtype | str, attention: str | None, local:
             got=faults,
             do="save the whole model again; a partly random model would answer, and mean nothing",
         )
+    if own is not None:
+        additions.restore(model, _files(where))
     return model
+
+
+def _files(where: str) -> list[Path]:
+    """The safetensors of a checkpoint whose weights are loaded already."""
+    if Path(where).is_dir():
+        return sorted(Path(where).glob("*.safetensors"))
+    folder = snapshot_download(where, local_files_only=True, allow_patterns="*.safetensors")
+    return sorted(Path(folder).glob("*.safetensors"))
 
 
 def device_named(name: str | None) -> torch.device:

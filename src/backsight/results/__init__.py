@@ -37,6 +37,7 @@ from backsight.results import (
     probes,
     resolution,
     rotary,
+    seeds,
     text,
     tournament,
 )
@@ -76,6 +77,7 @@ RESULTS: dict[str, Result] = {
         amplification.RESULT,
         tournament.RESULT,
         comparison.RESULT,
+        seeds.RESULT,
     )
 }
 
