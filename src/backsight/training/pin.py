@@ -169,7 +169,7 @@ def recipe(name: str, makes: str, lent: float) -> Located:
     """A base model for PIN."""
     stage = Stage("boxes", 600, mixture={"placed_squares": 1.0}, rate=3e-3, floor=0.02, warmup=50, images=12)
     return Located(
-        name=name, makes=makes, minutes={"tiny": 1.0, "small": 4.0, "base": 30.0}, build=build, layout=LAYOUT,
+        name=name, makes=makes, minutes={"tiny": 1.0}, build=build, layout=LAYOUT,
         stages=(stage,), system=SYSTEM, asks=batch, lent=lent,
         construction="image tokens have no position: SigLIP's table is zero, rotary positions are stretched by 1e9",
     )  # fmt: skip
