@@ -142,7 +142,7 @@ def test_which_of_the_repairs_can_be_folded(tiny_vlm: VLM, tmp_path: Path) -> No
     others: tuple[Fitted, ...] = (
         repairs.AdaptedAttention(0.4, 0.5, 1.5), repairs.ScaledAttention(1.5), repairs.Voted(),
         repairs.AttendedBoxes(1.0), repairs.Rescaled(3.0, 2.0), repairs.Rescaled(3.0, 2.0, "fixed", 4.0),
-        repairs.Rescaled(3.0, 2.0, "fixed").control(0),
+        repairs.Rescaled(3.0, 2.0, "fixed").control(0), repairs.Inserted(torch.ones(4, 8), 2, 2, 0),
     )  # fmt: skip
     assert {one.name for one in others} | {"amplification"} == repairs.FITTED.keys()
     for one in others:

@@ -275,7 +275,7 @@ def test_costs_are_those_of_the_passes(qwen: VLM, questions: ExampleSet) -> None
 
 
 def test_a_fitted_repair_is_its_tensors_and_its_settings() -> None:
-    assert set(repairs.FITTED) == set(repairs.REPAIRS) == {one.name for one in EACH}
+    assert set(repairs.FITTED) == set(repairs.REPAIRS) == {one.name for one in EACH} | {"pin"}  # tests/test_pin.py
     for fitted in (*EACH, *(one.control(7) for one in EACH)):
         settings = json.loads(json.dumps(fitted.settings()))
         again = repairs.FITTED[fitted.name].rebuilt(fitted.tensors(), settings)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from backsight import stimuli
+from backsight import repairs, stimuli
 from backsight.cli.names import REPAIR_NAMES
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
-from backsight.measurements import Tournament, tournament
+from backsight.measurements import Tournament, entrants, tournament
 from backsight.measurements.amplify import parted
 from backsight.measurements.entrants import REPAIRS, Development, on_embeddings
 from backsight.models import replay
@@ -89,8 +89,9 @@ def test_nothing_that_is_scored_is_fitted_on(tiny_vlm: VLM, monkeypatch: pytest.
     assert {name for name in shown if not name.startswith("plain-")} == apart[0]  # the reference of costs is blank
 
 
-def test_the_plan_knows_every_control(tiny_vlm: VLM) -> None:
+def test_the_plan_knows_every_control(tiny_vlm: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each entrant's passes are those of what its fit and its controls give."""
+    monkeypatch.setattr(entrants, "INSERT", repairs.Pin(steps=1, batch=2, hidden=(8,)))
     samples = parted(rows_of_three(tiny_vlm, 32), 0)[0]
     of = Development(tiny_vlm, samples, 8, 0, "logistic")
     for name, one in REPAIRS.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 MEASUREMENT_NAMES = (
-    "behaviour", "gap", "pathways", "permutation", "captions", "embeddingnorms", "interchange", "imageinterchange",
-    "backup", "probes", "probemaps", "modalities", "looking", "heads", "rotary", "priors", "text", "resolution",
-    "amplify", "tournament", "creg", "occlusion", "knockout", "flip", "moved",
+    "behaviour", "gap", "pathways", "permutation", "captions", "localization", "embeddingnorms", "interchange",
+    "imageinterchange", "backup", "probes", "probemaps", "modalities", "looking", "heads", "rotary", "priors", "text",
+    "resolution", "amplify", "tournament", "creg", "occlusion", "knockout", "flip", "moved",
 )  # fmt: skip
 SET_NAMES = (
     "squares", "shapes", "objects", "grid_2x2", "grid_3x3", "pairs", "hard", "degraded_squares", "tabletop_a",
@@ -14,6 +14,7 @@ SET_NAMES = (
 )  # fmt: skip
 REPAIR_NAMES = (
     "amplification", "amplification_printed", "adaptvis", "scalingvis", "norm_rescale", "both_sides", "box_attention",
+    "pin",
 )  # fmt: skip
 VSR_SPLITS = ("random/test", "random/dev", "random/train", "zeroshot/test", "zeroshot/dev", "zeroshot/train")
 SIZES = ("tiny", "small", "base")  # of a recipe

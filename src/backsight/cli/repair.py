@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from backsight.models.vlm import VLM
     from backsight.repairs import Repair
 
+SCENES = 2000  # that an insert is trained on
 ROWS = 240  # jittered Squares, as Amplify fits on where samples show no rows of three
 Checkpoint = Annotated[str, typer.Argument(help="builtin:relay, a checkpoint folder, or a Hugging Face id.")]
 
@@ -58,7 +59,7 @@ def fit(
     """Fit a repair on a development split and write it to a file.
 
     Without data of your own it is half of the pictures of the suite `hard`; for amplification, whose directions are
-    those of position probes, jittered Squares.
+    those of position probes, jittered Squares; for pin, generated scenes of two things, of which a box is asked for.
     """
     typer.echo(f"backsight: fitting {repair} on {model}", err=True)  # at once: the imports take seconds
     from backsight import repairs
@@ -172,13 +173,15 @@ def _development(repair: Repair, vlm: VLM, given: list[ExampleSet], seed: int, l
     """
     from backsight import stimuli
     from backsight.examples import ExampleSet
-    from backsight.repairs import Amplification
+    from backsight.repairs import Amplification, Pin
 
     if len(given) == 1:
         examples = given[0]
     elif given:
         items = tuple(example for one in given for example in one)
         examples = ExampleSet("+".join(one.name for one in given), items, scoring="auto")
+    elif isinstance(repair, Pin):
+        examples = stimuli.located(vlm.grid, scenes=SCENES, seed=seed, form=repair.form, sides=repair.sides)
     elif isinstance(repair, Amplification):
         examples = stimuli.jittered(vlm.grid, suite="squares", count=ROWS, seed=seed)
     else:

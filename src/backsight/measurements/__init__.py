@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backsight.measurements.image_interchange import Backup, ImageInterchange
     from backsight.measurements.interchange import Interchange
     from backsight.measurements.knockout import Knockout
+    from backsight.measurements.localization import Localization
     from backsight.measurements.looking import Looking
     from backsight.measurements.mirror import Flip, Moved
     from backsight.measurements.modalities import Modalities
@@ -44,6 +45,7 @@ _KINDS = {
     "Pathways": "pathways",
     "Permutation": "permutation",
     "Captions": "captions",
+    "Localization": "localization",
     "EmbeddingNorms": "norms",
     "Interchange": "interchange",
     "ImageInterchange": "image_interchange",
@@ -81,6 +83,7 @@ __all__ = [
     "ImageInterchange",
     "Interchange",
     "Knockout",
+    "Localization",
     "Looking",
     "Measurement",
     "Modalities",

@@ -7,14 +7,14 @@ none of these functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from backsight import stimuli
-from backsight.errors import CannotAnswer
+from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
 from backsight.maths import probes
@@ -22,12 +22,13 @@ from backsight.measurements import costs
 from backsight.measurements.batching import batches
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
-from backsight.models.families.common import ENTERS_ONCE, LACKING, ONE_GRID
+from backsight.models.families.common import ENTERS_ONCE, LACKING, ONE_GRID, PATCH_ORDER
 from backsight.repairs import (
     AdaptVis,
     BothSides,
     BoxAttention,
     NormRescale,
+    Pin,
     ScalingVis,
     Voted,
     adaptvis,
@@ -64,7 +65,8 @@ class Entrant:
     parts that others may share, `passes` how many passes of the
     model a question then takes, with the repair and with each control in some draws. `replayed` says that it changes
     the image embeddings alone, `on_rows` that its fit is shown three things in a row. `requires` names the capabilities
-    of an architecture without which it has no part.
+    of an architecture without which it has no part. One that is `opt_in` takes part where it is named:
+    its fit costs more than all the rest.
     """
 
     fit: Callable[[Development], Fitted]
@@ -76,6 +78,7 @@ class Entrant:
     on_rows: bool = False
     requires: frozenset[str] = frozenset()
     needs_boxes: bool = False
+    opt_in: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +187,24 @@ def _embeddings(facts: ModelFacts, examples: ExampleSet, batch: int) -> Iterator
     return costs.pictures(facts, examples, choosing.BATCH)
 
 
+INSERT = Pin(steps=60, batch=32, at_once=32)
+
+
+def boxes_asked(examples: ExampleSet) -> list[Example]:
+    """The questions about boxes that an insert is trained on; none where no example has a box."""
+    try:
+        return INSERT.asked(examples)
+    except UsageError:
+        return []
+
+
+def _insert_cost(facts: ModelFacts, examples: ExampleSet, batch: int) -> Iterator[costs.Spent]:
+    """A forward and a backward pass of each question of each step of an insert's training."""
+    if asked := boxes_asked(examples)[: INSERT.batch]:
+        call = facts.call(asked)
+        yield call, (call.forward() + call.whole_backward()) * (INSERT.steps * INSERT.batch / len(call))
+
+
 _each_weight = _forwards(len(adaptvis.LOW) + len(adaptvis.HIGH))
 REPAIRS: dict[str, Entrant] = {
     "amplification": _amplification("projected"),
@@ -228,5 +249,14 @@ REPAIRS: dict[str, Entrant] = {
         cost=(_forwards(len(boxes.STRENGTHS)),),
         passes=lambda draws: [1.0] * (1 + draws),
         needs_boxes=True,
+    ),
+    "pin": Entrant(
+        fit=lambda of: replace(INSERT, seed=of.seed).fit(of.vlm, of.examples),
+        setting=lambda fitted: f"{fitted.rows} x {fitted.columns} patches, {fitted.parameters:,} parameters",
+        controls=lambda fitted, _, draws: {"positions shuffled": [fitted.control(seed) for seed in range(draws)]},
+        cost=(_insert_cost,),
+        passes=lambda draws: [1.0] * (1 + draws),
+        requires=frozenset({PATCH_ORDER}),
+        opt_in=True,
     ),
 }

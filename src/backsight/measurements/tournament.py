@@ -26,6 +26,7 @@ from backsight.measurements.entrants import (
     REPAIRS,
     Development,
     Entrant,
+    boxes_asked,
     chunks,
     lack,
     on_embeddings,
@@ -71,9 +72,9 @@ class Applied:
 class Tournament(Measurement):
     """Answers of held-out questions without and with each repair, one row a question, repair, control and draw.
 
-    `repairs` are names of `entrants.REPAIRS`, all where none is given; `draws` of each control that is sampled. The
-    absent relation is asked in `absent` questions. A repair that a model or a set cannot take is left out, in a row
-    that says why.
+    `repairs` are names of `entrants.REPAIRS`, all but the opt-in ones where none is given; `draws` of each control that
+    is sampled. The absent relation is asked in `absent` questions. A repair that a model or a set cannot take is left
+    out, in a row that says why.
     """
 
     result: ClassVar[Result] = tournament.RESULT
@@ -98,7 +99,9 @@ class Tournament(Measurement):
     @property
     def entrants(self) -> dict[str, Entrant]:
         """The repairs that are tried, in the order of the table."""
-        return {name: one for name, one in REPAIRS.items() if not self.repairs or name in self.repairs}
+        return {
+            name: one for name, one in REPAIRS.items() if (name in self.repairs if self.repairs else not one.opt_in)
+        }
 
     def applies(self, samples: Samples) -> bool:
         """Any questions with options."""
@@ -109,7 +112,9 @@ class Tournament(Measurement):
         if not isinstance(samples, ExampleSet):
             return samples
         try:
-            return [*samples, *self._absent(grid), *rows_shown(grid, parted(samples, self.seed)[0], self.seed)]
+            development = parted(samples, self.seed)[0]
+            inserted = boxes_asked(development) if "pin" in self.entrants else []
+            return [*samples, *self._absent(grid), *rows_shown(grid, development, self.seed), *inserted]
         except CannotAnswer:  # no room for such scenes: what needs them is left out
             return samples
 

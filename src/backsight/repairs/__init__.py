@@ -8,6 +8,7 @@ from backsight.repairs.both_sides import BothSides, Voted
 from backsight.repairs.boxes import AttendedBoxes, BoxAttention
 from backsight.repairs.files import load, save
 from backsight.repairs.norms import NormRescale, Rescaled
+from backsight.repairs.pin import Inserted, Pin
 from backsight.repairs.registry import FITTED, REPAIRS
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "BothSides",
     "BoxAttention",
     "Fitted",
+    "Inserted",
     "NormRescale",
+    "Pin",
     "Repair",
     "Rescaled",
     "ScaledAttention",

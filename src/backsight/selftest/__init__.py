@@ -19,6 +19,7 @@ from backsight.selftest import (
     axes,
     evidence,
     gap,
+    localized,
     norms,
     order,
     priors,
@@ -32,7 +33,8 @@ from backsight.selftest.base import SIZES, Bench, Control, Seen, Size
 LIBRARIES = ("torch", "transformers")
 BESIDE = ("compare",)  # results whose rows are no measurement's
 CONTROLS: list[Control] = [
-    *evidence.CONTROLS[:1], *axes.CONTROLS, *gap.CONTROLS, *order.CONTROLS, *norms.CONTROLS, *attention.CONTROLS,
+    *evidence.CONTROLS[:1], *axes.CONTROLS, *gap.CONTROLS, *order.CONTROLS, *norms.CONTROLS, *localized.CONTROLS,
+    *attention.CONTROLS,
     *rotary.CONTROLS, *priors.CONTROLS, *evidence.CONTROLS[1:], *settings.CONTROLS, *repairs.CONTROLS,
     *tournament.CONTROLS,
 ]  # fmt: skip

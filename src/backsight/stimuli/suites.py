@@ -9,7 +9,9 @@ from pathlib import Path
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import ExampleSet
 from backsight.grid import TokenGrid
-from backsight.stimuli import arrangements, rows, scattered, tabletop
+from backsight.maths.boxes import SIDES, Form
+from backsight.stimuli import absolute, arrangements, rows, scattered, tabletop
+from backsight.stimuli.absolute import Things
 from backsight.stimuli.degraded import STRONG, degraded
 from backsight.stimuli.layouts import PRESETS, Layout
 
@@ -68,6 +70,16 @@ def pairs_textured(grid: TokenGrid | Layout | None = None, *, scenes: int = 200,
     return scattered.pairs(layout_for(grid), ground="textured", scenes=scenes, seed=seed)
 
 
+def located(
+    grid: TokenGrid | Layout | None = None, *, scenes: int = 100, seed: int = 0, form: Form | None = None,
+    sides: int = SIDES, things: Things = "objects", system: str | None = None,
+) -> ExampleSet:  # fmt: skip
+    """Two things anywhere, the box of one asked for, in a format of `maths.boxes.FORMS` or in a model's own (None)."""
+    return absolute.located(
+        layout_for(grid), scenes=scenes, seed=seed, form=form, sides=sides, things=things, system=system
+    )  # fmt: skip
+
+
 def tabletop_a(grid: TokenGrid | Layout | None = None, *, sets: int = 50, seed: int = 0) -> ExampleSet:
     """Drawn scenes in the manner of What'sUp's set A, four pictures a set, of pairs that training never shows."""
     return tabletop.scenes((grid or DEFAULT).size, which="a", sets=sets, seed=seed)
@@ -106,6 +118,7 @@ SUITES: dict[str, Callable[..., ExampleSet]] = {
     "tabletop_a": tabletop_a,
     "tabletop_b": tabletop_b,
     "hard": hard,
+    "located": located,
 }
 
 

@@ -23,6 +23,7 @@ from backsight.measurements import (
     ImageInterchange,
     Interchange,
     Knockout,
+    Localization,
     Looking,
     Measurement,
     Modalities,
@@ -58,6 +59,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     Pathways(max_samples=LOOKS[-1], looks=LOOKS),
     Permutation(max_samples=24),
     Captions(max_samples=24),
+    Localization(max_samples=100),
     EmbeddingNorms(max_samples=48),
     Interchange(max_samples=60),
     # The authors' fit (method="adamw") reads less, most where there are many positions: docs/method.md.
@@ -96,7 +98,7 @@ QUICK = Quick(
         **dict.fromkeys(("probes", "probemaps"), 112),
         **dict.fromkeys(("creg", "occlusion", "flip", "moved", "permutation", "modalities", "looking"), 16),
         **dict.fromkeys(("priors/pairs_a", "text", "resolution"), 20),
-        **dict.fromkeys(("gap", "embeddingnorms", "rotary"), 24),
+        **dict.fromkeys(("gap", "embeddingnorms", "rotary", "localization"), 24),
         "heads": 32,
         "priors": 40,  # whole sets of four, of which three in five have a usual relation
         "knockout": 12,
@@ -159,6 +161,8 @@ def default_sets(
         builders[f"jittered_{suite}"] = lambda suite=suite: stimuli.jittered(  # type: ignore[misc]
             vlm.grid, suite=suite, count=JITTERED, seed=seed
         )
+    if any(name in one for one in asked for name in ("localization", "located")):
+        builders["located"] = lambda: stimuli.located(vlm.grid, seed=seed)
     sets: list[ExampleSet] = []
     skipped: list[Skipped] = []
     for name, build in builders.items():
@@ -192,6 +196,7 @@ NOTES: Mapping[str, str] = {
     "pairs_textured_a": "Two objects on textured ground among distractors, asked with CREG's prompt A alone.",
     "grid_2x2": "Four coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
     "grid_3x3": "Nine coloured shapes in a square, for probes of both directions at once (Dual Mechanisms, B.4).",
+    "located": "Two objects anywhere on plain ground; the box of one is asked for.",
     "degraded_squares": "Squares with noise or at low contrast, so that there are failures to repair.",
     "hard": "Degraded Squares, Pairs on textured ground and Tabletop, so that there are failures to repair.",
     "jittered_squares": "Squares with position, size and shade sampled, of triples that built-in models never saw.",

@@ -12,11 +12,11 @@ from backsight.training.recipe import Recipe
 
 def recipes() -> dict[str, Recipe]:
     """Every recipe of the package, by its name."""
-    from backsight.training import positional
+    from backsight.training import pin, positional
     from backsight.training import recipes as builtin
     from backsight.training.scale import SCALE
 
-    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values(), SCALE]
+    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values(), SCALE, *pin.RECIPES]
     return {recipe.name: recipe for recipe in every}
 
 

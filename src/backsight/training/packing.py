@@ -20,7 +20,8 @@ from backsight.training.questions import Asked
 
 @dataclass(frozen=True)
 class Packed:
-    """One step's input. `answer_at` (question, 2): (row, position) of the last prompt tokens; `answers`: their ids."""
+    """One step's input. `answer_at` (answer token, 2): (row, position) of the token before each token of an answer, of
+    an answer of one token the prompt's last one; `answers`: the ids of those tokens."""
 
     inputs: dict[str, Tensor]
     answer_at: Tensor
@@ -60,6 +61,10 @@ class Packer:
             raise UsageError("A training answer must be one token", got=f"{answer!r} is {len(ids)} tokens")
         return ids[0]
 
+    def answer_ids(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer, which are one here."""
+        return (self.answer_id(answer),)
+
     def pack(self, asked: list[Asked], *, cut: bool = True) -> Packed:
         """The model's input for a list of pictures of equal size; `cut` as in `_gemma`."""
         images = [a.image for a in asked]
@@ -70,9 +75,18 @@ class Packer:
         if not self.gemma:
             at, merge = prefix.index(self.image_token), self.processor.image_processor.merge_size**2
             prefix[at : at + 1] = [self.image_token] * int(pixels["image_grid_thw"][0].prod() // merge)
-        tails = [[self._tokens(self._prompt(q)[1]) for q, _ in a.questions] for a in asked]
-        ids, segments, positions, answer_at = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
-        answers = torch.tensor([self.answer_id(answer) for a in asked for _, answer in a.questions])
+        wanted = [[self.answer_ids(answer) for _, answer in a.questions] for a in asked]
+        tails = [
+            [self._tokens(self._prompt(q)[1]) + ids[:-1] for (q, _), ids in zip(a.questions, row, strict=True)]
+            for a, row in zip(asked, wanted, strict=True)
+        ]
+        ids, segments, positions, last = _lay_out(prefix, tails, self.tokenizer.pad_token_id)
+        answered = [ids for row in wanted for ids in row]
+        answer_at = torch.tensor(
+            [(r, end - back) for (r, end), ids in zip(last.tolist(), answered, strict=True)
+             for back in range(len(ids) - 1, -1, -1)]
+        )  # fmt: skip
+        answers = torch.tensor([one for ids in answered for one in ids])
         inputs = {"input_ids": ids, "pixel_values": pixels["pixel_values"]}
         laid = (
             self._gemma(ids, segments, positions, cut)

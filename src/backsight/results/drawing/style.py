@@ -45,6 +45,8 @@ TITLES = {  # of suites whose names are not words
     "pairs_a": "Pairs, prompt A",
     "pairs_textured_a": "Pairs textured, prompt A",
     "coco_pairs": "COCO-Pairs",
+    "coco_boxes": "COCO-Boxes",
+    "located": "Boxes of generated things",
     "vsr": "VSR",
     "all": "All suites together",
     "hard": "Hard questions",

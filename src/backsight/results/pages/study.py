@@ -17,7 +17,7 @@ from backsight.results.pages.webp import Packed, packed
 from backsight.tables import Table
 
 SEEN = {"builtin:cutouts"}  # built-in models that were shown pieces of photographs
-PHOTOGRAPHS = {"coco_pairs", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
+PHOTOGRAPHS = {"coco_pairs", "coco_boxes", "vsr", "whatsup_a", "whatsup_b", "whatsup_composites"}
 _IMAGES = {".png", ".jpg", ".jpeg"}
 
 

@@ -128,6 +128,7 @@ TITLES = {
     "norm_rescale": "norm rescaling",
     "both_sides": "both-sides vote",
     "box_attention": "attention to the boxes",
+    "pin": "positional insert (PIN)",
 }
 AMPLIFICATIONS = ("amplification", "amplification_printed")
 
