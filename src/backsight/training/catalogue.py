@@ -14,8 +14,9 @@ def recipes() -> dict[str, Recipe]:
     """Every recipe of the package, by its name."""
     from backsight.training import positional
     from backsight.training import recipes as builtin
+    from backsight.training.contrastive import language
 
-    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values()]
+    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values(), *language.RECIPES]
     return {recipe.name: recipe for recipe in every}
 
 
