@@ -18,7 +18,7 @@ import torch
 
 from backsight.models import opening
 from backsight.results import contrastive
-from backsight.results.contrastive import figure, text
+from backsight.results.contrastive import figure, page
 from backsight.results.drawing import style
 from backsight.tables import Table
 from backsight.training import loop
@@ -26,7 +26,6 @@ from backsight.training.contrastive import encoder, examine, language
 from backsight.training.contrastive.recipe import CLIP, CLOC, Contrastive
 
 OPEN = {"open": True, "closed": False}
-COMMAND = "python benchmarks/clip_cloc.py --out DIR --results docs/results"
 
 
 def trained(recipe: Any, folder: Path) -> Path:
@@ -64,11 +63,11 @@ def kept(out: Path, name: str, of: Contrastive, seed: int, rows: Any) -> list[di
 
 
 def write(table: Table, folder: Path) -> None:
-    """The rows, the figure and the table in Markdown."""
+    """The rows, the figure and the page."""
     table.write(folder, "clip-cloc")
     summary = contrastive.summary(table)
     (folder / "clip-cloc.svg").write_text(style.to_svg(figure.draw(summary)), encoding="utf-8")
-    print(text.markdown(summary), text.claim(summary), *text.cost(summary), sep="\n")
+    (folder / "clip-cloc.md").write_text(page.page(summary), encoding="utf-8")
 
 
 def main() -> None:
@@ -84,7 +83,10 @@ def main() -> None:
     for seed in range(given.seeds):
         for of in (CLIP, CLOC):
             rows += examined(given.out, of, seed)
-        write(Table.of(contrastive.EXAMINED, rows, {"command": COMMAND}), given.results or given.out)
+        write(
+            Table.of(contrastive.EXAMINED, rows, {"command": page.COMMAND, "hardware": page.HARDWARE}),
+            given.results or given.out,
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from scipy import stats
 
 from backsight.errors import DataError
 from backsight.results import contrastive
-from backsight.results.contrastive import figure, text
+from backsight.results.contrastive import figure, page, text
 from backsight.results.drawing import style
 from backsight.tables import Table
 
+Key = tuple[str, str]
+CLOSED: Key = ("relations", "closed")
 
-def row(
-    recipe: str, seed: int, value: float, *, of: tuple[str, str] = ("relations", "closed"), chance: float = 0.5
-) -> Any:
+
+def row(recipe: str, seed: int, value: float, *, of: Key = CLOSED, chance: float = 0.5) -> Any:
     measure, part = of
     return {
         "recipe": recipe, "seed": seed, "measure": measure, "part": part, "value": value, "chance": chance,
@@ -26,7 +28,7 @@ def row(
     }  # fmt: skip
 
 
-def summed(clip: Sequence[float], cloc: Sequence[float], of: tuple[str, str] = ("relations", "closed")) -> Table:
+def summed(clip: Sequence[float], cloc: Sequence[float], of: Key = CLOSED) -> Table:
     rows = [row("clip", seed, value, of=of) for seed, value in enumerate(clip)]
     rows += [row("cloc", seed, value, of=of) for seed, value in enumerate(cloc)]
     return contrastive.summary(Table.of(contrastive.EXAMINED, rows))
@@ -122,3 +124,24 @@ def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
     assert svg == style.to_svg(figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows))))
     with pytest.raises(DataError, match="no rows"):
         figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, [])))
+
+
+def test_the_page_says_what_the_numbers_say() -> None:
+    rows = [row(of, seed, value + seed / 100, of=key) for of, value in (("clip", 0.3), ("cloc", 0.8))
+            for key in (CLOSED, ("naming", "")) for seed in range(3)]  # fmt: skip
+    made = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
+    assert made.startswith("# CLIP-style against CLOC-style pre-training\n\nConfirmed: ")
+    assert "**What it costs in *what*.** Naming a thing: more correct with CLOC-style" in made
+    assert page.COMMAND in made and page.HARDWARE in made
+    without = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows[:3])))
+    assert "What it costs" not in without and "Undecided: " in without
+
+
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+
+
+@pytest.mark.skipif(not (RESULTS / "clip-cloc.parquet").is_file(), reason="not recorded yet")
+def test_the_recorded_page_and_figure_are_those_of_the_recorded_rows() -> None:
+    summary = contrastive.summary(Table.read(RESULTS / "clip-cloc.parquet"))
+    assert (RESULTS / "clip-cloc.md").read_text(encoding="utf-8") == page.page(summary)
+    assert (RESULTS / "clip-cloc.svg").read_text(encoding="utf-8") == style.to_svg(figure.draw(summary))

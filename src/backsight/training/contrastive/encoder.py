@@ -6,6 +6,7 @@ model's own `logit_bias` stays at zero.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def build(seed: int, scale: Scale) -> tuple[Any, Any]:
 
     tokenizer = small.gemma_tokenizer(corpus())
     tokenizer.model_max_length = LENGTH
+    tokenizer.model_input_names = ["input_ids"]  # as SigLIP's: padding is seen, there is no mask
     images = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})
     text = dict(
         vocab_size=-(-len(tokenizer) // 8) * 8, hidden_size=64 * scale.width, intermediate_size=128 * scale.width,
@@ -102,6 +104,9 @@ def save(model: Any, processor: Any, folder: Path, prompter: Prompter | None = N
     """
 
     def beside(part: Path) -> None:
+        config = part / "tokenizer_config.json"  # transformers writes all but the names of its inputs
+        names = {"model_input_names": processor.tokenizer.model_input_names}
+        config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | names, indent=2), "utf-8")
         if prompter is not None:
             save_file(prompter.state_dict(), part / PROMPTER)
 

@@ -7,6 +7,7 @@ recipe trains on: keys of an examination begin with `HELD`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from torch import Tensor
 
 from backsight.grid import Box, TokenGrid
 from backsight.maths import probes
-from backsight.stimuli import rows
 from backsight.stimuli.arrangements import TOUCHED
+from backsight.stimuli.questions import DIRECTIONS, SYSTEM
 from backsight.training import questions
 from backsight.training.answering import answer_logits
-from backsight.training.contrastive import encoder, losses, scenes
+from backsight.training.contrastive import encoder, language, losses, scenes
 from backsight.training.contrastive.prompter import Prompter
 from backsight.training.contrastive.scenes import GRID, NAMES
 from backsight.training.packing import Packer
@@ -154,19 +155,16 @@ def on_things(given: scenes.Batch) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def of_vlm(model: Any, processor: Any, part: str, *, count: int = 400) -> Iterator[Row]:
-    """Rows of a VLM over an encoder: relations of squares in held-out triples, and which of two colours is there.
-
-    The two squares beside the one that a relation's question names are what a model can answer that knows *what* is
-    there: its chance is 1/2.
+    """Rows of a VLM over an encoder: relations of two squares, a quarter in each direction, and which of two colours is
+    there.
     """
-    from backsight.stimuli.questions import SYSTEM
-
     packer = Packer(model, processor, SYSTEM)
-    held = rows.jittered("squares", GRID, count=count, seed=HELD)
-    relations = [questions.Asked(item.picture.open(), ((item.question, str(item.answer)),)) for item in held]
-    yield row("relations", part, answered(packer, relations), 1 / 2)
-    every = questions.batch("squares", GRID, images=count, key=(HELD, 4), exact=0.15, textured=0.0)
-    presence = [questions.Asked(one.image, one.questions[-1:]) for one in every]
+    rng = np.random.default_rng([HELD, 4])
+    drawn = [language.pair(rng, DIRECTIONS[number % len(DIRECTIONS)]) for number in range(count)]
+    every = [language.asked_about(scene, rng) for scene in drawn]
+    relations = [replace(one, questions=one.questions[:1]) for one in every]
+    presence = [replace(one, questions=one.questions[-1:]) for one in every]
+    yield row("relations", part, answered(packer, relations), 1 / len(DIRECTIONS))
     yield row("presence", part, answered(packer, presence), 1 / 2)
 
 

@@ -64,15 +64,21 @@ def caption(scene: Scene, *, positions: bool = False) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def scene(rng: np.random.Generator, *, count: int | None = None, textured: float = TEXTURED) -> Scene:
-    """A scene of `count` different things (default: one to four) anywhere, none touching another."""
+def scene(
+    rng: np.random.Generator, *, count: int | None = None, names: tuple[str, ...] = (), textured: float = TEXTURED
+) -> Scene:
+    """A scene of the named things, or of `count` different ones (default: one to four), anywhere, none touching
+    another.
+    """
     while True:
-        things = int(rng.integers(FEWEST, MOST + 1)) if count is None else count
-        names = tuple(NAMES[int(k)] for k in rng.choice(len(NAMES), things, replace=False))
+        chosen = names
+        if not names:
+            things = int(rng.integers(FEWEST, MOST + 1)) if count is None else count
+            chosen = tuple(NAMES[int(k)] for k in rng.choice(len(NAMES), things, replace=False))
         cells = int(rng.choice(SIZES))
         ground: scattered.Ground = "textured" if rng.random() < textured else "plain"
         layout = Layout(GRID.rows, GRID.columns, GRID.cell, cells, cells)
-        drawn = scattered.scattered(names, layout, rng, ground=ground)
+        drawn = scattered.scattered(chosen, layout, rng, ground=ground)
         if drawn is not None:
             return drawn
 
