@@ -216,7 +216,7 @@ def test_the_position_table_begins_as_waves_of_row_and_column() -> None:
 
 
 def little(of: Contrastive, *, rotary: bool = True, **more: Any) -> language.OverEncoder:
-    stage = replace(language.PAIRS, steps=2, images=2)
+    stage = replace(language.ROWS, steps=2, images=2)
     return replace(language.over(short(of), rotary=rotary), stage=stage, save_every=1, **more)
 
 
@@ -270,7 +270,7 @@ def test_the_closed_pathway_has_no_order_of_image_tokens(rotary: bool) -> None:
     """Image tokens in another order change the logits where the language model has positions, and only there."""
     learner = little(CLIP, rotary=rotary).start(CPU)
     model = learner.answers.model.eval()
-    asked = language.pairs("scattered", scenes.GRID, images=2, key=(0, 1), exact=0.15, textured=0.0)
+    asked = language.fewer("squares", scenes.GRID, images=2, key=(0, 1), exact=0.15, textured=0.0)
     packed = learner.answers.packer.pack(asked)
     with torch.no_grad():
         plain = answer_logits(model, packed)
@@ -278,19 +278,15 @@ def test_the_closed_pathway_has_no_order_of_image_tokens(rotary: bool) -> None:
         turned = pathways.shuffled(tokens, len(asked), np.random.default_rng(0))
         shuffled = answer_logits(model, replace(packed, inputs=pathways.with_features(model, packed, turned)))
     assert torch.allclose(plain, shuffled, atol=1e-4) is not rotary
-    assert not torch.allclose(plain[0], plain[3], atol=1e-3)  # it looks at its picture
+    assert not torch.allclose(plain[0], plain[4], atol=1e-3)  # it looks at its picture
 
 
-def test_a_pair_is_asked_both_ways_and_its_answers_are_where_it_stands() -> None:
-    for one in language.pairs("scattered", scenes.GRID, images=3, key=(0, 1), exact=0.15, textured=0.0):
-        (forward, where), (back, other), (presence, there) = one.questions
-        assert {where, other} in ({"left", "right"}, {"above", "below"})
-        first, second = forward.removeprefix("Where is the ").removesuffix("?").split(" relative to the ")
-        assert back == f"Where is the {second} relative to the {first}?"
-        assert there in (first.split()[0], second.split()[0]) and there in presence
-    scene = language.pair(np.random.default_rng(0), "above")
-    upper, lower = scene.named
-    assert upper.box.bottom <= lower.box.top and language.direction(scene) == "above"
+def test_questions_of_a_row_are_both_relations_one_absolute_and_one_of_presence() -> None:
+    for one in language.fewer("squares", scenes.GRID, images=3, key=(0, 1), exact=1.0, textured=0.0):
+        assert len(one.questions) == 4 and one.row is not None
+        names = [name for name, _ in one.row[1]]
+        assert [answer for _, answer in one.questions[:2]] == [names[0], names[2]]
+        assert one.questions[2][0].startswith("The color of the ") and one.questions[3][1] in names
 
 
 def test_the_recipes_are_in_the_catalogue() -> None:
@@ -358,11 +354,38 @@ def test_galleries_hold_no_contents_twice() -> None:
     assert given.there.sum(1).min() >= 2
 
 
-def test_a_vlm_is_examined_in_each_direction_alike() -> None:
+def test_a_vlm_is_examined_on_triples_that_training_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 24 held-out triples in four directions; the answers given to it are those of the pictures."""
     learner = little(CLIP).start(CPU)
-    rows = list(examine.of_vlm(learner.answers.model.eval(), learner.answers.processor, "open", count=8))
-    assert [(row["measure"], row["part"], row["samples"], row["chance"]) for row in rows] == [
-        ("relations", "open", 8, 0.25), ("presence", "open", 8, 0.5),
+    seen: list[Any] = []
+
+    def answered(_: Any, asked: Any) -> Tensor:
+        seen.append(asked)
+        return torch.ones(len(asked))
+
+    monkeypatch.setattr(examine, "answered", answered)
+    vlm = learner.answers
+    table = list(examine.of_vlm(vlm.model.eval(), vlm.processor, "open", count=8))
+    assert [(row["measure"], row["part"], row["samples"], row["chance"]) for row in table] == [
+        ("relations", "open", 96, 0.5), ("presence", "open", 8, 0.5),
     ]  # fmt: skip
-    answers: list[float] = [1, 0, 1, 1]
-    assert examine.row("a", "b", answers, 0.5)["value"] == 0.75
+    questions = {question for one in seen[0] for question, _ in one.questions}
+    assert any(" left " in question for question in questions) and any("above" in one for one in questions)
+    for one in seen[1]:
+        ((question, answer),) = one.questions
+        assert answer in question
+
+
+def test_answers_are_compared_with_the_next_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    packer = little(CLIP).start(CPU).answers.packer
+    asked = [replace(one, questions=one.questions[:1]) for one in language.fewer(
+        "squares", scenes.GRID, images=3, key=(0, 1), exact=1.0, textured=0.0)]  # fmt: skip
+    wrong = packer.answer_id("left")
+
+    def logits(_: Any, packed: Any) -> Tensor:
+        given = torch.nn.functional.one_hot(packed.answers, 600).float()
+        given[-1, wrong] = 2
+        return given
+
+    monkeypatch.setattr(examine, "answer_logits", logits)
+    assert examine.answered(packer, asked, at_once=2).tolist() == [True, False, False]

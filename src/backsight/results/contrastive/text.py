@@ -103,7 +103,8 @@ def markdown(summary: Table) -> str:
     ]
     for row in summary.rows():
         cells = [
-            escape(label(row)), f"{row['chance']:.3f}", _share(row, "clip"), _share(row, "cloc"), _signed(row),
+            escape(label(row), quote=False), f"{row['chance']:.3f}", _share(row, "clip"), _share(row, "cloc"),
+            _signed(row),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
