@@ -380,7 +380,7 @@ def test_answers_are_compared_with_the_next_token(monkeypatch: pytest.MonkeyPatc
     packer = little(CLIP).start(CPU).answers.packer
     asked = [replace(one, questions=one.questions[:1]) for one in language.fewer(
         "squares", scenes.GRID, images=3, key=(0, 1), exact=1.0, textured=0.0)]  # fmt: skip
-    wrong = packer.answer_id("left")
+    wrong = 5  # no colour
 
     def logits(_: Any, packed: Any) -> Tensor:
         given = torch.nn.functional.one_hot(packed.answers, 600).float()

@@ -64,20 +64,41 @@ def test_differences_are_paired_by_seed() -> None:
     ],
 )
 def test_the_verdict_follows_the_interval(clip: Sequence[float], cloc: Sequence[float], word: str) -> None:
-    summary = summed(clip, cloc)
-    assert text.verdict(summary.rows()[0]) == word
-    assert text.claim(summary).startswith(word.capitalize() + ": ")
+    assert text.verdict(summed(clip, cloc).rows()[0]) == word
 
 
-def test_the_claim_names_its_numbers_and_what_is_missing() -> None:
-    claim = text.claim(summed([0.5, 0.52, 0.51], [0.9, 0.93, 0.91]))
-    assert "0.510 [0.485, 0.535] over the CLIP-style encoder" in claim
-    assert "(chance 0.50)" in claim and "paired by seed is +0.403 [" in claim
-    assert "above chance" not in claim
-    assert text.claim(summed([0.5, 0.51, 0.5], [0.5, 0.5, 0.51])).endswith("Over neither encoder is it above chance.")
-    missing = text.claim(summed([0.5, 0.51], [0.9, 0.9], ("naming", "")))
-    assert missing.startswith("Undecided: ") and missing.endswith("were not measured for both.")
-    assert text.claim(summed([0.5, 0.51], [])).endswith("were not measured for both.")
+LOW, HIGH = [0.5, 0.52, 0.51], [0.9, 0.93, 0.91]
+
+
+def judged(**values: tuple[Sequence[float], Sequence[float]]) -> str:
+    """The claim where every measure that it is judged by goes from LOW to HIGH but those given by their first word."""
+    rows = []
+    for key in text.JUDGED:
+        for of, seeds in zip(("clip", "cloc"), values.get(key[0].split()[0], (LOW, HIGH)), strict=True):
+            rows += [row(of, seed, value, of=key) for seed, value in enumerate(seeds)]
+    return text.claim(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
+
+
+def test_the_claim_needs_every_measure() -> None:
+    assert judged().startswith(f"**Confirmed**: {text.CLAIM} Region of a text, encoder's own pooling: confirmed, ")
+    assert judged(relations=(HIGH, LOW)).startswith("**Not confirmed**")
+    assert judged(relations=([0.5, 0.6, 0.7], [0.9, 0.5, 0.6])).startswith("**Undecided**")
+    missing = judged(relations=(LOW, []))
+    assert missing.startswith("**Undecided**")
+    assert missing.endswith("Relations, language pathway closed: undecided, not measured for both.")
+    only = text.claim(summed(LOW, HIGH, ("naming", "")))
+    assert only.startswith("**Undecided**") and only.count("not measured for both.") == len(text.JUDGED)
+
+
+def test_the_claim_names_its_numbers() -> None:
+    claim = judged()
+    assert (
+        "Relations, language pathway closed: confirmed, 0.510 [0.485, 0.535] CLIP-style and 0.913 [0.875, 0.951] "
+        "CLOC-style (chance 0.50), +0.403 [" in claim
+    )
+    assert "paired over 3 seeds." in claim and "above chance" not in claim
+    assert judged(relations=([0.5, 0.51, 0.5], [0.5, 0.5, 0.51])).endswith("seeds. Neither is above chance.")
+    assert "paired over 1 seed." in judged(relations=([0.5], [0.9]))
 
 
 @pytest.mark.parametrize(
@@ -130,11 +151,11 @@ def test_the_page_says_what_the_numbers_say() -> None:
     rows = [row(of, seed, value + seed / 100, of=key) for of, value in (("clip", 0.3), ("cloc", 0.8))
             for key in (CLOSED, ("naming", "")) for seed in range(3)]  # fmt: skip
     made = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
-    assert made.startswith("# CLIP-style against CLOC-style pre-training\n\nConfirmed: ")
+    assert made.startswith("# CLIP-style against CLOC-style pre-training\n\n**Undecided**: ")
     assert "**What it costs in *what*.** Naming a thing: more correct with CLOC-style" in made
     assert page.COMMAND in made and page.HARDWARE in made
     without = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows[:3])))
-    assert "What it costs" not in without and "Undecided: " in without
+    assert "What it costs" not in without and "**Undecided**: " in without
 
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"

@@ -12,12 +12,17 @@ Row = dict[str, Any]
 Verdict = Literal["confirmed", "not confirmed", "undecided"]
 MARGIN = 0.05  # a difference of shares that is too small to count
 CLAIM = "Localised pre-training puts position into the encoder, where contrastive pre-training on captions does not."
+JUDGED = (
+    ("region retrieval", "pooled tokens"), ("column probe", "output"), ("row probe", "output"), ("relations", "closed"),
+)  # fmt: skip
 LABELS = {
     ("relations", "closed"): "relations, language pathway closed",
     ("relations", "open"): "relations, language pathway open",
     ("region retrieval", "pooled tokens"): "region of a text, encoder's own pooling",
     ("region retrieval", "prompter"): "region of a text, prompter",
     ("box IoU", "prompter"): "IoU of the box of a text, prompter",
+    ("column probe", "output"): "column probe, output",
+    ("row probe", "output"): "row probe, output",
     ("naming", ""): "naming a thing",
     ("retrieval", "text of a picture"): "text of a picture",
     ("retrieval", "picture of a text"): "picture of a text",
@@ -46,18 +51,31 @@ def verdict(row: Row | None) -> Verdict:
 
 
 def claim(summary: Table) -> str:
-    """The blog's sentence on CLOC, judged by relations with the language pathway closed."""
-    row = _of(summary, "relations", "closed")
-    word = verdict(row)
+    """The blog's sentence on CLOC: confirmed where each of `JUDGED` is, not confirmed where one is not, else undecided.
+
+    One sentence a measure follows, with its own verdict and numbers.
+    """
+    rows = [(key, _of(summary, *key)) for key in JUDGED]
+    words = [verdict(row) for _, row in rows]
+    overall: Verdict = "undecided"
+    if "not confirmed" in words:
+        overall = "not confirmed"
+    elif all(word == "confirmed" for word in words):
+        overall = "confirmed"
+    sentences = [_judged(key, row) for key, row in rows]
+    return " ".join([f"**{_capital(overall)}**: {CLAIM}", *sentences])
+
+
+def _judged(key: tuple[str, str], row: Row | None) -> str:
+    """The sentence of one measure."""
+    name = _capital(LABELS.get(key, ", ".join(key)))
     if row is None or row["difference"] is None:
-        return f"Undecided: {CLAIM} Relations with the language pathway closed were not measured for both."
-    begin = f"{word[:1].upper()}{word[1:]}: {CLAIM}"
-    numbers = (
-        f"With the language pathway closed, relation accuracy is {_share(row, 'clip')} over the CLIP-style encoder and "
-        f"{_share(row, 'cloc')} over the CLOC-style one (chance {row['chance']:.2f}); "
-        f"the difference paired by seed is {_signed(row)}."
+        return f"{name}: undecided, not measured for both."
+    return (
+        f"{name}: {verdict(row)}, {_share(row, 'clip')} CLIP-style and {_share(row, 'cloc')} CLOC-style (chance "
+        f"{row['chance']:.2f}), {_signed(row)} paired over {row['difference_seeds']} "
+        f"{'seed' if row['difference_seeds'] == 1 else 'seeds'}.{_blind(row)}"
     )
-    return f"{begin} {numbers}{_blind(row)}"
 
 
 def _blind(row: Row) -> str:
@@ -65,9 +83,11 @@ def _blind(row: Row) -> str:
     lows = [row[f"{name}_low"] for name in ("clip", "cloc")]
     if any(low is None for low in lows):
         return ""
-    if all(low <= row["chance"] for low in lows):
-        return " Over neither encoder is it above chance."
-    return ""
+    return " Neither is above chance." if all(low <= row["chance"] for low in lows) else ""
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def cost(summary: Table) -> list[str]:
@@ -77,8 +97,7 @@ def cost(summary: Table) -> list[str]:
         row = _of(summary, measure, part)
         if row is None or row["difference"] is None:
             continue
-        name = label(row)
-        sentences.append(f"{name[:1].upper()}{name[1:]}: {_change(row)} ({_signed(row)}).")
+        sentences.append(f"{_capital(label(row))}: {_change(row)} ({_signed(row)}).")
     return sentences
 
 
