@@ -21,15 +21,16 @@ MADE = f"""## How it is made
 - **CLOC-style**: the same, plus symmetric region-text InfoNCE over all regions of the batch (regions with the
   same text are no negatives), plus the regression of a text's box (L1 and 1 - GIoU), each with weight 1.
 - **Over a language model.** The vision blocks go into a Gemma-3 tower and are frozen; a projector and a
-  language model of 3 blocks x 128 learn rows of three squares at fixed positions ("What is the color of the
-  square left of ...", leftmost, which of two colors is there), 500 steps of 16 pictures with four questions each;
-  tested on triples that training never shows. *Open*: 1-D rotary positions. *Closed*: rotary positions stretched by
-  1e9, which leaves image tokens without order, so that position can only come out of the encoder.
+  language model of 3 blocks x 128 learn rows of three squares at fixed positions (what is left of the middle one,
+  which is leftmost, which of two colors is there), 500 steps of 16 pictures with four questions each, every ordered
+  triple alike. Tested on all 480 questions of Squares. *Open*: 1-D rotary positions. *Closed*: rotary positions
+  stretched by 1e9, which leaves image tokens without order, so that position can only come out of the encoder.
 - **Regions without training.** The encoder's own pooling head reads the tokens that a box touches; the prompter
   is CLOC-style's own.
 - **Probes.** Logistic regression on the tokens of things; half of the pictures fit, half test; chance is that
   of the same probe on labels dealt out anew.
-- **Chance** of relations is 1/2: of the two squares beside the named one, one is the answer.
+- **Chance** of relations is 1/2: each row is there in both orders, and a model that is blind to order gives both
+  the same answer.
 - **Intervals** are Student's over seeds, differences are paired by seed. With three seeds the quantile is 4.30:
   they are wide, and they have no width where all seeds agree.
 

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from backsight.errors import ModelError
-from backsight.models import small
+from backsight.models import siglip
 from backsight.training import saving
 from backsight.training.contrastive.prompter import Prompter
 from backsight.training.contrastive.scenes import GRID, SIDE, corpus
@@ -40,26 +38,17 @@ def vision(scale: Scale) -> dict[str, Any]:
 
 def build(seed: int, scale: Scale) -> tuple[Any, Any]:
     """A random SiglipModel, its text encoder of one block times the scale's depth, and its processor."""
-    from transformers import SiglipConfig, SiglipModel, SiglipProcessor
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
-    tokenizer = small.gemma_tokenizer(corpus())
-    tokenizer.model_max_length = LENGTH
-    tokenizer.model_input_names = ["input_ids"]  # as SigLIP's: padding is seen, there is no mask
-    images = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})
     text = dict(
-        vocab_size=-(-len(tokenizer) // 8) * 8, hidden_size=64 * scale.width, intermediate_size=128 * scale.width,
-        num_hidden_layers=scale.depth, num_attention_heads=2 * scale.width, max_position_embeddings=LENGTH,
-        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        hidden_size=64 * scale.width, intermediate_size=128 * scale.width, num_hidden_layers=scale.depth,
+        num_attention_heads=2 * scale.width,
     )  # fmt: skip
-    torch.manual_seed(seed)
-    model = SiglipModel(SiglipConfig(text_config=text, vision_config=vision(scale)))
+    model, processor = siglip.build(corpus(), text=text, vision=vision(scale), length=LENGTH, seed=seed)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(1 / TEMPERATURE))
         table = model.vision_model.embeddings.position_embedding.weight
         table.copy_(sines(GRID.rows, GRID.columns, table.shape[1]))
     model.logit_bias.requires_grad_(False)
-    return model, SiglipProcessor(image_processor=images, tokenizer=tokenizer)
+    return model, processor
 
 
 def sines(rows: int, columns: int, width: int) -> Tensor:
@@ -115,21 +104,12 @@ def save(model: Any, processor: Any, folder: Path, prompter: Prompter | None = N
 
 def load(folder: Path) -> tuple[Any, Any, Prompter | None]:
     """The SiglipModel of a folder, its processor and its prompter, if it has one; ModelError where there is none."""
-    from transformers import AutoProcessor, SiglipModel
-
-    try:
-        model = SiglipModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
-        prompter = None
-        if (folder / PROMPTER).is_file():
-            prompter = Prompter(model.config.vision_config.hidden_size)
-            prompter.load_state_dict(load_file(folder / PROMPTER))
-        return model.eval(), processor, prompter
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(
-            "There is no pre-trained encoder here", where=folder, got=str(error).split("\n")[0][:200],
-            do="give the folder that `backsight train clip` or `cloc` wrote",
-        ) from error  # fmt: skip
+    model, processor = siglip.load(folder)
+    prompter = None
+    if (folder / PROMPTER).is_file():
+        prompter = Prompter(model.config.vision_config.hidden_size)
+        prompter.load_state_dict(load_file(folder / PROMPTER))
+    return model, processor, prompter
 
 
 def into_tower(model: Any, vlm: Any) -> None:

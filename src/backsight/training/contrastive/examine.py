@@ -21,7 +21,7 @@ from backsight.stimuli.arrangements import TOUCHED
 from backsight.stimuli.questions import SYSTEM
 from backsight.training import questions
 from backsight.training.answering import answer_logits
-from backsight.training.contrastive import encoder, losses, scenes
+from backsight.training.contrastive import encoder, language, losses, scenes
 from backsight.training.contrastive.prompter import Prompter
 from backsight.training.contrastive.scenes import GRID, NAMES
 from backsight.training.packing import Packer
@@ -156,17 +156,16 @@ def on_things(given: scenes.Batch) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def of_vlm(model: Any, processor: Any, part: str, *, count: int = 400) -> Iterator[Row]:
-    """Rows of a VLM over an encoder: relations of squares in held-out triples, and which of two colours is there.
+    """Rows of a VLM over an encoder: the 480 relations of exact Squares, and which of two colours is there.
 
-    A relation's answer is one of the two squares beside the one that the question names. A model that knows what is
-    there and nothing of where is right half of the time: its chance is 1/2.
+    Each row of squares is there in both orders, and the question names the middle one. A model that is blind to order
+    gives both the same answer, and one of them is right: its chance is exactly 1/2, whatever it has memorised.
     """
     packer = Packer(model, processor, SYSTEM)
-    kept = rows.held_out("squares")
-    held = [item for item in rows.exact("squares", GRID).items if item.source.names in kept]
-    relations = [questions.Asked(item.picture.open(), ((item.question, item.answer),)) for item in held]
+    items = rows.exact("squares", GRID).items
+    relations = [questions.Asked(item.picture.open(), ((item.question, item.answer),)) for item in items]
     yield row("relations", part, answered(packer, relations), 1 / 2)
-    every = questions.batch("squares", GRID, images=count, key=(HELD, 4), exact=1.0, textured=0.0)
+    every = language.any_rows("squares", GRID, images=count, key=(HELD, 4), exact=1.0, textured=0.0)
     presence = [replace(one, questions=one.questions[-1:]) for one in every]
     yield row("presence", part, answered(packer, presence), 1 / 2)
 

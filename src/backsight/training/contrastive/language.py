@@ -12,13 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from backsight.models import small
 from backsight.stimuli import rows
-from backsight.stimuli.layouts import Layout
+from backsight.stimuli.layouts import Axis, Layout
 from backsight.stimuli.questions import DIRECTIONS, EXTREME, POSITIONS, PRESENCE, SYSTEM, row_question
+from backsight.stimuli.render import render
 from backsight.training import questions, saving
 from backsight.training.answering import Answering, AnsweringLearner, Stage
 from backsight.training.contrastive import encoder
@@ -60,17 +62,32 @@ def corpus() -> list[str]:
     return [*spellings, *asked, PRESENCE["squares"].format(one="red", two="blue"), SYSTEM, "model\n", "user\n"]
 
 
-def fewer(
+def any_rows(
     kind: questions.Kind, layout: Layout, *, images: int, key: tuple[int, ...], exact: float, textured: float
 ) -> list[questions.Asked]:
-    """`questions.batch` of rows with four questions each: both relations, one absolute one, one of what is there."""
-    every = questions.batch(kind, layout, images=images, key=key, exact=exact, textured=textured)
-    chosen = []
-    for number, one in enumerate(every):
-        left, right, *extremes = one.questions[: -questions.PRESENCES]
-        picked = (left, right, extremes[number % len(extremes)], one.questions[-1])
-        chosen.append(replace(one, questions=picked))
-    return chosen
+    """Rows of three squares at the suite's positions, of every ordered triple alike: both relations, one absolute
+    question, one of what is there. A function of `key` alone.
+
+    No triple is held out. Where a triple is and its reverse is not, a model answers rows by which squares there are,
+    without a look at their order.
+    """
+    rng = np.random.default_rng(key)
+    asked = []
+    for _ in range(images):
+        first, middle, last = (str(name) for name in rng.choice(list(rows.COLORS), 3, replace=False))
+        axis: Axis = "horizontal" if rng.random() < 0.5 else "vertical"
+        before, after = (direction for direction in DIRECTIONS if rows.axis_of(direction) == axis)
+        names = (first, middle, last)
+        number = int(rng.integers(3))
+        every = (
+            (row_question("squares", before, middle), first),
+            (row_question("squares", after, middle), last),
+            (EXTREME["squares"].format(position=POSITIONS[axis][number]), names[number]),
+            questions.presence("squares", names, tuple(rows.COLORS), rng),
+        )
+        scene = rows.exact_scene("squares", names, axis, layout)
+        asked.append(questions.Asked(render(scene), every, (axis, tuple((f.name, f.box) for f in scene.named))))
+    return asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +115,7 @@ class OverEncoder(Recipe):
         """The part of the recipe that learns to answer."""
         return Answering(
             name=self.name, seed=self.seed, size=self.size, build=partial(build, rotary=self.rotary), layout=GRID,
-            stages=(self.stage,), asks=fewer,
+            stages=(self.stage,), asks=any_rows,
         )  # fmt: skip
 
     def _settings(self) -> Any:
