@@ -141,7 +141,7 @@ def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
             for part in ("block 0", "block 1")]  # fmt: skip
     rows.append(row("cloc", 0, 0.3, of=("box IoU", "prompter")))
     svg = style.to_svg(figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows))))
-    assert "block 1" in svg and "IoU of the box" in svg and svg.count("Not measured.") == 2
+    assert "before block" in svg and "IoU of the box" in svg and svg.count("Not measured.") == 2
     assert svg == style.to_svg(figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows))))
     with pytest.raises(DataError, match="no rows"):
         figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, [])))

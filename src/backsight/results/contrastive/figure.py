@@ -86,7 +86,9 @@ def _probes(axis: Axes, rows: Sequence[Row]) -> None:
         panels.curve(axis, [x for x, _ in at], of, "value", panels.look(color, marker))
     axis.plot(places, [row["chance"] for row in rows], color=style.GRAY, marker="|", linestyle="none", markersize=9)
     panels.shares(axis, "accuracy")
-    axis.set_xticks(places, labels=[row["part"] for row in rows])
+    short = {"behind the last": "end", "output": "norm"}
+    axis.set_xticks(places, labels=[short.get(row["part"], row["part"].removeprefix("block ")) for row in rows])
+    axis.set_xlabel("before block, at the end, behind the last norm")
 
 
 def _or(value: float | None, other: float) -> float:

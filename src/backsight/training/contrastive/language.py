@@ -31,6 +31,7 @@ from backsight.training.recipes import widths
 
 NONE = 1e9  # the factor by which rotary positions are stretched where there are to be none
 BLOCKS = 3
+MINUTES = 1.5  # of the answers' phase, tiny
 # Rows of three at fixed positions. Jittered rows, and pairs of squares anywhere, stay at chance within the budget.
 ROWS = Stage("rows", 500, mixture={"squares": 1.0}, rate=2e-3, floor=0.02, warmup=50, images=16, exact=1.0)
 
@@ -169,7 +170,7 @@ def over(of: Contrastive, *, rotary: bool) -> OverEncoder:
     without = "; its language model has no positions"
     return OverEncoder(
         name=f"{of.name}-vlm" + ("" if rotary else "-closed"), makes=makes + ("" if rotary else without), of=of,
-        rotary=rotary,
+        rotary=rotary, minutes={size: round(one + MINUTES, 1) for size, one in of.minutes.items()},
     )  # fmt: skip
 
 
