@@ -61,6 +61,7 @@ def test_differences_are_paired_by_seed() -> None:
         ([0.5, 0.51, 0.5], [0.5, 0.5, 0.51], "not confirmed"),
         ([0.5, 0.6, 0.7], [0.9, 0.5, 0.6], "undecided"),
         ([0.5], [0.9], "undecided"),
+        ([0.25, 0.5], [0.5, 0.75], "undecided"),
     ],
 )
 def test_the_verdict_follows_the_interval(clip: Sequence[float], cloc: Sequence[float], word: str) -> None:
@@ -108,6 +109,7 @@ def test_the_claim_names_its_numbers() -> None:
         ([0.9, 0.93, 0.91], [0.5, 0.52, 0.51], "fewer correct with CLOC-style pre-training (-0.403"),
         ([0.5, 0.51, 0.5], [0.5, 0.5, 0.51], "no difference of 0.05 or more (+0.000 ["),
         ([0.5, 0.6, 0.7], [0.9, 0.5, 0.6], "undecided, the interval holds both"),
+        ([0.25, 0.5], [0.5, 0.75], "undecided, seeds differ by the same"),
         ([0.5], [0.9], "one common seed, so no interval (+0.400)"),
     ],
 )

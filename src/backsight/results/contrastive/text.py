@@ -43,7 +43,7 @@ def verdict(row: Row | None) -> Verdict:
     """Whether CLOC-style exceeds CLIP-style: confirmed where the interval of the difference lies above zero; not
     confirmed where it reaches no further than `MARGIN` above zero; undecided otherwise, or without an interval.
     """
-    if row is None or row["difference_low"] is None:
+    if row is None or row["difference_low"] is None or _flat(row):
         return "undecided"
     if row["difference_low"] > 0:
         return "confirmed"
@@ -105,6 +105,8 @@ def _change(row: Row) -> str:
     low, high = row["difference_low"], row["difference_high"]
     if low is None:
         return "one common seed, so no interval"
+    if _flat(row):
+        return "undecided, seeds differ by the same and the interval has no width"
     if low > 0:
         return "more correct with CLOC-style pre-training"
     if high < 0:
@@ -112,6 +114,11 @@ def _change(row: Row) -> str:
     if low > -MARGIN and high < MARGIN:
         return f"no difference of {MARGIN:.2f} or more"
     return "undecided, the interval holds both"
+
+
+def _flat(row: Row) -> bool:
+    """Whether all seeds differ by the same, which few seeds do by chance and which says nothing of further ones."""
+    return bool(row["difference_high"] - row["difference_low"] < 1e-9)
 
 
 def markdown(summary: Table) -> str:
