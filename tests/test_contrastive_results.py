@@ -150,7 +150,7 @@ def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
 
 
 def test_the_page_says_what_the_numbers_say() -> None:
-    rows = [row(of, seed, value + seed / 100, of=key) for of, value in (("clip", 0.3), ("cloc", 0.8))
+    rows = [row(of, seed, value + value * seed / 100, of=key) for of, value in (("clip", 0.3), ("cloc", 0.8))
             for key in (CLOSED, ("naming", "")) for seed in range(3)]  # fmt: skip
     made = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
     assert made.startswith("# CLIP-style against CLOC-style pre-training\n\n**Undecided**: ")
