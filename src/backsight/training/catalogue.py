@@ -12,11 +12,18 @@ from backsight.training.recipe import Recipe
 
 def recipes() -> dict[str, Recipe]:
     """Every recipe of the package, by its name."""
-    from backsight.training import pin, positional
+    from backsight.training import pin, positional, projector, scale
     from backsight.training import recipes as builtin
-    from backsight.training.scale import SCALE
+    from backsight.training.contrastive import language
 
-    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values(), SCALE, *pin.RECIPES]
+    every: list[Recipe] = [
+        *builtin.RECIPES.values(),
+        *positional.RECIPES.values(),
+        *projector.RECIPES.values(),
+        *pin.RECIPES,
+        *language.RECIPES,
+        scale.SCALE,
+    ]
     return {recipe.name: recipe for recipe in every}
 
 
