@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from backsight.errors import CannotAnswer, ModelError
 from backsight.models import hooks
+from backsight.models.families import family_of
+from backsight.models.projector_norm import PAPER, Lengths, normed
 
 PLACE = "backsight_additions"
 
@@ -226,4 +228,32 @@ class OrderBias(Addition):
         hooks.always_before(model.get_decoder(), act)  # type: ignore[operator]
 
 
-KINDS: dict[str, type[Addition]] = {kind.kind: kind for kind in (RelativeBias, Rotation, OrderBias)}
+class ProjectorNorm(Addition):
+    """`normed` behind the projector, with a learned weight (d_model,), one at first.
+
+    `mean` and `largest` are settings and stay as they are given, while the text embeddings train on.
+    """
+
+    kind = "projector_norm"
+
+    def __init__(self, width: int, mean: float = PAPER.mean, largest: float = PAPER.largest) -> None:
+        super().__init__(width=width, mean=mean, largest=largest)
+        self.lengths = Lengths(mean, largest)
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Image embeddings (..., d_model), normed."""
+        return normed(states, self.weight, self.lengths)
+
+    def hang(self, model: nn.Module) -> None:
+        """Norm what the projector gives in every call; CannotAnswer where it is not known what the projector is."""
+        family = family_of(model.config)
+        if family.projector is None:
+            raise CannotAnswer(
+                "It is not known where this architecture's projector ends", got=family.name,
+                do="name the path of its last layer in the family (`projector`)",
+            )  # fmt: skip
+        hooks.always_after(model.get_submodule(family.projector.rpartition(".")[0]), self)
+
+
+KINDS: dict[str, type[Addition]] = {kind.kind: kind for kind in (RelativeBias, Rotation, OrderBias, ProjectorNorm)}

@@ -12,10 +12,10 @@ from backsight.training.recipe import Recipe
 
 def recipes() -> dict[str, Recipe]:
     """Every recipe of the package, by its name."""
-    from backsight.training import positional
+    from backsight.training import positional, projector
     from backsight.training import recipes as builtin
 
-    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values()]
+    every: list[Recipe] = [*builtin.RECIPES.values(), *positional.RECIPES.values(), *projector.RECIPES.values()]
     return {recipe.name: recipe for recipe in every}
 
 

@@ -1,0 +1,130 @@
+"""What is measured of a model that was trained with one of the projectors: `projector` rows, and the training's curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backsight.examples import ExampleSet
+from backsight.maths.intervals import mean_over_images
+from backsight.measurements.gap import Gap
+from backsight.measurements.norms import EmbeddingNorms
+from backsight.measurements.permutation import Permutation
+from backsight.models.projector_norm import text_ids, text_lengths
+from backsight.models.vlm import VLM
+from backsight.results.norms import embedding_norms_summary
+from backsight.results.permutation import permutation_summary
+from backsight.results.projector.tables import WHAT, WHERE
+from backsight.stimuli import rows
+from backsight.stimuli.degraded import degraded
+from backsight.stimuli.layouts import Axis
+from backsight.stimuli.questions import DIRECTIONS
+from backsight.stimuli.scene import Scene
+from backsight.tables import Table
+from backsight.training import positional
+
+Row = dict[str, Any]
+PICTURES = 192
+OF_NORMS = 32  # pictures that the lengths are measured on
+KIND = {"relation": WHERE, "presence": WHAT}
+
+
+def held_out(count: int = PICTURES, *, seed: int = 0) -> ExampleSet:
+    """Rows of three squares anywhere in whole cells, of triples that training never shows, one question each."""
+    layout, items = positional.LAYOUT, []
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        names = rows.random_triple("squares", rng, held=True)
+        direction = DIRECTIONS[number % len(DIRECTIONS)]
+        axis: Axis = rows.axis_of(direction)
+        boxes = positional.placed(axis, layout, rng, (0, layout.columns))
+        scene = Scene(layout.size, tuple(rows.figure("squares", n, b) for n, b in zip(names, boxes, strict=True)))
+        one = rows.example(rows.Row("squares", names, axis, scene), direction, "held_out_squares")
+        items.append(replace(one, id=f"{one.id}-{number}"))
+    return ExampleSet("held_out_squares", tuple(items))
+
+
+def measured(vlm: VLM, *, pictures: int = PICTURES, batch: int = 16) -> list[Row]:
+    """Accuracy of where and what, what shuffled image tokens take, and lengths; without projector and seed."""
+    examples = held_out(pictures)
+    found = lengths(vlm, "clean", examples)
+    for name, asked in (("clean", examples), ("degraded", degraded(examples))):
+        found += _accuracies(Gap(batch=batch)(vlm, asked).frame, name)
+        found += _indices(permutation_summary(Permutation(batch=batch)(vlm, asked)).rows(), name)
+    return found
+
+
+def lengths(vlm: VLM, name: str, examples: ExampleSet, *, batch: int = 16) -> list[Row]:
+    """Mean lengths of image and text embeddings at the language model's input, their ratio, and those of all text
+    tokens of the vocabulary."""
+    few = replace(examples, items=examples.items[:OF_NORMS])
+    summary = embedding_norms_summary(EmbeddingNorms(batch=batch)(vlm, few)).rows()
+    row = next(r for r in summary if (r["site"], r["layer"]) == ("resid_pre", 0))
+    every = text_lengths(vlm.model, text_ids(vlm.tokenizer))
+    ends = {"low": row["ratio_low"], "high": row["ratio_high"]}
+    return [
+        _row(name, "image_norm", len(few), row["image_mean"]),
+        _row(name, "text_norm", len(few), row["text_mean"]),
+        _row(name, "ratio", len(few), row["ratio"], **ends),
+        _row(name, "vocabulary_mean", 0, every.mean),
+        _row(name, "vocabulary_largest", 0, every.largest),
+    ]
+
+
+def learned(log: Table) -> tuple[list[Row], list[Row]]:
+    """The rows of a training's log: mean accuracies over all its steps, and its curves."""
+    frame = log.frame[log.frame["figure"].isin([f"accuracy: {WHERE}", f"accuracy: {WHAT}"])]
+    curve: dict[int, Row] = {}
+    for row in frame.to_dict("records"):
+        curve.setdefault(int(row["step"]), {"step": int(row["step"])})[row["figure"].removeprefix("accuracy: ")] = row[
+            "value"
+        ]
+    means = [
+        _row("training", name, 0, float(np.mean([one[name] for one in curve.values()])), chance=None)
+        for name in (WHERE, WHAT)
+    ]
+    return means, list(curve.values())
+
+
+def _accuracies(frame: pd.DataFrame, name: str) -> list[Row]:
+    found = []
+    for kind, measure in KIND.items():
+        of = frame[(frame["kind"] == kind) & frame["skipped"].isna()]
+        shown, gray = (of[of["condition"] == condition] for condition in ("picture", "gray"))
+        mean = mean_over_images(shown["correct"].astype(float), shown["image_id"])
+        found.append(
+            _row(
+                name, measure, shown["image_id"].nunique(), mean.mean, low=mean.low, high=mean.high,
+                null=float(gray["correct"].astype(float).mean()), chance=float((1 / shown["options"]).mean()),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _indices(summary: Sequence[Mapping[str, Any]], name: str) -> list[Row]:
+    """The Position Sensitivity Index in both forms of where and of what, and what rescaled tokens gain untrained."""
+    found = []
+    for row in summary:
+        asked = {"relational": WHERE, "semantic": WHAT}.get(row["kind"])
+        if asked is None or row["order"] != "kept":
+            continue
+        measures = ("psi", "corrected") if row["norm"] == "own" else ("gain",)
+        for measure in measures:
+            ends = {"low": row[f"{measure}_low"], "high": row[f"{measure}_high"]}
+            found.append(_row(name, f"{measure}_{asked}", row["images"], row[measure], **ends))
+    return found
+
+
+def _row(
+    pictures: str, measure: str, n: int, value: float | None, *, low: float | None = None, high: float | None = None,
+    null: float | None = None, chance: float | None = None,
+) -> Row:  # fmt: skip
+    return {
+        "pictures": pictures, "measure": measure, "n": n, "value": value, "low": low, "high": high, "null": null,
+        "chance": chance,
+    }  # fmt: skip
