@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from backsight.errors import CannotAnswer, ModelError
-from backsight.models import hooks
+from backsight.models import blocks, hooks
 from backsight.models.families import family_of
 from backsight.models.projector_norm import PAPER, Lengths, normed
 
@@ -132,7 +132,7 @@ class RelativeBias(Addition):
 
         def act(given: dict[str, Any]) -> dict[str, Any]:
             states = given["inputs_embeds"]
-            return {**given, "attention_mask": self.bias(states.shape[1]).to(states.dtype)}
+            return {**given, blocks.MASK: self.bias(states.shape[1]).to(states.dtype)}
 
         hooks.always_before(encoder(model), act)
 
@@ -170,8 +170,9 @@ class Rotation(Addition):
     def hang(self, model: nn.Module) -> None:
         """Turn what the projections to queries and keys give in every block."""
         for block in encoder(model).layers:
-            hooks.always_after(block.self_attn.q_proj, self.turned)
-            hooks.always_after(block.self_attn.k_proj, self.turned)
+            attention: Any = blocks.attending(block)
+            hooks.always_after(attention.q_proj, self.turned)
+            hooks.always_after(attention.k_proj, self.turned)
 
 
 class OrderBias(Addition):
@@ -216,14 +217,14 @@ class OrderBias(Addition):
         """Put it into the masks that the decoder is called with."""
 
         def act(given: dict[str, Any]) -> dict[str, Any]:
-            states, at = given["inputs_embeds"], given.get("position_ids")
+            states, at = given["inputs_embeds"], given.get(blocks.BY_POSITION[0])
             if at is None:
                 at = torch.arange(states.shape[1], device=states.device)[None]
-            masks = given["attention_mask"]
+            masks = given[blocks.MASK]
             if not isinstance(masks, dict):
                 raise CannotAnswer("This addition acts on masks by kind of layer", got=type(model).__name__)
             at = at.expand(states.shape[0], -1)
-            return {**given, "attention_mask": {k: self._masked(m, at, states.dtype) for k, m in masks.items()}}
+            return {**given, blocks.MASK: {k: self._masked(m, at, states.dtype) for k, m in masks.items()}}
 
         hooks.always_before(model.get_decoder(), act)  # type: ignore[operator]
 

@@ -75,8 +75,9 @@ class BlockCall:
         arguments = self.cut(last)
         shared = self.mask[:, :, -1:, :-1].expand(-1, -1, count, -1)
         own = torch.full((count, count), torch.finfo(shared.dtype).min, dtype=shared.dtype, device=shared.device)
-        own.fill_diagonal_(0)
-        arguments[MASK] = torch.cat([shared, own.expand(shared.shape[0], shared.shape[1], -1, -1)], 3)
+        itself = self.mask[:, :, -1:, -1:]  # 0, or a bias of the distance 0
+        same = torch.eye(count, dtype=torch.bool, device=shared.device)
+        arguments[MASK] = torch.cat([shared, torch.where(same, itself, own)], 3)
         arguments[ROTARY] = tuple(p.expand(*p.shape[:-2], count, -1) for p in arguments[ROTARY])
         for name in BY_POSITION:
             if isinstance(arguments.get(name), Tensor):
