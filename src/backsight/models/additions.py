@@ -18,10 +18,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from backsight.errors import CannotAnswer, ModelError
+from backsight.errors import CannotAnswer, ModelError, UsageError
 from backsight.models import blocks, hooks
 from backsight.models.families import family_of
-from backsight.models.projector_norm import PAPER, Lengths, normed
+from backsight.models.projector_norm import PAPER, normed
 
 PLACE = "backsight_additions"
 
@@ -230,21 +230,24 @@ class OrderBias(Addition):
 
 
 class ProjectorNorm(Addition):
-    """`normed` behind the projector, with a learned weight (d_model,), one at first.
+    """`projector_norm.normed` behind the projector, with a learned weight (d_model,), one at first.
 
-    `mean` and `largest` are settings and stay as they are given, while the text embeddings train on.
+    `cut` and `scale` are settings and stay as they are given; by default they are those of LLaMA, as published. Those
+    of another model are `lengths.cut` and `lengths.mean` of its `text_lengths`. UsageError where they are not positive.
     """
 
     kind = "projector_norm"
 
-    def __init__(self, width: int, mean: float = PAPER.mean, largest: float = PAPER.largest) -> None:
-        super().__init__(width=width, mean=mean, largest=largest)
-        self.lengths = Lengths(mean, largest)
+    def __init__(self, width: int, cut: float = PAPER.cut, scale: float = PAPER.mean) -> None:
+        super().__init__(width=width, cut=cut, scale=scale)
+        if not (0 < cut < math.inf and 0 < scale < math.inf):
+            raise UsageError("Cut and scale of a projector's norm are positive", got=f"cut {cut:g}, scale {scale:g}")
+        self.cut, self.scale = cut, scale
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, states: Tensor) -> Tensor:
         """Image embeddings (..., d_model), normed."""
-        return normed(states, self.weight, self.lengths)
+        return normed(states, self.weight, cut=self.cut, scale=self.scale)
 
     def hang(self, model: nn.Module) -> None:
         """Norm what the projector gives in every call; CannotAnswer where it is not known what the projector is."""

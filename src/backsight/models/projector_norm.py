@@ -33,22 +33,32 @@ class Lengths:
                 got=f"mean {self.mean:g}, largest {self.largest:g}", do="measure them: text_lengths(model, ids)",
             )  # fmt: skip
 
+    @property
+    def cut(self) -> float:
+        """The length at which embeddings are cut: the largest, in units in which the mean is LLaMA's .83.
 
-PAPER = Lengths(mean=0.83, largest=1.22)  # of LLaMA, as published
+        The published formula multiplies the largest length by the mean one, which is a length of text embeddings in
+        LLaMA's units only. Of LLaMA's lengths this is the published 1.22.
+        """
+        return self.largest * PAPER_MEAN / self.mean
 
 
-def normed(states: Tensor, weight: Tensor, lengths: Lengths) -> Tensor:
+PAPER_MEAN, PAPER_LARGEST = 0.83, 1.22  # of LLaMA, as published
+PAPER = Lengths(PAPER_MEAN, PAPER_LARGEST)
+
+
+def normed(states: Tensor, weight: Tensor, *, cut: float, scale: float) -> Tensor:
     """Image embeddings (image_token, d_model) brought to the lengths of text embeddings.
 
-    x <- weight * x / sqrt(mean(x ** 2) + 1e-6), then x <- x * min(largest / |x|, 1), then x <- x * mean. `weight` is
+    x <- weight * x / sqrt(mean(x ** 2) + 1e-6), then x <- x * min(cut / |x|, 1), then x <- x * scale. `weight` is
     (d_model,). With a weight of one |x| is sqrt(d_model) behind the first step, so every embedding is cut, and all have
-    the length largest * mean: a product of two lengths, which is a length of text embeddings where those are near 1,
-    as LLaMA's are. Computed in float32, given back in the dtype of `states`. Source: Beyond Semantics, 2503.17349.
+    the length cut * scale. Computed in float32, given back in the dtype of `states`. Source: Beyond Semantics,
+    2503.17349, with a cut of 1.22 and a scale of .83.
     """
     value = states.float()
     value = weight.float() * value * torch.rsqrt(value.square().mean(-1, keepdim=True) + EPSILON)
     length = torch.linalg.vector_norm(value, dim=-1, keepdim=True).clamp_min(EPSILON)
-    return (value * (lengths.largest / length).clamp_max(1.0) * lengths.mean).to(states.dtype)
+    return (value * (cut / length).clamp_max(1.0) * scale).to(states.dtype)
 
 
 def text_lengths(model: Any, ids: Tensor) -> Lengths:

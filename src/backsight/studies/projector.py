@@ -1,5 +1,4 @@
-"""What is measured of a model that was trained with one of the projectors: `projector` rows, and the training's curves.
-"""
+"""What is measured of a model with one of the projectors: rows of `projector`, and the curves of its training."""
 
 from __future__ import annotations
 
@@ -22,31 +21,19 @@ from backsight.results.permutation import permutation_summary
 from backsight.results.projector.tables import WHAT, WHERE
 from backsight.stimuli import rows
 from backsight.stimuli.degraded import degraded
-from backsight.stimuli.layouts import Axis
-from backsight.stimuli.questions import DIRECTIONS
-from backsight.stimuli.scene import Scene
 from backsight.tables import Table
-from backsight.training import positional
+from backsight.training.projector import LAYOUT
 
 Row = dict[str, Any]
 PICTURES = 192
+SEED = 15  # of the test's pictures
 OF_NORMS = 32  # pictures that the lengths are measured on
 KIND = {"relation": WHERE, "presence": WHAT}
 
 
-def held_out(count: int = PICTURES, *, seed: int = 0) -> ExampleSet:
-    """Rows of three squares anywhere in whole cells, of triples that training never shows, one question each."""
-    layout, items = positional.LAYOUT, []
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        names = rows.random_triple("squares", rng, held=True)
-        direction = DIRECTIONS[number % len(DIRECTIONS)]
-        axis: Axis = rows.axis_of(direction)
-        boxes = positional.placed(axis, layout, rng, (0, layout.columns))
-        scene = Scene(layout.size, tuple(rows.figure("squares", n, b) for n, b in zip(names, boxes, strict=True)))
-        one = rows.example(rows.Row("squares", names, axis, scene), direction, "held_out_squares")
-        items.append(replace(one, id=f"{one.id}-{number}"))
-    return ExampleSet("held_out_squares", tuple(items))
+def held_out(count: int = PICTURES) -> ExampleSet:
+    """Jittered rows of three squares, of triples that training never shows, one question each."""
+    return rows.jittered("squares", LAYOUT, count=count, seed=SEED)
 
 
 def measured(vlm: VLM, *, pictures: int = PICTURES, batch: int = 16) -> list[Row]:

@@ -15,13 +15,11 @@ CALLED = {"plain": "plain", "large": "plain, long", "normed": "normed"}
 MEASURES = (
     ("start", "image_norm", "Length of image embeddings, before training"),
     ("clean", "image_norm", "Length of image embeddings, trained"),
-    ("start", "text_norm", "Length of the prompt's text embeddings, before training"),
-    ("clean", "text_norm", "Length of the prompt's text embeddings, trained"),
+    ("clean", "text_norm", "Length of the prompt's text embeddings"),
     ("clean", "ratio", "Image over text, trained"),
-    ("start", "vocabulary_mean", "Mean length in the vocabulary, before training"),
-    ("clean", "vocabulary_mean", "Mean length in the vocabulary, trained"),
-    ("start", "vocabulary_largest", "Largest length in the vocabulary, before training"),
-    ("clean", "vocabulary_largest", "Largest length in the vocabulary, trained"),
+    ("clean", "vocabulary_mean", "Mean length of text embeddings in the vocabulary"),
+    ("clean", "vocabulary_largest", "Largest length of text embeddings in the vocabulary"),
+    ("start", "ratio", "Image over text, before training"),
     ("training", "where", "Accuracy of where, mean along training"),
     ("clean", "where", "Accuracy of where"),
     ("clean", "what", "Accuracy of what"),
@@ -35,50 +33,53 @@ MEASURES = (
 ACCURACIES = ("where", "what")
 INTRODUCTION = """# A norm behind the projector
 
-"Beyond Semantics" ([2503.17349](https://arxiv.org/abs/2503.17349)) trains a projector that ends in a norm:
-RMSNorm with a learned weight, a cut of each embedding's length to the largest length of a text embedding (1.22 in
-LLaMA), and a scale by the mean length (.83). Here it is trained against the plain projector: same architecture, same
-first weights, same batches, same number of steps, same seeds.
+"Beyond Semantics" ([2503.17349](https://arxiv.org/abs/2503.17349)) trains a projector that ends in a norm: RMSNorm
+with a learned weight, a cut of each embedding's length (at 1.22, the largest length of a text embedding of LLaMA), and
+a scale (.83, their mean length). Here it is trained against the plain projector: equal first weights, equal batches,
+equal numbers of steps, equal seeds.
 
 | Recipe | Projector |
 |---|---|
-| `projector-plain` | that of Qwen2-VL (LayerNorm and two linear layers) |
-| `projector-large` | the same, its last layer multiplied at the start so that image embeddings are 30 times as long as \
-text embeddings |
+| `projector-plain` | that of Qwen2-VL: LayerNorm and two linear layers |
+| `projector-large` | the same; its last layer is multiplied at the start, so that embeddings are 30 times as long |
 | `projector-normed` | that of `projector-plain` with the norm behind it |
 
-`projector-large` is there because the premise does not hold in a small model by itself: a fresh projector starts \
-near the length of text embeddings, that of LLaVA ends 10 to 1000 times as long.
+`projector-large` is there because the premise does not hold in a small model by itself: a fresh projector starts near
+the length of text embeddings, and image embeddings of LLaVA are 10 to 1000 times as long as text embeddings.
 
-The model: Qwen2-VL with 8x8 image tokens of 14 px, vision encoder 2 x 64 with 2-D rotary positions, language model \
-4 x 128 with M-RoPE (sections taking turns, base 20). Pictures hold three squares in a row or a column. *Where*: \
-relations and positions in words, one of six colors (chance .17). *What*: which of two colors is there (chance .5). \
-Tests are on triples of colors that training never shows.
+The model is `builtin:plain`, a Qwen2-VL with 12x12 image tokens, with a new projector. Only the projector (and the
+weight of the norm) is trained, as in LLaVA's first stage. The vision encoder and the language model stay, and with them
+the rotary positions that the language model learned. Seeds change the projector's first weights and the batches;
+the model around it is one, so intervals say nothing of other language models. Pictures hold three squares in a row or
+a column. *Where*: relations, one of six colors (chance .17). *What*: which of two colors is there (chance .5). Tests
+are on triples of colors that training never shows.
 """
 CARRIED = """## How it is carried
 
 No supported architecture has a norm at the end of its projector: Gemma-3's RMSNorm stands before its linear layer, the
-Qwen-VL mergers end in a linear layer, PaliGemma's projector is one. A scale by itself folds into that last layer
-(`repair --bake` does so); RMSNorm and the cut depend on each embedding's length and fold into nothing. So the weights
-stand in the checkpoint's safetensors under `backsight_additions.projector`, the two lengths in its config.json, and
-`backsight.load` puts the norm back. Plain transformers opens the same files without it, and then it is another model.
+Qwen-VL mergers end in a linear layer, and PaliGemma's projector is one. A scale by itself folds into that last layer.
+RMSNorm and the cut depend on each embedding's length and fold into nothing. So the weight stands in the checkpoint's
+safetensors under `backsight_additions.projector`, cut and scale in its config.json, and `backsight.load` puts the norm
+back. Plain transformers opens the same files without it, and then it is another model.
 
-The two lengths are measured on the model's own text embeddings before the first step, over all text tokens of its
-vocabulary, and stay. The paper measures those of a language model that was trained before; here text embeddings train
-along, and the table shows how far they moved.
+The two lengths are measured on the text embeddings of `builtin:plain` before the first step, over all text tokens of
+its vocabulary. They do not move, because the language model is not trained. Where it is trained along, cut and scale
+stay as they were at the start.
 
-As published, the cut and the scale are two lengths multiplied. With a learned weight near one every embedding is cut,
-so all have the length *largest x mean*. That is a length of text embeddings where those are near 1, as LLaMA's are and
-these are; in Gemma-3, whose text embeddings are longer, the same formula gives a length far above them.
+As published, the formula multiplies two lengths, so it depends on the unit. With LLaMA's lengths the longest image
+embedding is 1.22 x .83 = 1.01, which is a length of text embeddings. With the lengths of `builtin:plain` (mean 2.98,
+largest 3.37) it would be 10.05, far above them. So the cut is taken in units in which the mean length is .83, as
+LLaMA's: 3.37 x .83 / 2.98 = .938, and the longest image embedding is .938 x 2.98 = 2.80. With LLaMA's lengths this is
+the published formula.
 
 This is a change in training. `norm_rescale` ([repairs](../repairs.md)) rescales the embeddings of a finished model at
-inference time; its gain on these models is the last line of the table, and it is another intervention.
+inference time; what that gains on these models is the last line of the tables, and it is another intervention.
 """
 COMMANDS = """## Commands
 
 ```bash
 backsight train projector-normed --out normed-0 --seed 0     # one model
-python benchmarks/projector.py DIR --docs docs/results       # all nine, the tables, the figure and this page
+python benchmarks/projector.py DIR --docs docs/results       # all models, the tables, the figure and this page
 ```
 """
 
@@ -91,9 +92,9 @@ def page(rows: Table, curves: Table) -> str:
     asked = max((row["n"] for row in rows.rows() if row["measure"] in ACCURACIES), default=0)
     steps = max((row["step"] for row in curves.rows()), default=0)
     conditions = (
-        f"{steps} steps of 12 pictures with four questions; seeds {listed(seeds)}; {asked} test pictures. Intervals are "
-        "95 %, Student's t over seeds (their number n in each cell), or what sampling pictures makes "
-        "of it where that is more. Trained on one of two CPU cores."
+        f"{steps} steps of 8 pictures with five questions; seeds {listed(seeds)}; {asked} test pictures. Intervals are "
+        "95 %: Student's t over seeds (their number n in each cell), or what sampling pictures makes of it where that "
+        "is more. Trained on one of two CPU cores."
     )  # fmt: skip
     parts = (
         INTRODUCTION, "## Verdicts\n", verdicts(claims), RULE + "\n", "## Numbers\n", conditions + "\n",
