@@ -11,7 +11,7 @@ import pandas as pd
 
 from backsight.examples import ExampleSet
 from backsight.maths.intervals import mean_over_images
-from backsight.measurements.gap import Gap
+from backsight.measurements.behaviour import Behaviour
 from backsight.measurements.norms import EmbeddingNorms
 from backsight.measurements.permutation import Permutation
 from backsight.models.projector_norm import text_ids, text_lengths
@@ -21,14 +21,14 @@ from backsight.results.permutation import permutation_summary
 from backsight.results.projector.tables import WHAT, WHERE
 from backsight.stimuli import rows
 from backsight.stimuli.degraded import degraded
+from backsight.stimuli.what import what
 from backsight.tables import Table
 from backsight.training.projector import LAYOUT
 
 Row = dict[str, Any]
 PICTURES = 192
 SEED = 15  # of the test's pictures
-OF_NORMS = 32  # pictures that the lengths are measured on
-KIND = {"relation": WHERE, "presence": WHAT}
+OF_SHUFFLES, OF_NORMS = 96, 32
 
 
 def held_out(count: int = PICTURES) -> ExampleSet:
@@ -37,19 +37,29 @@ def held_out(count: int = PICTURES) -> ExampleSet:
 
 
 def measured(vlm: VLM, *, pictures: int = PICTURES, batch: int = 16) -> list[Row]:
-    """Accuracy of where and what, what shuffled image tokens take, and lengths; without projector and seed."""
+    """Accuracy of where and what, what shuffled image tokens take, and lengths; without projector and seed.
+
+    Shuffles and rescaled tokens are measured on the first `OF_SHUFFLES` pictures, lengths on the first `OF_NORMS`.
+    """
     examples = held_out(pictures)
-    found = lengths(vlm, "clean", examples)
-    for name, asked in (("clean", examples), ("degraded", degraded(examples))):
-        found += _accuracies(Gap(batch=batch)(vlm, asked).frame, name)
-        found += _indices(permutation_summary(Permutation(batch=batch)(vlm, asked)).rows(), name)
+    found = lengths(vlm, "clean", examples, batch=batch)
+    shuffled = Permutation(batch=batch, shuffles=2)(vlm, examples[:OF_SHUFFLES])
+    found += _indices(permutation_summary(shuffled).rows(), "clean")
+    for name, shown in (("clean", examples), ("degraded", degraded(examples))):
+        for measure, asked in ((WHERE, shown), (WHAT, presence(shown))):
+            found.append(_accuracy(Behaviour(batch=batch)(vlm, asked).frame, name, measure))
     return found
+
+
+def presence(examples: ExampleSet) -> ExampleSet:
+    """The question of each picture, which of two colors is there."""
+    return replace(examples, items=tuple(what(example)["presence"] for example in examples))
 
 
 def lengths(vlm: VLM, name: str, examples: ExampleSet, *, batch: int = 16) -> list[Row]:
     """Mean lengths of image and text embeddings at the language model's input, their ratio, and those of all text
     tokens of the vocabulary."""
-    few = replace(examples, items=examples.items[:OF_NORMS])
+    few = examples[:OF_NORMS]
     summary = embedding_norms_summary(EmbeddingNorms(batch=batch)(vlm, few)).rows()
     row = next(r for r in summary if (r["site"], r["layer"]) == ("resid_pre", 0))
     every = text_lengths(vlm.model, text_ids(vlm.tokenizer))
@@ -78,19 +88,14 @@ def learned(log: Table) -> tuple[list[Row], list[Row]]:
     return means, list(curve.values())
 
 
-def _accuracies(frame: pd.DataFrame, name: str) -> list[Row]:
-    found = []
-    for kind, measure in KIND.items():
-        of = frame[(frame["kind"] == kind) & frame["skipped"].isna()]
-        shown, gray = (of[of["condition"] == condition] for condition in ("picture", "gray"))
-        mean = mean_over_images(shown["correct"].astype(float), shown["image_id"])
-        found.append(
-            _row(
-                name, measure, shown["image_id"].nunique(), mean.mean, low=mean.low, high=mean.high,
-                null=float(gray["correct"].astype(float).mean()), chance=float((1 / shown["options"]).mean()),
-            )
-        )  # fmt: skip
-    return found
+def _accuracy(frame: pd.DataFrame, name: str, measure: str) -> Row:
+    """The accuracy among the options, with that of a gray picture as its null."""
+    shown, gray = (frame[frame["condition"] == condition] for condition in ("picture", "gray"))
+    mean = mean_over_images(shown["choice_correct"].astype(float), shown["image_id"])
+    return _row(
+        name, measure, shown["image_id"].nunique(), mean.mean, low=mean.low, high=mean.high,
+        null=float(gray["choice_correct"].astype(float).mean()), chance=float((1 / shown["options"]).mean()),
+    )  # fmt: skip
 
 
 def _indices(summary: Sequence[Mapping[str, Any]], name: str) -> list[Row]:

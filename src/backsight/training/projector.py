@@ -132,7 +132,7 @@ def recipe(projector: Projector) -> ProjectorRecipe:
     return ProjectorRecipe(
         name=f"projector-{projector}", makes=MAKES[projector], minutes={"tiny": 1},
         build=partial(build, projector=projector), layout=LAYOUT, asks=asks,
-        stages=(Stage("answers", 150, mixture={"squares": 1.0}, rate=4e-3, warmup=20, images=8),),
+        stages=(Stage("answers", 100, mixture={"squares": 1.0}, rate=4e-3, warmup=20, images=8),),
     )  # fmt: skip
 
 
