@@ -58,7 +58,8 @@ def normed(states: Tensor, weight: Tensor, *, cut: float, scale: float) -> Tenso
     value = states.float()
     value = weight.float() * value * torch.rsqrt(value.square().mean(-1, keepdim=True) + EPSILON)
     length = torch.linalg.vector_norm(value, dim=-1, keepdim=True).clamp_min(EPSILON)
-    return (value * (cut / length).clamp_max(1.0) * scale).to(states.dtype)
+    result: Tensor = (value * (cut / length).clamp_max(1.0) * scale).to(states.dtype)
+    return result
 
 
 def text_lengths(model: Any, ids: Tensor) -> Lengths:

@@ -1,6 +1,6 @@
 """What is said of the lengths of image embeddings and of a norm behind the projector, judged by numbers.
 
-The rules were written down before any of the models was examined. A sentence is one or two tests. A test holds where
+The rules were written down before any of these models was examined. A sentence is one or two tests. A test holds where
 the 95 % interval of its number lies wholly on the side that the sentence says, and fails where it lies wholly on the
 other one. Confirmed: all tests hold. Not confirmed: one fails. Undecided: else.
 """
@@ -21,7 +21,7 @@ LONGER = 10.0  # times as long as text embeddings, the least that is published o
 RULE = (
     "A test holds where the 95 % interval of its number lies wholly on the side that the sentence says, and fails "
     "where it lies wholly on the other side. Confirmed: all tests of the sentence hold. Not confirmed: one fails. "
-    "Undecided: else. The rules were written down before any of the models was examined."
+    "Undecided: else. The rules were written down before any of these models was examined."
 )
 
 
@@ -68,8 +68,9 @@ def _less(one: str, other: str, measure: str, pictures: str = "clean", factor: f
 _SPECIFIC = (*_less("large", "plain", "above where"), *_less("large", "plain", "above what", factor=-1.0))
 CLAIMS: tuple[Claim, ...] = (
     Claim(
-        "premise", "Image embeddings are far longer than text embeddings (norms of 10 to 1000 against .3 to 1)",
+        "premise", "Image embeddings are at least 10 times as long as text embeddings, as published of LLaVA",
         (Test("ratio of the lengths, plain projector, trained", (Term("plain", "clean", "ratio"),), above=LONGER),),
+        ours=True,
     ),
     Claim(
         "suppression", "embedding norm suppression",
