@@ -12,19 +12,24 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 FENCE = re.compile(r"^(?P<lead>[^\n]*)\n```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+WRITTEN = re.compile(r"<!-- file: (?P<name>[\w.-]+) -->")
 PARSED = re.compile(r"<!-- parsed only: (?P<why>\S.*) -->")
 COMMANDS = ("bash", "console", "sh")
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block of a page: its language, its text, its first line's number, and why it is only parsed."""
+    """One fenced block of a page: its language, its text, its first line's number, and why it is only parsed.
+
+    `file` is the name of the file that it is, where it is one that a reader writes.
+    """
 
     page: Path
     language: str
     body: str
     line: int
     parsed: str | None
+    file: str | None = None
 
     def __str__(self) -> str:
         return f"{name(self.page)}:{self.line}"
@@ -51,8 +56,10 @@ def blocks(page: Path) -> Iterator[Block]:
     whole = "\n" + text(page)
     for match in FENCE.finditer(whole):
         why = PARSED.fullmatch(match["lead"].strip())
+        file = WRITTEN.fullmatch(match["lead"].strip())
         line = whole.count("\n", 0, match.start("body"))
-        yield Block(page, match["language"], match["body"], line, why["why"] if why else None)
+        yield Block(page, match["language"], match["body"], line, why["why"] if why else None,
+                    file["name"] if file else None)  # fmt: skip
 
 
 def prose(page: Path) -> str:

@@ -36,7 +36,7 @@ def built(name: str, seed: int = 0) -> tuple[Any, Any]:
     with torch.no_grad():
         for addition in getattr(model, additions.PLACE, torch.nn.ModuleDict()).values():
             for weight in addition.parameters():
-                weight.normal_(std=2.0)
+                weight.normal_(std=0.2)
         model.model.multi_modal_projector.mm_input_projection_weight.normal_(std=0.2)
     return model.eval(), processor
 
@@ -44,7 +44,7 @@ def built(name: str, seed: int = 0) -> tuple[Any, Any]:
 def test_a_relative_bias_by_hand() -> None:
     bias = additions.RelativeBias(reach=1, heads=1)
     with torch.no_grad():
-        bias.table.copy_(torch.arange(9.0).view(3, 3, 1))
+        bias.table.copy_(torch.arange(9.0).view(3, 3, 1) / additions.GAIN)
     # Four tokens of a 2 x 2 grid: row -1, 0, 1 of the table is where the query stands above, beside, below the key.
     assert bias.bias(4)[0, 0].tolist() == [[4, 3, 1, 0], [5, 4, 2, 1], [7, 6, 4, 3], [8, 7, 5, 4]]
     bias.grid = (1, 4)

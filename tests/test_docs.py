@@ -89,7 +89,7 @@ def test_what_a_sentence_is(tmp_path: Path) -> None:
 
 @each
 def test_blocks_say_what_they_are(page: Path) -> None:
-    known = {"python", "json", "text", "html", *COMMANDS}
+    known = {"python", "json", "text", "toml", "html", *COMMANDS}
     assert [str(block) for block in pages.blocks(page) if block.language not in known] == []
 
 

@@ -97,9 +97,19 @@ def fewer(words: list[str]) -> list[str]:
         return [*kept, *only, "--limit", str(max(LIMIT.get(name, 2) for name, _, _ in asked))]
     if words[1:3] == ["repair", "compare"]:
         return [*_without(words, "--samples"), "--samples", "12", "--repair", "norm_rescale"]
+    if words[1:2] == ["train"] and "--list" not in words:
+        return [*words, "--steps", "2"]
     if words[1:2] == ["stimuli"] and words[2] != "tabletop":  # which is written in whole sets
         return [*words, "--limit", "16"]
     return words
+
+
+def trained_shortly(text: str) -> str:
+    """A sweep file with one seed, two steps and few questions, in this process; any other file as it is."""
+    text = re.sub(r"^seeds = \[.*\]", "seeds = [0]", text, flags=re.MULTILINE)
+    text = re.sub(r"^workers = \d+", "workers = 1", text, flags=re.MULTILINE)
+    text = re.sub(r"^limit = \d+", "limit = 12", text, flags=re.MULTILINE)
+    return re.sub(r"^(\[train\].*)$", r"\1\nsteps = 2", text, flags=re.MULTILINE)
 
 
 def _without(words: list[str], *options: str) -> list[str]:
@@ -147,6 +157,9 @@ def test_the_blocks_of_a_page_run(
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")  # dataclasses look a class's module up
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in pages.blocks(page):
+        if block.file:
+            Path(block.file).write_text(trained_shortly(block.body), encoding="utf-8")
+            continue
         if block.parsed or block.language not in (*COMMANDS, "python"):
             continue
         if block.language == "python":
@@ -203,6 +216,10 @@ def test_suites_are_cut_short() -> None:
     words = shlex.split("backsight study builtin:plain --only creg/squares --only probes --samples 300 --out x")
     short = shlex.join(fewer(words))
     assert short == "backsight study builtin:plain --out x --only creg/squares --only probes/squares --limit 24"
+    assert fewer(["backsight", "train", "x.py", "--out", "x"])[-2:] == ["--steps", "2"]
+    given = "seeds = [0, 1]\nworkers = 2  # more\n[train]  # as\n[study]\nlimit = 96\n"
+    wanted = "seeds = [0]\nworkers = 1  # more\n[train]  # as\nsteps = 2\n[study]\nlimit = 12\n"
+    assert trained_shortly(given) == wanted and trained_shortly("x = 1\n") == "x = 1\n"
 
 
 def test_what_is_only_parsed_says_why(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

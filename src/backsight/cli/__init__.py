@@ -10,11 +10,23 @@ import sys
 
 import typer
 
-from backsight.cli import compare, data, explain, repair, selftest, study, tournament, training
+from backsight.cli import compare, data, explain, repair, selftest, study, sweep, tournament, training
 from backsight.cli.shared import app
 from backsight.errors import FAILED, INTERRUPTED, BacksightError
 
-__all__ = ["app", "compare", "data", "explain", "main", "repair", "selftest", "study", "tournament", "training"]
+__all__ = [
+    "app",
+    "compare",
+    "data",
+    "explain",
+    "main",
+    "repair",
+    "selftest",
+    "study",
+    "sweep",
+    "tournament",
+    "training",
+]
 
 
 def main() -> None:

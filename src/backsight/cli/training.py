@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -17,6 +18,7 @@ from backsight.cli.shared import LARGEST_SEED, app, open_console, open_model
 if TYPE_CHECKING:
     from backsight.models.vlm import VLM
     from backsight.training.answering import Answering
+    from backsight.training.loop import Precision
     from backsight.training.recipe import Recipe, Size
 
 RecipeName = Annotated[
@@ -56,25 +58,26 @@ def train(
         raise UsageError("A training takes a recipe and a folder", got=missing, do="train RECIPE --out DIR, or --list")
     import torch
 
+    from backsight.models.opening import quiet
     from backsight.studies import terminal
-    from backsight.training import loop
+    from backsight.training import loop, writing
 
     chosen = _chosen(recipe, size, seed, photos)
     place = _places(out, work)
     where = _device(device)
-    if precision not in PRECISIONS:
-        raise UsageError("There is no such precision", got=precision, do=f"choose from: {', '.join(PRECISIONS)}")
+    loop.check_precision(precision, where)
     torch.set_num_threads(threads or os.cpu_count() or 1)
+    quiet()
+    console = open_console()
+    lengths = {phase.name: min(phase.steps, steps or phase.steps) for phase in chosen.phases}
     try:
-        with terminal.training_progress(open_console()) as progress:
+        with terminal.training_progress(console, lengths) as progress:
             learner = loop.train(
-                chosen, place, device=where, precision=precision, progress=progress, max_steps=steps,  # type: ignore[arg-type]
-            )  # fmt: skip
-        learner.save(out)
-        _draw(place, out)
-        if steps is None and _is_builtin(chosen):
-            with terminal.card_progress(open_console()) as measured:
-                _card(chosen, open_model(str(out), None, "cpu", None), place, photos, measured)  # type: ignore[arg-type]
+                chosen, place, device=where, precision=cast("Precision", precision), progress=progress, max_steps=steps
+            )
+        terminal.step(console, "writing the checkpoint")
+        measured = partial(_measure, chosen, place, photos) if steps is None and _is_builtin(chosen) else None
+        writing.write(learner, place, out, measured)
     except KeyboardInterrupt:
         raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
     typer.echo(str(out.resolve()))
@@ -116,20 +119,6 @@ def _device(name: str) -> str:
     return str(device_named(name))
 
 
-def _draw(place: Path, out: Path) -> None:
-    """The curves of a run's log, beside the checkpoint with the log itself."""
-    import shutil
-
-    from backsight.results import learning
-    from backsight.results.drawing import style
-    from backsight.tables import Table, replacing
-
-    log = Table.read(place / "training.parquet")
-    with replacing(out / "training.svg") as part:
-        part.write_text(style.to_svg(learning.curves(log)), encoding="utf-8")
-    shutil.copyfile(place / "training.csv", out / "training.csv")
-
-
 def _print_list() -> None:
     """A line a recipe: its name, what it makes, and the minutes that its tiny size takes."""
     from rich.table import Table
@@ -147,6 +136,14 @@ def _is_builtin(recipe: Recipe) -> bool:
     from backsight.training.recipes import RECIPES
 
     return recipe.size == "tiny" and recipe.name in RECIPES
+
+
+def _measure(recipe: Recipe, place: Path, photos: Path | None, folder: Path) -> None:
+    """Measure what is stored in a folder, and write the card beside the weights."""
+    from backsight.studies import terminal
+
+    with terminal.card_progress(open_console()) as measured:
+        _card(cast("Answering", recipe), open_model(str(folder), None, "cpu", None), place, photos, measured)
 
 
 def _card(

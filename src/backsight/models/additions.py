@@ -24,6 +24,10 @@ from backsight.models.families import family_of
 from backsight.models.projector_norm import PAPER, normed
 
 PLACE = "backsight_additions"
+# How many times an entry of a bias table counts. A score differs by several units where attention is sharp, and an
+# optimiser moves a weight by hundredths: without this the bias of a short training stays near nothing (LOG.md).
+GAIN = 10.0
+START = 0.1  # standard deviation of the entries of a new table
 
 
 class Addition(nn.Module, ABC):
@@ -111,21 +115,22 @@ class RelativeBias(Addition):
     """A bias of a SigLIP encoder's attention by the offset of two patches, per head, shared by all blocks.
 
     Shaw et al. 2018 and T5 for two axes, as in Swin (Liu et al. 2021, section 3.2): `table` (2 reach + 1, 2 reach + 1,
-    head) holds the bias of every offset in rows and columns up to `reach`; farther ones have that of the farthest.
+    head) holds the bias of every offset in rows and columns up to `reach`, as a part of `GAIN`; farther ones have that
+    of the farthest.
     """
 
     kind = "relative_bias"
 
     def __init__(self, reach: int, heads: int) -> None:
         super().__init__(reach=reach, heads=heads)
-        self.table = nn.Parameter(torch.zeros(2 * reach + 1, 2 * reach + 1, heads))
+        self.table = nn.Parameter(START * torch.randn(2 * reach + 1, 2 * reach + 1, heads))
         self.grid: tuple[int, int] | None = None  # of pictures that are no squares
 
     def bias(self, tokens: int) -> Tensor:
         """The bias (1, head, query, key) of that many tokens."""
         at, reach = cells(tokens, self.grid).to(self.table.device), int(self.settings["reach"])
         offset = (at[:, None] - at[None]).clamp(-reach, reach) + reach
-        return self.table[offset[..., 0], offset[..., 1]].permute(2, 0, 1)[None]
+        return GAIN * self.table[offset[..., 0], offset[..., 1]].permute(2, 0, 1)[None]
 
     def hang(self, model: nn.Module) -> None:
         """Give it to the encoder as what is added to its scores."""
@@ -179,15 +184,15 @@ class OrderBias(Addition):
     """A bias of the language model's attention by the distance of two tokens in the prompt, per head (T5).
 
     Raffel et al. 2020, section 2.1: half of `buckets` for tokens behind and half for tokens before, each half exact up
-    to a quarter of all and logarithmic up to `reach`; `table` (bucket, head) is shared by all layers. The bias goes
-    into the masks, which every attention function adds to its scores.
+    to a quarter of all and logarithmic up to `reach`; `table` (bucket, head) is shared by all layers and holds parts of
+    `GAIN`. The bias goes into the masks, which every attention function adds to its scores.
     """
 
     kind = "order_bias"
 
     def __init__(self, heads: int, buckets: int = 32, reach: int = 128) -> None:
         super().__init__(heads=heads, buckets=buckets, reach=reach)
-        self.table = nn.Parameter(torch.zeros(buckets, heads))
+        self.table = nn.Parameter(START * torch.randn(buckets, heads))
 
     def bucket(self, distance: Tensor) -> Tensor:
         """The bucket of a distance (query less key, in tokens)."""
@@ -201,7 +206,7 @@ class OrderBias(Addition):
         """The bias (batch, head, query, key) of queries at positions `at` (batch, query), the last `keys` of which and
         of what was decoded before them are keys."""
         keys_at = at if at.shape[1] == keys else at[:, -1:] - torch.arange(keys - 1, -1, -1, device=at.device)
-        return self.table[self.bucket(at[:, :, None] - keys_at[:, None])].permute(0, 3, 1, 2)
+        return GAIN * self.table[self.bucket(at[:, :, None] - keys_at[:, None])].permute(0, 3, 1, 2)
 
     def _masked(self, mask: Tensor | None, at: Tensor, dtype: torch.dtype) -> Tensor:
         queries = at.shape[1]

@@ -67,6 +67,10 @@ class Page:
     limits: tuple[str, ...]
     command: str
     files: tuple[tuple[str, str], ...]
+    heading: str  # of the only part; empty where several have titles of their own
+    lead: str = "A difference is the study's mean less the baseline's."
+    each: str = "Differences, metric by metric"
+    kind: str = "The studies"
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
@@ -92,12 +96,13 @@ def _page(comparison: Comparison, folder: Path) -> Page:
         figure=each,
         gate=_gate(comparison),
         notes=comparison.notes,
-        verdicts=_verdicts(comparison.studies),
+        verdicts=verdicts(comparison.studies),
         studies=_studies(comparison.studies),
         method=METHOD,
         limits=LIMITS,
         command=comparison.command,
         files=FILES,
+        heading="What got worse, and what got better" if len(parts) == 1 else "",
     )
 
 
@@ -214,7 +219,7 @@ def _count(row: Row) -> str:
     return str(max(row["samples_baseline"], row["samples"]))
 
 
-def _verdicts(studies: Sequence[Finished]) -> Grid | None:
+def verdicts(studies: Sequence[Finished]) -> Grid | None:
     """Each study's verdict on where the order comes from; None where no study has one."""
     if not any(mapping(study.record.get("verdict")) for study in studies):
         return None

@@ -36,6 +36,7 @@ from backsight.results import (
     probes,
     resolution,
     rotary,
+    seeds,
     text,
     tournament,
 )
@@ -74,6 +75,7 @@ RESULTS: dict[str, Result] = {
         amplification.RESULT,
         tournament.RESULT,
         comparison.RESULT,
+        seeds.RESULT,
     )
 }
 

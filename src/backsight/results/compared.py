@@ -76,7 +76,9 @@ def metric_words(row: Row) -> str:
 
 
 def change_words(row: Row) -> str:
-    """A paired difference with its interval: degrees with one decimal, all else with three."""
+    """A paired difference with its interval where it has one: degrees with one decimal, all else with three."""
+    if row["low"] is None:
+        return signed(row["difference"])
     if row["low"] == row["high"]:
         return "no difference on any image" if not row["difference"] else f"{signed(row['difference'])} on each image"
     digits, unit = (1, "\u00a0degrees") if row["family"] in DEGREES else (3, "")

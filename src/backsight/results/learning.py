@@ -6,50 +6,70 @@ from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from backsight.errors import DataError
 from backsight.results.drawing import panels, style
 from backsight.tables import Schema, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FIRST = "first loss"  # of a phase, at step 0 of it; all other rows are means
 TRAINING = Schema(
     "training",
     {"phase": "str", "step": "int", "seconds": "float", "figure": "str", "value": "float"},
     "The log of a training: means of each figure over the steps since the row before, counted in each phase",
 )
+COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.AMBER, style.SKY, style.GRAY)
+LOOKS = tuple((color, line) for line in ("-", "--", ":") for color in COLORS)
 
 
 def curves(log: Table) -> Figure:
     """Loss, accuracy by kind of question and what else was logged, against the step counted over all phases.
 
-    A dotted line stands where a phase ends.
+    The loss begins with that of the first step. A dotted line stands where a phase ends. DataError where the log has no
+    step.
     """
-    rows = log.frame[log.frame["step"] > 0].copy()
+    rows = placed(log)
+    rows["figure"] = rows["figure"].replace(FIRST, "loss")
     lengths = rows.groupby("phase", sort=False)["step"].max()
-    before = lengths.cumsum() - lengths
-    rows["at"] = rows["step"] + rows["phase"].map(before)
+    ends = lengths.cumsum()
     accuracies = sorted(name for name in rows["figure"].unique() if name.startswith("accuracy"))
-    others = sorted(set(rows["figure"].unique()) - {"loss", "rate", *accuracies})
+    others = sorted(set(rows["figure"].unique()) - {"loss", *accuracies, "rate"})
     with style.style():
-        colors = cycle((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.AMBER, style.SKY, style.GRAY))
-        looks = {name: panels.line(color=color, linewidth=1.2) for name, color in zip(accuracies, colors, strict=False)}
+        looks = {
+            name: panels.line(color=color, linestyle=line, linewidth=1.2)
+            for name, (color, line) in zip(accuracies, cycle(LOOKS), strict=False)
+        }
 
         def draw(axis: Axes, names: list[str]) -> None:
             for name in names:
                 of, line = rows[rows["figure"] == name], looks.get(name)
-                color = style.INK if line is None else line.get_color()
-                axis.plot(of["at"], of["value"], color=color, linewidth=1.2)
-            for end in list(before + lengths)[:-1]:
+                color, drawn = (style.INK, "-") if line is None else (line.get_color(), line.get_linestyle())
+                mark = "o" if len(of) == 1 else None  # one point makes no line
+                axis.plot(of["at"], of["value"], color=color, linestyle=drawn, linewidth=1.2, marker=mark, markersize=3)
+            for end in list(ends)[:-1]:
                 axis.axvline(end, color=style.SOFT, linestyle=":", linewidth=0.8)
-            axis.set_xlabel("step")
+            axis.set(xlabel="step", xlim=(0, int(ends.max())))
             if names == accuracies:
                 panels.shares(axis, "accuracy")
+            elif names == ["loss"]:
+                axis.set_ylim(bottom=min(0.0, float(rows.loc[rows["figure"] == "loss", "value"].min())))
 
-        steps = int((before + lengths).max()) if len(rows) else 0
-        below = f"{style.counted(steps, 'step')} in {style.counted(len(lengths), 'phase')}"
-        named = [("Loss", ["loss"]), *([("Accuracy", accuracies)] if accuracies else [])]
-        named += [(name[:1].upper() + name[1:], [name]) for name in others]
+        below = f"{style.counted(int(ends.max()), 'step')} in {style.counted(len(lengths), 'phase')}"
+        named = [("Loss", ["loss"]), *([("Accuracy in training", accuracies)] if accuracies else [])]
+        named += [(name[:1].upper() + name[1:], [name]) for name in (*others, "rate")]
         shown = [panels.Panel(title, below, partial(draw, names=names)) for title, names in named]
         entries = [(looks[name], name.removeprefix("accuracy: ")) for name in accuracies]
-        return panels.draw(shown, entries, 1)
+        return panels.draw(shown, entries, None if len(shown) > 1 else 1)
+
+
+def placed(log: Table) -> pd.DataFrame:
+    """The rows of a log with `at`, their step counted over all phases; of phases' first losses only the very first."""
+    rows = log.frame.copy()
+    if not (rows["step"] > 0).any():
+        raise DataError("The log of the training has no step", where=log.schema.name)
+    lengths = rows.groupby("phase", sort=False)["step"].max()
+    rows["at"] = rows["step"] + rows["phase"].map(lengths.cumsum() - lengths)
+    return rows[(rows["figure"] != FIRST) | (rows["at"] == 0)]

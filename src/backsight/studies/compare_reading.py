@@ -56,10 +56,11 @@ def read(folders: Sequence[Path]) -> list[Finished]:
         raise UsageError("A study is given twice", got=", ".join(twice), do="give each folder once")
     names = [place.name for place in places]
     named = names if len(set(names)) == len(names) else [str(folder) for folder in folders]
-    return [_study(folder, name) for folder, name in zip(folders, named, strict=True)]
+    return [finished(folder, name) for folder, name in zip(folders, named, strict=True)]
 
 
-def _study(folder: Path, name: str) -> Finished:
+def finished(folder: Path, name: str) -> Finished:
+    """The finished study of a folder, under a name. UsageError, StudyError, DataError for an unfit one."""
     record = _record(folder)
     stamps = record["tables"] if isinstance(record.get("tables"), dict) else {}
     by_metric: dict[str, Values] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backsight.results.drawing import style
 from backsight.studies import memory
 from backsight.studies.study import Study
+
+ENDED = "ended"  # what a sweep calls the end of a run
 
 
 def announce(console: Console, study: Study) -> None:
@@ -67,21 +70,91 @@ def study_progress(console: Console, study: Study) -> Iterator[Callable[[Any, in
 
 
 @contextmanager
-def training_progress(console: Console) -> Iterator[Callable[[str, int, int, Any], None]]:
-    """One bar a stage of training, with the latest loss and accuracy; into a file a line a tenth of a stage."""
+def training_progress(console: Console, lengths: Mapping[str, int]) -> Iterator[Callable[[str, int, int, Any], None]]:
+    """One bar over the steps of all phases, with the latest figures and the time that is left; into a file a line at
+    the first step and at each tenth. `lengths` are the steps of each phase, by its name.
+    """
+    names, total = list(lengths), sum(lengths.values())
+
+    def done(phase: str, number: int) -> int:
+        return sum(lengths[name] for name in names[: names.index(phase)]) + number
+
     if console.is_terminal:
         with _bar(console) as bar:
-            yield _bars(bar)
+            bars = _bars(bar)
+            yield lambda phase, number, _, figures: bars(
+                "training", done(phase, number), total, training_line(phase, figures)
+            )
         return
-    tenths: dict[str, int] = {}
+    begun: list[tuple[float, int]] = []
 
-    def progress(stage: str, number: int, steps: int, figures: Any) -> None:
-        tenth = 10 * number // max(1, steps)
-        if tenths.get(stage) != tenth:
-            tenths[stage] = tenth
-            step(console, f"step {number} of {steps}, {_training_line(stage, figures)}")
+    def progress(phase: str, number: int, _: int, figures: Any) -> None:
+        steps, now = done(phase, number), time.monotonic()
+        if not begun:
+            begun.append((now, steps))
+        elif steps != total and 10 * steps // total == 10 * (steps - 1) // total:
+            return
+        since, first = begun[0]
+        left = remaining(now - since, steps - first, total - steps)
+        step(console, f"step {steps} of {total}, {training_line(phase, figures)}{left}")
 
     yield progress
+
+
+@contextmanager
+def sweep_progress(
+    console: Console, left: Sequence[str], runs: int
+) -> Iterator[Callable[[str, str, int, int, str], None]]:  # fmt: skip
+    """A bar a run that goes on, and one over the runs of a sweep; into a file a line at the start of a run's training
+    and study, at each fifth and at its end, with the time that is left."""
+    started, ended = time.monotonic(), 0
+    step(console, f"{len(left)} of {style.counted(runs, 'run')} to do")
+
+    def end(label: str, why: str) -> str:
+        nonlocal ended
+        ended += 1
+        rest = remaining(time.monotonic() - started, ended, len(left) - ended)
+        return f"{label}: {f'failed: {why}' if why else 'done'}; {ended} of {len(left)} runs{rest}"
+
+    if console.is_terminal:
+        with _bar(console) as bar:
+            bars = _bars(bar)
+            whole = bar.add_task("sweep", total=len(left) or 1)
+
+            def drawn(label: str, what: str, done: int, total: int, words: str) -> None:
+                if what == ENDED:
+                    bar.console.print(end(label, words), markup=False, highlight=False, soft_wrap=True)
+                    bar.update(whole, completed=ended)
+                else:
+                    bars(f"{label}: {what}", done, total, f"{label}: {what}, {words}")
+
+            yield drawn
+        return
+    fifths: dict[tuple[str, str], int] = {}
+
+    def progress(label: str, what: str, done: int, total: int, words: str) -> None:
+        if what == ENDED:
+            step(console, end(label, words))
+        elif fifths.get((label, what)) != 5 * done // total:
+            fifths[label, what] = 5 * done // total
+            step(console, f"{label}: {what}, {100 * done // total} %, {words}")
+
+    yield progress
+
+
+def remaining(seconds: float, done: int, left: int) -> str:
+    """The time that is left, in words, where `done` steps took so many seconds; empty where none was taken or none is
+    left."""
+    if not done or not left:
+        return ""
+    minutes = seconds / done * left / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1 else f", about {60 * minutes:.0f} s left"
+
+
+def training_line(phase: str, figures: Mapping[str, float]) -> str:
+    """What a step of a training shows: its phase, its loss, and what else its figures are, without the rate."""
+    others = [f"{name} {value:.2f}" for name, value in figures.items() if name not in ("loss", "rate")]
+    return ", ".join([f"{phase}: loss {figures['loss']:.3f}", *others])
 
 
 @contextmanager
@@ -110,19 +183,16 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
 
 
-def _bars(bar: Progress) -> Callable[[str, int, int, Any], None]:
+def _bars(bar: Progress) -> Callable[[str, int, int, str | None], None]:
+    """Bars by name, each beginning where its first report stands: what an earlier run did takes no time of this one."""
     tasks: dict[str, Any] = {}
 
-    def progress(name: str, done: int, total: int, figures: Any) -> None:
+    def progress(name: str, done: int, total: int, words: str | None) -> None:
         if name not in tasks:
-            tasks[name] = bar.add_task(name, total=total)
-        bar.update(tasks[name], completed=done, description=name if figures is None else _training_line(name, figures))
+            tasks[name] = bar.add_task(name, total=total, completed=done)
+        bar.update(tasks[name], completed=done, description=words or name)
 
     return progress
-
-
-def _training_line(stage: str, figures: Any) -> str:
-    return f"{stage}: loss {figures['loss']:.3f}, right {figures['accuracy']:.2f}"
 
 
 def _lines(console: Console, study: Study) -> Callable[[Any, int, int], None]:

@@ -79,8 +79,13 @@ class Answering(Recipe):
         """The model of this seed and size, and what it is asked."""
         return AnsweringLearner(self, where)
 
+    def tried(self, pictures: int = 2) -> Answering:
+        """The recipe with up to so many pictures a step, and two steps of warm-up a stage."""
+        stages = (replace(s, images=min(s.images, pictures), warmup=min(s.warmup, 2)) for s in self.stages)
+        return replace(self, stages=tuple(stages))
+
     def _settings(self) -> Any:
-        return self.layout, self.system
+        return self.layout, self.system, self.build, self.asks
 
 
 class AnsweringLearner(Learner):

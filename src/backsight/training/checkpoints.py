@@ -7,7 +7,7 @@ file takes the old one's place when it is whole, so a full disk or a kill leaves
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from backsight.errors import DataError, StudyError
 from backsight.tables import replacing
-from backsight.training.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 NAME = "checkpoint.safetensors"
+DO = "give another folder for checkpoints (--work), or remove this one"
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,61 @@ class Place:
     log: Sequence[dict[str, Any]] = ()
 
 
-def save(folder: Path, recipe: Recipe, module: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
-    """Write the checkpoint of a run; StudyError where it cannot be written, and the last one stays."""
+@dataclass(frozen=True)
+class Stored:
+    """A checkpoint that was read. `scaler` is the state of the loss scale of fp16, None where there is none."""
+
+    path: Path
+    place: Place
+    tensors: Mapping[str, Tensor]
+    groups: Sequence[dict[str, Any]]
+    scaler: dict[str, Any] | None
+
+    def give(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Put weights, optimiser and random state where they were; DataError where they are of another module."""
+        weights = _weights(module)
+        stored = {name.removeprefix("weight."): v for name, v in self.tensors.items() if name.startswith("weight.")}
+        if stored.keys() != weights.keys() or any(stored[n].shape != weights[n].shape for n in weights):
+            raise DataError(
+                "The checkpoint's weights are those of another architecture", where=self.path,
+                got=", ".join(sorted(stored.keys() ^ weights.keys())[:3]) or "other shapes", do=DO,
+            )  # fmt: skip
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in self.tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = value
+        try:
+            optimizer.load_state_dict({"state": state, "param_groups": list(self.groups)})
+        except ValueError as error:
+            what = "The checkpoint's optimiser is that of other weights"
+            raise DataError(what, where=self.path, got=error, do=DO) from error
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(stored[name])
+        torch.set_rng_state(self.tensors["random"])
+        if "random.cuda" in self.tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(self.tensors["random.cuda"])
+
+
+def save(
+    folder: Path, identity: str, module: nn.Module, optimizer: torch.optim.Optimizer, place: Place,
+    scaler: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Write the checkpoint of a run; StudyError where it cannot be written, and the last one stays.
+
+    `identity` is all that a step of the run depends on, as text.
+    """
     state = optimizer.state_dict()
     tensors = {f"weight.{name}": value for name, value in _weights(module).items()}
     for index, values in state["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items()}
     tensors["random"] = torch.get_rng_state()
+    if any(value.is_cuda for value in tensors.values()):
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
     header = {
-        "format": FORMAT, "recipe": recipe.identity, "phase": place.phase, "step": place.step, "log": list(place.log),
-        "groups": state["param_groups"],
+        "format": FORMAT, "run": identity, "phase": place.phase, "step": place.step, "log": list(place.log),
+        "groups": state["param_groups"], "scaler": dict(scaler) if scaler else None,
     }  # fmt: skip
     target = folder / NAME
     try:
@@ -58,49 +103,31 @@ def save(folder: Path, recipe: Recipe, module: nn.Module, optimizer: torch.optim
         ) from error  # fmt: skip
 
 
-def resume(folder: Path, recipe: Recipe, module: nn.Module, optimizer: torch.optim.Optimizer) -> Place:
-    """Take weights, optimiser and random state from a folder's checkpoint, where it has one; where the run stands.
-
-    DataError where the file is damaged, or of another recipe or version.
-    """
+def read(folder: Path, identity: str) -> Stored | None:
+    """The checkpoint of a folder, None where it has none. DataError for a damaged one, and one of another run."""
     path = folder / NAME
     if not path.exists():
-        return Place()
-    do = "give another folder for checkpoints (--work), or remove this one"
+        return None
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})["backsight"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise DataError("The checkpoint on the way is damaged", where=path, got=error, do=do) from error
-    if header.get("format") != FORMAT:
-        raise DataError(
-            "The checkpoint is of another version of backsight", where=path,
-            got=f"format {header.get('format')}, not {FORMAT}", do=do,
-        )  # fmt: skip
-    if header["recipe"] != recipe.identity:
+        if header["format"] != FORMAT:
+            raise DataError(
+                "The checkpoint is of another version of backsight", where=path,
+                got=f"format {header['format']}, not {FORMAT}", do=DO,
+            )  # fmt: skip
+        place = Place(header["phase"], header["step"], header["log"])
+        stored = Stored(path, place, tensors, header["groups"], header["scaler"])
+        run, _ = header["run"], tensors["random"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError("The checkpoint on the way is damaged", where=path, got=error, do=DO) from error
+    if run != identity:
         raise DataError(
             "The checkpoint belongs to another recipe, or to another seed or size of this one", where=path,
-            got=_difference(header["recipe"], recipe.identity), do=do,
+            got=difference(run, identity), do=DO,
         )  # fmt: skip
-    weights = _weights(module)
-    stored = {name.removeprefix("weight."): v for name, v in tensors.items() if name.startswith("weight.")}
-    if stored.keys() != weights.keys() or any(stored[n].shape != weights[n].shape for n in weights):
-        raise DataError(
-            "The checkpoint's weights are those of another architecture", where=path,
-            got=", ".join(sorted(stored.keys() ^ weights.keys())[:3]) or "other shapes", do=do,
-        )  # fmt: skip
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(stored[name])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": header["groups"]})
-    torch.set_rng_state(tensors["random"])
-    return Place(header["phase"], header["step"], header["log"])
+    return stored
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
@@ -110,7 +137,7 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
     return weights | {name: buffer for name, buffer in module.named_buffers() if name in known}
 
 
-def _difference(stored: str, wanted: str) -> str:
+def difference(stored: str, wanted: str) -> str:
     """Where two identities part, with a little on both sides."""
     at = next(
         (i for i, (a, b) in enumerate(zip(stored, wanted, strict=False)) if a != b), min(len(stored), len(wanted))

@@ -1,7 +1,7 @@
 """The one training loop: the phases of a recipe, with checkpoints from which a killed run goes on bit for bit.
 
 accelerate gives device and mixed precision; a run is one process. A step whose loss or gradient is no number, or whose
-loss is far above the first one's, is not taken: the run stops, and the last checkpoint stays good.
+loss is far above those that phases began with, is not taken: the run stops, and the last checkpoint stays good.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from backsight.errors import TrainingError
+from backsight.errors import TrainingError, UsageError
 from backsight.results import learning
 from backsight.tables import Table
 from backsight.training import checkpoints
@@ -25,8 +25,10 @@ from backsight.training.recipe import Learner, Phase, Recipe
 
 Progress = Callable[[str, int, int, Mapping[str, Any]], None]
 Precision = Literal["no", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 EVERY = 25  # steps between two rows of the log
-DIVERGED = 10.0  # times the first step's loss
+DIVERGED = 10.0  # times the largest loss that a phase began with
+SMALLEST_SCALE = 2.0**-10  # of fp16: below it gradients overflow whatever the scale
 
 
 def train(
@@ -36,41 +38,58 @@ def train(
     """Train a recipe to its end, or for `max_steps` steps of each phase; what learned.
 
     `folder` takes the checkpoint and the log (`training.csv`, `training.parquet`); a checkpoint that is there is gone
-    on from. DataError where it belongs to another recipe, TrainingError where the loss diverges, StudyError where the
-    disk is full.
+    on from. UsageError for a recipe or a precision that cannot be trained, DataError where the checkpoint belongs to
+    another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
     """
+    _refuse(recipe)
     accelerator = _accelerator(device, precision)
     torch.manual_seed(recipe.seed)
     learner = recipe.start(accelerator.device)
     learner.module.train()
-    optimizer = _optimizer(learner)
+    optimizer = _optimizer(learner, recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    place = checkpoints.resume(folder, recipe, learner.module, optimizer)
+    of = identity(recipe, precision, max_steps)
+    stored = checkpoints.read(folder, of)
+    place = checkpoints.Place() if stored is None else stored.place
+    if stored is not None:
+        for number in range(place.phase + 1):
+            if learner.enter(number):
+                optimizer = _optimizer(learner, recipe)
+        stored.give(learner.module, optimizer)
+        if accelerator.scaler is not None and stored.scaler is not None:
+            accelerator.scaler.load_state_dict(stored.scaler)
     log = _Log(list(place.log))
     for number, phase in enumerate(recipe.phases[place.phase :], place.phase):
         last = min(phase.steps, max_steps or phase.steps)
         begin = place.step if number == place.phase else 0
         if begin == 0 and learner.enter(number):
-            optimizer = _optimizer(learner)
+            optimizer = _optimizer(learner, recipe)
         for step in range(begin, last):
+            at = (recipe, phase, step, folder)
             with accelerator.autocast():
                 loss, figures = learner.loss(number, step)
-            _check(loss, log.first(loss), recipe, phase, step, folder)
+            _check(loss, log.firsts(phase.name, step, loss), at)
             rate = phase.learning_rate(step)
-            _learn(accelerator, learner, optimizer, loss, rate, (recipe, phase, step, folder))
+            _learn(accelerator, learner, optimizer, loss, rate, at)
             taken = {"loss": float(loss.detach()), **figures, "rate": rate}
             log.add(taken)
-            if progress is not None:
-                progress(phase.name, step + 1, last, taken)
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
                 log.close(phase.name, step + 1)
             if saved:
-                at = checkpoints.Place(number, step + 1, log.rows)
-                checkpoints.save(folder, recipe, learner.module, optimizer, at)
+                there = checkpoints.Place(number, step + 1, log.rows)
+                scale = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
+                checkpoints.save(folder, of, learner.module, optimizer, there, scale)
                 log_table(log.rows, recipe).write(folder, "training")
+            if progress is not None:
+                progress(phase.name, step + 1, last, taken)
     learner.module.eval()
     return learner
+
+
+def identity(recipe: Recipe, precision: Precision = "no", max_steps: int | None = None) -> str:
+    """All that the steps of a run depend on beside the device, as text."""
+    return f"{recipe.identity}, precision {precision}, steps {max_steps or 'all'}"
 
 
 def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
@@ -78,17 +97,45 @@ def log_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
     return Table.of(learning.TRAINING, rows, {"recipe": recipe.name, "seed": recipe.seed, "size": recipe.size})
 
 
+def _refuse(recipe: Recipe) -> None:
+    """UsageError for a recipe whose phases cannot be told apart, or that has no step to take."""
+    names = [phase.name for phase in recipe.phases]
+    wrong = ""
+    if len(set(names)) < len(names):
+        wrong = f"two phases called {next(name for name in names if names.count(name) > 1)!r}"
+    elif not any(phase.steps > 0 for phase in recipe.phases):
+        wrong = "no phase with a step"
+    elif recipe.save_every < 1:
+        wrong = f"save_every={recipe.save_every}"
+    if wrong:
+        do = "give phases of different names, one of them with steps, and save_every of 1 or more"
+        raise UsageError("The recipe cannot be trained", where=f"recipe {recipe.name}", got=wrong, do=do)
+
+
+def check_precision(precision: str, device: str) -> None:
+    """UsageError for a precision that there is not, or not on this device."""
+    if precision not in PRECISIONS:
+        raise UsageError("There is no such precision", got=precision, do=f"choose from: {', '.join(PRECISIONS)}")
+    if precision == "fp16" and torch.device(device).type == "cpu":
+        do = "give bf16 or no, or a GPU as device"
+        raise UsageError("fp16 takes a GPU: its loss scale is not for a CPU", got=f"fp16 on {device}", do=do)
+
+
 def _accelerator(device: str, precision: Precision) -> Accelerator:
     """The accelerator of a device such as `cpu`, `cuda` or `cuda:1`; what an earlier run of this process set goes."""
-    AcceleratorState._reset_state(reset_partial_state=True)
+    check_precision(precision, device)
     where = torch.device(device)
+    AcceleratorState._reset_state(reset_partial_state=True)
     if where.type == "cuda" and where.index is not None:
         torch.cuda.set_device(where)
     return Accelerator(cpu=where.type == "cpu", mixed_precision=precision)
 
 
-def _optimizer(learner: Learner) -> torch.optim.AdamW:
+def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
     weights = [weight for weight in learner.module.parameters() if weight.requires_grad]
+    if not weights:
+        do = "let some weight of the learner's module require a gradient"
+        raise UsageError("The recipe trains no weight", where=f"recipe {recipe.name}", do=do)
     return torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
 
 
@@ -99,7 +146,7 @@ def _learn(
     """One step down the loss; TrainingError where its gradient is no number."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
+    learner.module.zero_grad(set_to_none=True)  # of weights that an earlier phase trained, too
     accelerator.backward(loss)
     if accelerator.scaler is not None:
         accelerator.scaler.unscale_(optimizer)
@@ -107,24 +154,27 @@ def _learn(
     if accelerator.scaler is not None:  # it leaves out steps whose gradients overflow, by itself
         accelerator.scaler.step(optimizer)
         accelerator.scaler.update()
+        if accelerator.scaler.get_scale() < SMALLEST_SCALE:
+            raise _diverged("gradients that overflow at every loss scale", *at)
         return
     if not math.isfinite(float(norm)):
         raise _diverged("the gradient is no number", *at)
     optimizer.step()
 
 
-def _check(loss: torch.Tensor, first: float, recipe: Recipe, phase: Phase, step: int, folder: Path) -> None:
+def _check(loss: torch.Tensor, first: float, at: tuple[Recipe, Phase, int, Path]) -> None:
     value = float(loss.detach())
     if not math.isfinite(value) or value > DIVERGED * first:
-        raise _diverged(f"a loss of {value:.3g}, {first:.3g} at first", recipe, phase, step, folder)
+        raise _diverged(f"a loss of {value:.3g}, {first:.3g} at first", *at)
 
 
 def _diverged(got: str, recipe: Recipe, phase: Phase, step: int, folder: Path) -> TrainingError:
+    kept = "the last good checkpoint is" if (folder / checkpoints.NAME).exists() else "no checkpoint was written yet"
     return TrainingError(
         "The training diverges and was stopped before this step",
         where=f"recipe {recipe.name}, phase {phase.name!r}, step {step + 1}",
         got=got,
-        do=f"give the recipe a lower rate (this phase has {phase.rate:g}); the last good checkpoint is in {folder}",
+        do=f"give the recipe a lower rate (this phase has {phase.rate:g}); {kept} in {folder}",
     )
 
 
@@ -136,22 +186,23 @@ class _Log:
         self._steps: list[Mapping[str, float]] = []
         self._before = rows[-1]["seconds"] if rows else 0.0
         self._started = time.monotonic()
-        self._first = next((row["value"] for row in rows if row["figure"] == "first loss"), None)
 
-    def first(self, loss: torch.Tensor) -> float:
-        """The loss of the first step of all, which is `loss` where there was none."""
-        if self._first is None:
-            self._first = float(loss.detach())
-            self.rows.append({"phase": "", "step": 0, "seconds": 0.0, "figure": "first loss", "value": self._first})
-        return float(self._first)
+    def firsts(self, phase: str, step: int, loss: torch.Tensor) -> float:
+        """The largest loss that a phase began with so far; that of a phase's first step is kept."""
+        if step == 0:
+            self.rows.append(self._row(phase, 0, learning.FIRST, float(loss.detach())))
+        return max(abs(float(row["value"])) for row in self.rows if row["figure"] == learning.FIRST)
 
     def add(self, figures: Mapping[str, float]) -> None:
         self._steps.append(figures)
 
     def close(self, phase: str, step: int) -> None:
         """Rows of the means of each figure over the steps that had it, since the last rows."""
-        seconds = round(self._before + time.monotonic() - self._started, 2)
         for figure in sorted({name for figures in self._steps for name in figures}):
             value = float(np.mean([figures[figure] for figures in self._steps if figure in figures]))
-            self.rows.append({"phase": phase, "step": step, "seconds": seconds, "figure": figure, "value": value})
+            self.rows.append(self._row(phase, step, figure, value))
         self._steps = []
+
+    def _row(self, phase: str, step: int, figure: str, value: float) -> dict[str, Any]:
+        seconds = round(self._before + time.monotonic() - self._started, 2)
+        return {"phase": phase, "step": step, "seconds": seconds, "figure": figure, "value": value}

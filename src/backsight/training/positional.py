@@ -129,11 +129,13 @@ def _gemma(setting: Setting, seed: int, scale: Scale, text: dict[str, Any]) -> t
     )  # fmt: skip
     side = GRID * LAYOUT.cell
     model, processor = small.gemma3(corpus(), text=text, vision=vision, side=side, tokens=GRID**2, seed=seed)
-    if setting.table != "learned":
-        table = model.get_submodule("model.vision_tower.embeddings.position_embedding").weight
-        with torch.no_grad():
+    table = model.get_submodule("model.vision_tower.embeddings.position_embedding").weight
+    with torch.no_grad():
+        if setting.table == "learned":
+            table.normal_(std=0.5**0.5)  # as long as a sinusoidal one: half of the squares of sines and cosines
+        else:
             table.copy_(sinusoid(GRID, GRID, table.shape[1]) if setting.table == "sinusoidal" else 0 * table)
-        table.requires_grad_(False)
+    table.requires_grad_(setting.table == "learned")
     return model, processor
 
 

@@ -8,9 +8,11 @@ no more than this, so one's own recipe is trained by the same command.
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +65,11 @@ class Learner(ABC):
         """The loss of a step, and further figures of it for the log, such as `accuracy: squares`."""
 
     def enter(self, phase: int) -> bool:
-        """What is done before the first step of a phase; whether it begins with a new optimiser."""
+        """What is done before the first step of a phase; whether it begins with a new optimiser.
+
+        A run that goes on enters the phases up to its own again, and takes weights and buffers from the checkpoint
+        behind that. So what is set here beside weights and buffers depends on the phase only, as what is frozen does.
+        """
         return False
 
     @abstractmethod
@@ -98,16 +104,43 @@ class Recipe(ABC):
     def start(self, where: device) -> Learner:
         """The learner of this seed and size, with weights on a device, before its first step."""
 
+    def tried(self, pictures: int = 2) -> Recipe:
+        """The same recipe at as small a price as it has, to see that it runs: up to so many pictures a step, and a
+        short warm-up. Little is learned of it. Unless said otherwise, the recipe as it is.
+        """
+        return self
+
     @property
     def identity(self) -> str:
         """All that a step depends on, as text: a checkpoint of another identity is not gone on from."""
-        return repr((self.name, self.seed, self.size, tuple(self.phases), self._settings()))
+        return described((self.name, self.seed, self.size, tuple(self.phases), self._settings()))
 
     def _settings(self) -> Any:
-        """What a step depends on beyond name, seed, size and phases."""
-        return ()
+        """What a step depends on beyond name, seed, size and phases: unless said otherwise, every other field."""
+        beside = {one.name for one in fields(Recipe)}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in beside}
 
     @property
     def scale(self) -> Scale:
         """The multiples of the recipe's size."""
         return SCALES[self.size]
+
+
+def described(value: Any) -> str:
+    """A value as text that is the same in every process: functions by their names, all else as Python writes it."""
+    if isinstance(value, partial):
+        parts = [described(value.func), *map(described, value.args)]
+        return f"partial({', '.join([*parts, *_named(value.keywords)])})"
+    if is_dataclass(value) and not isinstance(value, type):
+        return f"{type(value).__name__}({', '.join(_named({f.name: getattr(value, f.name) for f in fields(value)}))})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{described(key)}: {described(one)}' for key, one in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(described, value))})"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _named(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={described(value)}" for name, value in values.items()]
