@@ -77,6 +77,7 @@ inference time; what that gains on these models is the last line of the tables, 
 """
 COMMANDS = """## Commands
 
+<!-- parsed only: trains nine models, which takes minutes -->
 ```bash
 backsight train projector-normed --out normed-0 --seed 0     # one model
 python benchmarks/projector.py DIR --docs docs/results       # all models, the tables, the figure and this page
