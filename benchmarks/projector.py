@@ -2,13 +2,14 @@
 
 python benchmarks/projector.py DIR [--docs docs/results] [--seeds 3] [--steps N]
 
-Nine trainings of about two minutes on one core. What is trained or measured already is kept, and a training that was
-killed goes on where it was. Without --docs all goes into DIR.
+Nine trainings and nine measurements, each of about 40 seconds on one core. What is trained or measured already is kept,
+and a training that was killed goes on where it was. Without --docs the page goes into DIR/docs.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,8 @@ def main(given: Sequence[str] | None = None) -> None:
             rows += [{**of, **row} for row in found]
             curves += [{**of, **row} for row in curve]
             print(f"{name}, seed {seed}", flush=True)
-    write(Table.of(PROJECTOR, rows), Table.of(PROJECTOR_CURVES, curves), options.docs or options.folder)
+    docs = options.docs or options.folder / "docs"
+    write(Table.of(PROJECTOR, rows), Table.of(PROJECTOR_CURVES, curves), options.folder, docs)
 
 
 def learned(recipe: ProjectorRecipe, at: Path, pictures: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -70,18 +72,19 @@ def learned(recipe: ProjectorRecipe, at: Path, pictures: int) -> tuple[list[dict
     return found + means, curve
 
 
-def write(rows: Table, curves: Table, folder: Path) -> None:
-    """The tables as CSV, the figure and the page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in (
-        ("projector", rows), ("projector_curves", curves), ("projector_summary", projector_summary(rows)),
-        ("projector_claims", projector_claims(rows)),
-    ):  # fmt: skip
+def write(rows: Table, curves: Table, folder: Path, docs: Path) -> None:
+    """All tables into one folder; what the page is made of, the figure and the page into another."""
+    tables = {"projector": rows, "projector_curves": curves}
+    further = {"projector_summary": projector_summary(rows), "projector_claims": projector_claims(rows)}
+    for name, table in (tables | further).items():
         table.write(folder, name)
-    with replacing(folder / "projector.svg") as part:
-        part.write_text(style.to_svg(draw(rows, curves)), encoding="utf-8")
-    with replacing(folder / "projector.md") as part:
-        part.write_text(page(rows, curves), encoding="utf-8")
+    docs.mkdir(parents=True, exist_ok=True)
+    for name in tables:
+        with replacing(docs / f"{name}.csv") as part:
+            shutil.copyfile(folder / f"{name}.csv", part)
+    for name, text in (("projector.svg", style.to_svg(draw(rows, curves))), ("projector.md", page(rows, curves))):
+        with replacing(docs / name) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

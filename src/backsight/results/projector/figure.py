@@ -35,7 +35,7 @@ def draw(rows: Table, curves: Table, *, columns: int | None = 3) -> Figure:
         panels.Panel("Where, along training", f"{below}, means of 25 steps", partial(_curves, rows=along),
                      empty="" if along else "omitted: no log"),
         panels.Panel("In the end, unseen triples", f"{below}, 95 % interval", partial(_answers, rows=every)),
-        panels.Panel("Image over text, length", f"{below}, 1: equal", partial(_ratios, rows=every)),
+        panels.Panel("Image over text, length", f"{below}, text of the prompts", partial(_ratios, rows=every)),
     ]  # fmt: skip
     with style.style():
         there = [name for name in NAMES if any(row["projector"] == name for row in every)]
@@ -76,7 +76,7 @@ def _ratios(axis: Axes, rows: Sequence[Row]) -> None:
     _marks(axis, rows, LENGTHS)
     axis.axhline(1, **panels.CHANCE)
     axis.set_xticks(range(len(LENGTHS)), labels=["before\ntraining", "trained"])
-    axis.set_yticks([1, 3, 10, 30], labels=["1", "3", "10", "30"])
+    axis.set_yticks([1, 10, 100], labels=["1", "10", "100"])
     axis.yaxis.set_minor_locator(_no_ticks())
     axis.set(xlim=(-0.5, len(LENGTHS) - 0.5), ylabel="ratio")
 

@@ -45,7 +45,9 @@ equal numbers of steps, equal seeds.
 | `projector-normed` | that of `projector-plain` with the norm behind it |
 
 `projector-large` is there because the premise does not hold in a small model by itself: a fresh projector starts near
-the length of text embeddings, and image embeddings of LLaVA are 10 to 1000 times as long as text embeddings.
+the length of text embeddings, and image embeddings of LLaVA are 10 to 1000 times as long as text embeddings. Thirty
+times is of the mean length in the vocabulary; the tokens of the prompts are shorter than it, and the table's ratios are
+to those.
 
 The model is `builtin:plain`, a Qwen2-VL with 12x12 image tokens, with a new projector. Only the projector (and the
 weight of the norm) is trained, as in LLaVA's first stage. The vision encoder and the language model stay, and with them
@@ -75,6 +77,15 @@ the published formula.
 This is a change in training. `norm_rescale` ([repairs](../repairs.md)) rescales the embeddings of a finished model at
 inference time; what that gains on these models is the last line of the tables, and it is another intervention.
 """
+LIMITS = """## Limits
+
+One small language model, one set of colored squares, and a short training that ends before the plain projector has
+learned all it can. A projector that starts 30 times as long also changes more slowly in relation to its weights, and a
+norm makes any training better conditioned: neither is special to position. So the sentence on suppression is tested
+against *what* too, and the other differences of *where* are to be read beside those of *what*. With image tokens
+shuffled, answers are read between the first and the last square of the row (chance .5); an index is omitted where that
+accuracy is not told from chance.
+"""
 COMMANDS = """## Commands
 
 <!-- parsed only: trains nine models, which takes minutes -->
@@ -100,7 +111,7 @@ def page(rows: Table, curves: Table) -> str:
     parts = (
         INTRODUCTION, "## Verdicts\n", verdicts(claims), RULE + "\n", "## Numbers\n", conditions + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
-        "\n![Accuracy along training and in the end, and lengths](projector.svg)\n", CARRIED, COMMANDS,
+        "\n![Accuracy along training and in the end, and lengths](projector.svg)\n", LIMITS, CARRIED, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
