@@ -3,7 +3,8 @@
 python benchmarks/projector.py DIR [--docs docs/results] [--seeds 3] [--steps N]
 
 Nine trainings and nine measurements, each of about 40 seconds on one core. What is trained or measured already is kept,
-and a training that was killed goes on where it was. Without --docs the page goes into DIR/docs.
+and a training that was killed goes on where it was. Without --docs the page goes into DIR/docs/results; its
+figure goes into the folder images beside.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main(given: Sequence[str] | None = None) -> None:
             rows += [{**of, **row} for row in found]
             curves += [{**of, **row} for row in curve]
             print(f"{name}, seed {seed}", flush=True)
-    docs = options.docs or options.folder / "docs"
+    docs = options.docs or options.folder / "docs" / "results"
     write(Table.of(PROJECTOR, rows), Table.of(PROJECTOR_CURVES, curves), options.folder, docs)
 
 
@@ -82,8 +83,11 @@ def write(rows: Table, curves: Table, folder: Path, docs: Path) -> None:
     for name in tables:
         with replacing(docs / f"{name}.csv") as part:
             shutil.copyfile(folder / f"{name}.csv", part)
-    for name, text in (("projector.svg", style.to_svg(draw(rows, curves))), ("projector.md", page(rows, curves))):
-        with replacing(docs / name) as part:
+    pictures = docs.parent / "images"
+    pictures.mkdir(exist_ok=True)
+    figure = style.to_svg(draw(rows, curves))
+    for target, text in ((pictures / "projector.svg", figure), (docs / "projector.md", page(rows, curves))):
+        with replacing(target) as part:
             part.write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,9 +110,10 @@ def page(rows: Table, curves: Table) -> str:
         "is more. Trained on one of two CPU cores."
     )  # fmt: skip
     parts = (
-        INTRODUCTION, "## Verdicts\n", verdicts(claims), RULE + "\n", "## Numbers\n", conditions + "\n",
+        INTRODUCTION, "## Verdicts\n", verdicts(claims), _wrapped(RULE) + "\n", "## Numbers\n",
+        _wrapped(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
-        "\n![Accuracy along training and in the end, and lengths](projector.svg)\n", LIMITS, CARRIED, COMMANDS,
+        "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", LIMITS, CARRIED, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
@@ -147,7 +149,7 @@ def sentences(claims: Sequence[Row]) -> list[str]:
         _change(by_key.get("counteract"), "The norm", "accuracy of where against long embeddings"),
         _change(by_key.get("better"), "The norm", "accuracy of where against the plain projector"),
     ]
-    return [f"- {sentence}" for sentence in said if sentence]
+    return [_wrapped(f"- {sentence}", "  ") for sentence in said if sentence]
 
 
 def _change(rows: Sequence[Row] | None, what: str, of: str) -> str:
@@ -183,6 +185,10 @@ def differences(summary: Sequence[Row]) -> str:
         if any(pair in of for pair in PAIRS):
             lines.append(f"| {title} | {' | '.join(_cell(of.get(pair)) for pair in PAIRS)} |")
     return "\n".join(lines)
+
+
+def _wrapped(words: str, indent: str = "") -> str:
+    return textwrap.fill(words, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _cell(row: Row | None) -> str:
