@@ -113,7 +113,8 @@ def page(rows: Table, curves: Table) -> str:
         INTRODUCTION, "## Verdicts\n", verdicts(claims), _wrapped(RULE) + "\n", "## Numbers\n",
         _wrapped(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
-        "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", LIMITS, CARRIED, COMMANDS,
+        "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", LIMITS,
+        CARRIED, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
