@@ -67,6 +67,13 @@ def test_means_over_seeds_are_those_of_scipy() -> None:
     assert (line["mean"], line["seeds"], line["each"]) == (pytest.approx(2 / 3), 3, "0: 0.5, 1: 0.6, 2: 0.9")
 
 
+def test_intervals_of_accuracies_and_lengths_stay_within_what_can_be() -> None:
+    rows = [row("plain", s, m, v) for m, of in (("where", (0.1, 0.9)), ("ratio", (1.0, 9.0))) for s, v in enumerate(of)]
+    where, ratio = projector_summary(Table.of(PROJECTOR, rows)).rows()
+    assert (where["low"], where["high"]) == (0.0, 1.0)
+    assert ratio["low"] == 0.0 and ratio["high"] == pytest.approx(5 + 12.7062 * 4, abs=1e-3)
+
+
 def test_differences_are_paired_by_seed_and_of_common_seeds_only() -> None:
     rows = [row("plain", s, "where", v) for s, v in ((0, 0.1), (1, 0.5), (2, 0.9))]
     rows += [row("normed", s, "where", v) for s, v in ((0, 0.2), (2, 1.1), (3, 0.0))]

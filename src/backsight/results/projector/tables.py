@@ -49,6 +49,7 @@ PROJECTOR_SUMMARY = Schema(
 NAMES = ("plain", "large", "normed")
 PAIRS = (("large", "plain"), ("normed", "plain"), ("normed", "large"))
 WHERE, WHAT = "where", "what"
+LENGTHS = ("image_norm", "text_norm", "ratio", "vocabulary_mean", "vocabulary_largest")
 Key = tuple[str, str]  # pictures, measure
 Runs = Mapping[str, Mapping[int, Mapping[Key, Mapping[str, Any]]]]
 NORMAL = 1.96
@@ -140,9 +141,13 @@ def projector_summary(rows: Table) -> Table:
 
 def _line(pictures: str, measure: str, name: str, less: str, of: Estimate, null: float | None) -> dict[str, Any]:
     each = ", ".join(f"{seed}: {value:.3g}" for seed, value in of.each)
+    low, high = of.low, of.high
+    if not less and measure in (WHERE, WHAT, *LENGTHS):  # none is below 0, and no accuracy above 1
+        low = None if low is None else max(low, 0.0)
+        high = high if high is None or measure in LENGTHS else min(high, 1.0)
     return {
         "pictures": pictures, "measure": measure, "projector": name, "less": less, "seeds": len(of.each),
-        "mean": of.mean, "low": of.low, "high": of.high, "null": null, "each": each,
+        "mean": of.mean, "low": low, "high": high, "null": null, "each": each,
     }  # fmt: skip
 
 
