@@ -235,13 +235,20 @@ def test_ctrl_c_ends_a_sweep_with_130_and_it_goes_on(
     assert studied == ["line-0", "line-1", "line-2", "steep-0", "steep-1", "steep-2"]
 
 
-def test_a_damaged_study_is_named(command: Command, plan: Path, tmp_path: Path, studied: list[str]) -> None:
+def test_a_damaged_study_is_made_again_or_named(
+    command: Command, plan: Path, tmp_path: Path, studied: list[str]
+) -> None:
+    plan.write_text(plan.read_text().replace("[0, 1, 2]", "[0]"))
     out = tmp_path / "out"
     assert command("sweep", plan, "--out", out).code == 0
-    (out / "line-1" / "study" / "tables" / "behaviour.squares.parquet").write_bytes(b"x")
-    code, _, err = command("sweep", plan, "--out", out)
-    assert code == 3 and "failed: line-1: A table is not as it was written" in err
-    assert "1 of 6 runs failed" in (out / "report.html").read_text()
+    table = out / "line-0" / "study" / "tables" / "behaviour.squares.parquet"
+    table.write_bytes(b"x")
+    asked = sweep_file.read(plan)
+    damaged = sweep_compare.compared(asked, [sweep.Outcome(run) for run in sweep_run.runs(asked, out)])
+    assert [one.run.label for one in damaged.failed] == ["line-0"] and damaged.recipes == ("steep",)
+    assert damaged.failed[0].reason.startswith("A table is not as it was written; where: ")
+    studied.clear()
+    assert command("sweep", plan, "--out", out).code == 0 and studied == ["line-0"]
 
 
 def test_a_run_in_a_folder_with_other_things_is_refused(plan: Path, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from backsight.errors import DataError, FolderError, StudyError, UsageError
+from backsight.studies.record import read
 from backsight.studies.store import writing
 from backsight.studies.study import Options
 from backsight.studies.sweep_file import Sweep
-from backsight.tables import replacing
+from backsight.tables import intact, replacing
 from backsight.training import catalogue, checkpoints, loop
 from backsight.training import writing as trained
 from backsight.training.loop import Precision
@@ -82,10 +83,18 @@ class Run:
 
     @property
     def studied(self) -> bool:
-        """Whether the run was trained, and studied as the sweep asks."""
+        """Whether the run was trained, and studied as the sweep asks, with every table as it was written."""
         record = self.record()
         whole = record.get("identity") == self.identity and record.get("studied") == self.asks
-        return whole and (self.study / "study.json").is_file()
+        return whole and _intact(self.study)
+
+
+def _intact(study: Path) -> bool:
+    record = read(study)
+    tables = record.get("tables")
+    if record.get("finished") is not True or not isinstance(tables, dict):
+        return False
+    return all(intact(study / "tables" / f"{name}.parquet", one) for name, one in tables.items())
 
 
 def runs(sweep: Sweep, out: Path) -> list[Run]:
