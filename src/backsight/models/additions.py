@@ -18,8 +18,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from backsight.errors import CannotAnswer, ModelError
+from backsight.errors import CannotAnswer, ModelError, UsageError
 from backsight.models import blocks, hooks
+from backsight.models.families import family_of
+from backsight.models.projector_norm import PAPER, normed
 
 PLACE = "backsight_additions"
 # How many times an entry of a bias table counts. A score differs by several units where attention is sharp, and an
@@ -232,4 +234,35 @@ class OrderBias(Addition):
         hooks.always_before(model.get_decoder(), act)  # type: ignore[operator]
 
 
-KINDS: dict[str, type[Addition]] = {kind.kind: kind for kind in (RelativeBias, Rotation, OrderBias)}
+class ProjectorNorm(Addition):
+    """`projector_norm.normed` behind the projector, with a learned weight (d_model,), one at first.
+
+    `cut` and `scale` are settings and stay as they are given; by default they are those of LLaMA, as published. Those
+    of another model are `lengths.cut` and `lengths.mean` of its `text_lengths`. UsageError where they are not positive.
+    """
+
+    kind = "projector_norm"
+
+    def __init__(self, width: int, cut: float = PAPER.cut, scale: float = PAPER.mean) -> None:
+        super().__init__(width=width, cut=cut, scale=scale)
+        if not (0 < cut < math.inf and 0 < scale < math.inf):
+            raise UsageError("Cut and scale of a projector's norm are positive", got=f"cut {cut:g}, scale {scale:g}")
+        self.cut, self.scale = cut, scale
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Image embeddings (..., d_model), normed."""
+        return normed(states, self.weight, cut=self.cut, scale=self.scale)
+
+    def hang(self, model: nn.Module) -> None:
+        """Norm what the projector gives in every call; CannotAnswer where it is not known what the projector is."""
+        family = family_of(model.config)
+        if family.projector is None:
+            raise CannotAnswer(
+                "It is not known where this architecture's projector ends", got=family.name,
+                do="name the path of its last layer in the family (`projector`)",
+            )  # fmt: skip
+        hooks.always_after(model.get_submodule(family.projector.rpartition(".")[0]), self)
+
+
+KINDS: dict[str, type[Addition]] = {kind.kind: kind for kind in (RelativeBias, Rotation, OrderBias, ProjectorNorm)}

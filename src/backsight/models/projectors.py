@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from backsight.errors import CannotAnswer
+from backsight.models.additions import ProjectorNorm, carried
 from backsight.models.families import Family
 
 
@@ -30,6 +31,12 @@ def last_layer(model: Any, family: Family) -> LastLayer:
         raise CannotAnswer(
             "No linear layer is known to be the last of this architecture's projector",
             got=family.name, do="name its path in the family (`projector`), if there is one with nothing behind it",
+        )  # fmt: skip
+    behind = [name for name, of in carried(model.config).items() if of["kind"] == ProjectorNorm.kind]
+    if behind:
+        raise CannotAnswer(
+            "A norm stands behind the last layer of the projector, so nothing folds into it",
+            where=family.projector, got=f"the checkpoint's addition {behind[0]!r}", do="apply the repair in memory",
         )  # fmt: skip
     path, _, name = family.projector.rpartition(".")
     try:
