@@ -130,9 +130,9 @@ MAKES: dict[Projector, str] = {
 def recipe(projector: Projector) -> ProjectorRecipe:
     """The recipe of a projector; the three differ in nothing else."""
     return ProjectorRecipe(
-        name=f"projector-{projector}", makes=MAKES[projector], minutes={"tiny": 1},
+        name=f"projector-{projector}", makes=MAKES[projector], minutes={"tiny": 3},
         build=partial(build, projector=projector), layout=LAYOUT, asks=asks,
-        stages=(Stage("answers", 100, mixture={"squares": 1.0}, rate=4e-3, warmup=20, images=8),),
+        stages=(Stage("answers", 400, mixture={"squares": 1.0}, rate=4e-3, warmup=20, images=8),),
     )  # fmt: skip
 
 

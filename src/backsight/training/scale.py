@@ -71,9 +71,9 @@ def held_out(count: int, layout: Layout = LAYOUT, seed: int = 0) -> ExampleSet:
 SCALE = Answering(
     name="scale",
     makes="a small plain, to set the gap, the pathways and CREG against size (tiny, small) and against steps",
-    minutes={"tiny": 1},
+    minutes={"tiny": 3},
     build=build,
     layout=LAYOUT,
     asks=asks,
-    stages=(Stage("squares", 600, mixture={"squares": 1.0}, rate=2e-3, floor=0.02, warmup=50),),
+    stages=(Stage("squares", 1200, mixture={"squares": 1.0}, rate=2e-3, floor=0.02, warmup=50),),
 )
