@@ -224,9 +224,10 @@ ANSWERS = Stage("answers", 900, mixture={"squares": 1.0}, rate=2e-3, warmup=50)
 def recipe(setting: Setting) -> Answering:
     """The recipe of a setting: `positions-NAME`."""
     side = "the vision encoder" if setting.side == "vision" else "the language model"
+    makes = f"position in {side} only: {setting.encoding}"
     return Answering(
         name=f"positions-{setting.name}",
-        makes=f"position in {side} only: {setting.encoding}",
+        makes="no positional encoding at all" if setting.encoding == "none" else makes,
         minutes={"tiny": 3 if setting.side == "vision" else 4},
         build=partial(build, setting),
         layout=LAYOUT,
