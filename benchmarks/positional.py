@@ -78,6 +78,16 @@ def _rows(folder: Path, kept: Path, pictures: int, *, only_kept: bool) -> Table:
     return table
 
 
+def how(cores: Sequence[int]) -> page.How:
+    """How the rows come about, as the page says it, with the numbers of the recipes."""
+    return page.How(
+        figure="../images/positional.svg", command=COMMAND, cores=tuple(cores), columns=recipes.TRAINED_COLUMNS,
+        taught=(recipes.ORDER.steps, recipes.ORDER.images), read=recipes.READ.steps, answers=recipes.ANSWERS.steps,
+        images=recipes.ANSWERS.images, gain=additions.GAIN, bases=(recipes.ONE_AXIS, recipes.TWO_AXES),
+        customary=recipes.CUSTOMARY, models=3 * len(recipes.SETTINGS),
+    )  # fmt: skip
+
+
 def _write(rows: Table, out: Path, cores: Sequence[int]) -> None:
     for name, table in (
         ("positional", rows), ("positional_summary", tables.positional_summary(rows)),
@@ -89,13 +99,7 @@ def _write(rows: Table, out: Path, cores: Sequence[int]) -> None:
     images = out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     (images / "positional.svg").write_text(style.to_svg(figure.draw(rows)), encoding="utf-8")
-    how = page.How(
-        figure="../images/positional.svg", command=COMMAND, cores=tuple(cores), columns=recipes.TRAINED_COLUMNS,
-        taught=(recipes.ORDER.steps, recipes.ORDER.images), read=recipes.READ.steps, answers=recipes.ANSWERS.steps,
-        images=recipes.ANSWERS.images, gain=additions.GAIN, bases=(recipes.ONE_AXIS, recipes.TWO_AXES),
-        customary=recipes.CUSTOMARY, models=3 * len(recipes.SETTINGS),
-    )  # fmt: skip
-    text = page.page(rows, how)
+    text = page.page(rows, how(cores))
     (out / "positional.md").write_text(text, encoding="utf-8")
 
 

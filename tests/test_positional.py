@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -376,6 +377,13 @@ def test_figure_and_page_say_what_the_rows_say() -> None:
         figure.draw(table([]))
     assert page.table(("a",), [("b|c",)]).endswith("| b\\|c |\n")
     assert set(CONDITIONS) >= {TRAINED, UNSEEN}
+
+
+def test_a_page_without_rows_says_so() -> None:
+    text = page.page(table([]), replace(HOW, cores=()))
+    assert "Nothing is recorded yet." in text and "| verdict |" not in text and "Examined on" not in text
+    assert "One small model: Gemma-3" in text and "333 steps" in " ".join(text.split())
+    assert "Nothing is recorded" not in page.page(table(rows_of(FALLS)), HOW)
 
 
 def test_the_page_says_how_each_side_is_trained_and_shows_no_taught_probe_as_readable() -> None:

@@ -44,7 +44,7 @@ RULE = (
     "size is larger (12x12), wide (12x8) or tall (8x12) than 8x8, rows at the same cells or the same fractions of the "
     "picture, all weighing alike; unseen columns hold upright rows that stand wholly in columns where nothing stood in "
     "training. These rules replace earlier ones, and the named settings were chosen, after a first look at one seed of "
-    "eight settings; no model of the table was examined before they were written down."
+    "eight settings by those; they were written down before any model was examined by them."
 )
 
 
@@ -191,5 +191,5 @@ def number(row: Mapping[str, Any]) -> str:
 def without(row: Mapping[str, Any]) -> str:
     """The runs that have no part in the number and why, in brackets; empty where all have."""
     parts = [("not learned", row["not_learned"]), ("not measured", row["missing"])]
-    named = [f"{words}: {', '.join(map(run_title, of.split(', ')))}" for words, of in parts if of]
-    return f" ({'; '.join(named)})" if named else ""
+    named = [f"{words}: {'; '.join(map(run_title, of.split(', ')))}" for words, of in parts if of]
+    return "".join(f" ({one})" for one in named)

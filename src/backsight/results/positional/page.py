@@ -42,17 +42,21 @@ class How:
 
 def page(rows: Table, how: How) -> str:
     """The page of the rows of all examined models."""
+    parts = ["# Positional encodings side by side\n", _opening(rows, how)]
+    parts += _recorded(rows, how) if len(rows) else ["Nothing is recorded yet.\n"]
+    return "\n".join([*parts, "## How they are trained\n", _trained(how)])
+
+
+def _recorded(rows: Table, how: How) -> list[str]:
+    """What the rows say: sentences, figure and tables."""
     summary: Summary = {
         (r["setting"], r["measure"], r["condition"], r["axis"]): r for r in positional_summary(rows).rows()
     }
-    judged = claims.positional_claims(rows).rows()
     predicted = prediction.positional_prediction(rows).rows()
     known = [one.name for one in SETTINGS if any(key[0] == one.name for key in summary)]
-    parts = [
-        "# Positional encodings side by side\n",
-        _opening(rows, how),
+    return [
         "## Sentences on positional encodings\n",
-        _judged(judged),
+        _judged(claims.positional_claims(rows).rows()),
         _filled(claims.RULE),
         "## Accuracy by setting and condition\n",
         f"![Accuracy of relations of every setting and condition, a dot a seed]({how.figure})\n",
@@ -69,10 +73,7 @@ def page(rows: Table, how: How) -> str:
         _filled(prediction.RULE),
         *(_filled(prediction.sentence(line)) for line in predicted if line["setting"] == "all"),
         _predicted(predicted, summary),
-        "## How they are trained\n",
-        _trained(how),
     ]
-    return "\n".join(parts)
 
 
 def _opening(rows: Table, how: How) -> str:
@@ -81,17 +82,19 @@ def _opening(rows: Table, how: How) -> str:
         seeds.setdefault(row["setting"], set()).add(row["seed"])
     counts = sorted({len(of) for of in seeds.values()})
     each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
+    subject = f"{style.counted(len(seeds), 'setting')} of one small model, {each} each" if seeds else "One small model"
     about = (
-        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four "
-        "language layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they "
-        f"stand in the first {how.columns} of 8 columns. Each setting has one positional encoding, in the vision "
+        f"{subject}: Gemma-3 or Qwen2-VL with four language layers, an 8x8 grid of 14 px cells, "
+        "three squares of one cell in a row or a column. In training they "
+        f"stand in the first {how.columns} of 8 columns. Each setting has one positional encoding or none, in the vision "
         "encoder or in the language model. Both sides are [trained differently](#how-they-are-trained), so one is "
         "never compared with the other."
     )
     parsed = f"<!-- parsed only: it trains and examines {how.models} models, which takes hours -->"
     cores = " or ".join(str(count) for count in how.cores)
     hardware = f"Examined on {cores} CPU cores, one thread a model."
-    return f"{_filled(about)}\n{parsed}\n```bash\n{how.command}\n```\n\n{_filled(hardware)}"
+    on = _filled(hardware) if how.cores else ""
+    return f"{_filled(about)}\n{parsed}\n```bash\n{how.command}\n```\n\n{on}"
 
 
 def _trained(how: How) -> str:
