@@ -15,6 +15,7 @@ import torch
 
 from backsight.errors import DataError
 from backsight.models.vlm import VLM
+from backsight.results.positional.settings import BY_NAME
 from backsight.results.positional.tables import CONDITIONS, POSITIONAL, TRAINED, UNSEEN
 from backsight.stimuli import rows, whole_cells
 from backsight.studies.positional import answers, examine, key, learned, recipe_of, weights
@@ -175,3 +176,13 @@ def test_a_trained_model_is_examined_whole(tmp_path: Path, monkeypatch: pytest.M
     assert set(steps["axis"]) == {"horizontal", "vertical"} and set(steps["n"]) == {2}
     shutil.rmtree(place)
     assert len(learned(table, tmp_path)) == 0
+
+
+def test_the_page_takes_its_numbers_from_the_recipes() -> None:
+    how = script("positional").how((2,))
+    recipe = positional.RECIPES["positions-none"]
+    assert how.taught == (recipe.phases[0].steps, recipe.stages[0].images) and how.read == recipe.phases[1].steps
+    other = positional.RECIPES["positions-language-relative"]
+    assert (how.answers, how.images) == (other.phases[0].steps, other.stages[0].images) and len(other.phases) == 1
+    taught = {name for name, one in positional.RECIPES.items() if one.stages[0].taught is not None}
+    assert taught == {f"positions-{one.name}" for one in BY_NAME.values() if one.part != "language model"}

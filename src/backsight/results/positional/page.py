@@ -84,11 +84,10 @@ def _opening(rows: Table, how: How) -> str:
     each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
     subject = f"{style.counted(len(seeds), 'setting')} of one small model, {each} each" if seeds else "One small model"
     about = (
-        f"{subject}: Gemma-3 or Qwen2-VL with four language layers, an 8x8 grid of 14 px cells, "
-        "three squares of one cell in a row or a column. In training they "
-        f"stand in the first {how.columns} of 8 columns. Each setting has one positional encoding or none, in the vision "
-        "encoder or in the language model. Both sides are [trained differently](#how-they-are-trained), so one is "
-        "never compared with the other."
+        f"{subject}: Gemma-3 or Qwen2-VL with four language layers, an 8x8 grid of 14 px cells, three squares of one "
+        f"cell in a row or a column. In training they stand in the first {how.columns} of 8 columns. Each setting has "
+        "one positional encoding or none, in the vision encoder or in the language model. Both sides are [trained "
+        "differently](#how-they-are-trained), so one is never compared with the other."
     )
     parsed = f"<!-- parsed only: it trains and examines {how.models} models, which takes hours -->"
     cores = " or ".join(str(count) for count in how.cores)
