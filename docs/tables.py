@@ -125,11 +125,13 @@ def verdicts() -> str:
 def result(name: str, heading: str = "") -> str:
     """The figures of a page of results, and its first table, or list as a table, under a heading.
 
-    A page that says that nothing is recorded yet lacks the heading; of any other it is an error.
+    Of several headings, with " - " between them, the first that the page has. A page that says that nothing is recorded
+    yet lacks it; of any other that is an error.
     """
     text = (DOCS / "results" / f"{name}.md").read_text(encoding="utf-8")
     shown = [f"{line}\n" for line in text.splitlines() if line.startswith("![")]
-    under = re.search(rf"^(#+) {re.escape(heading) if heading else '.*'}$", text, re.MULTILINE)
+    heads = [re.escape(head) for head in heading.split(" - ")] if heading else [".*"]
+    under = next(filter(None, (re.search(rf"^(#+) {head}$", text, re.MULTILINE) for head in heads)), None)
     if under is None:
         if NOTHING not in text:
             raise SystemExit(f"docs/tables.py: results/{name}.md has no heading {heading!r}")

@@ -114,6 +114,7 @@ def test_a_page_of_results_is_repeated_as_it_is(tmp_path: Path, monkeypatch: pyt
     assert tables.content("result one") == tables.content("result one Verdicts")
     claims = "| judged |\n| --- |\n| the first \\| claim goes on |\n| the second |\n"
     assert tables.content("result one Claims") == shown + claims
+    assert tables.content("result one Other - Claims - Verdicts") == shown + claims
     for heading, message in (("Other", "no heading 'Other'"), ("None", "no table and no list")):
         with pytest.raises(SystemExit, match=message):
             tables.content(f"result one {heading}")
