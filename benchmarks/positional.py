@@ -1,13 +1,14 @@
 """Examines the models of the recipes `positions-*` and writes the comparison: table, figure, sentences, page.
 
-    python benchmarks/positional.py CHECKPOINTS --out docs/results
+    python benchmarks/positional.py CHECKPOINTS --seeds 3 --out docs/results
 
 CHECKPOINTS holds folders that `backsight train positions-NAME --seed N --out CHECKPOINTS/NAME-N` wrote, each with its
-log. A model is examined once: its rows are kept in CHECKPOINTS/.examined, so that the command can be given again when
-more are there. Rows of other weights, of a recipe that has changed, of another number of pictures or an earlier
-examination are made anew. A model that was not trained to the end of its recipe is left out and named, and the command
-leaves with 1. Only models that are in CHECKPOINTS now are written. `--logs` names a folder of logs by axis
-(NAME-N.parquet), where those of the checkpoints hold none.
+log; `--seeds` trains those that are missing, and goes on where a training was stopped. A model is examined once: its
+rows are kept in CHECKPOINTS/.examined, so that the command can be given again when more are there. Rows of other
+weights, of a recipe that has changed, of another number of pictures or an earlier examination are made anew. A model
+that was not trained to the end of its recipe is left out and named, and the command leaves with 1. Only models that are
+in CHECKPOINTS now are written. `--logs` names a folder of logs by axis (NAME-N.parquet), where those of the checkpoints
+hold none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,16 +29,18 @@ from backsight.results.drawing import style
 from backsight.results.positional import claims, figure, page, prediction, tables
 from backsight.studies import positional
 from backsight.tables import Table
+from backsight.training import loop
 from backsight.training import positional as recipes
 
-COMMAND = """backsight train positions-none --seed 0 --out CHECKPOINTS/none-0    # and each other name and seed
-python benchmarks/positional.py CHECKPOINTS --out docs/results"""
+SEEDS = 3
+COMMAND = f"python benchmarks/positional.py CHECKPOINTS --seeds {SEEDS} --out docs/results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
+    parser.add_argument("--seeds", type=int, default=0, help="train what is missing of so many seeds")
     parser.add_argument("--kept", type=Path, help="where rows of examined models are; default CHECKPOINTS/.examined")
     parser.add_argument("--logs", type=Path, help="logs by axis, NAME.parquet each")
     parser.add_argument("--pictures", type=int, default=positional.PICTURES, help="of each condition")
@@ -45,6 +49,7 @@ def main() -> int:
     quiet()
     torch.set_num_threads(1)
     kept = asked.kept or asked.checkpoints / ".examined"
+    _train(asked.checkpoints, asked.seeds)
     tables, refused = [], []
     for folder in sorted(path for path in asked.checkpoints.iterdir() if (path / "config.json").is_file()):
         try:
@@ -61,6 +66,16 @@ def main() -> int:
     if refused:
         print(f"left out: {', '.join(refused)}")
     return 1 if refused else 0
+
+
+def _train(checkpoints: Path, seeds: int) -> None:
+    """Train what is missing, whole seeds first."""
+    for seed in range(seeds):
+        for name, recipe in recipes.RECIPES.items():
+            folder = checkpoints / f"{name.removeprefix('positions-')}-{seed}"
+            if not (folder / "config.json").is_file():
+                loop.train(replace(recipe, seed=seed), folder.with_name(f"{folder.name}.training")).save(folder)
+                print(f"trained {folder.name}", flush=True)
 
 
 def _rows(folder: Path, kept: Path, pictures: int, *, only_kept: bool) -> Table:
@@ -84,7 +99,7 @@ def how(cores: Sequence[int]) -> page.How:
         figure="../images/positional.svg", command=COMMAND, cores=tuple(cores), columns=recipes.TRAINED_COLUMNS,
         taught=(recipes.ORDER.steps, recipes.ORDER.images), read=recipes.READ.steps, answers=recipes.ANSWERS.steps,
         images=recipes.ANSWERS.images, gain=additions.GAIN, bases=(recipes.ONE_AXIS, recipes.TWO_AXES),
-        customary=recipes.CUSTOMARY, models=3 * len(recipes.SETTINGS),
+        customary=recipes.CUSTOMARY, models=SEEDS * len(recipes.SETTINGS),
     )  # fmt: skip
 
 

@@ -178,6 +178,20 @@ def test_a_trained_model_is_examined_whole(tmp_path: Path, monkeypatch: pytest.M
     assert len(learned(table, tmp_path)) == 0
 
 
+def test_what_is_missing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = positional.RECIPES["positions-mrope-chunked"]
+    short = replace(whole, stages=tuple(replace(stage, steps=1, images=2) for stage in whole.stages))
+    monkeypatch.setattr(positional, "RECIPES", {whole.name: short})
+    benchmark = script("positional")
+    benchmark._train(tmp_path, 2)
+    assert [recipe_of(tmp_path / f"mrope-chunked-{seed}").seed for seed in (0, 1)] == [0, 1]
+    before = weights(tmp_path / "mrope-chunked-0")
+    assert before != weights(tmp_path / "mrope-chunked-1")
+    monkeypatch.setattr(benchmark.loop, "train", None)  # nothing is missing now
+    benchmark._train(tmp_path, 2)
+    assert weights(tmp_path / "mrope-chunked-0") == before
+
+
 def test_the_page_takes_its_numbers_from_the_recipes() -> None:
     how = script("positional").how((2,))
     recipe = positional.RECIPES["positions-none"]
