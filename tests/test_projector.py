@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,8 @@ from backsight.training.projector import (
 )
 from backsight.training.recipe import SCALES
 
-DOCS = Path(__file__).parents[1] / "docs" / "results"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs" / "results"
 
 
 def row(projector: str, seed: int, measure: str, value: float | None, **more: Any) -> dict[str, Any]:
@@ -367,6 +371,71 @@ def test_only_the_projector_is_trained() -> None:
         build(0, SCALES["small"], projector="plain")
 
 
+@pytest.fixture
+def benchmark() -> Any:
+    spec = importlib.util.spec_from_file_location("projector_benchmark", ROOT / "benchmarks" / "projector.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_models_and_rows_of_another_recipe_are_made_anew(
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trainings and measurements by what was asked, each a letter of the log: T and M."""
+    log: list[str] = []
+    train = benchmark.loop.train
+
+    def measured(vlm: Any, examples: Any) -> list[dict[str, Any]]:
+        log.append("M")
+        one = row("", 0, "where", 0.75, chance=0.5, n=len(examples))
+        return [{k: v for k, v in one.items() if k not in ("projector", "seed", "hardware")}]
+
+    def trained(*given: Any, **named: Any) -> Any:
+        log.append("T")
+        return train(*given, **named)
+
+    monkeypatch.setattr(benchmark, "PROJECTORS", ("normed",))
+    monkeypatch.setattr(benchmark.loop, "train", trained)
+    monkeypatch.setattr(benchmark.measuring, "measured", measured)
+    monkeypatch.setattr(benchmark.measuring, "lengths", lambda *given: [])
+
+    def ran(steps: int, pictures: int) -> str:
+        log.clear()
+        benchmark.main([str(tmp_path), "--seeds", "1", "--steps", str(steps), "--pictures", str(pictures)])
+        return "".join(log)
+
+    assert ran(1, 4) == "TM"
+    assert "1 steps of 8 pictures" in (tmp_path / "docs" / "results" / "projector.md").read_text()
+    assert ran(1, 4) == ""
+    assert ran(1, 6) == "M"  # other pictures
+    assert "6 test pictures" in (tmp_path / "docs" / "results" / "projector.md").read_text()
+    assert ran(2, 6) == "TM"  # another length of training
+    assert "normed-0: made by another recipe" in capsys.readouterr().out
+    of = benchmark.RECIPES["projector-normed"].asks
+    other = replace(benchmark.RECIPES["projector-normed"], asks=lambda *a, **k: of(*a, **{**k, "key": (9, *k["key"])}))
+    with monkeypatch.context() as within:
+        within.setitem(benchmark.RECIPES, "projector-normed", other)
+        assert ran(2, 6) == "TM"  # other batches
+    assert ran(2, 6) == "TM"
+    monkeypatch.setattr(benchmark.measuring, "VERSION", 99)
+    assert ran(2, 6) == "M"  # another measurement
+    (tmp_path / "normed-0.training" / "made.json").unlink()
+    assert ran(2, 6) == "TM"  # it does not say what it is
+
+
+def test_first_weights_and_lengths_are_part_of_what_a_model_is_made_of(benchmark: Any) -> None:
+    recipes = benchmark.RECIPES
+    every = [benchmark.made_of(recipes[f"projector-{name}"], 1) for name in ("plain", "large", "normed")]
+    assert len({one["first weights"] for one in every}) == 3 and len({one["first batch"] for one in every}) == 1
+    other = benchmark.made_of(replace(recipes["projector-plain"], seed=1), 1)
+    assert other["first weights"] != every[0]["first weights"] and other["first batch"] != every[0]["first batch"]
+    norm = json.loads(every[2]["first weights"].split(" ", 1)[1])["projector"]
+    assert norm["cut"] * norm["scale"] == pytest.approx(1.18, abs=0.05)
+
+
 @pytest.mark.slow
 def test_an_untrained_model_has_every_row_and_its_seam_holds() -> None:
     model, processor = build(0, projector="normed")
@@ -397,13 +466,15 @@ def test_the_norm_balances_image_embeddings_with_the_text_of_the_prompts() -> No
     assert rows["text_norm"] == pytest.approx(rows["prompt_mean"], rel=0.05)
 
 
-@pytest.mark.skipif(not (DOCS / "projector.csv").exists(), reason="nothing is recorded")
 def test_the_page_in_the_docs_is_made_of_its_tables() -> None:
     tables = [_read(DOCS / f"{schema.name}.csv", schema) for schema in (PROJECTOR, PROJECTOR_CURVES)]
     assert (DOCS / "projector.md").read_text(encoding="utf-8") == page(*tables)
 
 
 def _read(path: Path, schema: Any) -> Table:
+    """The table in a file, one without rows where there is none."""
+    if not path.exists():
+        return Table.of(schema, [])
     of = {"str": str, "int": int, "float": float}
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

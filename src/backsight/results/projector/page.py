@@ -50,7 +50,9 @@ ACCURACIES = (WHERE, WHAT)
 
 
 def page(rows: Table, curves: Table) -> str:
-    """The whole page of a table of rows and the curves beside it."""
+    """The whole page of a table of rows and the curves beside it; without rows what is compared, and that it is not."""
+    if not len(rows):
+        return "\n".join((INTRODUCTION, "Nothing is recorded yet.\n", CARRIED, OTHER, COMMANDS))
     summary = projector_summary(rows).rows()
     claims = projector_claims(rows).rows()
     every, along = rows.rows(), curves.rows()
