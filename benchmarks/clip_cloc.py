@@ -63,10 +63,12 @@ def kept(out: Path, name: str, of: Contrastive, seed: int, rows: Any) -> list[di
 
 
 def write(table: Table, folder: Path) -> None:
-    """The rows, the figure and the page."""
+    """The rows and the page into a folder, the figure into the folder images beside it."""
     table.write(folder, "clip-cloc")
     summary = contrastive.summary(table)
-    (folder / "clip-cloc.svg").write_text(style.to_svg(figure.draw(summary)), encoding="utf-8")
+    images = folder.parent / "images"
+    images.mkdir(exist_ok=True)
+    (images / "clip-cloc.svg").write_text(style.to_svg(figure.draw(summary)), encoding="utf-8")
     (folder / "clip-cloc.md").write_text(page.page(summary), encoding="utf-8")
 
 

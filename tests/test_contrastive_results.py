@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from scipy import stats
 
 from backsight.errors import DataError
 from backsight.results import contrastive
-from backsight.results.contrastive import figure, page, text
-from backsight.results.drawing import style
+from backsight.results.contrastive import figure, page, tables, text
+from backsight.results.drawing import canvas, style
 from backsight.tables import Table
 
 Key = tuple[str, str]
@@ -138,7 +139,7 @@ def test_the_table_in_markdown() -> None:
 
 def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
     svg = style.to_svg(figure.draw(summed([0.5, 0.52], [0.9, 0.93])))
-    assert "relations, language pathway closed" in svg and svg.count("Not measured.") == 3
+    assert "relations, language" in svg and "pathway closed" in svg and svg.count("Not measured.") == 3
     rows = [row(of, seed, 0.5, of=("column probe", part)) for of in ("clip", "cloc") for seed in range(2)
             for part in ("block 0", "block 1")]  # fmt: skip
     rows.append(row("cloc", 0, 0.3, of=("box IoU", "prompter")))
@@ -147,6 +148,26 @@ def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
     assert svg == style.to_svg(figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows))))
     with pytest.raises(DataError, match="no rows"):
         figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, [])))
+
+
+def test_labels_stand_apart_and_chance_goes_across_each_panel() -> None:
+    keys = [*tables.WHERE, *tables.WHAT, *((of, f"block {k}") for of in tables.PROBES for k in range(3))]
+    rows = [row(of, seed, 0.6, of=key, chance=0.1 + 0.01 * n) for of in ("clip", "cloc") for seed in range(3)
+            for n, key in enumerate(keys)]  # fmt: skip
+    drawn = figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
+    width, height = drawn.get_size_inches()
+    assert width > 6 and height < 8  # two columns
+    with canvas.measured(drawn) as renderer:
+        for axis in drawn.axes[:2]:
+            boxes = [label.get_window_extent(renderer) for label in axis.get_yticklabels()]
+            assert len(boxes) > 4 and all(one.y0 >= two.y1 for one, two in pairwise(boxes))
+    for axis, along, ends in zip(drawn.axes, (1, 1, 0, 0), (4.5, 6.5, 2.3, 2.3), strict=True):
+        dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+        assert len(dashed) == 1
+        places = np.asarray(dashed[0].get_xydata())[:, along]
+        assert places.max() == pytest.approx(ends) and places.min() < 0
+    chances = np.asarray(drawn.axes[0].lines[0].get_xydata())[:, 0]
+    assert chances.tolist() == pytest.approx(np.repeat([0.1 + 0.01 * n for n in range(5)], 2).tolist())
 
 
 def test_the_page_says_what_the_numbers_say() -> None:
@@ -167,4 +188,5 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 def test_the_recorded_page_is_that_of_the_recorded_rows() -> None:
     summary = contrastive.summary(Table.read(RESULTS / "clip-cloc.parquet"))
     assert (RESULTS / "clip-cloc.md").read_text(encoding="utf-8") == page.page(summary)
-    assert text.label(summary.rows()[0]) in (RESULTS / "clip-cloc.svg").read_text(encoding="utf-8")
+    svg = (RESULTS.parent / "images" / "clip-cloc.svg").read_text(encoding="utf-8")
+    assert all(line in svg for row in summary.rows()[:3] for line in figure.broken(row).splitlines() if "'" not in line)

@@ -44,11 +44,11 @@ drawn scenes, not the published encoder.
 
 
 def page(summary: Table) -> str:
-    """The page of a summary (`tables.summary`), with its figure beside it as clip-cloc.svg."""
+    """The page of a summary (`tables.summary`), with its figure at ../images/clip-cloc.svg."""
     parts = [
         "# CLIP-style against CLOC-style pre-training",
         text.claim(summary),
-        "![Where, what, and position probes by block, CLIP-style and CLOC-style](clip-cloc.svg)",
+        "![Where, what, and position probes by block, CLIP-style and CLOC-style](../images/clip-cloc.svg)",
         text.markdown(summary).rstrip("\n"),
     ]
     costs = text.cost(summary)
