@@ -60,10 +60,11 @@ def page(rows: Table, curves: Table) -> str:
     asked = max((row["n"] for row in every if row["measure"] in ACCURACIES), default=0)
     steps = max((row["step"] for row in along), default=0)
     hardware = listed(sorted({row["hardware"] for row in every if row["hardware"]}))
+    which = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}"
     conditions = (
-        f"{steps} steps of {BATCH} pictures with {ASKED} questions each; seeds {listed(seeds)}; {asked} test pictures "
-        f"a seed. Intervals are 95 %, Student's t over seeds (their number n in each cell), omitted below {FEWEST} "
-        f"seeds and where all seeds agree.{f' Trained on: {hardware}.' if hardware else ''}"
+        f"{steps} steps of {BATCH} pictures with {ASKED} questions each; {which}; {asked} test pictures a seed. "
+        "Intervals are 95 %, Student's t over seeds (their number n in each cell), omitted below "
+        f"{FEWEST} seeds and where all seeds agree.{f' Trained on: {hardware}.' if hardware else ''}"
     )
     parts = (
         INTRODUCTION, "## Verdicts\n", verdicts(claims), _wrapped(RULE) + "\n", "## Numbers\n",
