@@ -332,7 +332,7 @@ def test_a_model_that_knows_only_colors_answers_exactly_half() -> None:
 
 
 def test_the_log_of_training_reads_between_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that knows which colors are there, and which is named, and no order is at a half on average of where."""
+    """A color that no question is between is no answer, however likely; a position in words counts for neither."""
     learner = ProjectorLearner(RECIPES["projector-plain"], torch.device("cpu"))
     chosen: list[torch.Tensor] = []
 
