@@ -40,8 +40,8 @@ def of(*rows: dict[str, Any]) -> Table:
 
 def sizes(small: list[float], large: list[float], width: float = 0.1, **given: Any) -> list[dict[str, Any]]:
     return [
-        row(parameters=count, size=size, seed=seed, model=f"scale-{size}-{seed}", value=v, low=v - width, high=v + width,
-            **given)
+        row(parameters=count, size=size, seed=seed, model=f"scale-{size}-{seed}", value=v, low=v - width,
+            high=v + width, **given)
         for (count, size), values in (((1000, "tiny"), small), ((9000, "small"), large))
         for seed, v in enumerate(values)
     ]  # fmt: skip
@@ -241,8 +241,8 @@ def gap_rows(where_right: float, images: int = 40) -> Table:
                 right = condition == "picture" and (kind == "presence" or n < where_right * images)
                 right |= condition == "gray" and kind == "presence" and n % 2 == 0
                 rows.append(dict.fromkeys(GAP.columns) | {
-                    "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere", "direction": "left",
-                    "kind": kind, "condition": condition, "question": "?", "answer": f"a{n % 6}", "options": options,
+                    "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
+                    "direction": "left", "kind": kind, "condition": condition, "question": "?", "answer": f"a{n % 6}", "options": options,
                     "choice": "x", "correct": right, "absence": "known",
                 })  # fmt: skip
     return Table.of(GAP, rows)
@@ -255,8 +255,8 @@ def pathway_rows(images: int = 40) -> Table:
         for condition in ("plain", "removed", "shuffled"):
             right = condition != "shuffled" or n % 2 == 0
             rows.append(dict.fromkeys(PATHWAYS.columns) | {
-                "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere", "direction": "left",
-                "asked": "order", "condition": condition, "answer": "red", "choice": "red", "correct": right,
+                "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
+                "direction": "left", "asked": "order", "condition": condition, "answer": "red", "choice": "red", "correct": right,
                 "choice_of_two": "red", "correct_of_two": right, "p_answer_of_two": 0.5,
             })  # fmt: skip
     return Table.of(PATHWAYS, rows)
@@ -272,8 +272,8 @@ def creg_rows(images: int = 40) -> Table:
             ("point_at_subject", None, 5.0),
         ):
             rows.append(dict.fromkeys(CREG.columns) | {
-                "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere", "direction": "left",
-                "part": "rest", "projection": "default", "method": method, "target": target, "correct": True,
+                "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
+                "direction": "left", "part": "rest", "projection": "default", "method": method, "target": target, "correct": True,
                 "dae": dae, "ea": 0.5,
             })  # fmt: skip
     return Table.of(CREG, rows)
