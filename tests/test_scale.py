@@ -242,7 +242,8 @@ def gap_rows(where_right: float, images: int = 40) -> Table:
                 right |= condition == "gray" and kind == "presence" and n % 2 == 0
                 rows.append(dict.fromkeys(GAP.columns) | {
                     "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
-                    "direction": "left", "kind": kind, "condition": condition, "question": "?", "answer": f"a{n % 6}", "options": options,
+                    "direction": "left",
+                    "kind": kind, "condition": condition, "question": "?", "answer": f"a{n % 6}", "options": options,
                     "choice": "x", "correct": right, "absence": "known",
                 })  # fmt: skip
     return Table.of(GAP, rows)
@@ -256,7 +257,8 @@ def pathway_rows(images: int = 40) -> Table:
             right = condition != "shuffled" or n % 2 == 0
             rows.append(dict.fromkeys(PATHWAYS.columns) | {
                 "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
-                "direction": "left", "asked": "order", "condition": condition, "answer": "red", "choice": "red", "correct": right,
+                "direction": "left",
+                "asked": "order", "condition": condition, "answer": "red", "choice": "red", "correct": right,
                 "choice_of_two": "red", "correct_of_two": right, "p_answer_of_two": 0.5,
             })  # fmt: skip
     return Table.of(PATHWAYS, rows)
@@ -273,7 +275,8 @@ def creg_rows(images: int = 40) -> Table:
         ):
             rows.append(dict.fromkeys(CREG.columns) | {
                 "example_id": f"e{n}{ROW}{n // 2}", "image_id": f"i{n}", "suite": "squares_anywhere",
-                "direction": "left", "part": "rest", "projection": "default", "method": method, "target": target, "correct": True,
+                "direction": "left",
+                "part": "rest", "projection": "default", "method": method, "target": target, "correct": True,
                 "dae": dae, "ea": 0.5,
             })  # fmt: skip
     return Table.of(CREG, rows)

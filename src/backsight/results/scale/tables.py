@@ -123,11 +123,13 @@ def scale(point: Point, gap: Table, pathways: Table, creg: Table | str) -> Table
 def by_row(table: Table) -> Table:
     """The same rows with the row of squares in place of the picture; DataError where an example has none."""
     frame = table.to_pandas()
-    parts = frame["example_id"].str.rsplit(ROW, n=1)
-    if not (parts.str.len() == 2).all():
-        got = str(frame["example_id"][parts.str.len() != 2].iloc[0])
-        raise DataError("An example is of no row in both orders", where=table.schema.name, got=got)
-    return Table(table.schema, frame.assign(image_id=parts.str[1].astype("string")), table.provenance)
+    ids = [str(one) for one in frame["example_id"]]
+    without = next((one for one in ids if ROW not in one), None)
+    if without is not None:
+        raise DataError("An example is of no row in both orders", where=table.schema.name, got=without)
+    rows = frame["image_id"].copy()
+    rows[:] = [one.rsplit(ROW, 1)[1] for one in ids]
+    return Table(table.schema, frame.assign(image_id=rows), table.provenance)
 
 
 def _gap(rows: Table) -> dict[str, Row]:
@@ -230,8 +232,8 @@ def _pair(start: int, end: int, before: Sequence[Row], after: Sequence[Row]) -> 
     both = one.keys() & two.keys()
     reasons = sorted({row["omitted"] for row in (*before, *after) if row["omitted"] is not None})
     omitted = None if both else "; ".join(reasons) or "no seed has both"
-    sides = ({seed: side[seed] for seed in both} for side in (one, two))
-    return Pair(start, end, *sides, float(np.hypot(down, up)), omitted)
+    values = [{seed: side[seed] for seed in both} for side in (one, two)]
+    return Pair(start, end, values[0], values[1], float(np.hypot(down, up)), omitted)
 
 
 def _side(rows: Iterable[Row]) -> tuple[dict[int, float], float]:
