@@ -42,7 +42,7 @@ def page(table: Table) -> str:
         f"**{text.answer(judged)}**",
         "![Each number against the size of the model](../images/scale-size.svg)",
         "![Each number against the steps of training](../images/scale-steps.svg)",
-        "## What was asked beforehand",
+        "## The claims",
         "\n".join(f"- {escape(text.claim_sentence(row), quote=False)}" for row in judged),
         _rule(len(judged)),
         "## The models after their last step",
@@ -62,9 +62,10 @@ def _rule(count: int) -> str:
     return (
         f"Each claim is judged by one number a seed: confirmed where the mean over seeds differs from the bound to the "
         f"side that the sentence says, not confirmed where it differs to the other, undecided else (p < .05 by "
-        f"Student's test, Holm over the {count} claims; at least {FEWEST} seeds). Brackets hold 95 % intervals over "
-        f"seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes are paired by "
-        f"seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG {DEGREES:g} degrees."
+        f"Student's test, Holm over those of the {count} claims that have {FEWEST} seeds or more). Brackets hold 95 % "
+        f"intervals over seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes are "
+        f"paired by seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG {DEGREES:g} "
+        f"degrees. Claims and bounds were fixed after runs of half the length had been examined, and before these were."
     )
 
 
