@@ -25,9 +25,9 @@ LOSSES = """\
 - **Over a language model.** The vision blocks go into a Gemma-3 tower and are frozen; a projector and a language
   model learn rows of three squares at fixed positions (what is left of the middle one, which is leftmost, which of two
   colors is there), every ordered triple alike. Asked the relations of Squares, on the very pictures that training
-  shows, and the same moved by whole cells to where training never shows a thing. *Open*: 1-D rotary positions. *Closed*:
-  rotary positions stretched by 1e9, which leaves image tokens without order, so that position can only come out of the
-  encoder."""
+  shows, and the same moved by whole cells to where training never shows a thing. *Open*: 1-D rotary positions.
+  *Closed*: rotary positions stretched by 1e9, which leaves image tokens without order, so that position can only come
+  out of the encoder."""
 EXAMINED = f"""\
 - **Regions without training.** The encoder's own pooling head reads the tokens that a box touches; the prompter
   is CLOC-style's own.
@@ -81,7 +81,8 @@ def page(table: Table) -> str:
         f"Each claim is judged by each of its measures: confirmed where the mean over seeds differs from the bound to "
         f"the side that the claim says, not confirmed where it differs to the other, undecided else (p < .05 by "
         f"Student's test, Holm over those of all {len(judged)} that have {FEWEST} seeds or more). The bound is "
-        f"{LEAST:g} of accuracy, the smallest that counts. Claims and models are ours. Brackets hold 95 % intervals, before Holm."
+        f"{LEAST:g} of accuracy, the smallest that counts. Claims and models are ours. Brackets hold 95 % intervals, "
+        "before Holm."
     )
     parts += [text.start(of)] if text.start(of) else []
     parts.append("![Where, what, and position probes by block, CLIP-style and CLOC-style](clip-cloc.svg)")

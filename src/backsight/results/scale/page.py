@@ -60,12 +60,13 @@ def page(table: Table) -> str:
 
 def _rule(count: int) -> str:
     return (
-        f"Each claim is judged by one number a seed: confirmed where the mean over seeds differs from the bound to the "
-        f"side that the sentence says, not confirmed where it differs to the other, undecided else (p < .05 by "
+        "Each claim is judged by one number a seed: confirmed where the mean over seeds differs from the bound to the "
+        "side that the sentence says, not confirmed where it differs to the other, undecided else (p < .05 by "
         f"Student's test, Holm over those of the {count} claims that have {FEWEST} seeds or more). Brackets hold 95 % "
-        f"intervals over seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes are "
-        f"paired by seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG {DEGREES:g} "
-        f"degrees. Claims and bounds were fixed after runs of half the length had been examined, and before these were."
+        "intervals over seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes "
+        f"are paired by seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG "
+        f"{DEGREES:g} degrees. Claims and bounds were fixed after runs of half the length had been examined, and "
+        "before these were."
     )
 
 
