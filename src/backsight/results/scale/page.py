@@ -51,7 +51,8 @@ def page(table: Table) -> str:
         "that a pathway gives by itself. CREG: degrees that it is nearer to the true direction than uniform relevance.",
         *text.omissions(table),
         "## What the numbers say",
-        "\n".join(f"- {escape(sentence, quote=False)}" for sentence in _sentences(table, rows)),
+        "\n".join(f"- {escape(sentence, quote=False)}" for sentence in _sentences(rows)),
+        *_changes(table),
         MEASURED,
         _made(table, facts),
     ]
@@ -70,10 +71,19 @@ def _rule(count: int) -> str:
     )
 
 
-def _sentences(table: Table, rows: list[dict[str, Any]]) -> list[str]:
-    changes = [text.change_sentence(row) for row in scale_changes(table).rows()]
-    lines = [text.spread_sentence(rows), text.order_sentence(rows), text.pathway_sentence(rows), *changes]
+def _sentences(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [text.spread_sentence(rows), text.order_sentence(rows), text.pathway_sentence(rows)]
     return [line for line in (*lines, text.creg_sentence(rows)) if line]
+
+
+def _changes(table: Table) -> list[str]:
+    """The changes with size and with steps, and what their numbers are; nothing where nothing is compared."""
+    changes = text.changes_markdown(scale_changes(table).rows())
+    about = (
+        f"Means are over the seeds that have both ends, brackets hold 95 % intervals over {FEWEST} seeds or more. No "
+        "verdict rests on these numbers but those of the claims above."
+    )
+    return [changes, about] if changes else []
 
 
 def _made(table: Table, facts: Mapping[str, Any]) -> str:
