@@ -24,8 +24,9 @@ from backsight.results.drawing import style
 from backsight.tables import Table
 from backsight.training import kept
 from backsight.training.contrastive import encoder, examine, language
-from backsight.training.contrastive.recipe import CLIP, CLOC, Contrastive
-from backsight.training.recipe import Recipe
+from backsight.training.contrastive.recipe import CLIP, CLOC, IMAGES, Contrastive
+from backsight.training.contrastive.scenes import GRID, SIDE
+from backsight.training.recipe import SCALES, Recipe
 
 OPEN = {"open": True, "closed": False}
 EXAMINATION = 2  # raised where what `examine` asks, or how, is another
@@ -74,11 +75,28 @@ def rows(
     return kept.table(out / f"{folder.name}.parquet", key, fresh)
 
 
+def facts() -> dict[str, Any]:
+    """What the page says of sizes and steps, read off the recipes and a model of each."""
+    vlm, _ = language.build(0, SCALES["tiny"], rotary=True)
+    first, _ = encoder.build(0, SCALES["tiny"])
+    text, vision, captions = vlm.config.text_config, first.config.vision_config, first.config.text_config
+    return {
+        "side": SIDE, "grid": f"{GRID.columns} x {GRID.rows}", "encoder_steps": CLIP.steps, "encoder_images": IMAGES,
+        "encoder": f"vision {_blocks(vision)}, text {_blocks(captions)}", "language": _blocks(text),
+        "steps": language.ROWS.steps, "images": language.ROWS.images,
+    }  # fmt: skip
+
+
+def _blocks(config: Any) -> str:
+    count = config.num_hidden_layers
+    return f"{count} {'block' if count == 1 else 'blocks'} of width {config.hidden_size}"
+
+
 def write(tables: list[Table], folder: Path) -> None:
     """The rows, the claims and the page into a folder, the figure into the folder images beside it."""
     machines = sorted({str(table.provenance["hardware"]) for table in tables})
     whole = Table.concat(tables)
-    whole = Table(whole.schema, whole.frame, {"command": page.COMMAND, "hardware": machines})
+    whole = Table(whole.schema, whole.frame, {"command": page.COMMAND, "hardware": machines, "facts": facts()})
     whole.write(folder, "clip-cloc")
     contrastive.claims(whole).write(folder, "clip-cloc-claims")
     drawn = style.to_svg(figure.draw(contrastive.summary(whole)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoProcessor, CLIPConfig, CLIPModel, SiglipModel, SiglipVisionModel
 
-from backsight.errors import BacksightError, ModelError
+from backsight.errors import BacksightError, DataError, ModelError
 from backsight.grid import Box
 from backsight.models import embeds
 from backsight.stimuli import rows
@@ -29,6 +30,7 @@ from backsight.training.contrastive.recipe import CLIP, CLOC, Contrastive
 from backsight.training.recipe import SCALES
 
 CPU = torch.device("cpu")
+RUN = Path(__file__).parent.parent / "benchmarks"
 
 
 def short(recipe: Contrastive, steps: int = 2) -> Contrastive:
@@ -242,6 +244,20 @@ def test_the_frozen_tower_is_the_encoder_trained_before(few: None, tmp_path: Pat
         assert torch.equal(value, other[name]), name
     stored, _, _ = encoder.load(tmp_path / "vlm" / "encoder")
     assert torch.equal(encoder.pictures(stored, pixels)[1], wanted)
+
+
+def test_a_tower_of_another_encoder_is_refused(few: None, tmp_path: Path) -> None:
+    """A VLM over an encoder that was trained anew in the same folder is one of the old encoder."""
+    spec = importlib.util.spec_from_file_location("clip_cloc", RUN / "clip_cloc.py")
+    assert spec is not None and spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    short(CLOC).start(CPU).save(tmp_path / "first")
+    little(CLOC, encoder=tmp_path / "first").start(CPU).save(tmp_path / "vlm")
+    benchmark.check_tower(tmp_path / "first", tmp_path / "vlm")
+    replace(short(CLOC), seed=1).start(CPU).save(tmp_path / "other")
+    with pytest.raises(DataError, match="not the encoder that it is over"):
+        benchmark.check_tower(tmp_path / "other", tmp_path / "vlm")
 
 
 @pytest.mark.parametrize("steps", [1, 3])

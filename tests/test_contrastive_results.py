@@ -129,6 +129,13 @@ def test_probes_are_judged_by_the_mean_of_column_and_row() -> None:
     assert of(half, "none")["column and row probes, output"]["mean"] is None
 
 
+def test_a_claim_shows_the_means_of_the_seeds_that_it_compares() -> None:
+    table = examined([0.5, 0.6, 0.9], [0.7, 0.8], [CLOSED])
+    one = of(table, "more")["relations, language pathway closed"]
+    assert (one["clip"], one["cloc"], one["mean"]) == pytest.approx((0.55, 0.75, 0.2)) and one["seeds"] == 2
+    assert of(table, "none")["relations, language pathway closed"]["clip"] == pytest.approx(2 / 3)
+
+
 def test_a_claim_says_by_how_many_measures() -> None:
     rows = contrastive.claims(examined(LOW, HIGH, [CLOSED])).rows()
     assert text.claim("more", rows) == (
@@ -228,8 +235,12 @@ def test_the_page_says_what_the_numbers_say() -> None:
         "# CLIP-style against CLOC-style pre-training\n\n**Confirmed by all 4 measures**: CLOC-style"
     )
     assert "**Not confirmed by all 3 measures**: CLOC-style pre-training costs" in made
-    assert page.COMMAND in made and "Holm over all 11" in made
+    assert page.COMMAND in made and "Holm over those of all 11 that have 3 seeds or more" in made
     assert "Examined on 4 CPU cores (&lt;x&gt;), one thread" in made
+    facts = {"side": 112, "grid": "8 x 8", "encoder": "vision 2 blocks of width 64", "encoder_steps": 123,
+             "encoder_images": 7, "language": "3 blocks of width 128", "steps": 456, "images": 9}  # fmt: skip
+    assert "123 steps of 7 pictures" in page.page(Table(table.schema, table.frame, {"facts": facts}))
+    assert "steps of" not in made
     without = page.page(examined(LOW, [], KEYS))
     assert "**Undecided by all 4 measures**: CLOC-style" in without and "Examined on" not in without
 

@@ -73,6 +73,8 @@ def test_a_table_is_kept_by_its_key(tmp_path: Path) -> None:
     assert table.provenance["hardware"] == kept.hardware()
     Table.of(NUMBERS, [{"value": 9}]).write(tmp_path, "t")  # of an earlier version, without a key
     assert kept.table(path, key, make).rows() == [{"value": 4}]
+    path.write_bytes(b"damaged")
+    assert kept.table(path, key, make).rows() == [{"value": 5}]
 
 
 def test_weights_are_told_apart(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_what_was_not_measured_is_left_out_and_said() -> None:
     assert one["seeds"] == 1 and one["omitted"] is None
     (none,) = scale_changes(of(*rows[:2], *(r | missing for r in rows[2:]))).rows()
     assert none["omitted"] == "too few layers" and none["change"] is None
-    assert "cannot be compared: too few layers" in words.change_sentence(none)
+    assert "| 1,000 to 9,000 parameters | omitted | omitted | omitted | 0 |" in words.changes_markdown([none])
     judged = claims(*rows[:2], *(r | missing for r in rows[2:]))
     assert judged["left"]["verdict"] == judged["size-gap"]["verdict"] == "undecided"
     assert "Not measured at both ends in any seed." in words.claim_sentence(judged["size-gap"])
@@ -145,12 +145,13 @@ def test_claims_are_corrected_together() -> None:
 def test_fewer_than_three_seeds_are_said() -> None:
     judged = claims(*sizes([0.8, 0.7], [0.3, 0.31]))
     assert "over 2 seeds, fewer than 3." in words.claim_sentence(judged["size-gap"])
-    (change,) = scale_changes(of(*sizes([0.8, 0.7], [0.3, 0.31]))).rows()
-    assert "2 seeds; fewer than 3 have no interval" in words.change_sentence(change)
-    (three,) = scale_changes(of(*sizes(HIGH, LOW))).rows()
-    assert words.change_sentence(three).startswith(
-        "From 1,000 to 9,000 parameters the what/where gap goes from 0.80 to 0.40 (change -0.40 ["
+    change = scale_changes(of(*sizes([0.8, 0.7], [0.3, 0.3]))).rows()
+    assert words.changes_markdown(change).endswith(
+        "| what/where gap | 1,000 to 9,000 parameters | 0.75 | 0.30 | -0.45 | 2 |"
     )
+    three = words.changes_markdown(scale_changes(of(*sizes(HIGH, LOW))).rows())
+    assert "| 0.80 | 0.40 | -0.40 [-" in three and three.endswith("] | 3 |")
+    assert words.changes_markdown([]) == ""
 
 
 def test_seeds_are_shown_apart() -> None:
@@ -213,7 +214,7 @@ def test_a_page_is_its_numbers() -> None:
     table = every(steps=True)
     made = page(Table(table.schema, table.frame, {"facts": FACTS}))
     assert made.startswith("# Scale and time") and "| tiny | 1,000 | 0 | 100 | 0.50 [0.40, 0.60]" in made
-    assert "cannot be compared: x" in made and "Omitted: creg of tiny, seed 0, " in made
+    assert "steps of small | omitted |" in made and "Omitted: creg of tiny, seed 0, " in made
     assert "2 seeds; measured after 20, 60 and 100 steps" in made and "1,200 steps of 16 pictures" in made
     assert "Measured on 2 CPU cores (x86_64), one thread" in made and "`tiny` (a few blocks)" in made
     assert "Two sizes of one small architecture" in made

@@ -6,6 +6,7 @@ kept where its key is the one that is asked for: weights, recipe and parameters.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -76,7 +77,7 @@ def table(path: Path, key: Mapping[str, Any], make: Callable[[], Table]) -> Tabl
     `key` is all that the rows depend on, in plain values. The machine that made the rows stays with them.
     """
     wanted = json.loads(json.dumps(key))
-    if path.is_file():
+    with contextlib.suppress(DataError):  # a damaged table is made anew
         stored = Table.read(path)
         if stored.provenance.get("key") == wanted:
             return stored

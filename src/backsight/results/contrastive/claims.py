@@ -42,7 +42,7 @@ CLAIMS = Schema(
         "measure": "str",
         "side": "str",  # of the bound, on which the claim puts the mean
         "bound": "float",
-        "clip": "float",  # means over seeds
+        "clip": "float",  # means over the seeds that are compared
         "cloc": "float",
         "chance": "float",
         "mean": "float",  # over seeds: CLOC-style less CLIP-style, or CLIP-style less chance
@@ -102,14 +102,14 @@ def _claim(kind: Kind, name: str, keys: Sequence[Key], of: Mapping[Key, _Rows]) 
         recipe: shared_error([dict(row) for key in keys for (r, _), row in of.get(key, {}).items() if r == recipe])
         for recipe in RECIPES
     }
-    about = {
-        "clip": _mean(clip), "cloc": _mean(cloc),
-        "chance": _mean(chance) if chance else _mean(_by_seed(keys, of, "cloc", "chance")),
-    }  # fmt: skip
     if kind == "none":
         less = [clip[seed] - chance[seed] for seed in sorted(clip)]
+        about = {"clip": _mean(clip), "chance": _mean(chance)}
         return _Claim(kind, name, "below", LEAST, less, errors["clip"], about)
-    paired = [cloc[seed] - clip[seed] for seed in sorted(clip) if seed in cloc]
+    shared = sorted(clip.keys() & cloc.keys())
+    sides = {"clip": clip, "cloc": cloc, "chance": chance}
+    about = {side: _mean({seed: values[seed] for seed in shared}) for side, values in sides.items()}
+    paired = [cloc[seed] - clip[seed] for seed in shared]
     error = math.hypot(*errors.values())
     if kind == "more":
         return _Claim(kind, name, "above", LEAST, paired, error, about)

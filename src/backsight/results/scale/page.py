@@ -42,7 +42,7 @@ def page(table: Table) -> str:
         f"**{text.answer(judged)}**",
         "![Each number against the size of the model](../images/scale-size.svg)",
         "![Each number against the steps of training](../images/scale-steps.svg)",
-        "## What was asked beforehand",
+        "## The claims",
         "\n".join(f"- {escape(text.claim_sentence(row), quote=False)}" for row in judged),
         _rule(len(judged)),
         "## The models after their last step",
@@ -51,7 +51,8 @@ def page(table: Table) -> str:
         "that a pathway gives by itself. CREG: degrees that it is nearer to the true direction than uniform relevance.",
         *text.omissions(table),
         "## What the numbers say",
-        "\n".join(f"- {escape(sentence, quote=False)}" for sentence in _sentences(table, rows)),
+        "\n".join(f"- {escape(sentence, quote=False)}" for sentence in _sentences(rows)),
+        *_changes(table),
         MEASURED,
         _made(table, facts),
     ]
@@ -60,18 +61,29 @@ def page(table: Table) -> str:
 
 def _rule(count: int) -> str:
     return (
-        f"Each claim is judged by one number a seed: confirmed where the mean over seeds differs from the bound to the "
-        f"side that the sentence says, not confirmed where it differs to the other, undecided else (p < .05 by "
-        f"Student's test, Holm over the {count} claims; at least {FEWEST} seeds). Brackets hold 95 % intervals over "
-        f"seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes are paired by "
-        f"seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG {DEGREES:g} degrees."
+        "Each claim is judged by one number a seed: confirmed where the mean over seeds differs from the bound to the "
+        "side that the sentence says, not confirmed where it differs to the other, undecided else (p < .05 by "
+        f"Student's test, Holm over those of the {count} claims that have {FEWEST} seeds or more). Brackets hold 95 % "
+        "intervals over seeds, before Holm; none is narrower than the error that the rows of squares leave. Changes "
+        f"are paired by seed. The smallest gap that counts is {NO_GAP:g}, the smallest change {LEAST:g}, of CREG "
+        f"{DEGREES:g} degrees. Claims and bounds were fixed after runs of half the length had been examined, and "
+        "before these were."
     )
 
 
-def _sentences(table: Table, rows: list[dict[str, Any]]) -> list[str]:
-    changes = [text.change_sentence(row) for row in scale_changes(table).rows()]
-    lines = [text.spread_sentence(rows), text.order_sentence(rows), text.pathway_sentence(rows), *changes]
+def _sentences(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [text.spread_sentence(rows), text.order_sentence(rows), text.pathway_sentence(rows)]
     return [line for line in (*lines, text.creg_sentence(rows)) if line]
+
+
+def _changes(table: Table) -> list[str]:
+    """The changes with size and with steps, and what their numbers are; nothing where nothing is compared."""
+    changes = text.changes_markdown(scale_changes(table).rows())
+    about = (
+        f"Means are over the seeds that have both ends, brackets hold 95 % intervals over {FEWEST} seeds or more. No "
+        "verdict rests on these numbers but those of the claims above."
+    )
+    return [changes, about] if changes else []
 
 
 def _made(table: Table, facts: Mapping[str, Any]) -> str:

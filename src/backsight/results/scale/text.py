@@ -16,12 +16,12 @@ from backsight.tables import Table
 
 Row = Mapping[str, Any]
 NAMES = {
-    "what": "accuracy on what, corrected for guessing,",
-    "where": "accuracy on where, corrected for guessing,",
-    "gap": "the what/where gap",
-    "vision": "the share that the vision encoder gives by itself",
-    "language": "the share that the language model gives by itself",
-    "creg": "CREG's improvement over uniform relevance",
+    "what": "what, corrected for guessing",
+    "where": "where, corrected for guessing",
+    "gap": "what/where gap",
+    "vision": "vision encoder's share by itself",
+    "language": "language model's share by itself",
+    "creg": "CREG's improvement, degrees",
 }
 
 
@@ -59,21 +59,22 @@ def _numbers(row: Row) -> str:
     return f"{row['mean']:z.{digits}f}{within}{unit}"
 
 
-def change_sentence(row: Row) -> str:
-    """From where to where one number goes, with the interval of the change."""
-    name = NAMES[row["measure"]]
-    ends = f"{row['start']:,} to {row['end']:,} {'parameters' if row['against'] == 'size' else 'steps'}"
-    where = f"From {ends}" + (f" of size {row['of']}" if row["of"] else "")
-    if row["omitted"] is not None:
-        return f"{where} {name} cannot be compared: {row['omitted']}."
-    digits, unit = (1, " degrees") if row["measure"] == "creg" else (2, "")
-    shown = {key: f"{row[key]:z.{digits}f}" for key in ("before", "after", "change")}
-    within = "" if row["low"] is None else f" [{row['low']:z.{digits}f}, {row['high']:z.{digits}f}]"
-    few = "" if row["seeds"] >= FEWEST else f"; fewer than {FEWEST} have no interval"
-    return (
-        f"{where} {name} goes from {shown['before']} to {shown['after']}{unit} (change {shown['change']}{within}, "
-        f"{counted(row['seeds'], 'seed')}{few})."
-    )
+def changes_markdown(rows: Sequence[Row]) -> str:
+    """How each number changes with size and with steps, as a table in Markdown; empty without any row."""
+    if not rows:
+        return ""
+    lines = ["| measure | compared | before | after | change | seeds |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        unit = "parameters" if row["against"] == "size" else f"steps of {row['of']}"
+        ends = escape(f"{row['start']:,} to {row['end']:,} {unit}", quote=False)
+        numbers = ["omitted"] * 3
+        if row["omitted"] is None:
+            digits = 1 if row["measure"] == "creg" else 2
+            within = "" if row["low"] is None else f" [{row['low']:z.{digits}f}, {row['high']:z.{digits}f}]"
+            numbers = [f"{row[key]:z.{digits}f}" for key in ("before", "after", "change")]
+            numbers[2] += within
+        lines.append(f"| {' | '.join((NAMES[row['measure']], ends, *numbers, str(row['seeds'])))} |")
+    return "\n".join(lines)
 
 
 def spread_sentence(rows: Sequence[Row]) -> str:
