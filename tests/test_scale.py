@@ -66,7 +66,7 @@ def test_a_change_is_paired_by_seed_with_students_interval() -> None:
 def test_seeds_that_agree_are_as_uncertain_as_the_rows_that_they_share() -> None:
     (one,) = scale_changes(of(*sizes([0.5] * 3, [0.1] * 3))).rows()
     error = np.hypot(0.1, 0.1) / 1.96
-    reach = float(stats.t.ppf(0.975, 2)) * error
+    reach = float(stats.norm.ppf(0.975)) * error
     assert (one["low"], one["high"]) == pytest.approx((-0.4 - reach, -0.4 + reach))
 
 
