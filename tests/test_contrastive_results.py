@@ -49,7 +49,7 @@ def test_intervals_over_seeds_are_students_and_take_three() -> None:
 
 def test_seeds_that_agree_are_as_uncertain_as_the_pictures_that_they_share() -> None:
     (one,) = summed([0.5] * 3, [0.9] * 3).rows()
-    quantile = float(stats.t.ppf(0.975, 2))
+    quantile = float(stats.norm.ppf(0.975))
     assert one["clip_high"] - 0.5 == pytest.approx(quantile * ERROR)
     assert one["difference_high"] - 0.4 == pytest.approx(quantile * ERROR * 2**0.5)
 
@@ -190,7 +190,7 @@ def test_the_table_in_markdown() -> None:
     rows += [row("clip", 0, 0.5, of=("<b>", "block 1"))]
     table = text.markdown(contrastive.summary(Table.of(contrastive.EXAMINED, rows))).splitlines()
     assert table[2] == "| relations, language pathway closed | 0.500 | 0.550 | none | none |"
-    assert table[3] == "| IoU of the box of a text, prompter | 0.040 | none | 0.250 [0.246, 0.254] | none |"
+    assert table[3] == "| IoU of the box of a text, prompter | 0.040 | none | 0.250 [0.248, 0.252] | none |"
     assert table[4].startswith("| &lt;b&gt;, block 1 | ")
 
 
