@@ -232,6 +232,16 @@ def test_exchanged_things_take_the_states_of_the_reversed_row() -> None:
 def test_a_stage_without_answers_teaches_the_vision_encoder() -> None:
     with pytest.raises(UsageError, match="teaches nothing but the vision encoder"):
         Stage("x", 1, mixture={"squares": 1.0}, answers=False, taught=Teaching(3))
+    with pytest.raises(UsageError, match="learns the positions of rows of three.*\n.*\n  got:   scattered, placed"):
+        Stage("x", 1, mixture={"squares": 0.2, "scattered": 0.4, "placed": 0.4}, answers=False, taught=Teaching())
+
+
+def test_pictures_of_ones_own_that_are_no_rows_are_refused_where_nothing_else_is_learned(tmp_path: Path) -> None:
+    def free(kind: Any, layout: Any, **given: Any) -> list[questions.Asked]:
+        return questions.batch("placed", layout, **given)
+
+    with pytest.raises(UsageError, match="learns the positions of rows of three"):
+        train(replace(LITTLE, stages=LITTLE.stages[:1], asks=free), tmp_path)
 
 
 def test_a_fresh_stage_begins_from_the_stored_weights(tmp_path: Path) -> None:

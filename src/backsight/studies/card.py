@@ -19,6 +19,7 @@ from backsight.tables import Table, replacing
 from backsight.training import cutouts
 from backsight.training.answering import Answering, Stage
 from backsight.training.questions import Kind
+from backsight.training.recipes import RECIPES
 
 Progress = Callable[[str, int, int], None]
 
@@ -115,14 +116,19 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["suite"], row["prompt"], row["ground"], row["direction"], row["read_out"]
 
 
-def facts(recipe: Answering, vlm: VLM, work: Path) -> dict[str, str]:
-    """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
+def facts(
+    recipe: Answering, vlm: VLM, work: Path, device: str = "cpu", precision: str = "no"
+) -> dict[str, str]:  # fmt: skip
+    """The facts on a card: architecture, recipe, seed, data, how long it took, and the command that makes it again."""
     stages = [
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
     seconds = float(Table.read(work / "training.parquet").frame["seconds"].max())
     photos = " --photos DIR" if recipe.photographs else ""
-    command = f"backsight train {recipe.name}{photos} --out DIR"
+    own = RECIPES[recipe.name].seed if recipe.name in RECIPES else None
+    given = [("--seed", recipe.seed, own), ("--device", device, "cpu"), ("--precision", precision, "no")]
+    options = "".join(f" {option} {value}" for option, value, default in given if value != default)
+    command = f"backsight train {recipe.name}{options}{photos} --out DIR"
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
