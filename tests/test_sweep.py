@@ -183,7 +183,8 @@ def test_without_a_baseline_nothing_is_tested(command: Command, plan: Path, tmp_
 
 @pytest.mark.parametrize("more, words", [
     ("limit = 200", "study.limit: all, now 200"), ("quick = true", "study.quick: False, now True"),
-    ("seed = 3\nsamples = 9", "study.samples: all, now 9; study.seed: 0, now 3"), ("budget = 96", "study.budget: all, now 96"),
+    ("seed = 3\nsamples = 9", "study.samples: all, now 9; study.seed: 0, now 3"),
+    ("budget = 96", "study.budget: all, now 96"),
 ])  # fmt: skip
 def test_a_study_in_another_way_is_refused_before_anything_is_begun(
     command: Command, plan: Path, tmp_path: Path, studied: list[str], more: str, words: str

@@ -82,21 +82,30 @@ def _content(cell: CellType) -> Any:
         return None
 
 
+def _variables(value: Any) -> Mapping[str, Any]:
+    """The variables of the module that a function or class stands in: its own, also where the file was read again."""
+    if not hasattr(value, "__globals__") and isinstance(value, type):
+        methods = (getattr(one, "fget", None) or one for one in vars(value).values())
+        value = next((one for one in methods if getattr(one, "__module__", None) == value.__module__), value)
+    name = str(getattr(value, "__module__", None) or "builtins")
+    variables: Mapping[str, Any] = getattr(value, "__globals__", None) or getattr(sys.modules.get(name), "__dict__", {})
+    return variables
+
+
 def _file(value: Any) -> str:
     """The file of a user's own that a function or class stands in; empty for those of installed packages and none."""
     name = str(getattr(value, "__module__", None) or "builtins")
-    path = str(getattr(sys.modules.get(name), "__file__", None) or "")
+    path = str(_variables(value).get("__file__") or "")
     known = name.partition(".")[0] in {"backsight", "builtins", *sys.stdlib_module_names}
     return "" if known or {"site-packages", "dist-packages"} & set(Path(path).parts) else path
 
 
 def _text(value: Any) -> str:
     """The digest of the text of a function or class of a user's own, or of its code where it stands in no file."""
-    path = _file(value)
+    path, variables = _file(value), _variables(value)
     if path:
-        module = sys.modules[value.__module__]
-        return f" [{Path(path).name} sha256 {getattr(module, DIGEST, None) or _digest(value.__module__, path)}]"
-    without = hasattr(value, "__code__") and not getattr(sys.modules.get(value.__module__), "__file__", None)
+        return f" [{Path(path).name} sha256 {variables.get(DIGEST) or _digest(value.__module__, path)}]"
+    without = hasattr(value, "__code__") and not variables.get("__file__")
     return f" [code {_short(_code(value.__code__))}, {described(value.__defaults__)}]" if without else ""
 
 
