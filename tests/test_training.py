@@ -21,7 +21,7 @@ from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
 from backsight.tables import Table
 from backsight.training import background, exchange, pathways, positions, questions
-from backsight.training.answering import Answering, AnsweringLearner, Stage, answer_logits
+from backsight.training.answering import Answering, AnsweringLearner, Stage, answer_logits, by_axis
 from backsight.training.loop import train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.positions import Teaching
@@ -418,6 +418,15 @@ def test_what_is_saved_is_a_stock_checkpoint(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="is there already"):
         save(model, processor, folder)
+
+
+def test_pictures_that_are_no_rows_have_no_axis() -> None:
+    """The answers of such a picture may have several tokens."""
+    (free,) = questions.batch("placed", PRESETS["qwen2-vl"], images=1, key=(1,), exact=0.0, textured=0.0)
+    assert by_axis([free], torch.ones(3 * len(free.questions))) == {}
+    (row,) = questions.batch("squares", PRESETS["qwen2-vl"], images=1, key=(1,), exact=0.0, textured=0.0)
+    assert row.row is not None
+    assert by_axis([row], torch.tensor([1.0, 0, 1, 1, 1, 1, 1])) == {f"accuracy: {row.row[0]}": 0.5}
 
 
 def test_every_recipe_has_a_name_and_ends_everything() -> None:

@@ -182,8 +182,11 @@ class AnsweringLearner(Learner):
 def by_axis(asked: list[questions.Asked], right: torch.Tensor) -> dict[str, float]:
     """Of rows of three, the share of their relations that is correct along each axis that occurs.
 
-    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations.
+    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations. Empty where
+    no picture is a row: answers may then have several tokens.
     """
+    if all(one.row is None for one in asked):
+        return {}
     by: dict[str, list[float]] = {}
     for one, answers in zip(asked, torch.split(right, [len(one.questions) for one in asked]), strict=True):
         if one.row is not None:
