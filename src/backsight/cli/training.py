@@ -49,12 +49,12 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     precision: Annotated[str, typer.Option(help=f"Mixed precision: {', '.join(PRECISIONS)}.")] = PRECISIONS[0],
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads. Default: all cores.")] = None,
     snapshots: Annotated[
         str | None, typer.Option(help="Steps over all phases, as 100,400: the model after each is kept in WORK.")
     ] = None,
 ) -> None:
-    """Train a model from a recipe; a run that was killed goes on where it was, bit for bit."""
+    """Train a model from a recipe; a run that was killed goes on where it was, on a CPU bit for bit."""
     from backsight.errors import Interrupted, UsageError
 
     if list_:
