@@ -23,7 +23,7 @@ from backsight.cli.names import PRECISIONS, SIZES
 from backsight.cli.training import _is_builtin
 from backsight.errors import StudyError, TrainingError, UsageError
 from backsight.results import learning
-from backsight.studies import lock, sweep_file, terminal
+from backsight.studies import card, lock, sweep_file, terminal
 from backsight.tables import Table
 from backsight.training import catalogue, checkpoints, loop, writing
 from backsight.training.answering import Answering
@@ -501,6 +501,28 @@ def test_a_recipe_is_a_built_in_one_by_all_that_it_does() -> None:
     assert not _is_builtin(replace(plain, name="mine"))
     cut = catalogue.recipes()["cutouts"]
     assert isinstance(cut, Answering) and _is_builtin(replace(cut, asks=partial(max, 1)))
+
+
+def test_the_command_on_a_card_by_hand() -> None:
+    every = catalogue.recipes()
+    plain, second, cut = every["plain"], every["staged-2"], every["cutouts"]
+    assert isinstance(plain, Answering) and isinstance(second, Answering) and isinstance(cut, Answering)
+    assert card.command_of(plain) == "backsight train plain --out DIR"
+    assert card.command_of(replace(plain, seed=3), "cuda", "bf16") == (
+        "backsight train plain --seed 3 --device cuda --precision bf16 --out DIR"
+    )
+    assert second.seed == 1 and card.command_of(second) == "backsight train staged-2 --out DIR"
+    assert card.command_of(replace(second, seed=0)) == "backsight train staged-2 --seed 0 --out DIR"
+    assert card.command_of(cut) == "backsight train cutouts --photos DIR --out DIR"
+
+
+def test_the_page_names_the_recipes_that_take_more_than_forty_minutes() -> None:
+    long = {name: one.minutes["tiny"] for name, one in catalogue.recipes().items() if one.minutes["tiny"] > 40}
+    order = sorted(long, key=lambda name: -long[name])
+    names, minutes = [f"`{name}`" for name in order], [f"{long[name]:g}" for name in order]
+    words = f"{', '.join(names[:-1])} and {names[-1]} take longer ({', '.join(minutes[:-1])} and {minutes[-1]} minutes)"
+    text = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert words in " ".join(text.split())
 
 
 def test_largest_seeds_are_one() -> None:

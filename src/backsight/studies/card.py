@@ -124,11 +124,7 @@ def facts(
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
     seconds = float(Table.read(work / "training.parquet").frame["seconds"].max())
-    photos = " --photos DIR" if recipe.photographs else ""
-    own = RECIPES[recipe.name].seed if recipe.name in RECIPES else None
-    given = [("--seed", recipe.seed, own), ("--device", device, "cpu"), ("--precision", precision, "no")]
-    options = "".join(f" {option} {value}" for option, value, default in given if value != default)
-    command = f"backsight train {recipe.name}{options}{photos} --out DIR"
+    command = command_of(recipe, device, precision)
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
@@ -140,6 +136,15 @@ def facts(
         "time": f"{seconds / 60:.0f} minutes of training on the machine that made it",
         "measured by": f"`{command}`, which measures what it stored",
     }
+
+
+def command_of(recipe: Answering, device: str = "cpu", precision: str = "no") -> str:
+    """The command that trains a recipe of the catalogue as it was trained, options of default values left out."""
+    own = RECIPES[recipe.name].seed if recipe.name in RECIPES else None
+    given = [("--seed", recipe.seed, own), ("--device", device, "cpu"), ("--precision", precision, "no")]
+    given += [("--photos", "DIR", "" if recipe.photographs else "DIR")]
+    options = "".join(f" {option} {value}" for option, value, default in given if value != default)
+    return f"backsight train {recipe.name}{options} --out DIR"
 
 
 def _held_back(recipe: Answering, vlm: VLM) -> str:
