@@ -59,13 +59,7 @@ def train(
     place = checkpoints.Place() if stored is None else stored.place
     if stored is not None:
         taken_at.refuse_passed(recipe.phases[place.phase].name, place.step)
-        checkpoints.warn_of_others(stored, accelerator.device)
-        for number in range(place.phase + 1):
-            if learner.enter(number):
-                optimizer = _optimizer(learner, recipe)
-        stored.give(learner.module, optimizer)
-        if accelerator.scaler is not None and stored.scaler is not None:
-            accelerator.scaler.load_state_dict(stored.scaler)
+        optimizer = _taken_up(stored, recipe, learner, optimizer, accelerator)
     log = _Log(list(place.log))
     if stored is not None:  # a run that died between a checkpoint and its log has written another one
         log_table(log.rows, recipe).write(folder, "training")
@@ -99,6 +93,20 @@ def train(
                 progress(phase.name, step + 1, last, taken)
     learner.module.eval()
     return learner
+
+
+def _taken_up(
+    stored: checkpoints.Stored, recipe: Recipe, learner: Learner, optimizer: torch.optim.AdamW, accelerator: Accelerator
+) -> torch.optim.AdamW:
+    """Put a learner where a checkpoint has it, the phases up to its own entered again; the optimiser of its phase."""
+    checkpoints.warn_of_others(stored, accelerator.device)
+    for number in range(stored.place.phase + 1):
+        if learner.enter(number):
+            optimizer = _optimizer(learner, recipe)
+    stored.give(learner.module, optimizer)
+    if accelerator.scaler is not None and stored.scaler is not None:
+        accelerator.scaler.load_state_dict(stored.scaler)
+    return optimizer
 
 
 def identity(recipe: Recipe, precision: Precision = "no", max_steps: int | None = None) -> str:
