@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +23,11 @@ from backsight.cli import shared
 from backsight.cli.names import PRECISIONS, SIZES
 from backsight.cli.training import _is_builtin
 from backsight.errors import StudyError, TrainingError, UsageError
+from backsight.models import opening
 from backsight.results import learning
 from backsight.studies import card, lock, sweep_file, terminal
 from backsight.tables import Table
-from backsight.training import catalogue, checkpoints, loop, writing
+from backsight.training import catalogue, checkpoints, loop, saving, writing
 from backsight.training.answering import Answering
 from backsight.training.identity import VERSION, described
 from backsight.training.recipe import SCALES, Phase
@@ -367,6 +369,20 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         writing.write(learner, tmp_path / "work", tmp_path / "out")
     with pytest.raises(StudyError, match="cannot be written"):
         writing.write(learner, tmp_path / "nowhere", tmp_path / "mine" / ".." / "own.py" / "out")
+
+
+def test_two_processes_do_not_share_a_folder_that_is_being_written(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[str] = []
+    learner = loop.train(catalogue.find(str(written(tmp_path))), tmp_path / "work", max_steps=1)
+    with opening.load(tiny_checkpoint, check=False) as vlm:
+        for number in (1, 2):
+            monkeypatch.setattr(os, "getpid", lambda number=number: number)
+            writing.write(learner, tmp_path / "work", tmp_path / f"a{number}", lambda part: parts.append(part.name))
+            saving.save(vlm.model, None, tmp_path / f"b{number}", beside=lambda part: parts.append(part.name))
+    assert [name.split(".")[-2] for name in parts] == ["1", "1", "2", "2"]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_an_identity_is_the_same_in_every_process() -> None:
