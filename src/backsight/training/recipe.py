@@ -122,10 +122,12 @@ class Recipe(ABC):
     def identity(self) -> str:
         """What a step depends on, as text (`training.identity`): a checkpoint of another identity is not gone on from.
 
-        Its first part is the version of the steps of the package's own code.
+        It begins with the version of the package's own steps, the first of which has no mark, and a class of a user's.
         """
-        parts = (type(self), self.name, self.seed, self.size, tuple(self.phases), self._settings())
-        return f"version {VERSION} {described(parts)}"
+        version = f"version {VERSION} " if VERSION > 1 else ""
+        kind = described(type(self))
+        own = "" if kind.startswith("backsight.") else f"{kind} "
+        return version + own + described((self.name, self.seed, self.size, tuple(self.phases), self._settings()))
 
     def _settings(self) -> Any:
         """What a step depends on beyond name, seed, size and phases: unless said otherwise, every other field."""
