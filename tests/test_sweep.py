@@ -174,8 +174,80 @@ def test_without_a_baseline_nothing_is_tested(command: Command, plan: Path, tmp_
     assert "0 of 6 runs to do" in command("sweep", plan, "--out", out).err
     # Other questions want the weights back.
     plan.write_text(plan.read_text().replace("behaviour/squares", "gap"))
+    before = (out / "report.html").read_bytes(), (out / "sweep.json").read_bytes()
     code, _, err = command("sweep", plan, "--out", out)
-    assert code == 3 and "line-0: The weights of a run are gone" in err
+    assert code == 2 and "The weights of a run are gone, and it is to be studied in another way" in err
+    assert "got:   study.only: ['behaviour/squares'], now ['gap']" in err and f"where: {out / 'line-0'}" in err
+    assert ((out / "report.html").read_bytes(), (out / "sweep.json").read_bytes()) == before
+
+
+@pytest.mark.parametrize("more, words", [
+    ("limit = 200", "study.limit: all, now 200"), ("quick = true", "study.quick: False, now True"),
+    ("seed = 3\nsamples = 9", "study.samples: all, now 9; study.seed: 0, now 3"),
+    ("budget = 96", "study.budget: all, now 96"),
+])  # fmt: skip
+def test_a_study_in_another_way_is_refused_before_anything_is_begun(
+    command: Command, plan: Path, tmp_path: Path, studied: list[str], more: str, words: str
+) -> None:
+    out = tmp_path / "out"
+    assert command("sweep", plan, "--out", out).code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    plan.write_text(plan.read_text() + more + "\n")
+    code, _, err = command("sweep", plan, "--out", out)
+    assert code == 2 and f"got:   {words}\n" in err and "The runs are studied in another way" in err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_more_measurements_are_added(command: Command, plan: Path, tmp_path: Path, studied: list[str]) -> None:
+    out = tmp_path / "out"
+    assert command("sweep", plan, "--out", out).code == 0
+    plan.write_text(plan.read_text().replace('"behaviour/squares"', '"behaviour/squares", "gap"'))
+    assert command("sweep", plan, "--out", out).code == 0 and len(studied) == 12
+
+
+def test_a_study_that_was_begun_keeps_to_its_way(
+    command: Command, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: sweep_run.Run, progress: Any) -> None:
+        run.study.mkdir()
+        raise StudyError("No such luck")
+
+    monkeypatch.setattr(sweep_run, "_study", fail)
+    plan.write_text(plan.read_text().replace("[0, 1, 2]", "[0]"))
+    assert command("sweep", plan, "--out", tmp_path / "out").code == 3
+    plan.write_text(plan.read_text() + "limit = 8\n")
+    code, _, err = command("sweep", plan, "--out", tmp_path / "out")
+    assert code == 2 and "study.limit: all, now 8" in err
+    for run in sweep_run.runs(sweep_file.read(plan), tmp_path / "out"):
+        run.study.rmdir()  # as the message says
+    assert command("sweep", plan, "--out", tmp_path / "out").code == 3
+
+
+def test_studies_that_fail_leave_the_comparison_that_is_there(
+    command: Command, plan: Path, tmp_path: Path, studied: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert command("sweep", plan, "--out", out).code == 0
+    shown = {path: path.read_bytes() for path in (out / "report.html", *(out / "tables").iterdir())}
+
+    def fail(run: sweep_run.Run, progress: Any) -> None:
+        raise StudyError("No such luck")
+
+    monkeypatch.setattr(sweep_run, "_study", fail)
+    plan.write_text(plan.read_text().replace('"behaviour/squares"', '"behaviour/squares", "gap"'))
+    code, printed, err = command("sweep", plan, "--out", out)
+    assert (code, printed) == (3, "") and "the comparison that is there stays as it is: it has line-0, line-1" in err
+    assert {path: path.read_bytes() for path in shown} == shown
+    assert all(one["failed"] for one in json.loads((out / "sweep.json").read_text())["runs"])
+
+
+def test_a_run_beside_others_whose_file_was_changed_is_not_trained(plan: Path, tmp_path: Path) -> None:
+    asked = sweep_file.of(sweep_file.read(plan).as_dict() | {"workers": 2, "seeds": [0]})
+    runs = sweep_run.runs(asked, tmp_path / "out")
+    written(tmp_path, more=SAME_LINE + "\nline = replace(line, rate=0.2)\n")
+    outcomes = sweep.run_all(runs, lambda *_: None, str)
+    assert all(one.reason.startswith("The recipe was changed while the sweep runs; ") for one in outcomes), outcomes
+    assert all("own.py sha256" in one.reason for one in outcomes) and not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_runs_that_fail_are_named_and_the_others_compared(
@@ -183,9 +255,11 @@ def test_runs_that_fail_are_named_and_the_others_compared(
 ) -> None:
     failing = (
         SAME_LINE + "\nlearn = LineLearner.loss\ndef loss(self, phase, step):\n"
-        "    if self.recipe.name == 'steep' and self.recipe.seed == 1:\n        raise ValueError('a <b>bad</b> day')\n"
-        "    return learn(self, phase, step)\nLineLearner.loss = loss\n"
+        "    if self.recipe.name == 'steep' and self.recipe.seed == 1 and os.path.exists(BAD):\n"
+        "        raise ValueError('a <b>bad</b> day')\n"
+        f"    return learn(self, phase, step)\nLineLearner.loss = loss\nBAD = {str(tmp_path / 'bad')!r}\n"
     )
+    (tmp_path / "bad").touch()
     written(tmp_path, more=failing)
     out = tmp_path / "out"
     code, printed, err = command("sweep", plan, "--out", out)
@@ -199,8 +273,11 @@ def test_runs_that_fail_are_named_and_the_others_compared(
         {"run": "steep-1", "failed": "ValueError: a <b>bad</b> day"}
     ]
     assert "fewer than 3 shared seeds" in page
-    written(tmp_path, more=SAME_LINE)
+    (tmp_path / "bad").unlink()
     assert command("sweep", plan, "--out", out).code == 0 and studied[-1] == "steep-1"
+    written(tmp_path, more=failing + "\n")  # another text may be other steps
+    code, _, err = command("sweep", plan, "--out", out)
+    assert code == 2 and "The folder of a run is of another training" in err and "own.py sha256" in err
 
 
 def test_where_every_run_fails_there_is_a_page_all_the_same(
@@ -325,10 +402,11 @@ def test_processes_end_with_ctrl_c(plan: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_two_sweeps_do_not_write_into_one_folder(command: Command, plan: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    sweep_compare.note(out, sweep_file.read(plan), "")
+    sweep_compare.note(out, sweep_file.read(plan), "the first")
     with sweep_compare.held(out):
         code, _, err = command("sweep", plan, "--out", out)
-    assert code == 3 and "is writing into this folder" in err and not (out / "line-0").exists()
+    assert code == 3 and "Another sweep is writing into this folder" in err and not (out / "line-0").exists()
+    assert json.loads((out / "sweep.json").read_text())["command"] == "the first"
 
 
 def test_the_record_claims_the_folder(plan: Path, tmp_path: Path) -> None:

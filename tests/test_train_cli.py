@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from backsight.cli import shared
 from backsight.cli.names import PRECISIONS, SIZES
-from backsight.errors import StudyError, UsageError
+from backsight.cli.training import _is_builtin
+from backsight.errors import StudyError, TrainingError, UsageError
+from backsight.models import opening
 from backsight.results import learning
-from backsight.studies import terminal
+from backsight.studies import card, lock, sweep_file, terminal
 from backsight.tables import Table
-from backsight.training import catalogue, checkpoints, loop, writing
-from backsight.training.recipe import SCALES, Phase, described
+from backsight.training import catalogue, checkpoints, loop, saving, writing
+from backsight.training.answering import Answering
+from backsight.training.identity import described
+from backsight.training.recipe import SCALES, Phase
 from tests.conftest import Command, no_space
 from tests.toy_recipe import TOY, written
 
@@ -128,8 +137,9 @@ def rewritten(**header: Any) -> Callable[[Path], object]:
 
     def change(path: Path) -> None:
         with safe_open(path, "pt") as file:
-            old = json.loads(file.metadata()["backsight"]) | header
-        kept = {name: value for name, value in old.items() if header.get(name, ...) is not None}
+            old = json.loads(file.metadata()["backsight"])
+        new = {name: value(old[name]) if callable(value) else value for name, value in header.items()}
+        kept = {name: value for name, value in (old | new).items() if new.get(name, ...) is not None}
         save_file(load_file(path), path, metadata={"backsight": json.dumps(kept)})
 
     return change
@@ -145,9 +155,11 @@ UNFIT: dict[str, tuple[Callable[[Path], object], tuple[object, ...], str]] = {
     "another seed": (lambda path: None, ("--seed", 4), "... is wanted"),
     "another size": (lambda path: None, ("--size", "small"), "small"),
     "another number of steps": (lambda path: None, ("--steps", 2), "steps 2"),
+    "another text": (lambda path: path.parents[1].joinpath("own.py").write_text(TOY + "\n"), (), "[own.py sha256 "),
+    "another version of the steps": (rewritten(run=lambda run: f"version 2 {run}"), (), "...version 2 "),
     "another precision": (lambda path: None, ("--precision", "bf16"), "precision bf16"),
     "another recipe": (rewritten(run="('curve', 0, 'tiny')"), (), "('curve', 0, 'tiny')"),
-    "another version": (rewritten(format=1), (), "format 1, not 2"),
+    "another version": (rewritten(format=1), (), "format 1, not 3"),
     "no header": (rewritten(run=None), (), "'run'"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:200]), (), ""),
     "empty": (lambda path: path.write_bytes(b""), (), ""),
@@ -188,7 +200,7 @@ def test_a_diverging_loss_stops_and_the_last_checkpoint_loads(
     path = written(tmp_path, more=DIVERGING)
     code, _, err = command("train", f"{path}:fast", "--out", tmp_path / "out")
     assert code == 3 and not (tmp_path / "out").exists()
-    assert "The training diverges and was stopped before this step" in err
+    assert "The training diverges and was stopped at this step, which is not kept" in err
     assert "where: recipe fast, phase 'first', step 2" in err and "this phase has 10000" in err
     assert "no checkpoint was written yet" in err
     # From the fourth step of the second phase on its loss is no number.
@@ -199,11 +211,59 @@ def test_a_diverging_loss_stops_and_the_last_checkpoint_loads(
     path.write_text(broken)
     code, _, err = command("train", f"{path}:line", "--out", tmp_path / "out")
     assert code == 3 and "phase 'second', step 4" in err and "got:   a loss of nan" in err
-    assert f"the last good checkpoint is in {tmp_path / 'out.training'}" in err
+    assert "begin anew in another folder for checkpoints: another rate is another training" in err
+    assert f"the last good checkpoint stays in {tmp_path / 'out.training'}" in err
     recipe = catalogue.find(f"{path}:line")
     stored = checkpoints.read(tmp_path / "out.training", loop.identity(recipe))
     assert stored is not None and (stored.place.phase, stored.place.step) == (1, 2)
     assert all(bool(torch.isfinite(value).all()) for name, value in stored.tensors.items() if "weight." in name)
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e30])
+@pytest.mark.parametrize("save_every", [1, 100])
+def test_what_a_step_left_is_looked_at_before_it_is_kept(rate: float, save_every: int, tmp_path: Path) -> None:
+    """The very last step of a phase, too: nothing behind it would notice."""
+    recipe = replace(catalogue.find(str(written(tmp_path))), rate=rate, save_every=save_every)  # type: ignore[call-arg]
+    with pytest.raises(TrainingError, match="phase 'first', step 1\n"):
+        loop.train(recipe, tmp_path / "work", max_steps=1, snapshots=[1])
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_the_last_good_checkpoint_is_not_the_one_that_diverged(tmp_path: Path) -> None:
+    """A rate of 0.05, and at the sixth step one that no loss stands."""
+    steep = (
+        "\nclass Steep(Phase):\n    def learning_rate(self, step):\n        return 1e30 if step == 5 else 0.05\n"
+        "\nLine.phases = (Steep('first', 6),)\nline = replace(line, save_every=1)\n"
+    )
+    own = written(tmp_path, more="\nfrom dataclasses import replace" + steep)
+    recipe = catalogue.find(str(own))
+    with pytest.raises(TrainingError, match=r"step 6\n  got:   a loss of (inf|nan)"):
+        loop.train(recipe, tmp_path / "work")
+    stored = checkpoints.read(tmp_path / "work", loop.identity(recipe))
+    assert stored is not None and stored.place.step == 5
+    assert float(stored.tensors["weight.weight"].abs().max()) < 2
+
+
+def test_looking_at_a_step_changes_nothing(tmp_path: Path) -> None:
+    """A loss that draws from torch's own stream gives the same weights whenever checkpoints are written."""
+    drawing = (
+        "\nlearn = LineLearner.loss\ndef loss(self, phase, step):\n    value, figures = learn(self, phase, step)\n"
+        "    return value * (1 + torch.rand(())), figures\nLineLearner.loss = loss\n"
+    )
+    recipe = catalogue.find(str(written(tmp_path, more=drawing)))
+    often = loop.train(replace(recipe, save_every=1), tmp_path / "often").module.state_dict()
+    rarely = loop.train(replace(recipe, save_every=100), tmp_path / "rarely").module.state_dict()
+    assert all(torch.equal(often[name], rarely[name]) for name in often)
+
+
+def test_a_gradient_that_is_not_clipped_is_looked_at_too(tmp_path: Path) -> None:
+    unclipped = (
+        "\ndef clipped(self):\n    return [self.module.weight]\nLineLearner.clipped = clipped\n"
+        "learn = LineLearner.loss\ndef loss(self, phase, step):\n    value, figures = learn(self, phase, step)\n"
+        "    return value + (self.module.bias * 0).sqrt().sum(), figures\nLineLearner.loss = loss\n"
+    )
+    with pytest.raises(TrainingError, match="got:   the gradient is no number"):
+        loop.train(catalogue.find(str(written(tmp_path, more=unclipped))), tmp_path / "work", max_steps=1)
 
 
 def test_a_phase_may_begin_higher_than_the_one_before_it(tmp_path: Path) -> None:
@@ -259,14 +319,16 @@ def test_ctrl_c_leaves_with_130_and_the_same_command_goes_on(
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     assert command("train", written(tmp_path), "--out", tmp_path / "whole").code == 0
     stopping = (
-        "\nlearn = LineLearner.loss\ndef loss(self, phase, step):\n    if (phase, step) == (1, 3):\n"
+        "\nlearn = LineLearner.loss\ndef loss(self, phase, step):\n"
+        f"    if (phase, step) == (1, 3) and os.path.exists({str(tmp_path / 'stop')!r}):\n"
         f"        os.kill(os.getpid(), {int(number)})\n    return learn(self, phase, step)\nLineLearner.loss = loss\n"
     )
     own = written(tmp_path, more=stopping)
+    (tmp_path / "stop").touch()
     code, printed, err = command("train", own, "--out", tmp_path / "out")
     assert (code, printed) == (130, "") and not (tmp_path / "out").exists()
     assert "Stopped. The same command goes on from the last checkpoint." in err
-    own.write_text(TOY)
+    (tmp_path / "stop").unlink()
     code, _, err = command("train", own, "--out", tmp_path / "out")
     assert code == 0 and "step 9 of 11, second" in err and "step 1 of 11" not in err
     assert alike(tmp_path / "out", tmp_path / "whole")
@@ -307,15 +369,181 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
         writing.write(learner, tmp_path / "nowhere", tmp_path / "mine" / ".." / "own.py" / "out")
 
 
-def test_an_identity_is_the_same_in_every_process() -> None:
-    from functools import partial
+def test_two_processes_do_not_share_a_folder_that_is_being_written(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[str] = []
+    learner = loop.train(catalogue.find(str(written(tmp_path))), tmp_path / "work", max_steps=1)
+    with opening.load(tiny_checkpoint, check=False) as vlm:
+        for number in (1, 2):
+            monkeypatch.setattr(os, "getpid", lambda number=number: number)
+            writing.write(learner, tmp_path / "work", tmp_path / f"a{number}", lambda part: parts.append(part.name))
+            saving.save(vlm.model, None, tmp_path / f"b{number}", beside=lambda part: parts.append(part.name))
+    assert [name.split(".")[-2] for name in parts] == ["1", "1", "2", "2"]
+    assert not list(tmp_path.glob(".*"))
 
+
+def test_an_identity_is_the_same_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert described(partial(len, [1], key=max)) == "partial(builtins.len, (1), key=builtins.max)"
     assert described({"a": (1.5, "x"), "b": None}) == "{'a': (1.5, 'x'), 'b': None}"
+    assert described({"b", "a", "c"}) == "{'a', 'b', 'c'}"
     assert described(Phase("p", 3)) == "Phase(name='p', steps=3, rate=0.001, floor=0.05, warmup=100, horizon=None)"
     assert " at 0x" not in described(object())
     plain = catalogue.recipes()["plain"]
-    assert "build_qwen" in plain.identity and " at 0x" not in plain.identity
+    assert "build_qwen" in plain.identity and " at 0x" not in plain.identity and "sha256" not in plain.identity
+    assert plain.identity.startswith("('plain', 0, 'tiny', (Stage(name='squares', steps=800,")
+    with monkeypatch.context() as patched:
+        patched.setattr("backsight.training.recipe.VERSION", 2)
+        assert plain.identity.startswith("version 2 ('plain', 0, 'tiny', ")
+
+
+def test_what_a_function_of_ones_own_does_is_part_of_the_identity(tmp_path: Path) -> None:
+    """Its file's text, what it closes over, and two files of one name; but not where the file lies."""
+    code = (
+        "from functools import partial\nfrom backsight.stimuli.layouts import Layout\n"
+        "from backsight.training.answering import Answering, Stage\n\n\n"
+        "def build(seed, scale, base=BASE):\n    return base\n\n\n"
+        "def closed(base):\n    def inner(seed, scale):\n        return base\n\n    return inner\n\n\n"
+        "def recipe(given):\n    stage = Stage('s', 8, mixture={'squares': 1.0})\n"
+        "    return Answering(name='x', build=given, layout=Layout(8, 8, 14, 1, 1), stages=(stage,))\n\n\n"
+        "a, b, c = recipe(build), recipe(closed(1)), recipe(closed(2))\nd = recipe(lambda seed, scale: 1)\n"
+        "e = recipe(lambda seed, scale: 2)\n"
+    )
+
+    def given(base: int, name: str, folder: str = "one") -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = written(tmp_path / folder, code=code.replace("BASE", str(base)))
+        return catalogue.find(f"{path}:{name}").identity
+
+    assert given(100, "a") != given(10_000, "a") and given(100, "a") == given(100, "a", "two")
+    assert len({given(100, name) for name in "abcde"}) == 5
+    one = catalogue.find(f"{tmp_path}/one/own.py:a")  # what was run counts, not what the file says since
+    before = one.identity
+    written(tmp_path / "one", code=code.replace("BASE", "7"))
+    assert one.identity == before != given(7, "a")
+    other = catalogue.find(f"{written(tmp_path / 'two', code=code.replace('BASE', '8'))}:a")
+    assert other.identity not in (before, given(7, "a")) and one.identity == before
+
+
+def test_all_of_an_array_is_part_of_the_identity() -> None:
+    arrays = [np.zeros(5000), np.zeros(5000), np.zeros((50, 100)), np.zeros(5000, "float32")]
+    arrays[1][2500] = 7
+    tensors = [torch.from_numpy(one) for one in arrays]
+    every = [described(one) for one in (*arrays, *tensors)]
+    assert len(set(every)) == 8 and described(arrays[0].copy()) == every[0]
+    assert described(torch.zeros(3, dtype=torch.bfloat16)).startswith("tensor(torch.bfloat16, (3,), sha256 ")
+    objects = [np.array([{n}] * 2000, dtype=object) for n in (1, 2)]
+    assert described(objects[0]) != described(objects[1])
+
+
+class Drawn:
+    """An object with no `repr` of its own."""
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+
+    def __call__(self) -> int:
+        return self.base
+
+
+def test_what_an_object_holds_is_part_of_the_identity() -> None:
+    assert described(Drawn(1)) == described(Drawn(1)) != described(Drawn(2))
+    assert described(Drawn(1).__call__) != described(Drawn(2).__call__)
+
+    def calls_itself() -> Any:
+        return calls_itself
+
+    assert "calls_itself" in described(calls_itself)
+
+
+def test_a_run_that_goes_on_under_other_conditions_says_so(command: Command, own: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        loop.train(catalogue.find(str(own)), tmp_path / "out.training", progress=stop_at("second", 2))
+    rewritten(conditions=lambda old: old | {"CPU threads": 77, "torch": "0.1"})(
+        tmp_path / "out.training" / checkpoints.NAME
+    )
+    code, _, err = command("train", own, "--out", tmp_path / "out", "--threads", 1)
+    assert code == 0 and "so it will not end bit for bit as one that was not stopped" in err
+    assert f": CPU threads 77, now 1; torch 0.1, now {torch.__version__}" in err and "device" not in err
+    with pytest.raises(KeyError):
+        loop.train(catalogue.find(str(own)), tmp_path / "same", progress=stop_at("second", 2))
+    assert (
+        "warning" not in command("train", own, "--out", tmp_path / "b", "--work", tmp_path / "same", "--threads", 1).err
+    )
+
+
+def test_a_snapshot_of_a_step_that_has_passed_is_refused(command: Command, own: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with pytest.raises(KeyError):
+        loop.train(catalogue.find(str(own)), work, progress=stop_at("second", 2), snapshots=[3])
+    code, _, err = command("train", own, "--out", tmp_path / "out", "--work", work, "--snapshots", "3,4,9")
+    assert code == 2 and "The training is past the step of a snapshot" in err and "got:   4; 8 steps are done" in err
+    assert "give steps above 8, or begin anew in another folder for checkpoints (--work)" in err
+    assert command("train", own, "--out", tmp_path / "out", "--work", work, "--snapshots", "3,9").code == 0
+    assert sorted(path.name for path in work.glob("step-*")) == ["step-000003", "step-000009"]
+    finished = command("train", own, "--out", tmp_path / "b", "--work", work, "--snapshots", "4")
+    assert finished.code == 2 and "got:   4; 11 steps are done" in finished.err
+
+
+def test_two_trainings_do_not_write_into_one_folder(command: Command, own: Path, tmp_path: Path) -> None:
+    work = tmp_path / "out.training"
+    work.mkdir()
+    with lock.held(work, lock.TRAINING):
+        code, _, err = command("train", own, "--out", tmp_path / "out")
+    assert code == 3 and "Another training is writing into this folder" in err and "give another --work" in err
+    assert not list(work.iterdir()) and not (tmp_path / "out").exists()
+    assert command("train", own, "--out", tmp_path / "out").code == 0 and not list(work.glob("*.lock"))
+
+
+@pytest.mark.parametrize("work", ["out", "out/work"])
+def test_checkpoints_on_the_way_do_not_lie_in_the_folder_of_the_checkpoint(
+    command: Command, own: Path, tmp_path: Path, work: str
+) -> None:
+    code, _, err = command("train", own, "--out", tmp_path / "out", "--work", tmp_path / work)
+    assert code == 2 and "lies in the one for the checkpoint" in err and not (tmp_path / "out").exists()
+
+
+def test_a_recipe_that_takes_photographs_has_a_field_for_them(command: Command, tmp_path: Path) -> None:
+    own = written(tmp_path, more="\nline = Line(name='line', photographs=True)\n")
+    code, _, err = command("train", own, "--out", tmp_path / "out", "--photos", tmp_path)
+    assert code == 2 and "has no field for what it asks of them" in err and "got:   Line" in err
+
+
+def test_a_recipe_is_a_built_in_one_by_all_that_it_does() -> None:
+    plain = catalogue.recipes()["plain"]
+    assert isinstance(plain, Answering)
+    assert _is_builtin(plain) and _is_builtin(replace(plain, seed=3)) and _is_builtin(replace(plain, save_every=7))
+    assert not _is_builtin(replace(plain, stages=plain.stages[:1]))
+    assert not _is_builtin(replace(plain, size="small"))
+    assert not _is_builtin(replace(plain, name="mine"))
+    cut = catalogue.recipes()["cutouts"]
+    assert isinstance(cut, Answering) and _is_builtin(replace(cut, asks=partial(max, 1)))
+
+
+def test_the_command_on_a_card_by_hand() -> None:
+    every = catalogue.recipes()
+    plain, second, cut = every["plain"], every["staged-2"], every["cutouts"]
+    assert isinstance(plain, Answering) and isinstance(second, Answering) and isinstance(cut, Answering)
+    assert card.command_of(plain) == "backsight train plain --out DIR"
+    assert card.command_of(replace(plain, seed=3), "cuda", "bf16") == (
+        "backsight train plain --seed 3 --device cuda --precision bf16 --out DIR"
+    )
+    assert second.seed == 1 and card.command_of(second) == "backsight train staged-2 --out DIR"
+    assert card.command_of(replace(second, seed=0)) == "backsight train staged-2 --seed 0 --out DIR"
+    assert card.command_of(cut) == "backsight train cutouts --photos DIR --out DIR"
+
+
+def test_the_page_names_the_recipes_that_take_more_than_forty_minutes() -> None:
+    long = {name: one.minutes["tiny"] for name, one in catalogue.recipes().items() if one.minutes["tiny"] > 40}
+    order = sorted(long, key=lambda name: -long[name])
+    names, minutes = [f"`{name}`" for name in order], [f"{long[name]:g}" for name in order]
+    words = f"{', '.join(names[:-1])} and {names[-1]} take longer ({', '.join(minutes[:-1])} and {minutes[-1]} minutes)"
+    text = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert words in " ".join(text.split())
+
+
+def test_largest_seeds_are_one() -> None:
+    assert shared.LARGEST_SEED == sweep_file.LARGEST_SEED
 
 
 def test_curves_of_a_log_by_hand() -> None:
@@ -373,3 +601,18 @@ def test_progress_of_a_sweep_in_a_file_says_how_each_run_ended(monkeypatch: pyte
     assert lines[0] == "2 of 3 runs to do" and lines[1] == "a-0: training, 10 %, loss 1"
     assert lines[2:7] == [f"a-0: training, {20 * n} %, loss {2 * n}" for n in range(1, 6)]
     assert lines[7:] == ["a-0: done; 1 of 2 runs, about 1 min left", "a-1: failed: no luck; 2 of 2 runs"]
+
+
+def test_bars_of_runs_that_ended_leave_the_terminal() -> None:
+    stream = io.StringIO()
+    shown = Console(file=stream, force_terminal=True, width=100, height=24)
+    with terminal.sweep_progress(shown, [f"r-{n}" for n in range(36)], 36) as progress:
+        for n in range(36):
+            for what in ("training", "study"):
+                progress(f"r-{n}", what, 1, 10, "words")
+                progress(f"r-{n}", what, 10, 10, "words")
+            if n < 35:
+                progress(f"r-{n}", terminal.ENDED, 1, 1, "")
+    below = stream.getvalue().rsplit("r-35: study", 1)[1]  # of what is drawn last, behind the run that goes on
+    shown_last = stream.getvalue().rsplit("\x1b[2K", 1)[1]
+    assert "r-35: study" in shown_last and shown_last.count(" % ") == 2 and below.count(" % ") == 1

@@ -21,7 +21,7 @@ from backsight.stimuli.questions import SYSTEM
 from backsight.stimuli.rows import SUITES, held_out
 from backsight.tables import Table
 from backsight.training import background, exchange, pathways, positions, questions
-from backsight.training.answering import Answering, AnsweringLearner, Stage, answer_logits
+from backsight.training.answering import Answering, AnsweringLearner, Stage, answer_logits, by_axis
 from backsight.training.loop import train
 from backsight.training.packing import Packer, block_mask
 from backsight.training.positions import Teaching
@@ -232,6 +232,16 @@ def test_exchanged_things_take_the_states_of_the_reversed_row() -> None:
 def test_a_stage_without_answers_teaches_the_vision_encoder() -> None:
     with pytest.raises(UsageError, match="teaches nothing but the vision encoder"):
         Stage("x", 1, mixture={"squares": 1.0}, answers=False, taught=Teaching(3))
+    with pytest.raises(UsageError, match=r"rows of three[^\n]*\n.*\n  got:   scattered, placed"):
+        Stage("x", 1, mixture={"squares": 0.2, "scattered": 0.4, "placed": 0.4}, answers=False, taught=Teaching())
+
+
+def test_pictures_of_ones_own_that_are_no_rows_are_refused_where_nothing_else_is_learned(tmp_path: Path) -> None:
+    def free(kind: Any, layout: Any, **given: Any) -> list[questions.Asked]:
+        return questions.batch("placed", layout, **given)
+
+    with pytest.raises(UsageError, match="learns the positions of rows of three"):
+        train(replace(LITTLE, stages=LITTLE.stages[:1], asks=free), tmp_path)
 
 
 def test_a_fresh_stage_begins_from_the_stored_weights(tmp_path: Path) -> None:
@@ -408,6 +418,15 @@ def test_what_is_saved_is_a_stock_checkpoint(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="is there already"):
         save(model, processor, folder)
+
+
+def test_pictures_that_are_no_rows_have_no_axis() -> None:
+    """The answers of such a picture may have several tokens."""
+    (free,) = questions.batch("placed", PRESETS["qwen2-vl"], images=1, key=(1,), exact=0.0, textured=0.0)
+    assert by_axis([free], torch.ones(3 * len(free.questions))) == {}
+    (row,) = questions.batch("squares", PRESETS["qwen2-vl"], images=1, key=(1,), exact=0.0, textured=0.0)
+    assert row.row is not None
+    assert by_axis([row], torch.tensor([1.0, 0, 1, 1, 1, 1, 1])) == {f"accuracy: {row.row[0]}": 0.5}
 
 
 def test_every_recipe_has_a_name_and_ends_everything() -> None:

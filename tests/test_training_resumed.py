@@ -13,9 +13,9 @@ import torch
 from backsight.tables import Table
 from backsight.training import checkpoints, cutouts, positional, positions
 from backsight.training.answering import Answering, AnsweringLearner, Stage
+from backsight.training.identity import described
 from backsight.training.loop import Precision, train
 from backsight.training.positions import Teaching
-from backsight.training.recipe import described
 from backsight.training.recipes import CUTOUTS
 from backsight.training.scale import SCALE
 

@@ -53,6 +53,10 @@ class ContractWarning(UserWarning):
     """A contract that nothing speaks against and that cannot be shown to hold; the model opens all the same."""
 
 
+class ConditionsWarning(UserWarning):
+    """A training goes on with other threads, releases or another device: it will not end bit for bit the same."""
+
+
 class EditError(BacksightError):
     """An edit that did not apply, or whose function changed shape, dtype or device."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -16,6 +18,8 @@ from backsight.cli.names import PRECISIONS, SIZES
 from backsight.cli.shared import LARGEST_SEED, app, open_console, open_model
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from backsight.models.vlm import VLM
     from backsight.training.answering import Answering
     from backsight.training.loop import Precision
@@ -45,12 +49,12 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     precision: Annotated[str, typer.Option(help=f"Mixed precision: {', '.join(PRECISIONS)}.")] = PRECISIONS[0],
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads. Default: all cores.")] = None,
     snapshots: Annotated[
         str | None, typer.Option(help="Steps over all phases, as 100,400: the model after each is kept in WORK.")
     ] = None,
 ) -> None:
-    """Train a model from a recipe; a run that was killed goes on where it was, bit for bit."""
+    """Train a model from a recipe; a run that was killed goes on where it was, on a CPU bit for bit."""
     from backsight.errors import Interrupted, UsageError
 
     if list_:
@@ -72,16 +76,18 @@ def train(
     torch.set_num_threads(threads or os.cpu_count() or 1)
     quiet()
     console = open_console()
-    lengths = {phase.name: min(phase.steps, steps or phase.steps) for phase in chosen.phases}
+    mixed = cast("Precision", precision)
     try:
-        with terminal.training_progress(console, lengths) as progress:
-            learner = loop.train(
-                chosen, place, device=where, precision=cast("Precision", precision), progress=progress,
-                max_steps=steps, snapshots=_steps(snapshots),
-            )  # fmt: skip
-        terminal.step(console, "writing the checkpoint")
-        measured = partial(_measure, chosen, place, photos) if steps is None and _is_builtin(chosen) else None
-        writing.write(learner, place, out, measured)
+        with _held(place), _warnings(console):
+            with terminal.training_progress(console, chosen.lengths(steps)) as progress:
+                learner = loop.train(
+                    chosen, place, device=where, precision=mixed, progress=progress, max_steps=steps,
+                    snapshots=_steps(snapshots),
+                )  # fmt: skip
+            terminal.step(console, "writing the checkpoint")
+            builtin = steps is None and _is_builtin(chosen)
+            measured = partial(_measure, chosen, place, photos, (where, mixed)) if builtin else None
+            writing.write(learner, place, out, measured)
     except KeyboardInterrupt:
         raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
     typer.echo(str(out.resolve()))
@@ -102,7 +108,14 @@ def _chosen(name: str, size: str, seed: int | None, photos: Path | None) -> Reci
             got=photos or "no --photos",
             do="give --photos DIR" if recipe.photographs else "leave out --photos",
         )
-    return replace(recipe, asks=cutouts.asker(photos)) if photos is not None else recipe  # type: ignore[call-arg]
+    if photos is None:
+        return recipe
+    if "asks" not in {field.name for field in fields(recipe)}:
+        raise UsageError(
+            "The recipe takes photographs and has no field for what it asks of them", where=f"recipe {recipe.name}",
+            got=type(recipe).__name__, do="give its class a field `asks`, as Answering has, or photographs=False",
+        )  # fmt: skip
+    return replace(recipe, asks=cutouts.asker(photos))  # type: ignore[call-arg]
 
 
 def _steps(given: str | None) -> tuple[int, ...]:
@@ -123,7 +136,48 @@ def _places(out: Path, work: Path | None) -> Path:
         raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
     if out.exists():
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
-    return work or out.with_name(f"{out.name}.training")
+    place = work or out.with_name(f"{out.name}.training")
+    if place.resolve().is_relative_to(out.resolve()):
+        raise UsageError("The folder for checkpoints on the way lies in the one for the checkpoint", where=place,
+                         got=f"--out {out}", do="give another as --work")  # fmt: skip
+    return place
+
+
+@contextmanager
+def _held(place: Path) -> Iterator[None]:
+    """Be the one that trains in a folder; StudyError where another process does, or where it cannot be written."""
+    from backsight.studies import lock
+    from backsight.studies.store import writing
+
+    with writing("the lock of the training", place):
+        place.mkdir(parents=True, exist_ok=True)
+        holding = lock.held(place, lock.TRAINING)
+        note = holding.__enter__()
+    try:
+        if note:
+            typer.echo(f"backsight: warning: {note}", err=True)
+        yield
+    finally:
+        holding.__exit__(None, None, None)
+
+
+@contextmanager
+def _warnings(console: Console) -> Iterator[None]:
+    """Say in the command line's way that a run goes on under other conditions."""
+    from backsight.errors import ConditionsWarning
+
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, ConditionsWarning):
+            console.print(f"warning: {message}", style="bold", markup=False, soft_wrap=True)
+        else:
+            before(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ConditionsWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _device(name: str) -> str:
@@ -134,7 +188,7 @@ def _device(name: str) -> str:
 
 
 def _print_list() -> None:
-    """A line a recipe: its name, what it makes, and the minutes that its tiny size takes."""
+    """A line a recipe: its name, what it makes, and the minutes that its tiny size took (docs/training.md)."""
     from rich.table import Table
 
     from backsight.training import catalogue
@@ -147,22 +201,29 @@ def _print_list() -> None:
 
 
 def _is_builtin(recipe: Recipe) -> bool:
+    """Whether it is the recipe of a built-in model, in all but its seed and its photographs."""
     from backsight.training.recipes import RECIPES
 
-    return recipe.size == "tiny" and recipe.name in RECIPES
+    known = RECIPES.get(recipe.name)
+    if known is None or not isinstance(recipe, type(known)):
+        return False
+    return replace(known, seed=recipe.seed, asks=recipe.asks if known.photographs else known.asks).identity == (
+        recipe.identity
+    )
 
 
-def _measure(recipe: Recipe, place: Path, photos: Path | None, folder: Path) -> None:
+def _measure(recipe: Recipe, place: Path, photos: Path | None, ran: tuple[str, str], folder: Path) -> None:
     """Measure what is stored in a folder, and write the card beside the weights."""
     from backsight.studies import terminal
 
     with terminal.card_progress(open_console()) as measured:
-        _card(cast("Answering", recipe), open_model(str(folder), None, "cpu", None), place, photos, measured)
+        _card(cast("Answering", recipe), open_model(str(folder), None, "cpu", None), place, photos, ran, measured)
 
 
 def _card(
-    recipe: Answering, vlm: VLM, place: Path, photos: Path | None, progress: Callable[[str, int, int], None]
-) -> None:
+    recipe: Answering, vlm: VLM, place: Path, photos: Path | None, ran: tuple[str, str],
+    progress: Callable[[str, int, int], None],
+) -> None:  # fmt: skip
     """Measure what was stored and write it beside the weights."""
     from backsight.studies import card
 
@@ -170,5 +231,5 @@ def _card(
     with tempfile.TemporaryDirectory() as folder:
         rows = card.accuracies(vlm, card.card_sets(vlm, recipe, Path(folder) / "tabletop", photos), progress)
     card.write_card(
-        vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place), rows, card.pathways(vlm, progress)
+        vlm.origin, f"builtin:{recipe.name}", card.facts(recipe, vlm, place, *ran), rows, card.pathways(vlm, progress)
     )

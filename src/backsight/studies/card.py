@@ -19,6 +19,7 @@ from backsight.tables import Table, replacing
 from backsight.training import cutouts
 from backsight.training.answering import Answering, Stage
 from backsight.training.questions import Kind
+from backsight.training.recipes import RECIPES
 
 Progress = Callable[[str, int, int], None]
 
@@ -115,14 +116,15 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["suite"], row["prompt"], row["ground"], row["direction"], row["read_out"]
 
 
-def facts(recipe: Answering, vlm: VLM, work: Path) -> dict[str, str]:
-    """The facts on a card: architecture, recipe, seed, data, how long it took, and the command."""
+def facts(
+    recipe: Answering, vlm: VLM, work: Path, device: str = "cpu", precision: str = "no"
+) -> dict[str, str]:  # fmt: skip
+    """The facts on a card: architecture, recipe, seed, data, how long it took, and the command that makes it again."""
     stages = [
         f"{s.name} {s.steps} steps of {s.images} pictures ({_mixture(s.mixture)}{_taught(s)})" for s in recipe.stages
     ]
     seconds = float(Table.read(work / "training.parquet").frame["seconds"].max())
-    photos = " --photos DIR" if recipe.photographs else ""
-    command = f"backsight train {recipe.name}{photos} --out DIR"
+    command = command_of(recipe, device, precision)
     size = sum(p.stat().st_size for p in (vlm.origin or work).iterdir() if p.suffix == ".safetensors")
     return {
         "architecture": f"{vlm.family.name}, {vlm.n_parameters:,} parameters, {vlm.n_layers} blocks, {vlm.grid}",
@@ -134,6 +136,15 @@ def facts(recipe: Answering, vlm: VLM, work: Path) -> dict[str, str]:
         "time": f"{seconds / 60:.0f} minutes of training on the machine that made it",
         "measured by": f"`{command}`, which measures what it stored",
     }
+
+
+def command_of(recipe: Answering, device: str = "cpu", precision: str = "no") -> str:
+    """The command that trains a recipe of the catalogue as it was trained, options of default values left out."""
+    own = RECIPES[recipe.name].seed if recipe.name in RECIPES else None
+    given = [("--seed", recipe.seed, own), ("--device", device, "cpu"), ("--precision", precision, "no")]
+    given += [("--photos", "DIR", "" if recipe.photographs else "DIR")]
+    options = "".join(f" {option} {value}" for option, value, default in given if value != default)
+    return f"backsight train {recipe.name}{options} --out DIR"
 
 
 def _held_back(recipe: Answering, vlm: VLM) -> str:

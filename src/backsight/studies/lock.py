@@ -20,21 +20,22 @@ from typing import Any
 from backsight.errors import StudyError
 
 LOCK = "jobs/study.lock"
+TRAINING, SWEEP = "training.lock", "sweep.lock"
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 NO_LOCKS = "the filesystem of the output folder has no locks: let one study at a time write into it"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[str | None]:
-    """Hold the folder's lock; what the user must know of it, or None. StudyError where another process holds it.
+def held(folder: Path, name: str = LOCK) -> Iterator[str | None]:
+    """Hold a lock of the folder; what the user must know of it, or None. StudyError where another process holds it.
 
     OSError where the lock's file cannot be written.
     """
-    descriptor, note = _taken(folder)
+    descriptor, note = _taken(folder, name)
     try:
         yield note
     finally:
-        (folder / LOCK).unlink(missing_ok=True)  # while it is held: who waits sees that the file is another one
+        (folder / name).unlink(missing_ok=True)  # while it is held: who waits sees that the file is another one
         os.close(descriptor)
 
 
@@ -46,7 +47,7 @@ def refuse_busy(folder: Path) -> None:
         return
     try:
         if not _locked(descriptor):
-            raise _busy(folder)
+            raise _busy(folder, LOCK)
     finally:
         os.close(descriptor)
 
@@ -64,15 +65,15 @@ def alive(pid: int) -> bool:
     return True
 
 
-def _taken(folder: Path) -> tuple[int, str | None]:
+def _taken(folder: Path, name: str) -> tuple[int, str | None]:
     """The descriptor of the locked file, and a note where it could be held by name alone."""
-    path = folder / LOCK
+    path = folder / name
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             locked = _locked(descriptor)
             if locked is False or (locked is None and _named_alive(path)):
-                raise _busy(folder)
+                raise _busy(folder, name)
             if not _same(descriptor, path):  # who held it took the file away meanwhile
                 os.close(descriptor)
                 continue
@@ -133,8 +134,9 @@ def _named_alive(path: Path) -> bool:
     return holder.get("host") == platform.node() and isinstance(pid, int) and pid != os.getpid() and alive(pid)
 
 
-def _busy(folder: Path) -> StudyError:
-    holder = _holder(folder / LOCK)
+def _busy(folder: Path, name: str) -> StudyError:
+    holder = _holder(folder / name)
     who = f"process {holder.get('pid')} on {holder.get('host')}, since {holder.get('started')}" if holder else None
-    do = "wait until it has ended, stop it, or give another --out"
-    return StudyError("Another study is writing into this folder", where=folder, got=who, do=do)
+    what, option = Path(name).stem, "--work" if name == TRAINING else "--out"
+    do = f"wait until it has ended, stop it, or give another {option}"
+    return StudyError(f"Another {what} is writing into this folder", where=folder, got=who, do=do)

@@ -108,8 +108,8 @@ def _processes() -> Iterator[dict[str, subprocess.Popen[str]]]:
 def _started(run: Run, events: queue.Queue[tuple[Run, dict[str, Any]]]) -> subprocess.Popen[str]:
     """A process for a run, in a session of its own so that a terminal's Ctrl-C reaches this one only."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    threads = str(run.sweep.train.threads or 1)
-    given = json.dumps({"sweep": run.sweep.as_dict(), "folder": str(run.folder)})
+    threads = str(run.sweep.train.threads)
+    given = json.dumps({"sweep": run.sweep.as_dict(), "folder": str(run.folder), "identity": run.identity})
     with (run.folder / LOG).open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", CHILD, given], stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import backsight
-from backsight.errors import BacksightError, FolderError
+from backsight.errors import BacksightError, DataError, FolderError
 from backsight.maths.grouping import SMALLEST
 from backsight.results import seeds
 from backsight.studies import lock
@@ -85,7 +85,7 @@ def claim_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise FolderError("The output folder is a file", where=out, do=do)
     if out.is_dir() and not (out / RECORD).is_file():
-        others = sorted(path.name for path in out.iterdir() if path.suffix != ".part")
+        others = sorted(path.name for path in out.iterdir() if path.suffix != ".part" and path.name != lock.SWEEP)
         if others:
             got = ", ".join(others[:5])
             raise FolderError("The output folder is not empty and holds no sweep", where=out, got=got, do=do)
@@ -95,9 +95,13 @@ def claim_folder(out: Path) -> None:
 def held(out: Path) -> Iterator[None]:
     """Be the one that writes into the folder of a sweep; StudyError where another process does."""
     with writing("the lock of the sweep", out):
-        (out / lock.LOCK).parent.mkdir(parents=True, exist_ok=True)
-    with lock.held(out):
+        out.mkdir(parents=True, exist_ok=True)
+        holding = lock.held(out, lock.SWEEP)
+        holding.__enter__()
+    try:
         yield
+    finally:
+        holding.__exit__(None, None, None)
 
 
 def note(out: Path, sweep: Sweep, command: str, outcomes: Sequence[Outcome] = ()) -> None:
@@ -110,6 +114,19 @@ def note(out: Path, sweep: Sweep, command: str, outcomes: Sequence[Outcome] = ()
         }  # fmt: skip
         with replacing(out / RECORD) as part:
             part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def lost(one: Compared, out: Path) -> list[str]:
+    """The runs that failed now and that the comparison in a folder has: written anew, it would lose them.
+
+    Empty where there is no comparison, or none that can be read.
+    """
+    try:
+        rows = Table.read(out / "tables" / f"{seeds.RUNS.name}.parquet").rows()
+    except DataError:
+        return []
+    there = {(row["recipe"], row["seed"]) for row in rows}
+    return [bad.run.label for bad in one.failed if (bad.run.recipe.name, bad.run.recipe.seed) in there]
 
 
 def write(one: Compared, out: Path) -> None:

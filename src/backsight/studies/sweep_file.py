@@ -20,13 +20,16 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class Training:
-    """How every run is trained, as the options of `backsight train` say it; `threads` are those of one run."""
+    """How every run is trained, as the options of `backsight train` say it.
+
+    `threads` are those of one run, one unless said otherwise: so a run has the same weights whatever `workers` is.
+    """
 
     size: str = "tiny"
     steps: int | None = None
     device: str = "cpu"
     precision: str = "no"
-    threads: int | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)

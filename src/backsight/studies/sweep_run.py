@@ -7,9 +7,8 @@ and `RUN/run.json` what the folder is of. What is there is not made again.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +17,12 @@ from backsight.errors import DataError, FolderError, StudyError, UsageError
 from backsight.studies.record import read
 from backsight.studies.store import writing
 from backsight.studies.study import Options
-from backsight.studies.sweep_file import Sweep
+from backsight.studies.sweep_file import FIELDS, Sweep
 from backsight.tables import intact, replacing
 from backsight.training import catalogue, checkpoints, loop
 from backsight.training import writing as trained
 from backsight.training.loop import Precision
-from backsight.training.recipe import SCALES, Recipe, Size
+from backsight.training.recipe import SCALES, Recipe, Size, counted
 
 RECORD = "run.json"
 LOG = "run.log"  # what a run in a process of its own writes on standard error
@@ -129,10 +128,12 @@ def options(sweep: Sweep) -> Options:
     return Options(asked.seed, asked.quick, asked.only, asked.limit, samples=asked.samples, budget=asked.budget)
 
 
-def refuse_others(every: list[Run]) -> None:
-    """FolderError where a run's folder is of another training than the sweep asks for."""
+def refuse_others(every: Sequence[Run]) -> None:
+    """FolderError where a run's folder is of another training than the sweep asks for, or of a study that it cannot
+    be joined with: so nothing is begun, and no run is lost from the comparison."""
     for run in every:
-        stored = run.record().get("identity")
+        record = run.record()
+        stored = record.get("identity")
         there = sorted(path.name for path in run.folder.iterdir()) if run.folder.is_dir() else []
         others = [name for name in there if name != LOG and not name.endswith(".part")]
         if stored is None and others:
@@ -143,6 +144,32 @@ def refuse_others(every: list[Run]) -> None:
                 "The folder of a run is of another training", where=run.folder,
                 got=checkpoints.difference(str(stored), run.identity), do="give a new --out, or remove that folder",
             )  # fmt: skip
+        _refuse_study(run, record)
+
+
+def _refuse_study(run: Run, record: Mapping[str, Any]) -> None:
+    """FolderError where a run was studied, or begun to be, in a way that its folder cannot take in."""
+    begun = record.get("asked", record.get("studied", run.asks))
+    changed = {name: f"study.{name}: {_value(begun, name)}, now {_value(run.asks, name)}"
+               for name in FIELDS["study"] if _value(begun, name) != _value(run.asks, name)}  # fmt: skip
+    fixed = [words for name, words in changed.items() if name != "only"]  # which adds to what is there
+    if fixed and run.study.is_dir():
+        raise FolderError(
+            "The runs are studied in another way", where=run.study, got="; ".join(fixed),
+            do="give the values of before or a new --out, or remove the folder `study` of each run",
+        )  # fmt: skip
+    if "studied" in record and record["studied"] != run.asks and not run.checkpoint.exists():
+        raise FolderError(
+            "The weights of a run are gone, and it is to be studied in another way", where=run.folder,
+            got="; ".join(changed.values()),
+            do="give the values of before or a new --out, or remove the folder of the run to train it again",
+        )  # fmt: skip
+
+
+def _value(asks: Mapping[str, Any], name: str) -> str:
+    """A field of a study as the file would say it."""
+    value = asks.get(name)
+    return "all" if value in (None, []) else str(value)
 
 
 def perform(run: Run, progress: Progress, page: Callable[[Path], object]) -> None:
@@ -154,14 +181,14 @@ def perform(run: Run, progress: Progress, page: Callable[[Path], object]) -> Non
         return
     with writing("the folder of a run", run.folder):
         run.folder.mkdir(parents=True, exist_ok=True)
-    if run.record().get("identity") is None:
-        _note(run, {"identity": run.identity})
+    record = {"identity": run.identity} | ({"studied": run.record()["studied"]} if "studied" in run.record() else {})
+    _note(run, record)
     if not run.checkpoint.exists():
-        if "studied" in run.record():
+        if "studied" in record:
             do = "remove the folder of the run to train it again, and give keep_weights = true"
-            raise StudyError("The weights of a run are gone, and it is to be studied in another way",
-                             where=run.folder, do=do)  # fmt: skip
+            raise StudyError("The weights of a run are gone, and its study is damaged", where=run.folder, do=do)
         _train(run, progress)
+    _note(run, record | {"asked": run.asks})
     _study(run, progress)
     page(run.study)
     _note(run, {"identity": run.identity, "studied": run.asks})
@@ -174,13 +201,11 @@ def _train(run: Run, progress: Progress) -> None:
     import torch
 
     settings = run.sweep.train
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
-    phases = run.recipe.phases
-    lengths = {phase.name: min(phase.steps, settings.steps or phase.steps) for phase in phases}
-    names, total = list(lengths), sum(lengths.values())
+    torch.set_num_threads(settings.threads)
+    lengths = run.recipe.lengths(settings.steps)
 
     def report(phase: str, step: int, _: int, figures: Any) -> None:
-        done = sum(lengths[name] for name in names[: names.index(phase)]) + step
+        done, total = counted(lengths, phase, step), sum(lengths.values())
         progress("training", done, total, f"{phase}: loss {figures['loss']:.3f}")
 
     learner = loop.train(

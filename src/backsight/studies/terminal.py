@@ -15,6 +15,7 @@ from rich.table import Table
 from backsight.results.drawing import style
 from backsight.studies import memory
 from backsight.studies.study import Study
+from backsight.training.recipe import counted
 
 ENDED = "ended"  # what a sweep calls the end of a run
 
@@ -74,22 +75,18 @@ def training_progress(console: Console, lengths: Mapping[str, int]) -> Iterator[
     """One bar over the steps of all phases, with the latest figures and the time that is left; into a file a line at
     the first step and at each tenth. `lengths` are the steps of each phase, by its name.
     """
-    names, total = list(lengths), sum(lengths.values())
-
-    def done(phase: str, number: int) -> int:
-        return sum(lengths[name] for name in names[: names.index(phase)]) + number
-
+    total = sum(lengths.values())
     if console.is_terminal:
         with _bar(console) as bar:
-            bars = _bars(bar)
+            bars = _Bars(bar)
             yield lambda phase, number, _, figures: bars(
-                "training", done(phase, number), total, training_line(phase, figures)
+                "training", counted(lengths, phase, number), total, training_line(phase, figures)
             )
         return
     begun: list[tuple[float, int]] = []
 
     def progress(phase: str, number: int, _: int, figures: Any) -> None:
-        steps, now = done(phase, number), time.monotonic()
+        steps, now = counted(lengths, phase, number), time.monotonic()
         if not begun:
             begun.append((now, steps))
         elif steps != total and 10 * steps // total == 10 * (steps - 1) // total:
@@ -118,15 +115,16 @@ def sweep_progress(
 
     if console.is_terminal:
         with _bar(console) as bar:
-            bars = _bars(bar)
+            bars = _Bars(bar)
             whole = bar.add_task("sweep", total=len(left) or 1)
 
             def drawn(label: str, what: str, done: int, total: int, words: str) -> None:
                 if what == ENDED:
+                    bars.end(label)
                     bar.console.print(end(label, words), markup=False, highlight=False, soft_wrap=True)
                     bar.update(whole, completed=ended)
                 else:
-                    bars(f"{label}: {what}", done, total, f"{label}: {what}, {words}")
+                    bars(label, done, total, f"{label}: {what}, {words}", of=what)
 
             yield drawn
         return
@@ -162,7 +160,7 @@ def card_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]
     """One bar a set that a card measures; into a file a line where one starts and one where it ends."""
     if console.is_terminal:
         with _bar(console) as bar:
-            bars = _bars(bar)
+            bars = _Bars(bar)
             yield lambda name, done, total: bars(f"measuring {name}", done, total, None)
         return
     started: dict[str, float] = {}
@@ -183,16 +181,25 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
 
 
-def _bars(bar: Progress) -> Callable[[str, int, int, str | None], None]:
+class _Bars:
     """Bars by name, each beginning where its first report stands: what an earlier run did takes no time of this one."""
-    tasks: dict[str, Any] = {}
 
-    def progress(name: str, done: int, total: int, words: str | None) -> None:
-        if name not in tasks:
-            tasks[name] = bar.add_task(name, total=total, completed=done)
-        bar.update(tasks[name], completed=done, description=words or name)
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, tuple[str, Any]] = {}
 
-    return progress
+    def __call__(self, name: str, done: int, total: int, words: str | None, *, of: str = "") -> None:
+        """Move a bar; where what it counts is another thing than before, a new one takes its place."""
+        if self._tasks.get(name, ("", None))[0] != of:
+            self.end(name)
+        if name not in self._tasks:
+            self._tasks[name] = of, self._bar.add_task(words or name, total=total, completed=done)
+        self._bar.update(self._tasks[name][1], completed=done, description=words or name)
+
+    def end(self, name: str) -> None:
+        """Take a bar away, where there is one."""
+        if name in self._tasks:
+            self._bar.remove_task(self._tasks.pop(name)[1])
 
 
 def _lines(console: Console, study: Study) -> Callable[[Any, int, int], None]:

@@ -17,12 +17,15 @@ import torch
 from backsight.errors import UsageError
 from backsight.stimuli.layouts import Layout
 from backsight.stimuli.questions import SYSTEM
+from backsight.stimuli.rows import SUITES
 from backsight.training import background, exchange, pathways, positions, questions, saving
 from backsight.training.packing import Packed, Packer
 from backsight.training.pathways import Pathway
 from backsight.training.recipe import Learner, Phase, Recipe, Scale
 
 Name = TypeVar("Name", bound=str)
+NO_ROWS = "A stage without answers learns the positions of rows of three, and has pictures that are none"
+ROWS = f"give a mixture of {', '.join(SUITES)} only"
 Build = Callable[[int, Scale], tuple[Any, Any]]  # of seed and scale: a model and its processor
 
 
@@ -48,11 +51,17 @@ class Stage(Phase):
     exchange: int = 0
 
     def __post_init__(self) -> None:
-        if not self.answers and (self.taught is None or self.taught.layer is not None):
+        if self.answers:
+            return
+        where = f"stage {self.name}"
+        if self.taught is None or self.taught.layer is not None:
             raise UsageError(
                 "A stage without answers teaches nothing but the vision encoder",
-                where=f"stage {self.name}", got=f"taught={self.taught}", do="give taught=Teaching() without a layer",
+                where=where, got=f"taught={self.taught}", do="give taught=Teaching() without a layer",
             )  # fmt: skip
+        free = [kind for kind in self.mixture if kind not in (*SUITES, "cutouts")]
+        if free:
+            raise UsageError(NO_ROWS, where=where, got=", ".join(free), do=ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +129,8 @@ class AnsweringLearner(Learner):
         rng = np.random.default_rng([*key, 3])
         layout, images, scenes = self.recipe.layout, stage.images, (*key, 2)
         asked = self.recipe.asks(kind, layout, images=images, key=scenes, exact=stage.exact, textured=stage.textured)
+        if not stage.answers and asked[0].row is None:  # of `asks` of a recipe's own
+            raise UsageError(NO_ROWS, where=f"stage {stage.name}", got=str(kind), do=ROWS)
         pathway: Pathway = _drawn(stage.pathways, rng) if stage.answers and asked[0].row is not None else "plain"
         if pathway in ("exchanged", "reversible"):
             asked = questions.with_reversed(kind, layout, images=images, key=scenes, exact=stage.exact)
@@ -171,8 +182,11 @@ class AnsweringLearner(Learner):
 def by_axis(asked: list[questions.Asked], right: torch.Tensor) -> dict[str, float]:
     """Of rows of three, the share of their relations that is correct along each axis that occurs.
 
-    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations.
+    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations. Without a
+    row there is nothing to split: then an answer may have several tokens, each with its own number.
     """
+    if all(one.row is None for one in asked):
+        return {}
     by: dict[str, list[float]] = {}
     for one, answers in zip(asked, torch.split(right, [len(one.questions) for one in asked]), strict=True):
         if one.row is not None:

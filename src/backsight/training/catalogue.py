@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from backsight.errors import UsageError
+from backsight.training import identity
 from backsight.training.recipe import Recipe
 
 
@@ -43,12 +44,16 @@ def _of_file(path: Path, wanted: str) -> Recipe:
     """The recipe of a Python file: the one of that name, or the only one that it holds."""
     if not path.is_file():
         raise UsageError("There is no such file with a recipe", where=path, do="give a Python file, or a name (--list)")
-    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    # Two files of one name are two modules.
+    name = f"recipe_{path.stem}_{identity.digest(str(path.resolve()).encode())}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        text = path.read_bytes()
+        setattr(module, identity.DIGEST, identity.digest(text))  # of what is run, whatever the file says later
+        exec(compile(text, str(path), "exec"), vars(module))
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
         raise UsageError("The file with the recipe cannot be run", where=path, got=got, do="mend it") from error

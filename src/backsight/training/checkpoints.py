@@ -7,8 +7,10 @@ file takes the old one's place when it is whole, so a full disk or a kill leaves
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from backsight.errors import DataError, StudyError
+from backsight.errors import ConditionsWarning, DataError, StudyError
 from backsight.tables import replacing
 
-FORMAT = 2
+FORMAT = 3
 NAME = "checkpoint.safetensors"
 DO = "give another folder for checkpoints (--work), or remove this one"
 
@@ -36,13 +38,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Stored:
-    """A checkpoint that was read. `scaler` is the state of the loss scale of fp16, None where there is none."""
+    """A checkpoint that was read. `scaler` is the state of the loss scale of fp16, None where there is none;
+    `conditions` are those that it was written under."""
 
     path: Path
     place: Place
     tensors: Mapping[str, Tensor]
     groups: Sequence[dict[str, Any]]
     scaler: dict[str, Any] | None
+    conditions: Mapping[str, Any]
 
     def give(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Put weights, optimiser and random state where they were; DataError where they are of another module."""
@@ -89,6 +93,7 @@ def save(
     header = {
         "format": FORMAT, "run": identity, "phase": place.phase, "step": place.step, "log": list(place.log),
         "groups": state["param_groups"], "scaler": dict(scaler) if scaler else None,
+        "conditions": conditions(next(module.parameters()).device),
     }  # fmt: skip
     target = folder / NAME
     try:
@@ -118,7 +123,7 @@ def read(folder: Path, identity: str) -> Stored | None:
                 got=f"format {header['format']}, not {FORMAT}", do=DO,
             )  # fmt: skip
         place = Place(header["phase"], header["step"], header["log"])
-        stored = Stored(path, place, tensors, header["groups"], header["scaler"])
+        stored = Stored(path, place, tensors, header["groups"], header["scaler"], dict(header["conditions"]))
         run, _ = header["run"], tensors["random"]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError("The checkpoint on the way is damaged", where=path, got=error, do=DO) from error
@@ -128,6 +133,25 @@ def read(folder: Path, identity: str) -> Stored | None:
             got=difference(run, identity), do=DO,
         )  # fmt: skip
     return stored
+
+
+def conditions(device: torch.device) -> dict[str, Any]:
+    """What the last digits of a step depend on beside its identity: sums are taken in another order under others."""
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": kind, "CPU threads": torch.get_num_threads(), "torch": torch.__version__,
+        "transformers": version("transformers"),
+    }  # fmt: skip
+
+
+def warn_of_others(stored: Stored, device: torch.device) -> None:
+    """ConditionsWarning where a checkpoint was written under other conditions than it is gone on from."""
+    now = conditions(device)
+    other = [f"{name} {stored.conditions.get(name)}, now {one}" for name, one in now.items()
+             if stored.conditions.get(name) != one]  # fmt: skip
+    if other:
+        text = "The training goes on under other conditions, so it will not end bit for bit as one that was not stopped"
+        warnings.warn(f"{text}: {'; '.join(other)}", ConditionsWarning, stacklevel=3)
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:

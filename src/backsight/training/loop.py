@@ -1,14 +1,15 @@
 """The one training loop: the phases of a recipe, with checkpoints from which a killed run goes on bit for bit.
 
 accelerate gives device and mixed precision; a run is one process. A step whose loss or gradient is no number, or whose
-loss is far above those that phases began with, is not taken: the run stops, and the last checkpoint stays good.
+loss is far above those that phases began with, is not taken. What a step leaves is looked at in the same way, on its
+own batch, before it becomes a checkpoint, a snapshot or the end: so the last checkpoint is a good one.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -42,9 +43,11 @@ def train(
     on from. After each step of `snapshots`, counted over all phases, the learner as it stands is saved beside them
     (`snapshots.snapshot`). UsageError for a recipe, a precision or a snapshot that there cannot be, DataError where the
     checkpoint belongs to another recipe, TrainingError where the loss diverges, StudyError where the disk is full.
+    ConditionsWarning where a run goes on with other threads, releases or another device than it was begun with.
     """
     _refuse(recipe)
-    taken_at = Snapshots(folder, snapshots, [min(phase.steps, max_steps or phase.steps) for phase in recipe.phases])
+    lengths = recipe.lengths(max_steps)
+    taken_at = Snapshots(folder, snapshots, lengths)
     accelerator = _accelerator(device, precision)
     torch.manual_seed(recipe.seed)
     learner = recipe.start(accelerator.device)
@@ -55,17 +58,13 @@ def train(
     stored = checkpoints.read(folder, of)
     place = checkpoints.Place() if stored is None else stored.place
     if stored is not None:
-        for number in range(place.phase + 1):
-            if learner.enter(number):
-                optimizer = _optimizer(learner, recipe)
-        stored.give(learner.module, optimizer)
-        if accelerator.scaler is not None and stored.scaler is not None:
-            accelerator.scaler.load_state_dict(stored.scaler)
+        taken_at.refuse_passed(recipe.phases[place.phase].name, place.step)
+        optimizer = _taken_up(stored, recipe, learner, optimizer, accelerator)
     log = _Log(list(place.log))
     if stored is not None:  # a run that died between a checkpoint and its log has written another one
         log_table(log.rows, recipe).write(folder, "training")
     for number, phase in enumerate(recipe.phases[place.phase :], place.phase):
-        last = min(phase.steps, max_steps or phase.steps)
+        last = lengths[phase.name]
         begin = place.step if number == place.phase else 0
         if begin == 0 and learner.enter(number):
             optimizer = _optimizer(learner, recipe)
@@ -73,7 +72,8 @@ def train(
             at = (recipe, phase, step, folder)
             with accelerator.autocast():
                 loss, figures = learner.loss(number, step)
-            _check(loss, log.firsts(phase.name, step, loss), at)
+            first = log.firsts(phase.name, step, loss)
+            _check(loss, first, at)
             rate = phase.learning_rate(step)
             _learn(accelerator, learner, optimizer, loss, rate, at)
             taken = {"loss": float(loss.detach()), **figures, "rate": rate}
@@ -81,7 +81,9 @@ def train(
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
                 log.close(phase.name, step + 1)
-            taken_at.take(learner, number, step + 1)  # first: a run that dies between the two takes it again
+            if saved or taken_at.wants(phase.name, step + 1):
+                _look_at(accelerator, learner, number, first, at)
+            taken_at.take(learner, phase.name, step + 1)  # first: a run that dies between the two takes it again
             if saved:
                 there = checkpoints.Place(number, step + 1, log.rows)
                 scale = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
@@ -91,6 +93,20 @@ def train(
                 progress(phase.name, step + 1, last, taken)
     learner.module.eval()
     return learner
+
+
+def _taken_up(
+    stored: checkpoints.Stored, recipe: Recipe, learner: Learner, optimizer: torch.optim.AdamW, accelerator: Accelerator
+) -> torch.optim.AdamW:
+    """Put a learner where a checkpoint has it, the phases up to its own entered again; the optimiser of its phase."""
+    checkpoints.warn_of_others(stored, accelerator.device)
+    for number in range(stored.place.phase + 1):
+        if learner.enter(number):
+            optimizer = _optimizer(learner, recipe)
+    stored.give(learner.module, optimizer)
+    if accelerator.scaler is not None and stored.scaler is not None:
+        accelerator.scaler.load_state_dict(stored.scaler)
+    return optimizer
 
 
 def identity(recipe: Recipe, precision: Precision = "no", max_steps: int | None = None) -> str:
@@ -163,9 +179,31 @@ def _learn(
         if accelerator.scaler.get_scale() < SMALLEST_SCALE:
             raise _diverged("gradients that overflow at every loss scale", *at)
         return
-    if not math.isfinite(float(norm)):
+    if not (math.isfinite(float(norm)) and _finite(weight.grad for weight in learner.module.parameters())):
         raise _diverged("the gradient is no number", *at)
     optimizer.step()
+
+
+def _finite(values: Iterable[torch.Tensor | None]) -> bool:
+    """Whether all are numbers; those that are not there are. On a GPU one answer is waited for, not one a weight."""
+    each = [torch.isfinite(value).all() for value in values if value is not None]
+    return bool(torch.stack(each).all()) if each else True
+
+
+def _look_at(
+    accelerator: Accelerator, learner: Learner, number: int, first: float, at: tuple[Recipe, Phase, int, Path]
+) -> None:
+    """TrainingError where a step left weights that are no numbers, or a loss of its own batch that has diverged.
+
+    It draws nothing: the random state is the same behind it.
+    """
+    if not _finite(learner.module.parameters()):
+        raise _diverged("weights that are no numbers", *at)
+    where = accelerator.device
+    drawn_on = [where] if where.type == "cuda" else []
+    with torch.random.fork_rng(drawn_on), torch.no_grad(), accelerator.autocast():
+        loss, _ = learner.loss(number, at[2])
+    _check(loss, first, at)
 
 
 def _check(loss: torch.Tensor, first: float, at: tuple[Recipe, Phase, int, Path]) -> None:
@@ -175,12 +213,14 @@ def _check(loss: torch.Tensor, first: float, at: tuple[Recipe, Phase, int, Path]
 
 
 def _diverged(got: str, recipe: Recipe, phase: Phase, step: int, folder: Path) -> TrainingError:
-    kept = "the last good checkpoint is" if (folder / checkpoints.NAME).exists() else "no checkpoint was written yet"
+    there = (folder / checkpoints.NAME).exists()
+    kept = f"the last good checkpoint stays in {folder}" if there else f"no checkpoint was written yet in {folder}"
+    anew = ", and begin anew in another folder for checkpoints: another rate is another training" if there else ""
     return TrainingError(
-        "The training diverges and was stopped before this step",
+        "The training diverges and was stopped at this step, which is not kept",
         where=f"recipe {recipe.name}, phase {phase.name!r}, step {step + 1}",
         got=got,
-        do=f"give the recipe a lower rate (this phase has {phase.rate:g}); {kept} in {folder}",
+        do=f"give the recipe a lower rate (this phase has {phase.rate:g}){anew}; {kept}",
     )
 
 

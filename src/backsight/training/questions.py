@@ -277,22 +277,9 @@ def corpus() -> list[str]:
     """Every word that a built-in model must have as one token, in each spelling that counts as an answer."""
     names = [*rows.COLORS, *object_pictures.NAMES, *rows.SHAPE_OF.values(), *DIRECTIONS, *NUMBER.values(), *COUNT]
     names += [
-        "yes",
-        "no",
-        "on",
-        "under",
-        "behind",
-        "front",
-        "in",
-        "table",
-        "chair",
-        "cup",
-        "book",
-        "bottle",
-        "bowl",
-        "ball",
+        "yes", "no", "on", "under", "behind", "front", "in", "table", "chair", "cup", "book", "bottle", "bowl", "ball",
         "lamp",
-    ]
+    ]  # fmt: skip
     spellings = [form for n in names for word in (n, n.capitalize()) for form in (word, f" {word}")]
     prompts = [row_question(s, d, n) for s in rows.SUITES for d in DIRECTIONS for n in rows.fillers(s)]
     prompts += [relation_question(p, "apple", "pot") for p in CREG_PROMPTS]

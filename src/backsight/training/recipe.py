@@ -8,15 +8,15 @@ no more than this, so one's own recipe is trained by the same command.
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import partial
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, device, nn
+
+from backsight.training.identity import VERSION, described
 
 Size = Literal["tiny", "small", "base"]
 
@@ -114,10 +114,20 @@ class Recipe(ABC):
         """
         return self
 
+    def lengths(self, max_steps: int | None = None) -> dict[str, int]:
+        """The steps of each phase by its name, in order, where none takes more than `max_steps`."""
+        return {phase.name: min(phase.steps, max_steps or phase.steps) for phase in self.phases}
+
     @property
     def identity(self) -> str:
-        """All that a step depends on, as text: a checkpoint of another identity is not gone on from."""
-        return described((self.name, self.seed, self.size, tuple(self.phases), self._settings()))
+        """What a step depends on, as text (`training.identity`): a checkpoint of another identity is not gone on from.
+
+        It begins with the version of the package's own steps, the first of which has no mark, and a class of a user's.
+        """
+        version = f"version {VERSION} " if VERSION > 1 else ""
+        kind = described(type(self))
+        own = "" if kind.startswith("backsight.") else f"{kind} "
+        return version + own + described((self.name, self.seed, self.size, tuple(self.phases), self._settings()))
 
     def _settings(self) -> Any:
         """What a step depends on beyond name, seed, size and phases: unless said otherwise, every other field."""
@@ -130,21 +140,7 @@ class Recipe(ABC):
         return SCALES[self.size]
 
 
-def described(value: Any) -> str:
-    """A value as text that is the same in every process: functions by their names, all else as Python writes it."""
-    if isinstance(value, partial):
-        parts = [described(value.func), *map(described, value.args)]
-        return f"partial({', '.join([*parts, *_named(value.keywords)])})"
-    if is_dataclass(value) and not isinstance(value, type) and not callable(value):
-        return f"{type(value).__name__}({', '.join(_named({f.name: getattr(value, f.name) for f in fields(value)}))})"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{described(key)}: {described(one)}' for key, one in value.items())}}}"
-    if isinstance(value, tuple | list):
-        return f"({', '.join(map(described, value))})"
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def _named(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={described(value)}" for name, value in values.items()]
+def counted(lengths: Mapping[str, int], phase: str, step: int) -> int:
+    """The steps of a run that are done after `step` steps of a phase, where `lengths` are those of each, in order."""
+    names = list(lengths)
+    return sum(lengths[name] for name in names[: names.index(phase)]) + step

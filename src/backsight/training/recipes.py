@@ -193,16 +193,8 @@ def build_staged(seed: int, scale: Scale = TINY, *, blind: int, blocks: int) -> 
 
 def staged(name: str, *, blind: int, blocks: int, seed: int) -> Answering:
     """A model that writes order into object tokens below a known block, taught there by a read-out of positions."""
-    stage = Stage(
-        "squares",
-        900,
-        mixture={"squares": 1.0},
-        rate=1.5e-3,
-        floor=0.05,
-        images=12,
-        horizon=1200,
-        taught=Teaching(blind),
-    )
+    stage = Stage("squares", 900, mixture={"squares": 1.0}, rate=1.5e-3, floor=0.05, images=12, horizon=1200,
+                  taught=Teaching(blind))  # fmt: skip
     build = partial(build_staged, blind=blind, blocks=blocks)
     construction = (
         "the vision encoder has no blocks and its position table is zero: an image token enters with its own pixels "
@@ -226,15 +218,9 @@ GROUND_NAMES = Stage(
 )  # fmt: skip
 GROUND_ORDER = replace(GROUND_NAMES, name="order", steps=450, exact=0.15, taught=GROUND)
 GROUND_ONLY = Stage(
-    "closed",
-    900,
-    mixture={"squares": 1.0},
-    rate=2e-3,
-    images=12,
-    taught=GROUND,
-    pathways={"background": 1.0},
+    "closed", 900, mixture={"squares": 1.0}, rate=2e-3, images=12, taught=GROUND, pathways={"background": 1.0},
     fresh=True,
-)
+)  # fmt: skip
 BACKGROUND = known("background", GROUND_NAMES, GROUND_ORDER, GROUND_ONLY)
 
 # `plain` trained on: what it learned stays in the mixture, and a row's order counts as it stands at block 2.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 
 from backsight.errors import StudyError, UsageError
+from backsight.tables import HOST
 
 
 def save(
@@ -30,7 +32,7 @@ def save(
         raise UsageError(
             "The folder for the checkpoint is there already", where=folder, do="give another, or remove it"
         )
-    part = folder.with_name(f".{folder.name}.part")
+    part = folder.with_name(f".{folder.name}.{HOST}.{os.getpid()}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         same = all(weight.dtype == dtype for weight in model.parameters())

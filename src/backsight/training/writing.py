@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from backsight.errors import StudyError, UsageError
 from backsight.results import learning
 from backsight.results.drawing import style
-from backsight.tables import Table
+from backsight.tables import HOST, Table
 from backsight.training.recipe import Learner
 
 LOG = ("training.csv", "training.parquet")
@@ -23,7 +24,7 @@ def write(learner: Learner, work: Path, out: Path, beside: Callable[[Path], None
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give another, or remove it")
-    part = out.with_name(f".{out.name}.new")
+    part = out.with_name(f".{out.name}.{HOST}.{os.getpid()}.new")
     try:
         shutil.rmtree(part, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
