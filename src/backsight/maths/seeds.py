@@ -20,8 +20,8 @@ FEWEST = 3  # seeds, below which there is no interval: Student's quantile of two
 class OverSeeds:
     """A mean over seeds with its 95 % interval, and the p-value of Student's test that the mean is zero.
 
-    `low`, `high` and `p_value` are None for fewer than `FEWEST` seeds, and where all seeds give the same number: the
-    spread that they would be measured by is not known then.
+    `low`, `high` and `p_value` are None for fewer than `FEWEST` seeds, and where all seeds give the same number and no
+    other error is given: the spread that they would be measured by is not known then.
     """
 
     seeds: int
@@ -31,11 +31,14 @@ class OverSeeds:
     p_value: float | None = None
 
 
-def over_seeds(values: Sequence[float]) -> OverSeeds:
-    """The mean of `values` (seed,), at least one: mean -+ t(n - 1, .975) s / sqrt(n) (Student, 1908), two-sided p."""
+def over_seeds(values: Sequence[float], *, least_error: float = 0.0) -> OverSeeds:
+    """The mean of `values` (seed,), at least one: mean -+ t(n - 1, .975) s / sqrt(n) (Student, 1908), two-sided p.
+
+    `least_error` is a standard error of the mean that no agreement of seeds makes smaller, of what they share.
+    """
     value = np.asarray(values, dtype=float)
     count, mean = len(value), float(value.mean())
-    error = float(value.std(ddof=1)) / count**0.5 if count >= FEWEST else 0.0
+    error = max(float(value.std(ddof=1)) / count**0.5, least_error) if count >= FEWEST else 0.0
     if error <= 1e-12 * max(1.0, abs(mean)):  # rounding, and no spread
         return OverSeeds(count, mean)
     from scipy import special  # scipy.stats takes a second to import, which a page has not
