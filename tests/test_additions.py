@@ -187,7 +187,10 @@ def test_a_cache_of_fixed_length_changes_no_text_of_a_bias_by_order(padded: bool
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"vision": {"kind": "relative_bias", "reach": 3, "heads": 2}}, r"(?s)do not fit.*\(15, 15, 2\) for \(7, 7, 2\)"),
+        (
+            {"vision": {"kind": "relative_bias", "reach": 3, "heads": 2}},
+            r"(?s)do not fit.*\(15, 15, 2\) for \(7, 7, 2\)",
+        ),
         ({"vision": {"kind": "relative_bias", "reach": 7, "heads": 2, "x": 1}}, "(?s)settings of an addition.*'x'"),
         ({"vision": {"kind": "relative_bias", "reach": -7, "heads": 2}}, "settings of an addition"),
         ({"vision": {"kind": "projector_norm", "width": 64, "cut": -1}}, "settings of an addition"),
