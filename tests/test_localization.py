@@ -53,6 +53,12 @@ def test_the_suite_asks_for_the_box_of_one_of_two_things() -> None:
     for e in squares:  # whole cells: the grid names their box exactly
         seen = boxes.read(e.answer, "grid", size=e.picture.size, sides=6).box
         assert seen == pytest.approx(absolute.fractions(e.boxes[e.subject or ""], e.picture.size))
+    textured = stimuli.located(Layout(12, 12, 14, 2, 1), scenes=10, form="grid", ground="textured")
+    assert all(e.source.texture is not None and len(e.source.figures) > 2 == len(e.source.named) for e in textured)
+    assert all(e.source.texture is None for e in one)
+    for wrong in ({"ground": "sand"}, {"ground": "textured", "things": "squares"}):
+        with pytest.raises(UsageError, match="no such ground"):
+            stimuli.located(LAYOUT, **wrong)  # type: ignore[arg-type]
     open_ = stimuli.located(LAYOUT, scenes=1)[0]
     assert open_.tags == {} and open_.answer.startswith("[0.")
     with pytest.raises(UsageError, match="at least one scene"):
