@@ -37,8 +37,8 @@ backsight train pin-never --out runs/pin-never
 python benchmarks/pin.py runs/pin-dormant runs/pin-never --out runs/pin --results docs/results
 ```
 """
-READING = """Boxes are what the model writes, read in the form `grid`; relations and what are the most probable option.
-Brackets hold 95 % intervals over pictures. `positions shuffled` is the control: the same vectors on other patches.
+READING = """Boxes are what the model writes, read in the form `grid`; relations and *what* are the most probable option.
+Brackets are 95 % intervals over pictures. `positions shuffled` is the control: the same vectors on other patches.
 `lent table` is the table that the model was trained with; its training has seen pictures of the same world, the scored
 ones not excepted, so that it is an upper bound and not held out.
 """
@@ -53,10 +53,10 @@ def page(table: Table) -> str:
     parts = [
         INTRODUCTION, _fill(_training(rows)), "## Before and after\n", markdown(rows), "", READING,
         *(_fill(line) for line in _nulls(rows)), "## What the seeds say\n", verdicts(judged), "",
-        _fill(RULE.format(claims=len(judged))), _fill(_missing(judged)), *(_fill(line) for line in _costs(rows)),
+        _fill(RULE.format(claims=len(judged))), *([_fill(missing)] if (missing := _missing(judged)) else []), *(_fill(line) for line in _costs(rows)),
         _fill(LIMITS.format(bases=_bases(rows))),
     ]  # fmt: skip
-    return "\n".join(part for part in parts if part is not None).rstrip("\n") + "\n"
+    return "\n".join(parts).rstrip("\n") + "\n"
 
 
 RULE = (
