@@ -37,10 +37,10 @@ backsight train pin-never --out runs/pin-never
 python benchmarks/pin.py runs/pin-dormant runs/pin-never --out runs/pin --results docs/results
 ```
 """
-READING = """Boxes are what the model writes, read in the form `grid`; relations and *what* are the most probable option.
-Brackets are 95 % intervals over pictures. `positions shuffled` is the control: the same vectors on other patches.
-`lent table` is the table that the model was trained with; its training has seen pictures of the same world, the scored
-ones not excepted, so that it is an upper bound and not held out.
+READING = """Boxes are what the model writes, read in the form `grid`; relations and *what* are the most probable
+option. Brackets are 95 % intervals over pictures. `positions shuffled` is the control: the same vectors on other
+patches. `lent table` is the table that the model was trained with; its training has seen pictures of the same world,
+the scored ones not excepted, so that it is an upper bound and not held out.
 """
 
 
@@ -50,11 +50,11 @@ def page(table: Table) -> str:
     if not rows:
         return INTRODUCTION + "\nNothing is measured yet.\n"
     judged = claims(rows)
+    lines = _nulls(rows), [RULE.format(claims=len(judged)), _missing(judged), *_costs(rows)]
     parts = [
         INTRODUCTION, _fill(_training(rows)), "## Before and after\n", markdown(rows), "", READING,
-        *(_fill(line) for line in _nulls(rows)), "## What the seeds say\n", verdicts(judged), "",
-        _fill(RULE.format(claims=len(judged))), *([_fill(missing)] if (missing := _missing(judged)) else []), *(_fill(line) for line in _costs(rows)),
-        _fill(LIMITS.format(bases=_bases(rows))),
+        *map(_fill, lines[0]), "## What the seeds say\n", verdicts(judged), "",
+        *(_fill(line) for line in lines[1] if line), _fill(LIMITS.format(bases=_bases(rows))),
     ]  # fmt: skip
     return "\n".join(parts).rstrip("\n") + "\n"
 
@@ -162,4 +162,4 @@ def _bases(rows: Sequence[Row]) -> str:
 
 
 def _fill(words: str) -> str:
-    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False) + "\n" if words else ""
+    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False) + "\n"
