@@ -1,15 +1,18 @@
 """A norm behind the projector against the plain one: train, measure, and write the tables, the figure and the page.
 
-python benchmarks/projector.py DIR [--docs docs/results] [--seeds 3] [--steps N]
+python benchmarks/projector.py DIR [--docs docs/results] [--seeds 3] [--steps N] [--pictures N]
 
-Nine trainings and nine measurements, each of about 40 seconds on one core. What is trained or measured already is kept,
-and a training that was killed goes on where it was. Without --docs the page goes into DIR/docs/results; its
-figure goes into the folder images beside.
+Nine trainings of about three minutes and nine measurements of about 40 seconds on one core. A model is kept where it
+was trained by this recipe, number of steps, first weights and first batch, its rows where they are of its weights and
+of these pictures; anything else in DIR is made anew, which it says. A training that was killed goes on where it was.
+Without --docs the page goes into DIR/docs/results; its figure goes into the folder images beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,14 +22,18 @@ from typing import Any
 import torch
 
 import backsight as bs
-from backsight.models import opening
+from backsight.models import fingerprints, opening
 from backsight.models.vlm import VLM
 from backsight.results.drawing import style
 from backsight.results.projector import PROJECTOR, PROJECTOR_CURVES, draw, page, projector_claims, projector_summary
 from backsight.studies import projector as measuring
+from backsight.studies.record import machine
 from backsight.tables import Table, replacing
-from backsight.training.loop import train
+from backsight.training import loop
 from backsight.training.projector import PROJECTORS, RECIPES, ProjectorRecipe
+
+Row = dict[str, Any]
+MADE = "made.json"  # what a training is of, beside its checkpoint
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -40,37 +47,96 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     opening.quiet()
     torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    curves: list[Row] = []
     for seed in range(options.seeds):
         for name in PROJECTORS:
             recipe = replace(RECIPES[f"projector-{name}"], seed=seed)
             at = options.folder / f"{name}-{seed}"
-            if not at.exists():
-                train(recipe, at.with_name(f"{at.name}.training"), max_steps=options.steps).save(at)
-            of = {"projector": name, "seed": seed}
+            trained(recipe, at, options.steps)
             found, curve = learned(recipe, at, options.pictures)
-            rows += [{**of, **row} for row in found]
+            of = {"projector": name, "seed": seed}
+            rows += [{**of, "hardware": hardware(at), **row} for row in found]
             curves += [{**of, **row} for row in curve]
             print(f"{name}, seed {seed}", flush=True)
     docs = options.docs or options.folder / "docs" / "results"
     write(Table.of(PROJECTOR, rows), Table.of(PROJECTOR_CURVES, curves), options.folder, docs)
 
 
-def learned(recipe: ProjectorRecipe, at: Path, pictures: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of one model and its curves, measured where they are not stored beside its checkpoint."""
-    beside = at.with_name(f"{at.name}.training")
+def trained(recipe: ProjectorRecipe, at: Path, steps: int | None) -> None:
+    """Train a model where it is missing, and anew where what is there was made by another recipe."""
+    beside, made = _beside(at), made_of(recipe, steps)
+    known = _read(beside / MADE)
+    if {key: known.get(key) for key in made} != made:
+        if at.exists() or beside.exists():
+            print(f"{at.name}: made by another recipe, or it does not say by which; trained anew", flush=True)
+        for folder in (at, beside):
+            shutil.rmtree(folder, ignore_errors=True)
+        beside.mkdir(parents=True)
+        facts = machine()
+        words = f"{facts.get('gpu') or facts['cpu']}, {facts['threads']} of {facts['cores']} cores"
+        with replacing(beside / MADE) as part:
+            part.write_text(json.dumps({**made, "hardware": words}, indent=1), encoding="utf-8")
+    if not at.exists():
+        loop.train(recipe, beside, max_steps=steps).save(at)
+
+
+def made_of(recipe: ProjectorRecipe, steps: int | None) -> dict[str, str]:
+    """All that a training depends on: what the recipe says, and of what its functions give the first."""
+    model, _ = recipe.build(recipe.seed, recipe.scale)
+    stage = recipe.stages[0]
+    asked = recipe.asks(
+        "squares", recipe.layout, images=stage.images, key=(recipe.seed, 0, 0), exact=stage.exact, textured=0.0
+    )
+    batch = hashlib.sha256()
+    for one in asked:
+        batch.update(repr((one.questions, one.row)).encode() + one.image.tobytes())
+    settings = getattr(model.config, "backsight_additions", None)
+    return {
+        "recipe": loop.identity(recipe, max_steps=steps),
+        "first weights": f"{fingerprints.of_weights(model)} {json.dumps(settings, sort_keys=True)}",
+        "first batch": batch.hexdigest()[:16],
+    }
+
+
+def learned(recipe: ProjectorRecipe, at: Path, pictures: int) -> tuple[list[Row], list[Row]]:
+    """The rows of one model and its curves, measured where none are stored of its weights and these pictures."""
+    beside, examples = _beside(at), measuring.tested(pictures, seed=recipe.seed)
     means, curve = measuring.learned(Table.read(beside / "training.parquet"))
     stored = beside / f"{PROJECTOR.name}.parquet"
-    if not stored.exists():
-        with bs.load(str(at), device="cpu") as vlm:
-            found = measuring.measured(vlm, pictures=pictures)
-        with VLM(*recipe.build(recipe.seed, recipe.scale), check=False) as before:
-            found += measuring.lengths(before, "start", measuring.held_out(pictures))
-        own = [{"projector": at.name.split("-")[0], "seed": recipe.seed, **row} for row in found]
-        Table.of(PROJECTOR, own).write(beside, PROJECTOR.name)
-    found = [{k: row[k] for k in row if k not in ("projector", "seed")} for row in Table.read(stored).rows()]
+    with bs.load(str(at), device="cpu") as vlm:
+        of = {
+            "model": fingerprints.of(vlm.model, vlm.processor, at),
+            "pictures": examples.fingerprint,
+            "version": measuring.VERSION,
+        }
+        known = Table.read(stored) if stored.exists() else None
+        if known is None or dict(known.provenance) != of:
+            found = measuring.measured(vlm, examples)
+            with VLM(*recipe.build(recipe.seed, recipe.scale), check=False) as before:
+                found += measuring.lengths(before, "start", examples)
+            own = {"projector": at.name.split("-")[0], "seed": recipe.seed, "hardware": hardware(at)}
+            known = Table.of(PROJECTOR, [{**own, **row} for row in found], of)
+            known.write(beside, PROJECTOR.name)
+    found = [{k: row[k] for k in row if k not in ("projector", "seed", "hardware")} for row in known.rows()]
     return found + means, curve
+
+
+def hardware(at: Path) -> str:
+    """What a model was trained on."""
+    return str(_read(_beside(at) / MADE).get("hardware", ""))
+
+
+def _beside(at: Path) -> Path:
+    return at.with_name(f"{at.name}.training")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def write(rows: Table, curves: Table, folder: Path, docs: Path) -> None:

@@ -2,13 +2,13 @@
 
 `python docs/tables.py` renews what stands between `<!-- numbers: NAME -->` and `<!-- end -->`; with `--check` it
 writes nothing and leaves with 1 where a page does not hold what it would write. The figures are those of
-`backsight/published/figures.json`, the accuracies and verdicts those of `backsight/builtin/*/README.md`, the sentences
-on positional encodings those of `results/positional_claims.csv`.
+`backsight/published/figures.json`, the accuracies and verdicts those of `backsight/builtin/*/README.md`. `result PAGE`
+and `result PAGE HEADING` repeat the figures of `results/PAGE.md` and the first table or list under that heading, or of
+the page: those pages are written from the results themselves.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import sys
@@ -27,6 +27,7 @@ SUITES = {
     "vsr": "VSR", "coco_pairs": "COCO-Pairs", "pairs": "Pairs", "pairs_textured": "Pairs on textured ground",
     "jittered_squares": "Jittered Squares", "tabletop_a": "Tabletop A", "tabletop_b": "Tabletop B",
 }  # fmt: skip
+NOTHING = "Nothing is recorded yet"
 CONDITIONS = {"none": "no amplification", "random": "random directions", "probe": "probe directions"}
 METRICS = {
     "dae": "DAE", "ea": "EA", "change": "change, true sector hidden", "change_opposite": "change, opposite hidden",
@@ -121,27 +122,29 @@ def verdicts() -> str:
     return table(["model", "verdict", "questions", "left when shuffled", "left after removal"], rows)
 
 
-def positional() -> str:
-    """Each sentence on positional encodings with its verdict and numbers."""
-    by_claim: dict[str, list[dict[str, str]]] = {}
-    with (DOCS / "results" / "positional_claims.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            by_claim.setdefault(row["claim"], []).append(row)
-    rows = []
-    for of in by_claim.values():
-        quote = of[0]["quote"] if of[0]["ours"] == "True" else f"\u201c{of[0]['quote']}\u201d"
-        numbers = "; ".join(f"{row['measured']}: {_measured(row)}" for row in of)
-        seeds = min(int(row["seeds"]) for row in of)
-        rows.append([quote, numbers, f"{of[0]['verdict']} ({seeds or 'none'} a setting)"])
-    return table(["the sentence", "measured", "verdict (seeds)"], rows)
+def result(name: str, heading: str = "") -> str:
+    """The figures of a page of results, and its first table, or list as a table, under a heading.
 
-
-def _measured(row: dict[str, str]) -> str:
-    """A number with its interval, and on which side of a bound the sentence wants it."""
-    if not row["value"]:
-        return "no number"
-    ends = f" [{float(row['low']):.2f}, {float(row['high']):.2f}]" if row["low"] else ""
-    return f"{float(row['value']):.2f}{ends}, to be {row['holds']}"
+    Of several headings, with " - " between them, the first that the page has. A page that says that nothing is recorded
+    yet lacks it; of any other that is an error.
+    """
+    text = (DOCS / "results" / f"{name}.md").read_text(encoding="utf-8")
+    shown = [f"{line}\n" for line in text.splitlines() if line.startswith("![")]
+    heads = [re.escape(head) for head in heading.split(" - ")] if heading else [".*"]
+    under = next(filter(None, (re.search(rf"^(#+) {head}$", text, re.MULTILINE) for head in heads)), None)
+    if under is None:
+        if NOTHING not in text:
+            raise SystemExit(f"docs/tables.py: results/{name}.md has no heading {heading!r}")
+        return f"Its numbers are not recorded yet: see [the page](../results/{name}.md).\n"
+    section = re.split(rf"^#{{1,{len(under[1])}}} ", text[under.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+    block = re.search(r"^\|.*?(?=\n(?!\|)|\Z)|^- .*?(?=\n\n|\Z)", section, re.MULTILINE | re.DOTALL)
+    if block is None:
+        raise SystemExit(f"docs/tables.py: results/{name}.md has no table and no list under {heading or 'its head'!r}")
+    lines = block[0] + "\n"
+    if lines.startswith("- "):
+        items = [" ".join(item.split()) for item in lines.removeprefix("- ").split("\n- ")]
+        lines = table(["judged"], [[item.replace("|", "\\|")] for item in items])
+    return re.sub(r"\]\((?!\.\.|#|\w+:)", "](../results/", "\n".join([*shown, lines]))
 
 
 def _pathways(word: str, each: str | None) -> str:
@@ -151,10 +154,13 @@ def _pathways(word: str, each: str | None) -> str:
 
 
 def content(name: str) -> str:
-    """The text of a block: `dual_mechanisms 1`, `creg section 6.1`, `accuracies SUITES`, `verdicts`, `positional`."""
-    if name in ("verdicts", "positional"):
-        return verdicts() if name == "verdicts" else positional()
+    """The text of a block: `dual_mechanisms 1`, `creg section 6.1`, `accuracies SUITES`, `verdicts`, `result PAGE`."""
     kind, _, rest = name.partition(" ")
+    if kind == "result":
+        page, _, heading = rest.partition(" ")
+        return result(page, heading)
+    if kind == "verdicts":
+        return verdicts()
     return accuracies(rest.split()) if kind == "accuracies" else published(kind, rest)
 
 

@@ -315,8 +315,9 @@ def test_a_model_that_is_blind_to_order_is_right_half_of_the_time(monkeypatch: p
 
     colors = {value: name for name, value in rows.COLORS.items()}
     monkeypatch.setattr(examine, "answered", blind)
-    relations, _ = examine.of_vlm(learner.answers.model, learner.answers.processor, "open", count=4)
-    assert relations["value"] == 0.5 == relations["chance"]
+    relations, moved, _ = examine.of_vlm(learner.answers.model, learner.answers.processor, "open", count=4)
+    assert relations["value"] == moved["value"] == 0.5 == relations["chance"]
+    assert relations["error"] < 0.02  # a row and its reverse, both questions: always two of four
 
 
 def test_the_recipes_are_in_the_catalogue() -> None:
@@ -396,11 +397,40 @@ def test_a_vlm_is_examined_on_every_row_in_both_orders(monkeypatch: pytest.Monke
     vlm = learner.answers
     table = list(examine.of_vlm(vlm.model.eval(), vlm.processor, "open", count=8))
     assert [(row["measure"], row["part"], row["samples"], row["chance"]) for row in table] == [
-        ("relations", "open", 480, 0.5), ("presence", "open", 8, 0.5),
+        ("relations", "open", 480, 0.5), ("relations moved", "open", 480, 0.5), ("presence", "open", 8, 0.5),
     ]  # fmt: skip
-    for one in seen[1]:
+    for one in seen[2]:
         ((question, answer),) = one.questions
         assert answer in question
+
+
+def test_moved_rows_stand_where_training_shows_nothing() -> None:
+    shown = language.any_rows("squares", scenes.GRID, images=60, key=(0, 1), exact=1.0, textured=0.0)
+    taken = {box[:2] for one in shown if one.row for _, box in one.row[1]}
+    items = rows.exact("squares", scenes.GRID).items
+    assert {box[:2] for item in items for box in item.boxes.values()} == taken  # the pictures that training shows
+    moved = examine.moved(items)
+    places: dict[Any, set[Any]] = {}
+    for item, other in zip(items, moved, strict=True):
+        assert (item.question, item.answer, item.source.names) == (other.question, other.answer, other.source.names)
+        boxes = [other.boxes[name] for name in other.source.names]
+        assert not taken & {box[:2] for box in boxes}
+        assert all(at % 14 == 0 and 0 <= at <= scenes.SIDE for box in boxes for at in box)
+        before = [item.boxes[name] for name in item.source.names]
+        assert len({(b.left - a.left, b.top - a.top) for a, b in zip(before, boxes, strict=True)}) == 1
+        key = (item.source.axis, item.source.names[1], frozenset(item.source.names))
+        places.setdefault(key, set()).add(tuple(boxes))
+    assert {len(one) for one in places.values()} == {1} and len(places) == 120  # a row and its reverse alike
+    assert len({one for of in places.values() for one in of}) > 20
+
+
+def test_errors_are_over_what_goes_together() -> None:
+    right = [1.0, 1.0, 0.0, 0.0] * 30
+    by_picture = examine.row("relations", "open", right, 0.5, [n // 2 for n in range(120)])
+    apart = examine.row("relations", "open", right, 0.5, range(120))
+    assert by_picture["value"] == apart["value"] == 0.5
+    assert by_picture["error"] == pytest.approx(apart["error"] * 2**0.5, rel=0.1)
+    assert apart["error"] == pytest.approx(0.5 / 120**0.5, rel=0.1)
 
 
 def test_answers_are_compared_with_the_next_token(monkeypatch: pytest.MonkeyPatch) -> None:

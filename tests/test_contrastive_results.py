@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,21 @@ from scipy import stats
 
 from backsight.errors import DataError
 from backsight.results import contrastive
-from backsight.results.contrastive import figure, page, text
-from backsight.results.drawing import style
+from backsight.results.contrastive import figure, page, tables, text
+from backsight.results.contrastive.claims import POSITION, WHAT
+from backsight.results.drawing import canvas, style
 from backsight.tables import Table
 
 Key = tuple[str, str]
 CLOSED: Key = ("relations", "closed")
+ERROR = 0.001  # of each number, from the pictures
 
 
 def row(recipe: str, seed: int, value: float, *, of: Key = CLOSED, chance: float = 0.5) -> Any:
     measure, part = of
     return {
         "recipe": recipe, "seed": seed, "measure": measure, "part": part, "value": value, "chance": chance,
-        "samples": 400,
+        "error": ERROR, "samples": 400,
     }  # fmt: skip
 
 
@@ -34,89 +37,137 @@ def summed(clip: Sequence[float], cloc: Sequence[float], of: Key = CLOSED) -> Ta
     return contrastive.summary(Table.of(contrastive.EXAMINED, rows))
 
 
-def test_intervals_over_seeds_are_students() -> None:
-    mean, low, high = contrastive.over_seeds([1.0, 2.0, 3.0])
-    assert (mean, low, high) == pytest.approx((2, 2 - 4.30265 / np.sqrt(3), 2 + 4.30265 / np.sqrt(3)), rel=1e-5)
+def test_intervals_over_seeds_are_students_and_take_three() -> None:
     values = [0.2, 0.5, 0.35, 0.9]
     theirs = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert contrastive.over_seeds(values)[1:] == pytest.approx((theirs.low, theirs.high))
-    assert contrastive.over_seeds([0.5]) == (0.5, None, None)
-    assert contrastive.over_seeds([]) == (None, None, None)
+    (one,) = summed(values, values[:2]).rows()
+    assert (one["clip_low"], one["clip_high"]) == pytest.approx((theirs.low, theirs.high))
+    assert one["cloc"] == pytest.approx(0.35) and one["cloc_low"] is None and one["difference_low"] is None
+    (none,) = summed([], values).rows()
+    assert (none["clip"], none["clip_low"], none["clip_seeds"], none["difference"]) == (None, None, 0, None)
+
+
+def test_seeds_that_agree_are_as_uncertain_as_the_pictures_that_they_share() -> None:
+    (one,) = summed([0.5] * 3, [0.9] * 3).rows()
+    quantile = float(stats.t.ppf(0.975, 2))
+    assert one["clip_high"] - 0.5 == pytest.approx(quantile * ERROR)
+    assert one["difference_high"] - 0.4 == pytest.approx(quantile * ERROR * 2**0.5)
 
 
 def test_differences_are_paired_by_seed() -> None:
     """Encoders that differ more between seeds than between recipes: paired, the difference is clear."""
     (one,) = summed([0.5, 0.7, 0.9], [0.6, 0.81, 0.99]).rows()
     assert one["difference"] == pytest.approx(0.1)
-    assert one["difference_low"] > 0.07 and one["clip_high"] > one["cloc_low"]
+    assert one["difference_low"] > 0.06 and one["clip_high"] > one["cloc_low"]
     (other,) = summed([0.5, 0.7, 0.9], [0.6]).rows()
     assert (other["difference_seeds"], other["difference_low"]) == (1, None)
 
 
+LOW, HIGH = [0.5, 0.52, 0.51], [0.9, 0.93, 0.91]
+KEYS = [key for keys in POSITION.values() for key in keys] + [key for keys in WHAT.values() for key in keys]
+
+
+def examined(clip: Sequence[float], cloc: Sequence[float], keys: Sequence[Key], chance: float = 0.5) -> Table:
+    rows = [
+        row(of, seed, value, of=key, chance=chance)
+        for key in keys
+        for of, values in (("clip", clip), ("cloc", cloc))
+        for seed, value in enumerate(values)
+    ]
+    return Table.of(contrastive.EXAMINED, rows)
+
+
+def of(table: Table, kind: str) -> dict[str, dict[str, Any]]:
+    return {one["measure"]: one for one in contrastive.claims(table).rows() if one["claim"] == kind}
+
+
+@pytest.mark.parametrize(
+    ("clip", "cloc", "more", "none"),
+    [
+        (LOW, HIGH, "confirmed", "confirmed"),
+        (HIGH, LOW, "not confirmed", "not confirmed"),
+        ([0.5, 0.51, 0.5], [0.5, 0.5, 0.51], "not confirmed", "confirmed"),
+        ([0.93, 0.931, 0.929], [0.95, 0.951, 0.949], "not confirmed", "not confirmed"),  # more, and too little to count
+        ([0.5, 0.6, 0.7], [0.9, 0.5, 0.6], "undecided", "undecided"),
+        (LOW[:2], HIGH[:2], "undecided", "undecided"),  # two seeds
+        ([0.5], [0.9], "undecided", "undecided"),
+        ([0.5] * 3, [0.9] * 3, "confirmed", "confirmed"),  # the pictures' error in place of none
+    ],
+)
+def test_the_verdicts_follow_the_numbers(clip: Sequence[float], cloc: Sequence[float], more: str, none: str) -> None:
+    table = examined(clip, cloc, [CLOSED])
+    name = "relations, language pathway closed"
+    assert (of(table, "more")[name]["verdict"], of(table, "none")[name]["verdict"]) == (more, none)
+    others = [one["verdict"] for kind in ("more", "none") for key, one in of(table, kind).items() if key != name]
+    assert set(others) == {"undecided"}
+
+
+def test_an_encoder_with_position_in_it_never_has_none() -> None:
+    """.93 of CLIP-style encoders beside .95 of CLOC-style ones says nothing for "captions leave none"."""
+    made = page.page(examined([0.93, 0.931, 0.929], [0.95, 0.951, 0.949], KEYS, chance=0.14))
+    assert "**Not confirmed by all 4 measures**: CLIP-style pre-training, on captions only, leaves none" in made
+    assert "**Not confirmed by all 4 measures**: CLOC-style pre-training leaves more position" in made
+    assert "**Confirmed" not in made
+
+
+def test_claims_are_corrected_over_the_page() -> None:
+    values = ([0.5, 0.52, 0.49], [0.7, 0.81, 0.72])
+    one = of(examined(*values, [CLOSED]), "more")["relations, language pathway closed"]
+    raw = stats.ttest_1samp([0.2, 0.29, 0.23], 0.05).pvalue
+    assert one["p_holm"] == pytest.approx(max(raw, one["p_holm"])) and one["p_holm"] >= raw
+    every = of(examined(*values, KEYS), "more")["relations, language pathway closed"]
+    assert every["p_holm"] > 4 * raw and every["verdict"] == "undecided"
+
+
+def test_probes_are_judged_by_the_mean_of_column_and_row() -> None:
+    rows = [row(of, seed, value, of=(f"{axis} probe", "output"), chance=chance)
+            for axis, chance in (("column", 0.1), ("row", 0.2)) for of, at in (("clip", 0.5), ("cloc", 0.7))
+            for seed, value in enumerate([at, at + (0.1 if axis == "row" else 0.0)])]  # fmt: skip
+    one = of(Table.of(contrastive.EXAMINED, rows), "none")["column and row probes, output"]
+    assert (one["clip"], one["chance"], one["seeds"]) == (pytest.approx(0.525), pytest.approx(0.15), 2)
+    half = Table.of(contrastive.EXAMINED, [one for one in rows if one["measure"] == "row probe"])
+    assert of(half, "none")["column and row probes, output"]["mean"] is None
+
+
+def test_a_claim_says_by_how_many_measures() -> None:
+    rows = contrastive.claims(examined(LOW, HIGH, [CLOSED])).rows()
+    assert text.claim("more", rows) == (
+        "**Confirmed by 1 and undecided by 3 of 4 measures**: CLOC-style pre-training leaves more position in the "
+        "encoder than CLIP-style, by at least 0.05."
+    )
+    assert text.claim("cost", rows).startswith("**Undecided by all 3 measures**: ")
+
+
+def test_a_measure_names_its_numbers() -> None:
+    table = examined(LOW, HIGH, [CLOSED])
+    said = text.measure_sentence(of(table, "more")["relations, language pathway closed"])
+    assert said.startswith(
+        "Relations, language pathway closed: confirmed, 0.510 CLIP-style and 0.913 CLOC-style (chance 0.500); "
+        "difference +0.403 ["
+    )
+    assert " over 3 seeds, p = " in said
+    none = text.measure_sentence(of(table, "none")["relations, language pathway closed"])
+    assert "0.510 CLIP-style (chance 0.500); CLIP-style less chance +0.010 [" in none
+    missing = text.measure_sentence(of(table, "more")["column and row probes, output"])
+    assert missing == "Column and row probes, output: undecided, not measured for both in any seed."
+    one = text.measure_sentence(of(examined([0.5], [0.9], [CLOSED]), "more")["relations, language pathway closed"])
+    assert one.endswith("difference +0.400 over 1 seed, fewer than 3.")
+
+
 @pytest.mark.parametrize(
     ("clip", "cloc", "word"),
-    [
-        ([0.5, 0.52, 0.51], [0.9, 0.93, 0.91], "confirmed"),
-        ([0.9, 0.93, 0.91], [0.5, 0.52, 0.51], "not confirmed"),
-        ([0.5, 0.51, 0.5], [0.5, 0.5, 0.51], "not confirmed"),
-        ([0.5, 0.6, 0.7], [0.9, 0.5, 0.6], "undecided"),
-        ([0.5], [0.9], "undecided"),
-        ([0.25, 0.5], [0.5, 0.75], "undecided"),
-    ],
+    [(HIGH, LOW, "confirmed"), (LOW, HIGH, "not confirmed"), ([0.5, 0.6, 0.7], [0.7, 0.5, 0.6], "undecided")],
 )
-def test_the_verdict_follows_the_interval(clip: Sequence[float], cloc: Sequence[float], word: str) -> None:
-    assert text.verdict(summed(clip, cloc).rows()[0]) == word
+def test_the_cost_follows_the_numbers(clip: Sequence[float], cloc: Sequence[float], word: str) -> None:
+    assert of(examined(clip, cloc, [("naming", "")]), "cost")["naming a thing"]["verdict"] == word
 
 
-LOW, HIGH = [0.5, 0.52, 0.51], [0.9, 0.93, 0.91]
-
-
-def judged(**values: tuple[Sequence[float], Sequence[float]]) -> str:
-    """The claim where every measure that it is judged by goes from LOW to HIGH but those given by their first word."""
-    rows = []
-    for key in text.JUDGED:
-        for of, seeds in zip(("clip", "cloc"), values.get(key[0].split()[0], (LOW, HIGH)), strict=True):
-            rows += [row(of, seed, value, of=key) for seed, value in enumerate(seeds)]
-    return text.claim(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
-
-
-def test_the_claim_needs_every_measure() -> None:
-    assert judged().startswith(f"**Confirmed**: {text.CLAIM} Region of a text, encoder's own pooling: confirmed, ")
-    assert judged(relations=(HIGH, LOW)).startswith("**Not confirmed**")
-    assert judged(relations=([0.5, 0.6, 0.7], [0.9, 0.5, 0.6])).startswith("**Undecided**")
-    missing = judged(relations=(LOW, []))
-    assert missing.startswith("**Undecided**")
-    assert missing.endswith("Relations, language pathway closed: undecided, not measured for both.")
-    only = text.claim(summed(LOW, HIGH, ("naming", "")))
-    assert only.startswith("**Undecided**") and only.count("not measured for both.") == len(text.JUDGED)
-
-
-def test_the_claim_names_its_numbers() -> None:
-    claim = judged()
-    assert (
-        "Relations, language pathway closed: confirmed, 0.510 [0.485, 0.535] CLIP-style and 0.913 [0.875, 0.951] "
-        "CLOC-style (chance 0.50), +0.403 [" in claim
-    )
-    assert "paired over 3 seeds." in claim and "above chance" not in claim
-    assert judged(relations=([0.5, 0.51, 0.5], [0.5, 0.5, 0.51])).endswith("seeds. Neither is above chance.")
-    assert "paired over 1 seed." in judged(relations=([0.5], [0.9]))
-
-
-@pytest.mark.parametrize(
-    ("clip", "cloc", "words"),
-    [
-        ([0.5, 0.52, 0.51], [0.9, 0.93, 0.91], "more correct with CLOC-style pre-training (+0.403"),
-        ([0.9, 0.93, 0.91], [0.5, 0.52, 0.51], "fewer correct with CLOC-style pre-training (-0.403"),
-        ([0.5, 0.51, 0.5], [0.5, 0.5, 0.51], "no difference of 0.05 or more (+0.000 ["),
-        ([0.5, 0.6, 0.7], [0.9, 0.5, 0.6], "undecided, the interval holds both"),
-        ([0.25, 0.5], [0.5, 0.75], "undecided, seeds differ by the same"),
-        ([0.5], [0.9], "one common seed, so no interval (+0.400)"),
-    ],
-)
-def test_the_cost_follows_the_interval(clip: Sequence[float], cloc: Sequence[float], words: str) -> None:
-    (sentence,) = text.cost(summed(clip, cloc, ("naming", "")))
-    assert sentence.startswith("Naming a thing: ") and words in sentence
-    assert text.cost(summed([], [0.5], ("naming", ""))) == []
+def test_what_probes_read_before_the_first_block_is_said() -> None:
+    rows = [row(of, 0, value, of=(probe, part)) for of in ("clip", "cloc") for probe in ("column probe", "row probe")
+            for part, value in (("block 0", 0.98), ("output", 0.8 if of == "clip" else 0.95))]  # fmt: skip
+    said = text.start(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
+    assert "goes from 0.98 to 0.80 with CLIP-style and from 0.98 to 0.95 with CLOC-style." in said
+    assert text.start(summed(LOW, HIGH)) == ""
 
 
 def test_rows_that_cannot_be_compared_are_refused() -> None:
@@ -128,17 +179,17 @@ def test_rows_that_cannot_be_compared_are_refused() -> None:
 
 def test_the_table_in_markdown() -> None:
     rows = [row("clip", seed, 0.5 + seed / 10) for seed in range(2)]
-    rows += [row("cloc", seed, 0.25, of=("box IoU", "prompter"), chance=0.04) for seed in range(2)]
+    rows += [row("cloc", seed, 0.25, of=("box IoU", "prompter"), chance=0.04) for seed in range(3)]
     rows += [row("clip", 0, 0.5, of=("<b>", "block 1"))]
     table = text.markdown(contrastive.summary(Table.of(contrastive.EXAMINED, rows))).splitlines()
-    assert table[2] == "| relations, language pathway closed | 0.500 | 0.550 [0.000, 1.000] | none | none |"
-    assert table[3] == "| IoU of the box of a text, prompter | 0.040 | none | 0.250 [0.250, 0.250] | none |"
+    assert table[2] == "| relations, language pathway closed | 0.500 | 0.550 | none | none |"
+    assert table[3] == "| IoU of the box of a text, prompter | 0.040 | none | 0.250 [0.246, 0.254] | none |"
     assert table[4].startswith("| &lt;b&gt;, block 1 | ")
 
 
 def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
     svg = style.to_svg(figure.draw(summed([0.5, 0.52], [0.9, 0.93])))
-    assert "relations, language pathway closed" in svg and svg.count("Not measured.") == 3
+    assert "relations, language" in svg and "pathway closed" in svg and svg.count("Not measured.") == 3
     rows = [row(of, seed, 0.5, of=("column probe", part)) for of in ("clip", "cloc") for seed in range(2)
             for part in ("block 0", "block 1")]  # fmt: skip
     rows.append(row("cloc", 0, 0.3, of=("box IoU", "prompter")))
@@ -149,15 +200,38 @@ def test_the_figure_draws_what_there_is_and_says_what_there_is_not() -> None:
         figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, [])))
 
 
+def test_labels_stand_apart_and_chance_goes_across_each_panel() -> None:
+    keys = [*tables.WHERE, *tables.WHAT, *((of, f"block {k}") for of in tables.PROBES for k in range(3))]
+    rows = [row(of, seed, 0.6, of=key, chance=0.1 + 0.01 * n) for of in ("clip", "cloc") for seed in range(3)
+            for n, key in enumerate(keys)]  # fmt: skip
+    drawn = figure.draw(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
+    width, height = drawn.get_size_inches()
+    assert width > 6 and height < 8  # two columns
+    with canvas.measured(drawn) as renderer:
+        for axis in drawn.axes[:2]:
+            boxes = [label.get_window_extent(renderer) for label in axis.get_yticklabels()]
+            assert len(boxes) > 4 and all(one.y0 >= two.y1 for one, two in pairwise(boxes))
+    last = len(tables.WHERE) - 0.5, len(tables.WHAT) - 0.5, 2.3, 2.3
+    for axis, along, ends in zip(drawn.axes, (1, 1, 0, 0), last, strict=True):
+        dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+        assert len(dashed) == 1
+        places = np.asarray(dashed[0].get_xydata())[:, along]
+        assert places.max() == pytest.approx(ends) and places.min() < 0
+    chances = np.asarray(drawn.axes[0].lines[0].get_xydata())[:, 0]
+    assert chances.tolist() == pytest.approx(np.repeat([0.1 + 0.01 * n for n in range(len(tables.WHERE))], 2).tolist())
+
+
 def test_the_page_says_what_the_numbers_say() -> None:
-    rows = [row(of, seed, value + value * seed / 100, of=key) for of, value in (("clip", 0.3), ("cloc", 0.8))
-            for key in (CLOSED, ("naming", "")) for seed in range(3)]  # fmt: skip
-    made = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows)))
-    assert made.startswith("# CLIP-style against CLOC-style pre-training\n\n**Undecided**: ")
-    assert "**What it costs in *what*.** Naming a thing: more correct with CLOC-style" in made
-    assert page.COMMAND in made and page.HARDWARE in made
-    without = page.page(contrastive.summary(Table.of(contrastive.EXAMINED, rows[:3])))
-    assert "What it costs" not in without and "**Undecided**: " in without
+    table = examined(LOW, HIGH, KEYS)
+    made = page.page(Table(table.schema, table.frame, {"hardware": ["4 CPU cores (<x>)"]}))
+    assert made.startswith(
+        "# CLIP-style against CLOC-style pre-training\n\n**Confirmed by all 4 measures**: CLOC-style"
+    )
+    assert "**Not confirmed by all 3 measures**: CLOC-style pre-training costs" in made
+    assert page.COMMAND in made and "Holm over all 11" in made
+    assert "Examined on 4 CPU cores (&lt;x&gt;), one thread" in made
+    without = page.page(examined(LOW, [], KEYS))
+    assert "**Undecided by all 4 measures**: CLOC-style" in without and "Examined on" not in without
 
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
@@ -165,6 +239,10 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
 @pytest.mark.skipif(not (RESULTS / "clip-cloc.parquet").is_file(), reason="not recorded yet")
 def test_the_recorded_page_is_that_of_the_recorded_rows() -> None:
-    summary = contrastive.summary(Table.read(RESULTS / "clip-cloc.parquet"))
-    assert (RESULTS / "clip-cloc.md").read_text(encoding="utf-8") == page.page(summary)
-    assert text.label(summary.rows()[0]) in (RESULTS / "clip-cloc.svg").read_text(encoding="utf-8")
+    table = Table.read(RESULTS / "clip-cloc.parquet")
+    if table.schema.columns != contrastive.EXAMINED.columns:
+        pytest.skip("recorded before its errors were")
+    summary = contrastive.summary(table)
+    assert (RESULTS / "clip-cloc.md").read_text(encoding="utf-8") == page.page(table)
+    svg = (RESULTS.parent / "images" / "clip-cloc.svg").read_text(encoding="utf-8")
+    assert all(line in svg for row in summary.rows()[:3] for line in figure.broken(row).splitlines() if "'" not in line)

@@ -100,6 +100,28 @@ def test_tables_of_numbers_are_those_of_the_cards_and_the_published_figures(tmp_
     assert tables.written(wrong) == pages.text(DOCS / "results.md") != wrong
 
 
+def test_a_page_of_results_is_repeated_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = script("tables")
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    page = tmp_path / "results" / "one.md"
+    page.parent.mkdir()
+    page.write_text(
+        "# One\n![a](../images/a.svg)\n![b](b.svg)\n\ntext\n## Verdicts\n\n| a | [l](one.csv) |\n| --- | --- |\n\n"
+        "## Claims\n- the first | claim\n  goes on\n- the second\n\nafter\n## None\n\nonly text\n"
+    )
+    shown = "![a](../images/a.svg)\n\n![b](../results/b.svg)\n\n"
+    assert tables.content("result one Verdicts") == shown + "| a | [l](../results/one.csv) |\n| --- | --- |\n"
+    assert tables.content("result one") == tables.content("result one Verdicts")
+    claims = "| judged |\n| --- |\n| the first \\| claim goes on |\n| the second |\n"
+    assert tables.content("result one Claims") == shown + claims
+    assert tables.content("result one Other - Claims - Verdicts") == shown + claims
+    for heading, message in (("Other", "no heading 'Other'"), ("None", "no table and no list")):
+        with pytest.raises(SystemExit, match=message):
+            tables.content(f"result one {heading}")
+    page.write_text("# One\nNothing is recorded yet.\n")
+    assert tables.content("result one Verdicts").startswith("Its numbers are not recorded yet: see [the page]")
+
+
 def test_a_verdict_is_given_by_pathway_where_one_of_them_is_known() -> None:
     given = script("tables")._pathways
     one, none = "vision suffices, language cannot tell", "vision cannot tell, language cannot tell"

@@ -8,6 +8,7 @@ from PIL import Image
 
 from backsight.errors import CannotAnswer
 from backsight.models import small
+from backsight.models.additions import GAIN
 from backsight.models.embeds import features
 from backsight.models.other_sizes import interpolated, of_size
 from backsight.stimuli.render import render
@@ -83,9 +84,9 @@ def test_a_relative_bias_is_laid_over_the_new_grid_and_taken_back() -> None:
         assert bias.grid == (8, 12)
         laid = bias.bias(96)[0]
         # From row 0, column 0 to row 0, column 11: an offset of -11 columns, which the table holds up to -7.
-        torch.testing.assert_close(laid[:, 0, 11], bias.table[7, 0])
+        torch.testing.assert_close(laid[:, 0, 11], GAIN * bias.table[7, 0])
         # From row 1, column 0 (token 12) to row 0, column 0: one row, no column.
-        torch.testing.assert_close(laid[:, 12, 0], bias.table[8, 7])
+        torch.testing.assert_close(laid[:, 12, 0], GAIN * bias.table[8, 7])
     assert bias.grid is None
 
 

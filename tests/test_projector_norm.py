@@ -17,9 +17,10 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.models import additions, embeds, opening, small
 from backsight.models.additions import ProjectorNorm
 from backsight.models.families import FAMILIES
-from backsight.models.projector_norm import PAPER, Lengths, normed, text_ids, text_lengths
+from backsight.models.projector_norm import PAPER, Lengths, normed, prompt_ids, text_lengths
 from backsight.models.projectors import last_layer
-from backsight.training.projector import LARGE, build, enlarge
+from backsight.results.projector.tables import LONG
+from backsight.training.projector import build, enlarge, prompt_lengths
 from backsight.training.recipe import SCALES
 from backsight.training.saving import save
 
@@ -73,15 +74,27 @@ def test_lengths_that_are_none(mean: float, largest: float) -> None:
 
 def test_text_lengths_are_those_of_the_language_models_input() -> None:
     model, processor = small.tiny("gemma3", ["red", "blue"])  # multiplies its embeddings by sqrt(d_model)
-    ids = text_ids(processor.tokenizer)
+    ids = torch.tensor(processor.tokenizer("red blue red", add_special_tokens=False).input_ids)
     weight = model.get_input_embeddings().weight.detach()[ids].float() * 8.0  # sqrt(64)
     found = text_lengths(model, ids)
     lengths = weight.norm(dim=-1)
     assert (found.mean, found.largest) == pytest.approx((float(lengths.mean()), float(lengths.max())), rel=1e-3)
-    assert int(processor.tokenizer.image_token_id) not in ids.tolist()
-    assert processor.tokenizer.convert_tokens_to_ids("red") in ids.tolist()
     with pytest.raises(UsageError, match="Without a token"):
         text_lengths(model, ids[:0])
+
+
+def test_lengths_are_of_what_prompts_hold_each_token_as_often_as_it_stands_there() -> None:
+    model, processor = small.tiny("qwen2_vl", ["red", "blue", "Is", "it", "?"])
+    place = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    one, two = (prompt_ids(processor, asked, system="it") for asked in (["red"], ["red", "red blue"]))
+    red = processor.tokenizer.convert_tokens_to_ids("red")
+    assert place not in two.tolist() and (two == red).sum() == 2 * (one == red).sum() == 2
+    assert two[: len(one)].tolist() == one.tolist()
+    with torch.no_grad():
+        model.get_input_embeddings().weight[place] = 1e6  # no token of the text, so it moves nothing
+        model.get_input_embeddings().weight[red] *= 100
+    assert text_lengths(model, two).largest < 1e5
+    assert text_lengths(model, two).mean > text_lengths(model, two[two != red]).mean
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -133,9 +146,9 @@ def test_the_three_projectors_start_from_equal_weights() -> None:
         assert bool(other & last) == (name == "large")
     model, processor = models["large"]
     pixels = _pixels(processor)
-    text = text_lengths(model, text_ids(processor.tokenizer))
+    text = prompt_lengths(model, processor)
     with torch.no_grad():
-        assert embeds.features(model, *pixels).norm(dim=-1).mean() / text.mean == pytest.approx(LARGE, rel=0.15)
+        assert embeds.features(model, *pixels).norm(dim=-1).mean() / text.mean == pytest.approx(LONG, rel=0.15)
         enlarge(model, processor, 5.0)
         assert embeds.features(model, *pixels).norm(dim=-1).mean() == pytest.approx(5.0, rel=0.15)
 

@@ -31,11 +31,12 @@ def test_few_seeds_and_equal_ones_decide_nothing(numbers: list[float]) -> None:
 
 def test_an_error_that_seeds_share_is_not_divided_by_them() -> None:
     one = judged([1.0, 1.0, 1.0], "above", 0.9, least_error=0.02)
-    assert (one.low, one.high) == pytest.approx((1 - 4.3027 * 0.02, 1 + 4.3027 * 0.02), abs=1e-5)
+    assert (one.low, one.high) == pytest.approx((1 - 1.96 * 0.02, 1 + 1.96 * 0.02), abs=1e-5)
+    assert one.p == pytest.approx(2 * stats.norm.sf(5))
     assert verdict(one) == "confirmed"
-    assert verdict(judged([1.0, 1.0, 1.0], "above", 0.95, least_error=0.02)) == "undecided"
+    assert verdict(judged([1.0, 1.0, 1.0], "above", 0.97, least_error=0.02)) == "undecided"
     spread = judged([1.0, 2.0, 3.0], "above", 0.0, least_error=0.02)
-    assert spread == judged([1.0, 2.0, 3.0], "above", 0.0)  # the seeds' own error is larger
+    assert spread == judged([1.0, 2.0, 3.0], "above", 0.0)  # the seeds' own interval is wider
 
 
 def test_holm_over_a_page_by_hand() -> None:

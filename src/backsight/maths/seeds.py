@@ -13,6 +13,7 @@ import numpy as np
 
 from backsight.maths.intervals import LEVEL
 
+NORMAL = 1.959964  # the normal quantile of 97.5 %
 FEWEST = 3  # seeds, below which there is no interval: Student's quantile of two is 12.7
 
 
@@ -34,15 +35,21 @@ class OverSeeds:
 def over_seeds(values: Sequence[float], *, least_error: float = 0.0) -> OverSeeds:
     """The mean of `values` (seed,), at least one: mean -+ t(n - 1, .975) s / sqrt(n) (Student, 1908), two-sided p.
 
-    `least_error` is a standard error of the mean that no agreement of seeds makes smaller, of what they share.
+    `least_error` is a standard error of the mean that no agreement of seeds makes smaller, of what they share, such as
+    the pictures that all are asked about. Of Student's interval and the normal one of that error the wider holds, and
+    the larger p.
     """
     value = np.asarray(values, dtype=float)
     count, mean = len(value), float(value.mean())
-    error = max(float(value.std(ddof=1)) / count**0.5, least_error) if count >= FEWEST else 0.0
+    error = float(value.std(ddof=1)) / count**0.5 if count >= FEWEST else 0.0
     if error <= 1e-12 * max(1.0, abs(mean)):  # rounding, and no spread
+        error = 0.0
+    if count < FEWEST or not (error or least_error):
         return OverSeeds(count, mean)
     from scipy import special  # scipy.stats takes a second to import, which a page has not
 
-    reach = -float(special.stdtrit(count - 1, (1 - LEVEL) / 2)) * error
-    p_value = 2 * float(special.stdtr(count - 1, -abs(mean) / error))
+    reach = max(-float(special.stdtrit(count - 1, (1 - LEVEL) / 2)) * error, NORMAL * least_error)
+    p_value = 2 * float(special.stdtr(count - 1, -abs(mean) / error)) if error else 0.0
+    if least_error:
+        p_value = max(p_value, 2 * float(special.ndtr(-abs(mean) / least_error)))
     return OverSeeds(count, mean, mean - reach, mean + reach, p_value)

@@ -43,7 +43,7 @@ def judged(numbers_by_seed: Sequence[float], side: Side, bound: float, *, least_
     """What numbers (seed,), at least one, say of "the mean lies `side` of `bound`".
 
     `least_error` is the standard error that the mean has from what all seeds share, such as the pictures that they are
-    asked about: the error over seeds counts as no smaller, so that seeds that agree by luck have an interval too.
+    asked about: the interval is no narrower than that, so that seeds that agree by luck have one too.
     """
     shifted = over_seeds([value - bound for value in numbers_by_seed], least_error=least_error)
     low = None if shifted.low is None else shifted.low + bound

@@ -8,6 +8,7 @@ length, a scale. No supported architecture has it, so a checkpoint carries it (`
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,8 @@ def normed(states: Tensor, weight: Tensor, *, cut: float, scale: float) -> Tenso
 def text_lengths(model: Any, ids: Tensor) -> Lengths:
     """The lengths of a model's text embeddings, as its language model takes them, over token ids (token,).
 
-    UsageError without a token.
+    Tokens that a model was never trained on keep the length that they started with, so `ids` are those that it reads
+    (`prompt_ids`), not its vocabulary. UsageError without a token.
     """
     if not ids.numel():
         raise UsageError("Without a token there is no length of text embeddings", do="give the ids of text tokens")
@@ -75,7 +77,18 @@ def text_lengths(model: Any, ids: Tensor) -> Lengths:
     return Lengths(float(norms.mean()), float(norms.max()))
 
 
-def text_ids(tokenizer: Any) -> Tensor:
-    """Ids of all tokens of a tokenizer that are text: not its marks, which hold the places of pictures among others."""
-    marks = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    return torch.tensor(sorted(set(tokenizer.get_vocab().values()) - marks))
+def prompt_ids(processor: Any, questions: Iterable[str], *, system: str) -> Tensor:
+    """Ids (token,) of the text of the prompts of some questions about a picture, each as often as it stands there.
+
+    The template's own tokens count, as they stand in every prompt; the token that holds the picture's place does not.
+    """
+    ids: list[int] = []
+    for question in questions:
+        messages = [
+            {"role": "system", "content": system},
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
+        ]
+        text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        ids += processor.tokenizer(text, add_special_tokens=False).input_ids
+    place = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    return torch.tensor([one for one in ids if one != place])

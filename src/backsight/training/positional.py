@@ -6,6 +6,12 @@ rotation), and the language model rotates by token order, has a bias of it (an a
 with a huge factor). An encoder of no blocks hands its table to the language model. M-RoPE is Qwen2-VL's, where image
 tokens see only those before them; sections of time only leave them without positions of rows and columns.
 
+The two sides are not trained alike, so one is never compared with the other. Settings of the vision encoder, `none`
+among them, begin with `ORDER`, which teaches a linear read-out of ordinal position on the image tokens and nothing
+else, and keep it along `READ`; probes of these models ask for what they were taught. Settings of the language model
+have `ANSWERS` only. Bases of the vision encoder and of the sinusoid are fitted to the grid, and an entry of a bias
+table counts `additions.GAIN` times.
+
 Pictures hold three one-cell squares in a row or a column, in whole cells. In training they stand in the first
 `TRAINED_COLUMNS` columns, so the others are positions that no object was ever seen at.
 """

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backsight.errors import UsageError
 from backsight.examples import ExampleSet
 from backsight.models import small
+from backsight.results.scale import ROW
 from backsight.stimuli import rows
 from backsight.stimuli.layouts import Layout
 from backsight.stimuli.questions import DIRECTIONS
@@ -54,18 +56,37 @@ def asks(
     return [positional.row(layout, rng, (0, layout.columns)) for _ in range(images)]
 
 
-def held_out(count: int, layout: Layout = LAYOUT, seed: int = 0) -> ExampleSet:
-    """`count` pictures as in training, of triples that training never shows, with one relation each in turn."""
+def in_both_orders(count: int, layout: Layout = LAYOUT, seed: int = 0) -> ExampleSet:
+    """`count` pictures in pairs: a row of three squares as in training, and the same row with its squares reversed.
+
+    Both are asked the same question, between the two outer squares. A model that knows which squares are there and not
+    where gives both one answer, which is correct of one: its accuracy is exactly 1/2, whatever it learned of how often
+    a triple stands in which order. Triples are those that training shows in both orders, as often in either. UsageError
+    for an odd count.
+    """
+    if count % 2 or count < 2:
+        raise UsageError("Rows are examined in both orders", got=count, do="give an even number of pictures")
     rng = np.random.default_rng([seed, 15])
     items = []
-    for number in range(count):
+    for number in range(count // 2):
         direction = DIRECTIONS[number % len(DIRECTIONS)]
-        axis, names = rows.axis_of(direction), rows.random_triple("squares", rng, held=True)
+        axis, names = rows.axis_of(direction), both_shown(rng)
         boxes = positional.placed(axis, layout, rng, (0, layout.columns))
-        figures = tuple(rows.figure("squares", name, box) for name, box in zip(names, boxes, strict=True))
-        item = rows.example(rows.Row("squares", names, axis, Scene(layout.size, figures)), direction, SUITE)
-        items.append(replace(item, id=f"{item.id}-{number}"))
+        for order in (names, names[::-1]):
+            figures = tuple(rows.figure("squares", name, box) for name, box in zip(order, boxes, strict=True))
+            row = rows.Row("squares", order, axis, Scene(layout.size, figures))
+            item = rows.example(row, direction, SUITE)
+            outer = tuple(sorted((names[0], names[2])))
+            items.append(replace(item, id=f"{item.id}{ROW}{number}", options=outer))
     return ExampleSet(SUITE, tuple(items))
+
+
+def both_shown(rng: np.random.Generator) -> rows.Triple:
+    """A triple that training shows in both orders."""
+    while True:
+        names = rows.random_triple("squares", rng, held=False)
+        if names[::-1] not in rows.held_out("squares"):
+            return names
 
 
 SCALE = Answering(

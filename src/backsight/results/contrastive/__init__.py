@@ -1,5 +1,6 @@
-"""CLIP-style against CLOC-style pre-training: rows of examinations, their summary over seeds, words and a figure."""
+"""CLIP-style against CLOC-style pre-training: rows of examinations, summary, claims, words, a figure."""
 
-from backsight.results.contrastive.tables import EXAMINED, SUMMARY, over_seeds, summary
+from backsight.results.contrastive.claims import CLAIMS, claims
+from backsight.results.contrastive.tables import EXAMINED, SUMMARY, summary
 
-__all__ = ["EXAMINED", "SUMMARY", "over_seeds", "summary"]
+__all__ = ["CLAIMS", "EXAMINED", "SUMMARY", "claims", "summary"]

@@ -1,10 +1,11 @@
 """CLIP-style against CLOC-style: a panel of where, one of what, one of position probes by block.
 
-Marks are means over seeds with 95 % t-intervals; a gray tick is chance.
+Marks are means over seeds with 95 % t-intervals; a dashed line across a panel is chance, of each measure its own.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,21 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 LOOKS = {"clip": (style.BLUE, "o", "CLIP-style"), "cloc": (style.ORANGE, "s", "CLOC-style")}
-LINE = 0.32  # inches, of a measure
+LINE = 0.4  # inches, of a measure, whose label may take two lines
+AROUND = 1.0  # inches, of the heading and the axis of such a panel
+LABEL = 24  # letters of a line of a label
 
 
-def draw(summary: Table, *, columns: int | None = 1) -> Figure:
+def draw(summary: Table, *, columns: int | None = 2) -> Figure:
     """The figure of a summary (`tables.summary`); panels without rows say so. DataError for an empty table."""
     rows = summary.rows()
     panels.grouped(rows, summary.schema.name, "measure")
     keys = {"Where": tables.WHERE, "What": tables.WHAT}
     shown = []
-    for title, wanted in keys.items():
-        own = [row for row in rows if (row["measure"], row["part"]) in wanted]
+    measures = {t: [row for row in rows if (row["measure"], row["part"]) in wanted] for t, wanted in keys.items()}
+    height = max(panels.HEIGHT, LINE * max(map(len, measures.values())) + AROUND)
+    for title, own in measures.items():
         empty = "" if own else "Not measured."
-        height = max(panels.EMPTY, LINE * len(own) + 0.5)
         shown.append(panels.Panel(title, _seeds(own), partial(_marks, rows=own), empty, height))
     for measure in tables.PROBES:
         own = [row for row in rows if row["measure"] == measure]
@@ -42,8 +45,8 @@ def draw(summary: Table, *, columns: int | None = 1) -> Figure:
             (panels.look(color, marker), f"{words}, 95 % t-interval over seeds")
             for color, marker, words in LOOKS.values()
         ]
-        entries.append((panels.line(color=style.GRAY, marker="|", linestyle="none", markersize=9), "chance"))
-        return panels.draw(shown, entries, columns)
+        entries.append((panels.line(**panels.CHANCE), "chance"))
+        return panels.draw(shown, entries, columns, across=3, alike=False)
 
 
 def _seeds(rows: Sequence[Row]) -> str:
@@ -56,8 +59,9 @@ def _seeds(rows: Sequence[Row]) -> str:
 
 def _marks(axis: Axes, rows: Sequence[Row]) -> None:
     """A line a measure from top to bottom, with both encoders and chance."""
+    ends = [(row["chance"], place + side) for place, row in enumerate(rows) for side in (-0.5, 0.5)]
+    axis.plot(*zip(*ends, strict=True), **panels.CHANCE, zorder=1)
     for place, row in enumerate(rows):
-        axis.plot([row["chance"]], [place], color=style.GRAY, marker="|", markersize=11, linestyle="none")
         for shift, (name, (color, marker, _)) in zip((-0.15, 0.15), LOOKS.items(), strict=True):
             if row[name] is None:
                 continue
@@ -66,10 +70,15 @@ def _marks(axis: Axes, rows: Sequence[Row]) -> None:
                 axis.plot([max(0, low), min(1, high)], [place + shift] * 2, color=color, linewidth=1.3)
             axis.plot([row[name]], [place + shift], color=color, marker=marker, markersize=4.5, linestyle="none")
     axis.set(xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5))
-    axis.set_yticks(range(len(rows)), labels=[text.label(row) for row in rows])
+    axis.set_yticks(range(len(rows)), labels=[broken(row) for row in rows])
     axis.set_xticks(panels.SHARES, labels=panels.SHARE_LABELS)
     axis.grid(axis="x", color=style.FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
+
+
+def broken(row: Row) -> str:
+    """What a row measures, in lines of a label."""
+    return textwrap.fill(text.label(row), LABEL)
 
 
 def _probes(axis: Axes, rows: Sequence[Row]) -> None:
@@ -84,11 +93,14 @@ def _probes(axis: Axes, rows: Sequence[Row]) -> None:
             for _, row in at
         ]  # fmt: skip
         panels.curve(axis, [x for x, _ in at], of, "value", panels.look(color, marker))
-    axis.plot(places, [row["chance"] for row in rows], color=style.GRAY, marker="|", linestyle="none", markersize=9)
+    ends = [places[0] - 0.3, *places, places[-1] + 0.3]
+    chances = [row["chance"] for row in rows]
+    axis.plot(ends, [chances[0], *chances, chances[-1]], **panels.CHANCE, zorder=1)
     panels.shares(axis, "accuracy")
+    axis.set_ylim(0, 1.04)  # marks at 1 stand clear of the heading
     short = {"behind the last": "end", "output": "norm"}
     axis.set_xticks(places, labels=[short.get(row["part"], row["part"].removeprefix("block ")) for row in rows])
-    axis.set_xlabel("before block, at the end, behind the last norm")
+    axis.set_xlabel("before block, at the end, behind the norm")
 
 
 def _or(value: float | None, other: float) -> float:

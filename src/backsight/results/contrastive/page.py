@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from html import escape
+
+from backsight.maths.seeds import FEWEST
 from backsight.results.contrastive import text
+from backsight.results.contrastive.claims import LEAST, claims
+from backsight.results.contrastive.tables import summary
+from backsight.results.pages.wording import listed
 from backsight.tables import Table
 
 COMMAND = "python benchmarks/clip_cloc.py --out DIR --results docs/results"
-HARDWARE = "2 CPU cores, one thread a training, torch in fp32"
 MADE = f"""## How it is made
 `{COMMAND}` trains what is missing in `DIR`, examines it and writes this page, its figure and its rows
-(`clip-cloc.csv`). It goes on where it was stopped. Hardware: {HARDWARE}.
+(`clip-cloc.csv`). It goes on where it was stopped. A model of another recipe, or over an encoder that was trained
+anew, is refused; a table of other weights is made anew.
 
 - **Scenes.** One to four of 36 coloured shapes (six colours, six shapes) anywhere on plain or textured ground,
   112 px, 8 x 8 image tokens of 14 px. Both encoders see the same scenes in the same order and begin with the
@@ -23,16 +29,17 @@ MADE = f"""## How it is made
 - **Over a language model.** The vision blocks go into a Gemma-3 tower and are frozen; a projector and a
   language model of 3 blocks x 128 learn rows of three squares at fixed positions (what is left of the middle one,
   which is leftmost, which of two colors is there), 500 steps of 16 pictures with four questions each, every ordered
-  triple alike. Tested on all 480 questions of Squares. *Open*: 1-D rotary positions. *Closed*: rotary positions
+  triple alike. Asked the 480 relations of Squares, on the very 240 pictures that training shows, and the same moved by
+  whole cells to where training never shows a thing. *Open*: 1-D rotary positions. *Closed*: rotary positions
   stretched by 1e9, which leaves image tokens without order, so that position can only come out of the encoder.
 - **Regions without training.** The encoder's own pooling head reads the tokens that a box touches; the prompter
   is CLOC-style's own.
 - **Probes.** Logistic regression on the tokens of things; half of the pictures fit, half test; chance is that
   of the same probe on labels dealt out anew.
 - **Chance** of relations is 1/2: each row is there in both orders, and a model that is blind to order gives both
-  the same answer.
-- **Intervals** are Student's over seeds, differences are paired by seed. With three seeds the quantile is 4.30:
-  they are wide, and they have no width where all seeds agree.
+  the same answer, on pictures that it was trained on too.
+- **Intervals** are Student's over {FEWEST} seeds or more, differences are paired by seed. With three seeds the quantile
+  is 4.30. None is narrower than the error that the pictures leave, which are the same for all seeds.
 
 ## What is not public, and so ours
 CLOC (Chen et al., arXiv 2410.02746) is described by its paper; its weights are not public. The three losses and
@@ -43,15 +50,26 @@ drawn scenes, not the published encoder.
 """
 
 
-def page(summary: Table) -> str:
-    """The page of a summary (`tables.summary`), with its figure beside it as clip-cloc.svg."""
-    parts = [
-        "# CLIP-style against CLOC-style pre-training",
-        text.claim(summary),
-        "![Where, what, and position probes by block, CLIP-style and CLOC-style](clip-cloc.svg)",
-        text.markdown(summary).rstrip("\n"),
-    ]
-    costs = text.cost(summary)
-    if costs:
-        parts.append("**What it costs in *what*.** " + " ".join(costs))
-    return "\n\n".join([*parts, MADE])
+def page(table: Table) -> str:
+    """The page of a table of examinations (`tables.EXAMINED`), with its figure at ../images/clip-cloc.svg.
+
+    `table.provenance["hardware"]` names the machines that examined.
+    """
+    judged, of = claims(table).rows(), summary(table)
+    parts = ["# CLIP-style against CLOC-style pre-training"]
+    for kind in ("more", "none", "cost"):
+        sentences = [text.measure_sentence(row) for row in judged if row["claim"] == kind]
+        parts += [text.claim(kind, judged), "\n".join(f"- {escape(one, quote=False)}" for one in sentences)]
+    parts.append(
+        f"Each claim is judged by each of its measures: confirmed where the mean over seeds differs from the bound to "
+        f"the side that the claim says, not confirmed where it differs to the other, undecided else (p < .05 by "
+        f"Student's test, Holm over all {len(judged)}; at least {FEWEST} seeds). The bound is {LEAST:g} of "
+        f"accuracy, the smallest that counts. Claims and models are ours. Brackets hold 95 % intervals, before Holm."
+    )
+    parts += [text.start(of)] if text.start(of) else []
+    parts.append("![Where, what, and position probes by block, CLIP-style and CLOC-style](../images/clip-cloc.svg)")
+    parts += [text.markdown(of).rstrip("\n"), MADE]
+    machines = table.provenance.get("hardware")
+    if machines:
+        parts.append(f"Examined on {escape(listed(machines), quote=False)}, one thread, fp32.")
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

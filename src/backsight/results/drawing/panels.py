@@ -65,10 +65,12 @@ def draw(
     *,
     across: int = 2,
     width: float | None = None,
+    alike: bool = True,
 ) -> Figure:
     """The panels in a figure with a legend above; `columns` panels and up to `across` entries of the legend in a row.
 
-    `width` in inches, where it is not to follow from the labels and the number of columns. Entries are made in the
+    `width` in inches, where it is not to follow from the labels and the number of columns. Panels that are not `alike`
+    have margins of their own, so that long labels of one take no room of another. Entries are made in the
     figure's style by the caller, who draws inside `style.style()`.
     """
     from backsight.results.drawing import canvas
@@ -83,7 +85,8 @@ def draw(
     if not all(panel.empty for panel in panels):
         legend(figure, entries, 1 if columns == 1 or len(panels) < 2 else across)
     heights = [EMPTY if panel.empty else panel.height for panel in panels]
-    canvas.arrange(figure, axes, [(one.title, one.below, one.suite) for one in panels], heights, columns, width)
+    words = [(one.title, one.below, one.suite) for one in panels]
+    canvas.arrange(figure, axes, words, heights, columns, width, alike=alike)
     return figure
 
 

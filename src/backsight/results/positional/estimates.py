@@ -1,65 +1,60 @@
-"""Numbers over several settings, with an interval that generalises over seeds.
+"""Numbers of one setting by seed, or of two of one side and architecture paired by seed.
 
-A run gives one number, such as the accuracy lost at another size; a setting the mean over its seeds; a group the mean
-over its settings, which count alike. The error of a setting is the spread between its seeds, or what sampling the
-questions makes of it where that is more, so that an interval has width where all seeds agree. Student's t, with the
-degrees of freedom of Welch and Satterthwaite.
+A run gives one number, such as the accuracy lost at another size. Only runs that learned their trained positions count,
+where a number is of what is left of that. All seeds answer about the same pictures, so what sampling pictures does to a
+number is not divided by the seeds: it is the least error that their mean has (`maths.verdicts`). Within a run the
+errors of terms with one sign add up, since conditions show the same rows; both signs, and two models, count as
+independent, which is no less than the truth where a picture that is hard for one is hard for the other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from backsight.results.positional.tables import SHARES, TRAINED, Key, quantile
+from backsight.results.positional.tables import TRAINED, Key
 
 CHANCE = 0.5
-LEARNED = 0.75  # mean accuracy of relations at trained positions, from which on a setting counts as learned
-ADDED = 4  # Agresti and Coull's pseudo-questions, half of them right
+LEARNED = 0.75  # accuracy of relations at trained positions, from which on a run counts as learned
 STEP = 1e-4  # of an accuracy, in the slope of a number
 NORMAL = 1.96
 
-Runs = Mapping[str, Mapping[int, Mapping[Key, Mapping[str, Any]]]]
-Values = Mapping[tuple[str, str], float]  # (measure, condition) of one run, axes together
+Rows = Mapping[Key, Mapping[str, Any]]  # of one run, by (measure, condition, axis)
+Runs = Mapping[str, Mapping[int, Rows]]
+Values = Mapping[Key, float]
 Quantity = Callable[[Values], float]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval; None where no setting has it, ends None where some setting has one seed.
+class Numbers:
+    """One number a seed, and the standard error that sampling pictures gives each of them and their mean.
 
-    `settings` are those that it is of, with `seeds` runs of the least replicated one; `left_out` did not learn their
-    trained positions, `missing` have no such number.
+    `not_learned` and `missing` name the runs that have none: they did not learn, or the number was not measured.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    settings: tuple[str, ...]
-    seeds: int
-    left_out: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    by_seed: Mapping[int, float]
+    error: float = 0.0
+    not_learned: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
+
+
+def mean_of(*conditions: str, measure: str = "relation", axis: str = "all") -> Quantity:
+    """The mean of a measure over conditions."""
+    return lambda values: sum(values[measure, name, axis] for name in conditions) / len(conditions)
 
 
 def lost(*conditions: str) -> Quantity:
     """The share of the accuracy of relations above chance that is lost at some conditions against trained positions."""
-
-    def quantity(values: Values) -> float:
-        there = sum(values["relation", name] for name in conditions) / len(conditions)
-        return 1 - (there - CHANCE) / (values["relation", TRAINED] - CHANCE)
-
-    return quantity
+    there, trained = mean_of(*conditions), mean_of(TRAINED)
+    return lambda values: 1 - (there(values) - CHANCE) / (trained(values) - CHANCE)
 
 
-def drop(*conditions: str, measure: str = "relation") -> Quantity:
+def drop(*conditions: str, measure: str = "relation", axis: str = "all") -> Quantity:
     """By how much accuracy is lower at some conditions, their mean, than at trained positions."""
-
-    def quantity(values: Values) -> float:
-        return values[measure, TRAINED] - sum(values[measure, name] for name in conditions) / len(conditions)
-
-    return quantity
+    there, trained = mean_of(*conditions, measure=measure, axis=axis), mean_of(TRAINED, measure=measure, axis=axis)
+    return lambda values: trained(values) - there(values)
 
 
 def excess(*conditions: str) -> Quantity:
@@ -68,110 +63,62 @@ def excess(*conditions: str) -> Quantity:
     return lambda values: one(values) - other(values)
 
 
-def plain(measure: str, condition: str = TRAINED) -> Quantity:
-    """The number of a measure and condition itself."""
-    return lambda values: values[measure, condition]
+def by_positions() -> Quantity:
+    """The share of the accuracy above chance that a shuffle costs where positions stay, less where they move along."""
+    kept, moved = mean_of("kept", measure="psi"), mean_of("moved", measure="psi")
+    return lambda values: kept(values) - moved(values)
 
 
-def over(runs: Runs, settings: Sequence[str], quantity: Quantity, *, learned: bool = True) -> Estimate:
-    """The mean of a quantity over settings; of those only that learned their trained positions, unless `learned` is
-    False."""
-    means, errors, freedoms, used, seeds = [], [], [], [], []
+def has_learned(run: Rows) -> bool:
+    """Whether a run answers relations at its trained positions with an accuracy of at least `LEARNED`."""
+    row = run.get(("relation", TRAINED, "all"))
+    return row is not None and row["value"] >= LEARNED
+
+
+def of_setting(runs: Runs, setting: str, quantity: Quantity, *, learned: bool = True) -> Numbers:
+    """The number of every seed of a setting; of those only that learned, unless `learned` is False."""
+    numbers: dict[int, float] = {}
+    errors: list[float] = []
     left_out: list[str] = []
-    missing: list[str] = []
-    for name in settings:
-        if learned and not has_learned(runs, name):
-            (left_out if name in runs else missing).append(name)
+    missing: list[str] = [] if setting in runs else [setting]
+    for seed, run in sorted(runs.get(setting, {}).items()):
+        if learned and not has_learned(run):
+            left_out.append(f"{setting} {seed}")
             continue
-        numbers, variances = _of_setting(runs.get(name, {}), quantity)
-        if not numbers:
-            missing.append(name)
-            continue
-        count, mean = len(numbers), sum(numbers) / len(numbers)
-        between = sum((one - mean) ** 2 for one in numbers) / (count - 1) if count > 1 else math.nan
-        means.append(mean)
-        errors.append(max(between, sum(variances) / count) / count if count > 1 else math.nan)
-        freedoms.append(count - 1)
-        used.append(name)
-        seeds.append(count)
-    if not means:
-        return Estimate(None, None, None, (), 0, tuple(left_out), tuple(missing))
-    value, error = sum(means) / len(means), sum(errors) / len(means) ** 2
-    low = high = None
-    if not math.isnan(error):
-        low, high = _ends(value, errors, freedoms, len(means))
-    return Estimate(value, low, high, tuple(used), min(seeds), tuple(left_out), tuple(missing))
-
-
-def difference(one: Estimate, other: Estimate, runs: Runs, quantity: Quantity) -> Estimate:
-    """One group's estimate of a quantity less another's, whose settings are others."""
-    missing = one.missing + other.missing
-    left_out = one.left_out + other.left_out
-    if one.value is None or other.value is None:
-        return Estimate(None, None, None, (), 0, left_out, missing)
-    value, seeds, used = one.value - other.value, min(one.seeds, other.seeds), one.settings + other.settings
-    if seeds < 2:
-        return Estimate(value, None, None, used, seeds, left_out, missing)
-    errors, freedoms = [], []
-    for group in (one, other):
-        for name in group.settings:
-            numbers, variances = _of_setting(runs[name], quantity)
-            count, mean = len(numbers), sum(numbers) / len(numbers)
-            between = sum((n - mean) ** 2 for n in numbers) / (count - 1)
-            errors.append(max(between, sum(variances) / count) / count / len(group.settings) ** 2)
-            freedoms.append(count - 1)
-    low, high = _ends(value, errors, freedoms, 1)
-    return Estimate(value, low, high, used, seeds, left_out, missing)
-
-
-def has_learned(runs: Runs, setting: str) -> bool:
-    """Whether a setting answers relations at its trained positions with an accuracy of at least `LEARNED`."""
-    of = [run[key]["value"] for run in runs.get(setting, {}).values() if (key := ("relation", TRAINED, "all")) in run]
-    return bool(of) and sum(of) / len(of) >= LEARNED
-
-
-def _ends(value: float, errors: Sequence[float], freedoms: Sequence[int], number: int) -> tuple[float, float]:
-    """Both ends of a sum's interval, of squared errors and degrees of freedom a term, over `number` squared."""
-    total = sum(errors)
-    freedom = total**2 / sum(error**2 / free for error, free in zip(errors, freedoms, strict=True))
-    reach = quantile(freedom) * math.sqrt(total) / number
-    return value - reach, value + reach
-
-
-def _of_setting(
-    of: Mapping[int, Mapping[Key, Mapping[str, Any]]], quantity: Quantity
-) -> tuple[list[float], list[float]]:
-    """The quantity of each seed that has all it needs, and its variance from sampling questions."""
-    numbers, variances = [], []
-    for run in of.values():
-        rows = {(measure, condition): row for (measure, condition, axis), row in run.items() if axis == "all"}
-        values = {key: float(row["value"]) for key, row in rows.items()}
+        values = {key: float(row["value"]) for key, row in run.items()}
         try:
-            number = quantity(values)
+            numbers[seed] = quantity(values)
         except (KeyError, ZeroDivisionError):
+            missing.append(f"{setting} {seed}")
             continue
-        numbers.append(number)
-        variances.append(_sampling(quantity, values, rows, number))
-    return numbers, variances
+        errors.append(_sampling(quantity, values, run, numbers[seed]))
+    error = sum(errors) / len(errors) if errors else 0.0
+    return Numbers(numbers, error, tuple(left_out), tuple(missing))
 
 
-def _sampling(
-    quantity: Quantity, values: dict[tuple[str, str], float], rows: Mapping[tuple[str, str], Any], number: float
-) -> float:
-    """The variance of a run's number from sampling questions, by its slope along each accuracy (delta method)."""
-    total = 0.0
-    for key, row in rows.items():
+def less(one: Numbers, other: Numbers) -> Numbers:
+    """One setting's numbers less another's, of the seeds that both have: the same seed shows both the same batches."""
+    shared = [seed for seed in one.by_seed if seed in other.by_seed]
+    return Numbers(
+        {seed: one.by_seed[seed] - other.by_seed[seed] for seed in shared}, math.hypot(one.error, other.error),
+        one.not_learned + other.not_learned, one.missing + other.missing,
+    )  # fmt: skip
+
+
+def _sampling(quantity: Quantity, values: dict[Key, float], run: Rows, number: float) -> float:
+    """A run's standard error from sampling pictures, by the number's slope along each value (delta method)."""
+    up = down = 0.0
+    for key, row in run.items():
         slope = (quantity({**values, key: values[key] + STEP}) - number) / STEP
-        if slope:
-            total += slope**2 * _variance(key[0], row)
-    return total
+        if slope > 0:
+            up += slope * _error(row)
+        else:
+            down -= slope * _error(row)
+    return math.hypot(up, down)
 
 
-def _variance(measure: str, row: Mapping[str, Any]) -> float:
-    if measure in SHARES:
-        asked = float(row["n"])
-        centre = (row["value"] * asked + ADDED / 2) / (asked + ADDED)
-        return float(centre * (1 - centre) / (asked + ADDED))
+def _error(row: Mapping[str, Any]) -> float:
+    """A standard error from a row's interval over pictures: of its longer arm, since a share's ends at 0 and 1."""
     if row["low"] is None or row["high"] is None:
         return 0.0
-    return float(((row["high"] - row["low"]) / 2 / NORMAL) ** 2)
+    return float(max(row["high"] - row["value"], row["value"] - row["low"])) / NORMAL

@@ -4,41 +4,67 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any
 
 from backsight.results.drawing import style
 from backsight.results.positional import claims, prediction
-from backsight.results.positional.settings import SETTINGS, title
+from backsight.results.positional.settings import BY_NAME, SETTINGS, TABLES, title
 from backsight.results.positional.tables import CONDITIONS, TRAINED, positional_summary
 from backsight.tables import Table
 
 Summary = Mapping[tuple[str, str, str, str], Mapping[str, Any]]  # by setting, measure, condition and axis
 NONE = "\u2013"
+TAUGHT = "taught"  # in place of where a probe reads what training taught
 WIDTH = 118  # characters of a line of text
-PARSED = "<!-- parsed only: it trains and examines 48 models, which takes hours -->"
 
 
-def page(rows: Table, *, figure: str, command: str, hardware: str, trained: int) -> str:
-    """The page. `figure` is the path of the drawing beside it; `command` and `hardware` say how the rows came about,
-    `trained` in how many columns from the left things stand in training."""
+@dataclass(frozen=True)
+class How:
+    """How the rows came about: the path of the drawing beside the page, the command, the `cores` of the machines that
+    examined, and of the training the columns where things stand, the read-out's (steps, pictures), its steps along with
+    answers, the steps and pictures of answers of the language model's settings, the gain of bias tables, the bases that
+    fit 64 tokens and 8 cells, the customary one, and how many models there are to be."""
+
+    figure: str
+    command: str
+    cores: tuple[int, ...]
+    columns: int
+    taught: tuple[int, int]
+    read: int
+    answers: int
+    images: int
+    gain: float
+    bases: tuple[float, float]
+    customary: float
+    models: int
+
+
+def page(rows: Table, how: How) -> str:
+    """The page of the rows of all examined models."""
+    parts = ["# Positional encodings side by side\n", _opening(rows, how)]
+    parts += _recorded(rows, how) if len(rows) else ["Nothing is recorded yet.\n"]
+    return "\n".join([*parts, "## How they are trained\n", _trained(how)])
+
+
+def _recorded(rows: Table, how: How) -> list[str]:
+    """What the rows say: sentences, figure and tables."""
     summary: Summary = {
         (r["setting"], r["measure"], r["condition"], r["axis"]): r for r in positional_summary(rows).rows()
     }
-    judged = claims.positional_claims(rows).rows()
     predicted = prediction.positional_prediction(rows).rows()
     known = [one.name for one in SETTINGS if any(key[0] == one.name for key in summary)]
-    parts = [
-        "# Positional encodings side by side\n",
-        _opening(rows, command, hardware, trained),
+    return [
         "## Sentences on positional encodings\n",
+        _judged(claims.positional_claims(rows).rows()),
         _filled(claims.RULE),
-        _judged(judged),
         "## Accuracy by setting and condition\n",
-        f"![Accuracy of relations of every setting and condition, a dot a seed]({figure})\n",
+        f"![Accuracy of relations of every setting and condition, a dot a seed]({how.figure})\n",
         _filled(
-            "Relations are read out between the first and the last thing of a row, so that chance is .50; mean over "
-            "seeds [95 % interval, Student\u2019s t], and in brackets the accuracy on a gray picture."
+            "Relations are read out between the first and the last thing of a row, and every row is shown reversed "
+            "too, so that chance is .50 and what knows only which things are there has .50 exactly. Mean over seeds "
+            "[95 % interval, Student\u2019s t, of three seeds or more that are not all alike], and in brackets the "
+            "accuracy on a gray picture."
         ),
         _accuracies(summary, known),
         "## What the instrument says of them\n",
@@ -48,24 +74,50 @@ def page(rows: Table, *, figure: str, command: str, hardware: str, trained: int)
         *(_filled(prediction.sentence(line)) for line in predicted if line["setting"] == "all"),
         _predicted(predicted, summary),
     ]
-    return "\n".join(parts)
 
 
-def _opening(rows: Table, command: str, hardware: str, trained: int) -> str:
+def _opening(rows: Table, how: How) -> str:
     seeds: dict[str, set[int]] = {}
     for row in rows.rows():
         seeds.setdefault(row["setting"], set()).add(row["seed"])
     counts = sorted({len(of) for of in seeds.values()})
     each = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else style.counted(sum(counts), "seed")
+    subject = f"{style.counted(len(seeds), 'setting')} of one small model, {each} each" if seeds else "One small model"
     about = (
-        f"{style.counted(len(seeds), 'setting')} of one small model, {each} each: Gemma-3 or Qwen2-VL with four "
-        "language layers, an 8x8 grid of 14 px cells, three squares of one cell in a row or a column. In training they "
-        "stand in "
-        f"the first {trained} of 8 columns. Each setting has one positional encoding, in the vision encoder or in "
-        "the language model. Colours stand in triples that training shows in both orders, so that knowing which "
-        "colours are there is worth one half and no more."
+        f"{subject}: Gemma-3 or Qwen2-VL with four language layers, an 8x8 grid of 14 px cells, three squares of one "
+        f"cell in a row or a column. In training they stand in the first {how.columns} of 8 columns. Each setting has "
+        "one positional encoding or none, in the vision encoder or in the language model. Both sides are [trained "
+        "differently](#how-they-are-trained), so one is never compared with the other."
     )
-    return f"{_filled(about)}\n{PARSED}\n```bash\n{command}\n```\n\n{_filled(hardware)}"
+    parsed = f"<!-- parsed only: it trains and examines {how.models} models, which takes hours -->"
+    cores = " or ".join(str(count) for count in how.cores)
+    hardware = f"Examined on {cores} CPU cores, one thread a model."
+    on = _filled(hardware) if how.cores else ""
+    return f"{_filled(about)}\n{parsed}\n```bash\n{how.command}\n```\n\n{on}"
+
+
+def _trained(how: How) -> str:
+    steps, pictures = how.taught
+    one, two = how.bases
+    return "\n".join(
+        _filled(words)
+        for words in (
+            f"The settings of the vision encoder, *none* among them, are first trained for {steps} steps of "
+            f"{pictures} pictures on no answer at all: a linear read-out on the image tokens of each thing is taught "
+            "its ordinal position and its name, and the encoder along with it. Without that a vision encoder writes no "
+            f"position, since nothing reads it there yet. Then come {how.read} steps of {how.images} pictures of "
+            f"answers, with the read-out trained along. The settings of the language model have no read-out, and "
+            f"{how.answers} steps of answers.",
+            "So accuracies, steps and probes of the two sides do not compare. A probe asks for the very label that the "
+            f"read-out was taught, so of those settings the table says *{TAUGHT}* and not where position is readable.",
+            f"An entry of a relative bias counts {how.gain:g} times, without which a short training leaves the table "
+            f"near nothing. Rotary positions of the vision encoder have base {one:g} on one axis and {two:g} on two, "
+            f"and sinusoidal tables {two:g}: bases that fit the grid. Settings of the language model have the "
+            f"customary {how.customary:,.0f} unless their names say another. Learned tables begin as long as "
+            "sinusoidal ones. On another size a learned table is interpolated, a sinusoid goes on, a relative bias "
+            "keeps its farthest offset, and rotary positions count on.",
+        )
+    )
 
 
 def _filled(words: str) -> str:
@@ -75,15 +127,11 @@ def _filled(words: str) -> str:
 
 def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = []
-    for _, group in groupby(rows, key=lambda row: row["claim"]):
-        of = [dict(row) for row in group]
-        quote = of[0]["quote"] if of[0]["ours"] else f"\u201c{of[0]['quote']}\u201d"
-        numbers = claims.sentence(of).partition(". ")[2]
-        used = sorted({name for row in of for name in row["settings"].split(", ") if name})
-        out = sorted({name for row in of for name in row["left_out"].split(", ") if name})
-        left = f"; not learned: {', '.join(out)}" if out else ""
-        lines.append((quote, of[0]["verdict"], numbers, f"{', '.join(used) or NONE}{left}"))
-    return table(("the sentence", "verdict", "numbers", "settings"), lines)
+    for row in rows:
+        quote = f"{row['quote']} (ours)" if row["ours"] else f"\u201c{row['quote']}\u201d"
+        number = claims.number(row) + claims.without(row)
+        lines.append((quote, row["verdict"], row["measured"], number, str(row["seeds"])))
+    return table(("the sentence", "verdict", "measured", "number", "seeds"), lines)
 
 
 def _accuracies(summary: Summary, known: Sequence[str]) -> str:
@@ -107,23 +155,35 @@ def _instruments(rows: Table, summary: Summary, known: Sequence[str]) -> str:
         psi = [_number(summary.get((name, "psi", order, "all"))) for order in ("kept", "moved")]
         axes = [_share(summary.get((name, "relation", TRAINED, axis))) for axis in ("horizontal", "vertical")]
         readable = [_readable(summary, name, axis) for axis in ("horizontal", "vertical")]
+        changed = _number(summary.get((name, "mirrored", TRAINED, "all")))
         norm = _number(summary.get((name, "norm_ratio", "resid_pre 0", "all")))
-        lines.append((title(name), word or NONE, *shares, *psi, *axes, *readable, norm))
+        lines.append((title(name), word or NONE, *shares, *psi, changed, *axes, *readable, norm))
     head = (
         "setting", "pathway verdict (seeds)", "share by the vision encoder", "share by the language model",
-        "PSI, positions kept", "PSI, positions moved along", "accuracy, left and right", "accuracy, above and below",
+        "PSI, positions kept", "PSI, positions moved along", "answers changed by a reversed row",
+        "accuracy, left and right", "accuracy, above and below",
         "readable along rows", "readable along columns", "image norm / text norm",
     )  # fmt: skip
     text = (
         "PSI is corrected for chance: 0 where a shuffle costs nothing, 1 where chance is left. A share is what a "
         "pathway keeps of the accuracy above chance by itself. Readable: the first site where a linear probe gives at "
         "least 95 % of object tokens their ordinal position, mean over seeds; `vision n` is behind block n of the "
-        "encoder, `resid_pre n` before block n of the language model."
+        "encoder, `resid_pre n` before block n of the language model. *Taught*: training taught that very read-out. "
+        "Answers changed: of a picture and the same one with its row reversed; a bag of patches changes none."
     )
+    handed = [name for name in TABLES if "vision" in notes.get((name, "verdict", ""), [])]
+    if handed:
+        text += (
+            f" The verdict of {' and '.join(title(name) for name in handed)} is vision, since the table reaches the "
+            "language model inside the image tokens: what is ablated in the language model is an encoding of its own, "
+            "and it has none."
+        )
     return f"{_filled(text)}\n{table(head, lines)}"
 
 
 def _readable(summary: Summary, setting: str, axis: str) -> str:
+    if BY_NAME[setting].part != "language model":
+        return TAUGHT
     order = {"vision": 0, "image_embeds": 1, "resid_pre": 2}
     at = [key[2] for key in summary if key[0] == setting and key[1] == "probe" and key[3] == axis]
     at.sort(key=lambda place: (order.get(place.split()[0], 3), int(place.split()[1])))

@@ -4,8 +4,8 @@ The phase range of an axis bounds what rotation can tell of it. So among models 
 base, and in nothing else, those whose rows turn farther than their columns ought to learn above and below sooner, and
 answer it better, than left and right. The statistic is Spearman's rank correlation over runs between the ratio of the
 two ranges and the lead of the vertical axis; its null exchanges the ratios between settings, all seeds of one together,
-in every way there is. Predicted: above 0. Confirmed where p < .05, not confirmed where the correlation is not above 0,
-undecided else.
+in every way there is. Predicted: above 0. Confirmed where it is above 0, and not confirmed where it is below 0, with a
+two-sided p < .05 after Holm over both outcomes; undecided else, and with fewer than three seeds of a setting.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from typing import Any
 
 import numpy as np
 
+from backsight.maths import verdicts
 from backsight.maths.grouping import expect
 from backsight.maths.ranks import rank_correlation
+from backsight.results.drawing import style
 from backsight.results.positional.settings import BY_NAME
 from backsight.results.positional.tables import POSITIONAL, TRAINED, Key, by_run
 from backsight.tables import Schema, Table
 
-LEVEL = 0.05
 RULE = (
     "The phase range bounds what rotation can tell of an axis. So among models that differ in M-RoPE\u2019s sections "
     "and base only, above and below ought to lead left and right by more, the farther rows turn against columns. The "
     "statistic is Spearman\u2019s rank correlation over runs; its null exchanges the ratios between settings in every "
-    "way. Confirmed where it is above 0 with p < .05, not confirmed where it is not above 0, undecided else."
+    "way. Confirmed where it is above 0, not confirmed where it is below 0, with a two-sided p < .05 after Holm over "
+    "the two outcomes; undecided else, and with fewer than three seeds of a setting."
 )
 MOST = 40_320  # permutations, of eight settings
 OUTCOMES = {"accuracy": "accuracy of above and below less that of left and right", "steps": "steps by which above and "
@@ -42,7 +44,8 @@ POSITIONAL_PREDICTION = Schema(
         "ratio": "float",  # log10 of the phase range of rows over that of columns; 0 where neither turns
         "lead": "float",  # of the vertical axis, mean over seeds
         "rho": "float",
-        "p": "float",  # one-sided, of all exchanges of ratios
+        "p": "float",  # two-sided, of all exchanges of ratios
+        "p_holm": "float",  # after Holm over the outcomes
         "permutations": "int",
         "verdict": "str",
     },
@@ -72,14 +75,20 @@ def positional_prediction(rows: Table) -> Table:
             lines.append({**empty, **row, "lead": sum(of) / len(of)})
         rho, p, count = statistic([ratios[n] for n in leads], list(leads.values()))
         row = {"outcome": outcome, "setting": "all", "seeds": min(map(len, leads.values()), default=0)}
-        lines.append({**empty, **row, "rho": rho, "p": p, "permutations": count, "verdict": verdict(rho, p)})
+        lines.append({**empty, **row, "rho": rho, "p": p, "permutations": count})
+    over = [line for line in lines if line["setting"] == "all"]
+    known = [line for line in over if line["p"] is not None]
+    for line, adjusted in zip(known, verdicts.holm([line["p"] for line in known]), strict=True):
+        line["p_holm"] = adjusted
+    for line in over:
+        line["verdict"] = verdict(line["rho"], line["p_holm"], line["seeds"])
     return Table.of(POSITIONAL_PREDICTION, lines, rows.provenance)
 
 
 def statistic(
     ratios: Sequence[float], leads: Sequence[Sequence[float]]
 ) -> tuple[float | None, float | None, int]:  # fmt: skip
-    """Rank correlation over runs, the share of all exchanges of ratios that give as much, and how many there are.
+    """Rank correlation over runs, the two-sided p of all exchanges of ratios, and how many there are.
 
     `ratios` (setting,) and `leads` (setting, seed). None where one of them is the same everywhere.
     """
@@ -93,17 +102,16 @@ def statistic(
         rank_correlation(np.repeat(np.asarray(order, dtype=float), counts), flat)
         for order in itertools.permutations(ratios)
     ]
-    as_much = sum(one is not None and one >= rho - 1e-9 for one in null)
-    return rho, as_much / len(null), len(null)
+    above = sum(one is not None and one >= rho - 1e-9 for one in null)
+    below = sum(one is not None and one <= rho + 1e-9 for one in null)
+    return rho, min(1.0, 2 * min(above, below) / len(null)), len(null)
 
 
-def verdict(rho: float | None, p: float | None) -> str:
-    """Confirmed, not confirmed or undecided."""
-    if rho is None or p is None:
+def verdict(rho: float | None, p: float | None, seeds: int) -> verdicts.Verdict:
+    """Of the correlation, by its p-value after Holm and the seeds of the least replicated setting."""
+    if rho is None or p is None or seeds < verdicts.FEWEST:
         return "undecided"
-    if rho <= 0:
-        return "not confirmed"
-    return "confirmed" if p < LEVEL else "undecided"
+    return verdicts.verdict(verdicts.Judged(rho, None, None, seeds, p, "above", 0.0))
 
 
 def sentence(line: dict[str, Any]) -> str:
@@ -112,10 +120,13 @@ def sentence(line: dict[str, Any]) -> str:
     if line["rho"] is None:
         return f"Undecided: there is no rank correlation of the ratio of phase ranges with the {named}."
     head = line["verdict"][:1].upper() + line["verdict"][1:]
+    ranks = {"confirmed": "ranks with", "not confirmed": "ranks against"}.get(
+        line["verdict"], "is not shown to rank with"
+    )
     return (
-        f"{head}: the ratio of phase ranges, rows to columns, ranks with the {named} "
-        f"(Spearman\u2019s rho {line['rho']:.2f}, p = {line['p']:.3f} of {line['permutations']} exchanges between "
-        "settings)."
+        f"{head}: the ratio of phase ranges, rows to columns, {ranks} the {named} "
+        f"(Spearman\u2019s rho {line['rho']:.2f}, Holm\u2019s p = {line['p_holm']:.3f} of {line['permutations']} "
+        f"exchanges between settings, {style.counted(line['seeds'], 'seed')} each at least)."
     )
 
 

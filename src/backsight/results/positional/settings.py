@@ -42,11 +42,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("mrope-interleaved-fitted", "language model", "mrope", "M-RoPE interleaved, base 20", causal=True),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
-ABSOLUTE = tuple(s.name for s in SETTINGS if s.encoding in ("learned", "sinusoidal"))
-LEARNED = tuple(s.name for s in SETTINGS if s.encoding == "learned")
-RELATIVE = tuple(s.name for s in SETTINGS if s.encoding == "relative")
-ROTARY = tuple(s.name for s in SETTINGS if s.encoding in ("rotary", "rotary 2-D"))
-MROPE = tuple(s.name for s in SETTINGS if s.encoding == "mrope")
+# The encoder hands its table to the language model inside the image tokens: the language model's own encoding is none.
+TABLES = ("language-learned", "language-sinusoidal")
 
 
 def title(name: str) -> str:
@@ -55,3 +52,9 @@ def title(name: str) -> str:
     if one is None:
         return name
     return one.title if one.part == "none" else f"{one.title} ({one.part})"
+
+
+def run_title(run: str) -> str:
+    """What a reader calls a setting, or one of its seeds ("none 2")."""
+    name, _, seed = run.partition(" ")
+    return f"{title(name)}, seed {seed}" if seed else title(name)

@@ -1,15 +1,17 @@
 """Tables of the positional experiment: what one checkpoint's examination gives, and means over seeds.
 
-Accuracies of relations are read out between the first and the last thing of the row, so that a guess has one half.
+Accuracies of relations are read out between the first and the last thing of the row, and every row is shown reversed
+too: what knows only which things are there has one half exactly. `mirrored` is the share of such pairs of pictures
+whose answer to the same question changes, which is what a model that knows no position never does.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backsight.maths.grouping import expect
+from backsight.maths.seeds import over_seeds
 from backsight.tables import Schema, Table
 
 POSITIONAL = Schema(
@@ -17,10 +19,10 @@ POSITIONAL = Schema(
     {
         "setting": "str",
         "seed": "int",
-        "measure": "str",  # relation, relation_of_all, presence, psi, pathway, probe, norm_ratio, position_share, ...
+        "measure": "str",  # relation, mirrored, presence, psi, pathway, probe, norm_ratio, position_share, ...
         "condition": "str",  # where rows stand and how large the grid is; of other measures the site, part or order
         "axis": "str",  # horizontal, vertical, all
-        "n": "int",  # questions; of probes and norms pictures
+        "n": "int",  # questions; of mirrored pairs of pictures, of probes and norms pictures
         "value": "float",
         "low": "float",  # 95 %, over pictures
         "high": "float",
@@ -38,36 +40,19 @@ POSITIONAL_SUMMARY = Schema(
         "axis": "str",
         "seeds": "int",  # those that have a value
         "mean": "float",
-        "low": "float",  # Student's t over seeds, 95 %; missing with fewer than two
+        "low": "float",  # Student's t over seeds, 95 %; missing with fewer than three, or where all are alike
         "high": "float",
         "null": "float",  # the mean of the null over the same seeds
         "each": "str",  # the value of every seed, in order: 0: 0.98, 1: 0.97
     },
     "Means over seeds of each measure, with Student's t intervals",
 )
-TRAINED, UNSEEN = "trained", "unseen positions"
+TRAINED, UNSEEN = "trained", "unseen columns"
 SIZES: Mapping[str, tuple[int, int]] = {"larger": (12, 12), "wide": (12, 8), "tall": (8, 12), "smaller": (6, 6)}
 PLACEMENTS = ("cells", "fractions")
 OTHER = tuple(f"{size}, {placement}" for size in SIZES for placement in PLACEMENTS)
 CONDITIONS = (TRAINED, UNSEEN, *OTHER)
-SHARES = ("relation", "relation_of_all", "presence")
-
-
-def quantile(freedom: float) -> float:
-    """Student's two-sided 95 % quantile at some degrees of freedom, not necessarily whole."""
-    from scipy import special  # scipy takes a second to import, which a page has not
-
-    return float(special.stdtrit(freedom, 0.975))
-
-
-def over_seeds(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-    """The mean of one value a seed, and both ends of Student's t interval; None with fewer than two seeds."""
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return mean, None, None
-    spread = math.sqrt(sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values))
-    reach = quantile(len(values) - 1) * spread
-    return mean, mean - reach, mean + reach
+SHARES = ("relation", "relation_of_all", "presence", "mirrored")
 
 
 def positional_summary(rows: Table) -> Table:
@@ -80,14 +65,15 @@ def positional_summary(rows: Table) -> Table:
     summary = []
     for (setting, measure, condition, axis), group in groups.items():
         group = sorted(group, key=lambda row: row["seed"])
-        mean, low, high = over_seeds([row["value"] for row in group])
+        over = over_seeds([row["value"] for row in group])
+        low, high = over.low, over.high
         if measure in SHARES and low is not None and high is not None:
             low, high = max(low, 0.0), min(high, 1.0)
         nulls = [row["null"] for row in group if row["null"] is not None]
         summary.append(
             {
                 "setting": setting, "measure": measure, "condition": condition, "axis": axis, "seeds": len(group),
-                "mean": mean, "low": low, "high": high, "null": sum(nulls) / len(nulls) if nulls else None,
+                "mean": over.mean, "low": low, "high": high, "null": sum(nulls) / len(nulls) if nulls else None,
                 "each": ", ".join(f"{row['seed']}: {row['value']:.3g}" for row in group),
             }
         )  # fmt: skip

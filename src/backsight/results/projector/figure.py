@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backsight.results.drawing import panels, style
-from backsight.results.projector.tables import NAMES, Term, by_run, estimate
+from backsight.results.projector.tables import CHANCE, LONG, NAMES, Term, by_run, estimate
 from backsight.tables import Table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 LOOKS = {"plain": (style.BLUE, "o"), "large": (style.ORANGE, "s"), "normed": (style.GREEN, "^")}
-WORDS = {"plain": "plain", "large": "plain, started 30 times as long", "normed": "with the norm"}
+WORDS = {"plain": "plain", "large": f"plain, started {LONG:g} times as long", "normed": "with the norm"}
 ANSWERED = (("clean", "where"), ("degraded", "where"), ("clean", "what"), ("degraded", "what"))
 LENGTHS = (("start", "ratio"), ("clean", "ratio"))
 APART = 0.2
@@ -34,7 +34,7 @@ def draw(rows: Table, curves: Table, *, columns: int | None = 3) -> Figure:
     shown = [
         panels.Panel("Where, along training", f"{below}, means of 25 steps", partial(_curves, rows=along),
                      empty="" if along else "omitted: no log"),
-        panels.Panel("In the end, unseen triples", f"{below}, 95 % interval", partial(_answers, rows=every)),
+        panels.Panel("In the end, new scenes", f"{below}, 95 % interval", partial(_answers, rows=every)),
         panels.Panel("Image over text, length", f"{below}, text of the prompts", partial(_ratios, rows=every)),
     ]  # fmt: skip
     with style.style():
@@ -56,17 +56,14 @@ def _curves(axis: Axes, rows: Sequence[Row]) -> None:
         means = [(step, sum(values) / len(values)) for step, values in sorted(mine.items())]
         if means:
             axis.plot(*zip(*means, strict=True), color=color, linewidth=1.6)
-    axis.axhline(1 / 6, **panels.CHANCE)
+    axis.axhline(CHANCE, **panels.CHANCE)
     axis.set_xlabel("step")
     panels.shares(axis, "accuracy")
 
 
 def _answers(axis: Axes, rows: Sequence[Row]) -> None:
     _marks(axis, rows, ANSWERED)
-    for place, (pictures, measure) in enumerate(ANSWERED):
-        chances = {r["chance"] for r in rows if (r["pictures"], r["measure"]) == (pictures, measure)} - {None}
-        for chance in chances:
-            axis.plot([place - 0.4, place + 0.4], [chance, chance], **panels.CHANCE)
+    axis.axhline(CHANCE, **panels.CHANCE)
     axis.set_xticks(range(len(ANSWERED)), labels=[f"{measure},\n{pictures}" for pictures, measure in ANSWERED])
     panels.shares(axis, "accuracy")
 

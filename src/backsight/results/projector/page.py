@@ -6,127 +6,138 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backsight.maths.seeds import FEWEST, over_seeds
 from backsight.results.pages.wording import decimal, listed
-from backsight.results.projector.claims import LONGER, RULE, projector_claims
-from backsight.results.projector.tables import NAMES, PAIRS, projector_summary
+from backsight.results.projector.claims import LONGER, RULE, SMALL, projector_claims
+from backsight.results.projector.tables import (
+    ASKED,
+    BATCH,
+    LENGTHS,
+    NAMES,
+    PAIRS,
+    WHAT,
+    WHERE,
+    Estimate,
+    projector_summary,
+)
+from backsight.results.projector.words import CARRIED, COMMANDS, INTRODUCTION, LIMITS, OTHER
 from backsight.tables import Table
 
 Row = Mapping[str, Any]
+PAPER_MEAN = 0.83  # of the text embeddings of LLaMA
 CALLED = {"plain": "plain", "large": "plain, long", "normed": "normed"}
 MEASURES = (
     ("start", "image_norm", "Length of image embeddings, before training"),
     ("clean", "image_norm", "Length of image embeddings, trained"),
     ("clean", "text_norm", "Length of the prompt's text embeddings"),
     ("clean", "ratio", "Image over text, trained"),
-    ("clean", "vocabulary_mean", "Mean length of text embeddings in the vocabulary"),
-    ("clean", "vocabulary_largest", "Largest length of text embeddings in the vocabulary"),
+    ("clean", "prompt_mean", "Mean length of text embeddings in the prompts of training"),
+    ("clean", "prompt_largest", "The largest of them"),
     ("start", "ratio", "Image over text, before training"),
     ("training", "where", "Accuracy of where, mean along training"),
     ("clean", "where", "Accuracy of where"),
     ("clean", "what", "Accuracy of what"),
     ("degraded", "where", "Accuracy of where, degraded pictures"),
     ("degraded", "what", "Accuracy of what, degraded pictures"),
+    ("clean", "lost_where", "Accuracy of where lost by shuffled image tokens"),
+    ("clean", "lost_what", "The same, of what"),
     ("clean", "psi_where", "Position Sensitivity Index of where, as published"),
-    ("clean", "corrected_where", "The same, of the accuracy above chance"),
-    ("clean", "corrected_what", "The same, of what"),
+    ("clean", "corrected_where", "Index of where, of the accuracy above chance"),
+    ("clean", "corrected_what", "Index of what, of the accuracy above chance"),
     ("clean", "gain_where", "Gain by rescaling at inference time, where"),
 )  # fmt: skip
-ACCURACIES = ("where", "what")
-INTRODUCTION = """# A norm behind the projector
-
-"Beyond Semantics" ([2503.17349](https://arxiv.org/abs/2503.17349)) trains a projector that ends in a norm: RMSNorm
-with a learned weight, a cut of each embedding's length (at 1.22, the largest length of a text embedding of LLaMA), and
-a scale (.83, their mean length). Here it is trained against the plain projector: equal first weights, equal batches,
-equal numbers of steps, equal seeds.
-
-| Recipe | Projector |
-|---|---|
-| `projector-plain` | that of Qwen2-VL: LayerNorm and two linear layers |
-| `projector-large` | the same; its last layer is multiplied at the start, so that embeddings are 30 times as long |
-| `projector-normed` | that of `projector-plain` with the norm behind it |
-
-`projector-large` is there because the premise does not hold in a small model by itself: a fresh projector starts near
-the length of text embeddings, and image embeddings of LLaVA are 10 to 1000 times as long as text embeddings. Thirty
-times is of the mean length in the vocabulary; the tokens of the prompts are shorter than it, and the table's ratios are
-to those.
-
-The model is `builtin:plain`, a Qwen2-VL with 12x12 image tokens, with a new projector. Only the projector (and the
-weight of the norm) is trained, as in LLaVA's first stage. The vision encoder and the language model stay, and with them
-the rotary positions that the language model learned. Seeds change the projector's first weights and the batches;
-the model around it is one, so intervals say nothing of other language models. Pictures hold three squares in a row or
-a column. *Where*: relations, one of six colors (chance .17). *What*: which of two colors is there (chance .5). Tests
-are on triples of colors that training never shows.
-"""
-CARRIED = """## How it is carried
-
-No supported architecture has a norm at the end of its projector: Gemma-3's RMSNorm stands before its linear layer, the
-Qwen-VL mergers end in a linear layer, and PaliGemma's projector is one. A scale by itself folds into that last layer.
-RMSNorm and the cut depend on each embedding's length and fold into nothing. So the weight stands in the checkpoint's
-safetensors under `backsight_additions.projector`, cut and scale in its config.json, and `backsight.load` puts the norm
-back. Plain transformers opens the same files without it, and then it is another model.
-
-The two lengths are measured on the text embeddings of `builtin:plain` before the first step, over all text tokens of
-its vocabulary. They do not move, because the language model is not trained. Where it is trained along, cut and scale
-stay as they were at the start.
-
-As published, the formula multiplies two lengths, so it depends on the unit. With LLaMA's lengths the longest image
-embedding is 1.22 x .83 = 1.01, which is a length of text embeddings. With the lengths of `builtin:plain` (mean 2.98,
-largest 3.37) it would be 10.05, far above them. So the cut is taken in units in which the mean length is .83, as
-LLaMA's: 3.37 x .83 / 2.98 = .938, and the longest image embedding is .938 x 2.98 = 2.80. With LLaMA's lengths this is
-the published formula.
-
-This is a change in training. `norm_rescale` ([repairs](../repairs.md)) rescales the embeddings of a finished model at
-inference time; what that gains on these models is the last line of the tables, and it is another intervention.
-"""
-LIMITS = """## Limits
-
-One small language model, one set of colored squares, and a short training that ends before the plain projector has
-learned all it can. A projector that starts 30 times as long also changes more slowly in relation to its weights, and a
-norm makes any training better conditioned: neither is special to position. So the sentence on suppression is tested
-against *what* too, and the other differences of *where* are to be read beside those of *what*. With image tokens
-shuffled, answers are read between the first and the last square of the row (chance .5); an index is omitted where that
-accuracy is not told from chance.
-"""
-COMMANDS = """## Commands
-
-<!-- parsed only: trains nine models, which takes minutes -->
-```bash
-backsight train projector-normed --out normed-0 --seed 0     # one model
-python benchmarks/projector.py DIR --docs docs/results       # all models, the tables, the figure and this page
-```
-"""
+ACCURACIES = (WHERE, WHAT)
 
 
 def page(rows: Table, curves: Table) -> str:
-    """The whole page of a table of rows and the curves beside it."""
+    """The whole page of a table of rows and the curves beside it; without rows what is compared, and that it is not."""
+    if not len(rows):
+        return "\n".join((INTRODUCTION, "Nothing is recorded yet.\n", CARRIED, OTHER, COMMANDS))
     summary = projector_summary(rows).rows()
     claims = projector_claims(rows).rows()
-    seeds = sorted({row["seed"] for row in rows.rows()})
-    asked = max((row["n"] for row in rows.rows() if row["measure"] in ACCURACIES), default=0)
-    steps = max((row["step"] for row in curves.rows()), default=0)
+    every, along = rows.rows(), curves.rows()
+    seeds = sorted({row["seed"] for row in every})
+    asked = max((row["n"] for row in every if row["measure"] in ACCURACIES), default=0)
+    steps = max((row["step"] for row in along), default=0)
+    hardware = listed(sorted({row["hardware"] for row in every if row["hardware"]}))
+    which = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}"
     conditions = (
-        f"{steps} steps of 8 pictures with five questions; seeds {listed(seeds)}; {asked} test pictures. Intervals are "
-        "95 %: Student's t over seeds (their number n in each cell), or what sampling pictures makes of it where that "
-        "is more. Trained on one of two CPU cores."
-    )  # fmt: skip
+        f"{steps} steps of {BATCH} pictures with {ASKED} questions each; {which}; {asked} test pictures a seed. "
+        "Intervals are 95 %, Student's t over seeds (their number n in each cell), omitted below "
+        f"{FEWEST} seeds and where all seeds agree.{f' Trained on: {hardware}.' if hardware else ''}"
+    )
     parts = (
         INTRODUCTION, "## Verdicts\n", verdicts(claims), _wrapped(RULE) + "\n", "## Numbers\n",
         _wrapped(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
-        "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", LIMITS,
-        CARRIED, COMMANDS,
+        "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", "## Limits\n",
+        *(f"{_wrapped(said)}\n" for said in (ended(along),) if said), LIMITS,
+        CARRIED, *(f"{_wrapped(said)}\n" for said in (translated(summary),) if said), OTHER, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
 
+def ended(curves: Sequence[Row]) -> str:
+    """Whether where was still being learned with the plain projector when training ended; nothing without its curve."""
+    mine = [row for row in curves if row["projector"] == NAMES[0]]
+    if not mine:
+        return ""
+    last = max(row["step"] for row in mine)
+    before = max((row["step"] for row in mine if row["step"] <= 0.75 * last), default=None)
+    ends = {row["seed"]: row for row in mine if row["step"] == last}
+    where, what = (_estimated([row[name] for row in ends.values()]) for name in ACCURACIES)
+    answered = (
+        f"In the last steps of training the plain projector answers {_estimate(where)} of *where* and "
+        f"{_estimate(what)} of *what*."
+    )
+    starts = {row["seed"]: row for row in mine if row["step"] == before and row["seed"] in ends}
+    if not starts:
+        return answered
+    rise = _estimated([ends[seed][WHERE] - row[WHERE] for seed, row in starts.items()])
+    if rise.low is not None and rise.low > 0:
+        said = "Training ended while *where* was being learned"
+    elif rise.high is not None and rise.high < SMALL:
+        said = f"*Where* no longer rose by {SMALL:g} when training ended"
+    else:
+        said = "Whether training ended before *where* was learned is undecided"
+    return f"{answered} {said}: since step {before} it changed by {_estimate(rise)}."
+
+
+def translated(summary: Sequence[Row]) -> str:
+    """The norm's two constants on these prompts, and how long the image embeddings behind it are."""
+    of = {(r["pictures"], r["measure"]): r["mean"] for r in summary if (r["projector"], r["less"]) == ("normed", "")}
+    mean, largest = of.get(("clean", "prompt_mean")), of.get(("clean", "prompt_largest"))
+    if mean is None or largest is None:
+        return ""
+    longest = PAPER_MEAN * largest
+    words = (
+        f"Here the mean is {_shown(mean)} and the largest {_shown(largest)}: the cut is {_shown(largest)} x "
+        f"{PAPER_MEAN:g} / {_shown(mean)} = {_shown(longest / mean)}, and the longest image embedding "
+        f"{_shown(longest)}, which is {_shown(longest / mean)} times the mean text embedding."
+    )
+    return f"{words} As published, it would be {_shown(largest * mean)}."
+
+
+def _estimated(values: Sequence[float]) -> Estimate:
+    of = over_seeds(values)
+    return Estimate(of.mean, of.low, of.high, ())
+
+
+def _estimate(of: Estimate) -> str:
+    return _number({"value": of.mean, "low": of.low, "high": of.high})
+
+
 def verdicts(claims: Sequence[Row]) -> str:
     """A table of the sentences, a line a test, and a sentence each."""
-    lines = ["| Sentence | Measured | Holds if | Value | Verdict |", "|---|---|---|---|---|"]
+    lines = ["| Sentence | Measured | Holds if | Value | p, Holm | Verdict |", "|---|---|---|---|---|---|"]
     before = None
     for row in claims:
         quote = f"\u201c{row['quote']}\u201d" if not row["ours"] else f"{row['quote']} (ours)"
         first = row["claim"] != before
-        cells = (quote if first else "", row["measured"], row["holds"], _number(row), row["verdict"] if first else "")
+        p = "omitted" if row["adjusted"] is None else decimal(row["adjusted"])
+        cells = (quote, row["measured"], row["holds"], _number(row), p, row["verdict"])
+        if not first:
+            cells = ("", *cells[1:4], "", "")
         lines.append(f"| {' | '.join(cells)} |")
         before = row["claim"]
     return "\n".join([*lines, "", *sentences(claims), ""])
@@ -146,23 +157,37 @@ def sentences(claims: Sequence[Row]) -> list[str]:
         said.append(f"{side} in a small model by itself: its image embeddings are {_number(row, 'times')} as long as "
                     f"text embeddings, {LONGER:g} times are published.")  # fmt: skip
     said += [
-        _change(by_key.get("suppression"), "Long image embeddings", "accuracy of where against short ones"),
-        _change(by_key.get("counteract"), "The norm", "accuracy of where against long embeddings"),
-        _change(by_key.get("better"), "The norm", "accuracy of where against the plain projector"),
+        _suppression(by_key.get("suppression")),
+        _change(by_key.get("counteract"), "long embeddings"),
+        _change(by_key.get("better"), "the plain projector"),
     ]
     return [_wrapped(f"- {sentence}", "  ") for sentence in said if sentence]
 
 
-def _change(rows: Sequence[Row] | None, what: str, of: str) -> str:
-    """Which way a difference goes; undecided where its interval holds zero, nothing where there is none."""
-    if not rows or rows[0]["low"] is None:
+def _suppression(rows: Sequence[Row] | None) -> str:
+    """Whether long embeddings cost where more than what; nothing without the number."""
+    if not rows or rows[0]["value"] is None:
+        return ""
+    where, specific = rows
+    beside = (
+        f"*where* changes by {_number(where)}, and by {_number(specific)} more than *what* as a share above chance."
+    )
+    if where["verdict"] == "confirmed":
+        return f"Long image embeddings lower accuracy of *where*, and more than that of *what*: {beside}"
+    if where["verdict"] == "not confirmed":
+        return f"Long image embeddings do not lower accuracy of *where* more than that of *what*: {beside}"
+    return f"Whether long image embeddings lower accuracy of *where* more than that of *what* is undecided: {beside}"
+
+
+def _change(rows: Sequence[Row] | None, against: str) -> str:
+    """Which way the norm changes where, as its verdict says; nothing where there is no number."""
+    if not rows or rows[0]["value"] is None:
         return ""
     row = rows[0]
-    verb = "raise" if row["low"] > 0 else "lower" if row["high"] < 0 else ""
-    plural = what.endswith("s")
-    if not verb:
-        return f"Whether {what[0].lower()}{what[1:]} change{'' if plural else 's'} {of} is undecided: {_number(row)}."
-    return f"{what} {verb}{'' if plural else 's'} {of}: {_number(row)}."
+    verb = {"confirmed": "raises", "not confirmed": "lowers"}.get(row["verdict"])
+    if verb is None:
+        return f"Whether the norm changes accuracy of *where* against {against} is undecided: {_number(row)}."
+    return f"The norm {verb} accuracy of *where* against {against}: {_number(row)}."
 
 
 def numbers(summary: Sequence[Row]) -> str:
@@ -180,7 +205,7 @@ def differences(summary: Sequence[Row]) -> str:
     heads = [f"{CALLED[one]} less {CALLED[other]}" for one, other in PAIRS]
     lines = [f"| Measure | {' | '.join(heads)} |", "|---" * (len(PAIRS) + 1) + "|"]
     for pictures, measure, title in MEASURES:
-        if "norm" in measure or "vocabulary" in measure or measure == "ratio":
+        if measure in LENGTHS:
             continue
         of = {(r["projector"], r["less"]): r for r in summary if (r["pictures"], r["measure"]) == (pictures, measure)}
         if any(pair in of for pair in PAIRS):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from backsight.maths.grouping import expect
+from backsight.maths.seeds import over_seeds
 from backsight.tables import Schema, Table
 
 PROJECTOR = Schema(
     "projector",
     {
         "projector": "str",  # plain, large, normed
-        "seed": "int",
+        "seed": "int",  # of the training, and of the pictures that it is tested on
+        "hardware": "str",  # that the model was trained on
         "pictures": "str",  # clean, degraded; training; start: before the first step
         "measure": "str",
         "n": "int",  # pictures
         "value": "float",
-        "low": "float",  # 95 %, over pictures; missing where nothing is sampled
+        "low": "float",  # 95 %, over pictures (of accuracies pairs of them); missing where nothing is sampled
         "high": "float",
         "null": "float",  # of accuracies that with a gray picture
         "chance": "float",
@@ -49,14 +50,16 @@ PROJECTOR_SUMMARY = Schema(
 NAMES = ("plain", "large", "normed")
 PAIRS = (("large", "plain"), ("normed", "plain"), ("normed", "large"))
 WHERE, WHAT = "where", "what"
-LENGTHS = ("image_norm", "text_norm", "ratio", "vocabulary_mean", "vocabulary_largest")
+CHANCE = 0.5  # of both: between two squares, and between two colors
+LENGTHS = ("image_norm", "text_norm", "ratio", "prompt_mean", "prompt_largest")
+LONG = 30.0  # times the prompts' text embeddings, the length at which one projector starts; within LLaVA's range
+BATCH, ASKED = 8, 5  # pictures of a step, and questions of a picture
 Key = tuple[str, str]  # pictures, measure
 Runs = Mapping[str, Mapping[int, Mapping[Key, Mapping[str, Any]]]]
-NORMAL = 1.96
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds with its 95 % interval; ends None with fewer than two seeds, all None without any."""
+    """A mean over seeds with its 95 % interval (`maths.seeds`), all None without any seed."""
 
     mean: float | None
     low: float | None
@@ -99,26 +102,19 @@ def _above_chance(row: Mapping[str, Any]) -> dict[str, float | None]:
 def estimate(runs: Runs, *terms: Term) -> Estimate:
     """The sum of some terms, over the seeds that have them all: paired by seed, with Student's t interval.
 
-    The error is the spread between seeds, or what sampling pictures makes of it (terms taken as independent) where that
-    is more, so that an interval has width where all seeds agree.
+    A seed has pictures of its own, so the spread between seeds is that of trainings and of pictures.
     """
     seeds = [set(runs.get(term.projector, {})) for term in terms]
-    each, sampled = [], []
+    each = []
     for seed in sorted(set.intersection(*seeds)):
         found = [runs[term.projector][seed].get((term.pictures, term.measure)) for term in terms]
         there = [row for row in found if row is not None]
         if len(there) == len(terms):
             each.append((seed, sum(term.factor * row["value"] for term, row in zip(terms, there, strict=True))))
-            sampled.append(sum((term.factor * _error(row)) ** 2 for term, row in zip(terms, there, strict=True)))
     if not each:
         return Estimate(None, None, None, ())
-    count = len(each)
-    mean = sum(value for _, value in each) / count
-    if count < 2:
-        return Estimate(mean, None, None, tuple(each))
-    between = sum((value - mean) ** 2 for _, value in each) / (count - 1) / count
-    reach = _quantile(count - 1) * math.sqrt(max(between, sum(sampled) / count**2))
-    return Estimate(mean, mean - reach, mean + reach, tuple(each))
+    of = over_seeds([value for _, value in each])
+    return Estimate(of.mean, of.low, of.high, tuple(each))
 
 
 def projector_summary(rows: Table) -> Table:
@@ -149,17 +145,3 @@ def _line(pictures: str, measure: str, name: str, less: str, of: Estimate, null:
         "pictures": pictures, "measure": measure, "projector": name, "less": less, "seeds": len(of.each),
         "mean": of.mean, "low": low, "high": high, "null": null, "each": each,
     }  # fmt: skip
-
-
-def _error(row: Mapping[str, Any]) -> float:
-    """The standard error over pictures, from the ends of an interval."""
-    if row["low"] is None or row["high"] is None:
-        return 0.0
-    return float(row["high"] - row["low"]) / (2 * NORMAL)
-
-
-def _quantile(freedom: int) -> float:
-    """Student's two-sided 95 % quantile."""
-    from scipy import special  # scipy takes a second to import, which a page has not
-
-    return float(special.stdtrit(freedom, 0.975))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from backsight.errors import DataError
 from backsight.maths.pathways import verdict
 from backsight.maths.relevance import CHOICE, DEFAULT, LEADING
+from backsight.maths.seeds import over_seeds
 from backsight.results.creg.summary import creg_summary
 from backsight.results.gap.tables import gap_summary
 from backsight.results.pathways.tables import pathways_summary
@@ -17,9 +19,8 @@ from backsight.tables import Schema, Table
 
 Row = dict[str, Any]
 Against = Literal["size", "steps"]
-Word = Literal["rises", "falls", "undecided"]
-SEEDS = 3  # an interval over fewer is not given
-QUANTILE = 0.975
+NORMAL = 1.96  # half of a 95 % interval over it is a standard error
+ROW = "-row"  # before the number of a row of squares at the end of an example's id
 
 SCALE = Schema(
     "scale",
@@ -32,8 +33,8 @@ SCALE = Schema(
         "steps": "int",  # taken, over all phases
         "last": "bool",  # the run's last step
         "suite": "str",
-        # what, where (accuracies corrected for guessing), gap (what less where), vision, language (shares of the
-        # accuracy above chance that a pathway gives by itself), creg (degrees that CREG is nearer than uniform
+        # what, where (accuracies between two, corrected for guessing), gap (what less where), vision, language (shares
+        # of the accuracy above chance that a pathway gives by itself), creg (degrees that CREG is nearer than uniform
         # relevance): all are zero where there is nothing to see. And pathway, which has a word only.
         "measure": "str",
         "value": "float",
@@ -42,10 +43,10 @@ SCALE = Schema(
         "raw": "float",  # the accuracy, or CREG's DAE
         "null": "float",  # of raw: guessing, one half, the DAE of uniform relevance
         "word": "str",  # the verdict of the gap, of a pathway, of both
-        "images": "int",
+        "rows": "int",  # of squares, each seen in both orders
         "omitted": "str",  # why there is no value
     },
-    "The what/where gap, the pathways and CREG by size and steps, with 95 % intervals over pictures",
+    "The what/where gap, the pathways and CREG by size and steps, with 95 % intervals over rows of squares",
 )
 CHANGES = Schema(
     "scale_changes",
@@ -55,17 +56,15 @@ CHANGES = Schema(
         "measure": "str",
         "start": "int",  # parameters, or steps
         "end": "int",
-        "before": "float",  # means over seeds
+        "before": "float",  # means over the seeds that have both
         "after": "float",
         "change": "float",
-        "low": "float",
+        "low": "float",  # Student's 95 % interval over seeds; missing for fewer than three
         "high": "float",
-        "interval": "str",  # what the wider interval is over: seeds, pictures
         "seeds": "int",
-        "word": "str",  # rises, falls, undecided
         "omitted": "str",
     },
-    "How each number changes from the smaller to the larger model, and from early to last steps",
+    "How each number changes from the smaller to the larger model, and from early to last steps, paired by seed",
 )
 MEASURES = ("what", "where", "gap", "vision", "language", "creg")
 EARLY = 5  # steps are compared with the last from this fraction of the run on
@@ -84,15 +83,53 @@ class Point:
     last: bool
 
 
-def scale(point: Point, gap: Table, pathways: Table, creg: Table | str) -> Table:
-    """The rows of one model, from the rows of `Gap`, `Pathways` and `Creg` on one suite.
+@dataclass(frozen=True)
+class Pair:
+    """Two ends that are compared: by seed, how a number changes, and the error that all seeds share.
 
-    In place of CREG's rows stands why the model cannot give them, where it cannot.
+    `error` is that of the change from the rows of squares that every model is asked about. It takes the two ends'
+    answers as independent, which is on the wide side.
     """
-    found = {**_gap(gap), **_pathways(pathways), **_creg(creg)}
+
+    start: int
+    end: int
+    before: Mapping[int, float]
+    after: Mapping[int, float]
+    error: float
+    omitted: str | None = None
+
+    @property
+    def changes(self) -> list[float]:
+        """The change of each seed that has both ends."""
+        return [self.after[seed] - self.before[seed] for seed in sorted(self.before)]
+
+
+def scale(point: Point, gap: Table, pathways: Table, creg: Table | str) -> Table:
+    """The rows of one model, from the rows of `Gap`, `Pathways` and `Creg` on one suite of rows in both orders.
+
+    A row and its reverse are one unit of every interval. In place of CREG's rows stands why the model cannot give
+    them, where it cannot.
+    """
+    found = {
+        **_gap(by_row(gap)),
+        **_pathways(by_row(pathways)),
+        **_creg(creg if isinstance(creg, str) else by_row(creg)),
+    }
     common = asdict(point) | {"suite": str(gap.frame["suite"].iloc[0])}
     blank = dict.fromkeys(SCALE.columns)
-    return Table.of(SCALE, [blank | common | {"measure": name} | row for name, row in found.items()], gap.provenance)
+    return Table.of(SCALE, [blank | common | {"measure": name} | row for name, row in found.items()])
+
+
+def by_row(table: Table) -> Table:
+    """The same rows with the row of squares in place of the picture; DataError where an example has none."""
+    frame = table.to_pandas()
+    ids = [str(one) for one in frame["example_id"]]
+    without = next((one for one in ids if ROW not in one), None)
+    if without is not None:
+        raise DataError("An example is of no row in both orders", where=table.schema.name, got=without)
+    rows = frame["image_id"].copy()
+    rows[:] = [one.rsplit(ROW, 1)[1] for one in ids]
+    return Table(table.schema, frame.assign(image_id=rows), table.provenance)
 
 
 def _gap(rows: Table) -> dict[str, Row]:
@@ -102,11 +139,11 @@ def _gap(rows: Table) -> dict[str, Row]:
     sides = {
         side: {
             "value": row[f"{side}_corrected"], "low": row[f"{side}_low"], "high": row[f"{side}_high"],
-            "raw": row[side], "null": max(row[f"{side}_chance"], row[f"{side}_blank"]), "images": row["images"],
+            "raw": row[side], "null": max(row[f"{side}_chance"], row[f"{side}_blank"]), "rows": row["images"],
         }
         for side in ("what", "where")
     }  # fmt: skip
-    gap = {"value": row["gap"], "low": row["low"], "high": row["high"], "word": row["verdict"], "images": row["images"]}
+    gap = {"value": row["gap"], "low": row["low"], "high": row["high"], "word": row["verdict"], "rows": row["images"]}
     return {**sides, "gap": gap}
 
 
@@ -117,11 +154,11 @@ def _pathways(rows: Table) -> dict[str, Row]:
         for row in pathways_summary(rows).rows()
         if row["asked"] == "order" and row["direction"] == "all"
     }
-    images = int(rows.frame["image_id"].nunique())
-    found: dict[str, Row] = {"pathway": {"word": judged.source, "images": images}}
+    units = int(rows.frame["image_id"].nunique())
+    found: dict[str, Row] = {"pathway": {"word": judged.source, "rows": units}}
     for name, condition in (("vision", "shuffled"), ("language", "removed")):
         one = getattr(judged, name)
-        row: Row = {"word": one.outcome, "images": images, "raw": accuracies.get(condition), "null": 0.5}
+        row: Row = {"word": one.outcome, "rows": units, "raw": accuracies.get(condition), "null": 0.5}
         share = one.share
         found[name] = row | (
             {"omitted": one.reason} if share is None else {"value": share.value, "low": share.low, "high": share.high}
@@ -139,88 +176,82 @@ def _creg(rows: Table | str) -> dict[str, Row]:
     return {
         "creg": {
             "value": row["dae_gain"], "low": row["dae_gain_low"], "high": row["dae_gain_high"],
-            "raw": row["dae"], "null": row["dae_null"], "images": row["images"],
+            "raw": row["dae"], "null": row["dae_null"], "rows": row["images"],
         }
     }  # fmt: skip
 
 
-def scale_changes(table: Table, recipe: str = "scale") -> Table:
-    """How each number of a recipe's models changes with size (at the last step) and with steps (of each size).
+def scale_changes(table: Table) -> Table:
+    """How each number changes with size (at the last step) and with steps (of each size), over seeds that have both.
 
-    Steps are compared from the first snapshot at or after a fifth of the run on: one that is fixed before anything is
-    measured. The change is of means over seeds. Its interval is the wider one of two: over seeds where there are
-    three (Student's, of paired differences for steps, Welch's for sizes), and over pictures, by the method of variance
-    estimates recovery (Zou and Donner, Construction of confidence limits about effect measures, 2008), which takes the
-    two models' pictures as independent where they are the same, and so is on the wide side. With fewer than three seeds
-    of a size what sizes do is undecided, whatever the interval over pictures: one seed is not told from another.
+    One seed shows all sizes and steps the same batches, so changes are paired by seed.
     """
-    rows = [row for row in table.rows() if row["recipe"] == recipe]
     changes: list[Row] = []
     for measure in MEASURES:
-        mine = [row for row in rows if row["measure"] == measure]
-        last = [row for row in mine if row["last"]]
-        sizes = sorted({(row["parameters"], row["size"]) for row in last})
-        if len(sizes) > 1:
-            sides = [[row for row in last if row["parameters"] == end[0]] for end in (sizes[0], sizes[-1])]
-            ends = {"start": sizes[0][0], "end": sizes[-1][0]}
-            changes.append(_change(sides[0], sides[1]) | ends | {"against": "size", "of": None, "measure": measure})
-        changes += [row | {"measure": measure} for row in _of_steps(mine, [size for _, size in sizes])]
+        pairs: list[tuple[Against, str | None, Pair | None]] = [("size", None, by_size(table, measure))]
+        pairs += [("steps", size, by_steps(table, measure, size)) for size in sizes(table)]
+        changes += [_change(pair, against, of, measure) for against, of, pair in pairs if pair is not None]
     return Table.of(CHANGES, changes, table.provenance)
 
 
-def _of_steps(rows: Sequence[Row], sizes: Iterable[str]) -> Iterator[Row]:
-    for size in sizes:
-        mine = [row for row in rows if row["size"] == size]
-        end = max(row["steps"] for row in mine)
-        early = sorted({row["steps"] for row in mine if end / EARLY <= row["steps"] < end})
-        if early:
-            sides = [[row for row in mine if row["steps"] == steps] for steps in (early[0], end)]
-            yield _change(*sides, paired=True) | {"against": "steps", "of": size, "start": early[0], "end": end}
+def sizes(table: Table) -> list[str]:
+    """The sizes by name, the smallest first."""
+    counts = {row["size"]: row["parameters"] for row in table.rows()}
+    return sorted(counts, key=lambda size: int(counts[size]))
 
 
-def _change(before: Sequence[Row], after: Sequence[Row], *, paired: bool = False) -> Row:
-    blank = dict.fromkeys(CHANGES.columns)
-    sides = [{row["seed"]: row for row in side if row["omitted"] is None} for side in (before, after)]
-    if paired:
-        both = sides[0].keys() & sides[1].keys()
-        sides = [{seed: row for seed, row in side.items() if seed in both} for side in sides]
-    if not all(sides):
-        reasons = {row["omitted"] for row in (*before, *after) if row["omitted"] is not None}
-        return blank | {"seeds": 0, "omitted": "; ".join(sorted(reasons)) or "no seed has both"}
-    one, two = ([side[seed] for seed in sorted(side)] for side in sides)
-    means = [float(np.mean([row["value"] for row in side])) for side in (one, two)]
-    change, seeds = means[1] - means[0], min(len(one), len(two))
-    reaches = {"pictures": _over_pictures(one, two)}
-    if seeds >= SEEDS:
-        reaches["seeds"] = _over_seeds(*([row["value"] for row in side] for side in (one, two)), paired=paired)
-    wider = max(reaches, key=lambda name: sum(reaches[name]))
-    low, high = change - reaches[wider][0], change + reaches[wider][1]
-    word: Word = "rises" if low > 0 else "falls" if high < 0 else "undecided"
-    if seeds < SEEDS and not paired:
-        word = "undecided"  # two runs differ by more than their sizes
-    return blank | {
-        "before": means[0], "after": means[1], "change": change, "low": low, "high": high, "interval": wider,
-        "seeds": seeds, "word": word,
+def at_last(table: Table, measure: str, size: str) -> tuple[dict[int, float], float]:
+    """A number of a size at the last step, by seed, and its error from the rows of squares."""
+    return _side(row for row in table.rows() if row["measure"] == measure and row["size"] == size and row["last"])
+
+
+def by_size(table: Table, measure: str) -> Pair | None:
+    """From the smallest to the largest size, at the last step; None where there is one size."""
+    of = [row for row in table.rows() if row["measure"] == measure and row["last"]]
+    counts = sorted({row["parameters"] for row in of})
+    if len(counts) < 2:
+        return None
+    return _pair(counts[0], counts[-1], *([r for r in of if r["parameters"] == end] for end in (counts[0], counts[-1])))
+
+
+def by_steps(table: Table, measure: str, size: str) -> Pair | None:
+    """From the first snapshot at or after a fifth of the run to its last step; None where there is no such snapshot.
+
+    The fraction is fixed, whatever the numbers.
+    """
+    of = [row for row in table.rows() if row["measure"] == measure and row["size"] == size]
+    end = max((row["steps"] for row in of if row["last"]), default=0)
+    early = sorted({row["steps"] for row in of if end / EARLY <= row["steps"] < end})
+    if not early:
+        return None
+    return _pair(early[0], end, *([r for r in of if r["steps"] == steps] for steps in (early[0], end)))
+
+
+def _pair(start: int, end: int, before: Sequence[Row], after: Sequence[Row]) -> Pair:
+    (one, down), (two, up) = _side(before), _side(after)
+    both = one.keys() & two.keys()
+    reasons = sorted({row["omitted"] for row in (*before, *after) if row["omitted"] is not None})
+    omitted = None if both else "; ".join(reasons) or "no seed has both"
+    values = [{seed: side[seed] for seed in both} for side in (one, two)]
+    return Pair(start, end, values[0], values[1], float(np.hypot(down, up)), omitted)
+
+
+def _side(rows: Iterable[Row]) -> tuple[dict[int, float], float]:
+    """Values by seed, and the mean error of one of them from the rows of squares, which all seeds are asked about."""
+    given = [row for row in rows if row["omitted"] is None and row["value"] is not None]
+    errors = [(row["high"] - row["low"]) / (2 * NORMAL) for row in given]
+    return {row["seed"]: row["value"] for row in given}, float(np.mean(errors)) if errors else 0.0
+
+
+def _change(pair: Pair, against: Against, of: str | None, measure: str) -> Row:
+    row = dict.fromkeys(CHANGES.columns) | {
+        "against": against, "of": of, "measure": measure, "start": pair.start, "end": pair.end,
+        "seeds": len(pair.changes), "omitted": pair.omitted,
     }  # fmt: skip
-
-
-def _over_pictures(one: Sequence[Mapping[str, Any]], two: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """How far the change reaches down and up: of intervals of means over seeds, as wide as one seed's on average."""
-    down = [np.mean([row["value"] - row["low"] for row in side]) for side in (one, two)]
-    up = [np.mean([row["high"] - row["value"] for row in side]) for side in (one, two)]
-    return float(np.hypot(down[1], up[0])), float(np.hypot(up[1], down[0]))
-
-
-def _over_seeds(one: Sequence[float], two: Sequence[float], *, paired: bool) -> tuple[float, float]:
-    from scipy import special  # scipy.stats takes a second to import, which a page has not
-
-    if paired:
-        differences = np.array(two) - np.array(one)
-        error, free = float(differences.std(ddof=1)) / np.sqrt(len(differences)), len(differences) - 1.0
-    else:
-        parts = [float(np.var(side, ddof=1)) / len(side) for side in (one, two)]
-        error = float(np.sqrt(sum(parts)))
-        below = sum(part**2 / (len(side) - 1) for part, side in zip(parts, (one, two), strict=True))
-        free = sum(parts) ** 2 / below if below else 1.0
-    reach = float(special.stdtrit(free, QUANTILE) * error)
-    return reach, reach
+    if pair.omitted is not None:
+        return row
+    one = over_seeds(pair.changes, least_error=pair.error)
+    ends = {"before": np.mean(list(pair.before.values())), "after": np.mean(list(pair.after.values()))}
+    return row | {name: float(value) for name, value in ends.items()} | {
+        "change": one.mean, "low": one.low, "high": one.high
+    }  # fmt: skip

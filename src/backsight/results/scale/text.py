@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from backsight.maths.gap import NO_GAP
+from backsight.maths.seeds import FEWEST
 from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import listed
-from backsight.results.scale.tables import MEASURES, SEEDS
+from backsight.results.scale.tables import MEASURES
 from backsight.tables import Table
 
 Row = Mapping[str, Any]
@@ -21,68 +23,62 @@ NAMES = {
     "language": "the share that the language model gives by itself",
     "creg": "CREG's improvement over uniform relevance",
 }
-VERDICTS = {
-    "what": "what is answered better than where",
-    "where": "where is answered better than what",
-    "none": f"no gap is left, within {NO_GAP:g}",
-    "cannot tell": "it cannot be told",
-}
-SMALL = "Two sizes of one small architecture, trained on squares: what holds at the sizes of real models is not shown."
 
 
-def statements(table: Table, changes: Table) -> list[str]:
-    """All sentences: the answer, then each change with size, the verdicts, then each change with steps."""
-    rows, moved = table.rows(), changes.rows()
-    by_size = [row for row in moved if row["against"] == "size"]
-    by_steps = [row for row in moved if row["against"] == "steps"]
-    return [
-        answer(rows, by_size), *filter(None, [spread_sentence(rows)]), *(change_sentence(row) for row in by_size),
-        pathway_sentence(rows), *(change_sentence(row) for row in by_steps), SMALL,
-    ]  # fmt: skip
+def answer(claims: Sequence[Row]) -> str:
+    """Does the gap vanish with scale, as far as these sizes say."""
+    question = "Does the gap vanish with scale?"
+    left = next((row for row in claims if row["claim"] == "left"), None)
+    if left is None or left["mean"] is None:
+        return f"{question} Not measured."
+    numbers = f"{_numbers(left)} over {counted(left['seeds'], 'seed')}"
+    words = {
+        "confirmed": f"Not here: the largest model answers what better than where, by {numbers}, more than {NO_GAP:g}.",
+        "not confirmed": f"None is left in the largest model: {numbers}, below {NO_GAP:g}.",
+        "undecided": f"Undecided: the gap of the largest model is {numbers}, on neither side of {NO_GAP:g} for sure.",
+    }
+    shrinks = next((row for row in claims if row["claim"] == "size-gap"), None)
+    size = "" if shrinks is None else f" That it shrinks with size is {shrinks['verdict']}."
+    return f"{question} {words[left['verdict']]}{size}"
+
+
+def claim_sentence(row: Row) -> str:
+    """A claim's verdict, the claim and its number."""
+    start = f"**{row['verdict'][:1].upper()}{row['verdict'][1:]}.** {row['sentence']}"
+    if row["mean"] is None:
+        return f"{start} Not measured at both ends in any seed."
+    few = f", fewer than {FEWEST}" if row["seeds"] < FEWEST else ""
+    flat = ", which all agree and leave no interval" if row["low"] is None and not few else ""
+    p = "" if row["p_holm"] is None else f", p = {row['p_holm']:.3f} by Holm"
+    return f"{start} {_numbers(row)} over {counted(row['seeds'], 'seed')}{few}{flat}{p}."
+
+
+def _numbers(row: Row) -> str:
+    digits, unit = (1, " degrees") if row["claim"] == "size-creg" else (2, "")
+    within = "" if row["low"] is None else f" [{row['low']:z.{digits}f}, {row['high']:z.{digits}f}]"
+    return f"{row['mean']:z.{digits}f}{within}{unit}"
 
 
 def change_sentence(row: Row) -> str:
-    """How one number changes, with its interval, and whether it is told from none."""
+    """From where to where one number goes, with the interval of the change."""
     name = NAMES[row["measure"]]
     ends = f"{row['start']:,} to {row['end']:,} {'parameters' if row['against'] == 'size' else 'steps'}"
     where = f"From {ends}" + (f" of size {row['of']}" if row["of"] else "")
     if row["omitted"] is not None:
         return f"{where} {name} cannot be compared: {row['omitted']}."
     digits, unit = (1, " degrees") if row["measure"] == "creg" else (2, "")
-    numbers = {key: f"{row[key]:z.{digits}f}" for key in ("before", "after", "change", "low", "high")}
-    verb = {"rises": "rises", "falls": "falls", "undecided": "goes"}[row["word"]]
-    moved = f"{where} {name} {verb} from {numbers['before']} to {numbers['after']}{unit}"
-    interval = f"{numbers['change']} [{numbers['low']}, {numbers['high']}], {counted(row['seeds'], 'seed')}"
-    doubt = ""
-    if row["word"] == "undecided":
-        few = not row["low"] <= 0 <= row["high"]
-        doubt = f"; fewer than {SEEDS} seeds tell no size from a seed" if few else "; the interval holds zero"
-    return f"{moved} (change {interval}, 95 % interval over {row['interval']}{doubt})."
-
-
-def answer(rows: Sequence[Row], by_size: Sequence[Row]) -> str:
-    """Does the gap vanish with scale, as far as these sizes say; undecided where the intervals do not tell."""
-    question = "Does the gap vanish with scale?"
-    gap = next((row for row in by_size if row["measure"] == "gap"), None)
-    if gap is None or gap["omitted"] is not None:
-        return f"{question} Not measured: {'there is one size' if gap is None else gap['omitted']}."
-    words = Counter(row["word"] for row in _last(rows, "gap") if row["parameters"] == gap["end"])
-    runs = sum(words.values())
-    ends = f"at {gap['end']:,} parameters, {_counts(words, VERDICTS)}"
-    if words["none"] == runs and gap["word"] == "falls":
-        return f"{question} Here it does: it falls with size, and {ends}."
-    if words["what"] == runs and gap["word"] != "falls" and gap["seeds"] >= SEEDS:
-        held = "rises with size" if gap["word"] == "rises" else "is not shown to fall with size"
-        return f"{question} Not here: it {held}, and {ends}."
-    if gap["word"] == "falls":
-        return f"{question} It falls with size; {ends}."
-    few = f", and fewer than {SEEDS} seeds tell no size from a seed" if gap["seeds"] < SEEDS else ""
-    return f"{question} Undecided: {ends}{few}."
+    shown = {key: f"{row[key]:z.{digits}f}" for key in ("before", "after", "change")}
+    within = "" if row["low"] is None else f" [{row['low']:z.{digits}f}, {row['high']:z.{digits}f}]"
+    few = "" if row["seeds"] >= FEWEST else f"; fewer than {FEWEST} have no interval"
+    return (
+        f"{where} {name} goes from {shown['before']} to {shown['after']}{unit} (change {shown['change']}{within}, "
+        f"{counted(row['seeds'], 'seed')}{few})."
+    )
 
 
 def spread_sentence(rows: Sequence[Row]) -> str:
     """How far the gap of one size differs over seeds; empty where no size has two."""
-    mine = [row for row in _last(rows, "gap") if row["omitted"] is None]
+    mine = [row for row in rows if row["measure"] == "gap" and row["last"] and row["omitted"] is None]
     parts = []
     for size in sorted({row["parameters"] for row in mine}):
         values = sorted(row["value"] for row in mine if row["parameters"] == size)
@@ -93,51 +89,100 @@ def spread_sentence(rows: Sequence[Row]) -> str:
 
 def pathway_sentence(rows: Sequence[Row]) -> str:
     """The verdict on the pathways at every size, counted over runs."""
-    mine = _last(rows, "pathway")
+    mine = [row for row in rows if row["measure"] == "pathway" and row["last"] and row["word"]]
     if not mine:
         return "The pathways were not measured."
-    sizes = sorted({row["parameters"] for row in mine})
+    counts = sorted({row["parameters"] for row in mine})
     parts = [
-        f"{_counts(Counter(row['word'] for row in mine if row['parameters'] == size), {})} at {size:,} parameters"
-        for size in sizes
+        f"{_counts(Counter(row['word'] for row in mine if row['parameters'] == size))} at {size:,} parameters"
+        for size in counts
     ]
-    verdicts = {frozenset(row["word"] for row in mine if row["parameters"] == size) for size in sizes}
-    same = len(sizes) > 1 and len(verdicts) == 1 and len(next(iter(verdicts))) == 1
+    verdicts = {frozenset(row["word"] for row in mine if row["parameters"] == size) for size in counts}
+    same = len(counts) > 1 and len(verdicts) == 1 and len(next(iter(verdicts))) == 1
     alike = ": the same at every size" if same and verdicts != {frozenset(["cannot tell"])} else ""
     return f"The pathway verdict is {listed(parts)}{alike}."
 
 
-def _last(rows: Sequence[Row], measure: str) -> list[Row]:
-    """The rows of a measure at the last step, of the recipe of the smallest model, that have a word."""
-    if not rows:
-        return []
-    recipe = min(rows, key=lambda row: row["parameters"])["recipe"]
-    return [r for r in rows if r["measure"] == measure and r["last"] and r["recipe"] == recipe and r["word"]]
-
-
-def _counts(words: Counter[str], names: Mapping[str, str]) -> str:
-    """Words with the runs of each, as "none in 2 of 3 runs"."""
+def _counts(words: Counter[str]) -> str:
+    """Words with the runs of each, as "language in 2 of 3 runs"."""
     runs = sum(words.values())
-    return listed(f"{names.get(word, word)} in {number} of {counted(runs, 'run')}" for word, number in words.items())
+    return listed(f"{word} in {number} of {counted(runs, 'run')}" for word, number in sorted(words.items()))
+
+
+def order_sentence(rows: Sequence[Row]) -> str:
+    """In how many runs what is answered above guessing at an earlier measured step than where, and the reverse."""
+    runs: dict[tuple[str, int], dict[str, list[Row]]] = {}
+    for row in rows:
+        if row["measure"] in ("what", "where") and row["omitted"] is None:
+            runs.setdefault((row["size"], row["seed"]), {}).setdefault(row["measure"], []).append(row)
+    words = Counter[str]()
+    for sides in runs.values():
+        if len(sides) < 2 or min(len({row["steps"] for row in side}) for side in sides.values()) < 2:
+            continue
+        steps = {name: min((r["steps"] for r in side if r["low"] > 0), default=None) for name, side in sides.items()}
+        what, where = steps["what"], steps["where"]
+        if what == where:
+            words["at the same step" if what is not None else "neither at any"] += 1
+        else:
+            words["what first" if where is None or (what is not None and what < where) else "where first"] += 1
+    if not words:
+        return ""
+    total = sum(words.values())
+    parts = listed(f"{word} in {number} of {counted(total, 'run')}" for word, number in sorted(words.items()))
+    return f"The first measured step at which an accuracy is above guessing (95 % interval over rows): {parts}."
+
+
+def creg_sentence(rows: Sequence[Row]) -> str:
+    """How many models and steps have an interval of CREG's improvement above zero, beside what chance gives."""
+    mine = [row for row in rows if row["measure"] == "creg" and row["omitted"] is None]
+    if not mine:
+        return "CREG was not measured."
+    above = sum(row["low"] > 0 for row in mine)
+    below = sum(row["high"] < 0 for row in mine)
+    return (
+        f"Of {counted(len(mine), 'model')} of all sizes, seeds and steps {above} {'has' if above == 1 else 'have'} an "
+        f"interval of CREG's improvement above zero and {below} below; where there is nothing, 95 % intervals give "
+        f"{len(mine) * 0.025:.1f} each."
+    )
 
 
 def markdown(table: Table) -> str:
     """The numbers of every model at its last step, as a table in Markdown."""
     lines = [
-        "| model | parameters | seed | steps | " + " | ".join((*MEASURES, "pathway verdict")) + " |",
+        "| size | parameters | seed | steps | " + " | ".join((*MEASURES, "pathway verdict")) + " |",
         "| --- " * (4 + len(MEASURES) + 1) + "|",
     ]
     models: dict[str, dict[str, Row]] = {}
     for row in table.rows():
         if row["last"]:
             models.setdefault(row["model"], {})[row["measure"]] = row
-    for model, of in sorted(models.items(), key=lambda item: next(iter(item[1].values()))["parameters"]):
+    for of in sorted(models.values(), key=_place):
         any_row = next(iter(of.values()))
         cells = [_cell(of.get(measure)) for measure in MEASURES]
-        verdict = of["pathway"]["word"] if "pathway" in of else "–"
-        head = [f"`{model}`", f"{any_row['parameters']:,}", str(any_row["seed"]), f"{any_row['steps']:,}"]
+        verdict = of["pathway"]["word"] if "pathway" in of else "omitted"
+        head = [
+            escape(any_row["size"], quote=False),
+            f"{any_row['parameters']:,}",
+            str(any_row["seed"]),
+            f"{any_row['steps']:,}",
+        ]
         lines.append(f"| {' | '.join((*head, *cells, verdict))} |")
     return "\n".join(lines)
+
+
+def _place(of: Mapping[str, Row]) -> tuple[int, int]:
+    one = next(iter(of.values()))
+    return int(one["parameters"]), int(one["seed"])
+
+
+def omissions(table: Table) -> list[str]:
+    """Why numbers of the last step are omitted, one line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in table.rows():
+        if row["last"] and row["omitted"] is not None:
+            where = f"{row['measure']} of {row['size']}, seed {row['seed']}"
+            reasons.setdefault(row["omitted"], []).append(where)
+    return [escape(f"Omitted: {listed(of)}: {reason}.", quote=False) for reason, of in reasons.items()]
 
 
 def _cell(row: Row | None) -> str:

@@ -8,6 +8,8 @@ that of a uniform gray picture beside it.
 from __future__ import annotations
 
 import hashlib
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +25,20 @@ from backsight.studies.positional.answers import PICTURES, accuracies, condition
 from backsight.studies.positional.instruments import PICTURES as INSTRUMENT
 from backsight.studies.positional.instruments import PROBED, SHUFFLES, instruments
 from backsight.tables import Table
-from backsight.training import positional
+from backsight.training import checkpoints, loop, positional
+from backsight.training.answering import Answering
 
 Row = dict[str, Any]
 AXES = ("horizontal", "vertical")
+EXAMINATION = 2  # counts up where the same model would get other rows
 ENOUGH = 0.75  # of the relations among all colours along an axis, from which on it counts as learned
 
 
 def examine(folder: Path, *, count: int = PICTURES) -> Table:
-    """The rows of one trained model, whose log lies in its folder or beside it; DataError without, or for another
-    recipe."""
-    recipe, seed = _recipe(folder)
-    setting = next((one for one in positional.SETTINGS if f"positions-{one.name}" == recipe), None)
-    if setting is None:
-        known = ", ".join(f"positions-{one.name}" for one in positional.SETTINGS)
-        raise DataError("This model is of another recipe", where=folder, got=recipe, do=f"give one of: {known}")
+    """The rows of one trained model, whose log lies in its folder or beside it; DataError without, or for a training
+    that is not the recipe's of that name."""
+    recipe = recipe_of(folder)
+    setting = next(one for one in positional.SETTINGS if f"positions-{one.name}" == recipe.name)
     records: list[Row] = []
     # A model without any position answers no test of its grid; that of the architecture is tested with random weights.
     with load(folder, check=False) as vlm:
@@ -47,18 +48,51 @@ def examine(folder: Path, *, count: int = PICTURES) -> Table:
         records += instruments(vlm)
         records += _ranges(vlm)
     empty = dict.fromkeys(POSITIONAL.columns)
-    filled = [{**empty, **row, "setting": setting.name, "seed": seed} for row in records]
-    provenance = {
-        "pictures": count, "instrument_pictures": INSTRUMENT, "probed": PROBED, "shuffles": SHUFFLES,
-        "model": folder.name, "weights": weights(folder),
+    filled = [{**empty, **row, "setting": setting.name, "seed": recipe.seed} for row in records]
+    return Table.of(POSITIONAL, filled, {**key(folder, count), "model": folder.name, "cores": os.cpu_count()})
+
+
+def key(folder: Path, count: int) -> dict[str, Any]:
+    """All that the rows of a model depend on: rows of another key are of another model or another examination."""
+    return {
+        "examination": EXAMINATION, "pictures": count, "instrument_pictures": INSTRUMENT, "probed": PROBED,
+        "shuffles": SHUFFLES, "weights": weights(folder),
+        "recipe": hashlib.sha256(recipe_of(folder).identity.encode()).hexdigest(),
     }  # fmt: skip
-    return Table.of(POSITIONAL, filled, provenance)
+
+
+def recipe_of(folder: Path) -> Answering:
+    """The recipe that a model was trained with to its end, with its seed and size, by its log.
+
+    DataError without a log, for a log of another recipe or of fewer or more steps, and where the last checkpoint of the
+    training lies beside and is of a recipe that has changed since.
+    """
+    path = log_of(folder)
+    if path is None:
+        do = "keep FOLDER.training, which `backsight train` writes beside FOLDER, or its training.parquet in FOLDER"
+        raise DataError("The model's log is not there", where=folder, got="no training.parquet", do=do)
+    log = Table.read(path)
+    named = str(log.provenance.get("recipe"))
+    if named not in positional.RECIPES:
+        do = f"give one of: {', '.join(positional.RECIPES)}"
+        raise DataError("This model is of another recipe", where=folder, got=named, do=do)
+    size = log.provenance.get("size", "tiny")
+    recipe = replace(positional.RECIPES[named], seed=int(log.provenance.get("seed", -1)), size=size)
+    steps = {str(phase): int(of["step"].max()) for phase, of in log.frame.groupby("phase")}
+    wanted = {phase.name: phase.steps for phase in recipe.phases}
+    if steps != wanted:
+        raise DataError(
+            "The training is not that of the recipe", where=folder, got=f"steps {steps}, not {wanted}",
+            do="train it again, to its end, with the recipe as it is",
+        )  # fmt: skip
+    checkpoints.read(folder.with_name(f"{folder.name}.training"), loop.identity(recipe))
+    return recipe
 
 
 def weights(folder: Path) -> str:
-    """A digest of a checkpoint's weights: another one is another model."""
+    """A digest of a checkpoint's weights and configuration: another one is another model."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted((*folder.glob("*.safetensors"), *folder.glob("config.json"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -95,16 +129,6 @@ def learned_at(log: Table) -> list[Row]:
                 {"measure": "learned_at", "condition": TRAINED, "axis": axis, "n": steps[-1][0], "value": first}
             )
     return records
-
-
-def _recipe(folder: Path) -> tuple[str, int]:
-    """Recipe and seed of a trained model, from its log."""
-    path = log_of(folder)
-    if path is None:
-        do = "keep FOLDER.training, which `backsight train` writes beside FOLDER, or its training.parquet in FOLDER"
-        raise DataError("The model's log is not there", where=folder, got="no training.parquet", do=do)
-    of = Table.read(path).provenance
-    return str(of.get("recipe")), int(of.get("seed", -1))
 
 
 def log_of(folder: Path) -> Path | None:

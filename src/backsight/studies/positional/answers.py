@@ -1,12 +1,13 @@
 """Answers of one model of the positional experiment: relations and presence at every condition.
 
+Every row is shown reversed too, so that what knows only which things are there has one half of the relations exactly.
 Several questions about a picture are packed (`training.packing`); a gray picture is asked each different one once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,14 @@ from backsight.stimuli import rows, whole_cells
 from backsight.stimuli.layouts import Axis
 from backsight.stimuli.questions import DIRECTIONS, PRESENCE, row_question
 from backsight.stimuli.render import render
-from backsight.stimuli.whole_cells import NEEDED, SIDE, Placed, Placement, Window
+from backsight.stimuli.whole_cells import SIDE, Placed, Placement, Window
 from backsight.training import positional
 from backsight.training.answering import answer_logits
 from backsight.training.packing import Packer
 from backsight.training.questions import Asked
 
 Row = dict[str, Any]
-PICTURES = 96  # of each condition, half of them rows and half columns
+PICTURES = 384  # of each condition, half of them the reverse of the other half
 AT_ONCE = 32
 AXES = ("horizontal", "vertical")
 
@@ -54,24 +55,28 @@ class _Answers:
 
 
 def conditions(count: int = PICTURES) -> Iterator[Condition]:
-    """Trained positions, unseen ones, and every other size with both placements; `count` pictures each.
+    """Trained positions, unseen ones, and every other size with both placements; `count` pictures each, 4 at least.
 
-    Unseen: columns of things wholly beyond the trained columns; rows of things as far to the right as they go.
+    Unseen are columns of things wholly in columns where nothing stood in training; a row of things that takes five
+    columns of eight cannot.
     """
     trained = windows(Window(columns=(0, positional.TRAINED_COLUMNS)))
-    own = tuple(whole_cells.placed(trained, count=count, seed=1))
+    own = both_ways(whole_cells.placed(trained, count=count // 2, seed=1))
     yield Condition(TRAINED, own)
-    right: dict[Axis, Window] = {
-        "horizontal": Window(columns=(SIDE - NEEDED, SIDE)),
-        "vertical": Window(columns=(positional.TRAINED_COLUMNS, SIDE)),
-    }
-    yield Condition(UNSEEN, tuple(whole_cells.placed(right, count=count, seed=1)))
+    beyond = Window(columns=(positional.TRAINED_COLUMNS, SIDE))
+    rng = np.random.default_rng(1)
+    yield Condition(UNSEEN, both_ways([whole_cells.place(beyond, "vertical", rng) for _ in range(count // 2)]))
     for size, grid in SIZES.items():
         small = Window((0, min(positional.TRAINED_COLUMNS, grid[0])), (0, min(SIDE, grid[1])))
-        inside = tuple(whole_cells.placed(windows(small), count=count, seed=1))
+        inside = both_ways(whole_cells.placed(windows(small), count=count // 2, seed=1))
         for placement in PLACEMENTS:
             shown = inside if placement == "cells" else own
             yield Condition(f"{size}, {placement}", shown, grid, placement)  # type: ignore[arg-type]
+
+
+def both_ways(of: Sequence[Placed]) -> tuple[Placed, ...]:
+    """Every row and behind it the same one reversed, whose triple training shows too."""
+    return tuple(one for row in of for one in (row, replace(row, names=row.names[::-1])))
 
 
 def windows(window: Window) -> dict[Axis, Window]:
@@ -79,7 +84,8 @@ def windows(window: Window) -> dict[Axis, Window]:
 
 
 def accuracies(vlm: VLM, setting: positional.Setting, condition: Condition) -> list[Row]:
-    """Rows of the three questions by axis, with the gray picture's accuracy as null."""
+    """Rows of the three questions by axis, with the gray picture's accuracy as null, and of the answers that change
+    where a row is reversed. A pair of pictures is one picture of the intervals."""
     columns, lines = condition.grid
     vision = vlm.model.config.vision_config
     table = None
@@ -88,19 +94,39 @@ def accuracies(vlm: VLM, setting: positional.Setting, condition: Condition) -> l
     with other_sizes.of_size(vlm.model, vlm.processor, columns, lines, table) as processor:
         seen, gray = (_answered(vlm.model, processor, condition, gray=blank) for blank in (False, True))
     axis = np.array([one.axis for one in condition.placed])
+    pair = np.arange(len(axis)) // 2
     records = []
     for measure, name in (("relation", "of_two"), ("relation_of_all", "of_all"), ("presence", "presence")):
-        for among in (*AXES, "all"):
-            at = axis == among if among != "all" else np.ones(len(axis), dtype=bool)
-            values, blank = getattr(seen, name)[at], getattr(gray, name)[at]
-            images = np.repeat(np.arange(len(values)), values[0].size)
-            interval = mean_over_images(values.reshape(-1), images)
-            records.append(
-                {
-                    "measure": measure, "condition": condition.name, "axis": among, "n": values.size,
-                    "value": interval.mean, "low": interval.low, "high": interval.high, "null": float(blank.mean()),
-                }
-            )  # fmt: skip
+        records += _by_axis(measure, condition.name, getattr(seen, name), getattr(gray, name), axis, pair)
+    changed, blank = mirrored(seen.of_two), mirrored(gray.of_two)
+    return records + _by_axis("mirrored", condition.name, changed, blank, axis[::2], pair[::2])
+
+
+def mirrored(right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whether an answer changes with the row reversed (pair, question), of answers to rows and their reverses in turn
+    (picture, question), right (1) or wrong: where it is the same name for both, one of the two is right."""
+    changed: NDArray[np.float64] = (right[::2] == right[1::2]).astype(float)
+    return changed
+
+
+def _by_axis(
+    measure: str, condition: str, seen: NDArray[np.float64], gray: NDArray[np.float64], axis: NDArray[np.str_],
+    pair: NDArray[np.int64],
+) -> list[Row]:  # fmt: skip
+    """A row an axis that there is, and one of all, of values (picture, question) with their pairs (picture,)."""
+    records = []
+    for among in (*AXES, "all"):
+        at = axis == among if among != "all" else np.ones(len(axis), dtype=bool)
+        if not at.any():
+            continue
+        values = seen[at]
+        interval = mean_over_images(values.reshape(-1), np.repeat(pair[at], values.shape[1]))
+        records.append(
+            {
+                "measure": measure, "condition": condition, "axis": among, "n": values.size,
+                "value": interval.mean, "low": interval.low, "high": interval.high, "null": float(gray[at].mean()),
+            }
+        )  # fmt: skip
     return records
 
 
@@ -158,4 +184,5 @@ def _asked(one: Placed, condition: Condition, rng: np.random.Generator) -> tuple
     missing = absent[int(rng.integers(len(absent)))]
     pair = (there, missing) if rng.random() < 0.5 else (missing, there)
     asked.append((PRESENCE["squares"].format(one=pair[0], two=pair[1]), there))
-    return Asked(render(scene), tuple(asked)), [(first, last), (first, last), pair]
+    outer = (min(first, last), max(first, last))  # the same for a row and its reverse, where both are equally likely
+    return Asked(render(scene), tuple(asked)), [outer, outer, pair]

@@ -1,7 +1,8 @@
 """What a pre-trained encoder knows of *what* and of *where*, as rows of one table (`results.contrastive`).
 
-Every row has its chance: what the same question gives that knows nothing of what is asked. Pictures are none that a
-recipe trains on: keys of an examination begin with `HELD`.
+Every row has its chance: what the same question gives that knows nothing of what is asked. Scenes are none that an
+encoder's recipe trains on: keys of an examination begin with `HELD`. A VLM is asked about the very 240 pictures of rows
+that its own recipe shows, and about the same rows moved to where it shows none.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backsight.examples import Example
 from backsight.grid import Box, TokenGrid
 from backsight.maths import probes
+from backsight.maths.intervals import mean_over_images
 from backsight.stimuli import rows
 from backsight.stimuli.arrangements import TOUCHED
+from backsight.stimuli.layouts import Axis
 from backsight.stimuli.questions import SYSTEM
 from backsight.training import questions
 from backsight.training.answering import answer_logits
 from backsight.training.contrastive import encoder, language, losses, scenes
 from backsight.training.contrastive.prompter import Prompter
-from backsight.training.contrastive.scenes import GRID, NAMES
+from backsight.training.contrastive.scenes import GRID, NAMES, SIDE
 from backsight.training.packing import Packer
 
 HELD = 10_000_019  # the first number of an examination's keys, which no seed of a recipe is
 REGIONS = 4  # of a picture, to retrieve among
 HALF = 0.5  # of a token that a thing covers, for a probe to take it
 GALLERY = 64  # pictures with different contents, to retrieve among
+NORMAL = 1.96
 Row = dict[str, Any]
 
 
@@ -43,10 +48,19 @@ def of_encoder(model: Any, processor: Any, prompter: Prompter | None, *, picture
     yield from probed(model, pictures)
 
 
-def row(measure: str, part: str, right: Sequence[float] | Tensor, chance: float) -> Row:
-    """One row: the mean over samples, their number, and chance."""
-    values = torch.as_tensor(right, dtype=torch.float32)
-    return {"measure": measure, "part": part, "value": float(values.mean()), "chance": chance, "samples": len(values)}
+def row(measure: str, part: str, right: Sequence[float] | Tensor, chance: float, units: Sequence[int] | Tensor) -> Row:
+    """One row: the mean over samples, its standard error over `units` (sample,), their number, and chance.
+
+    A unit is what answers belong to that go together: a picture, or a row of squares in both orders. The error is half
+    of the 95 % interval over units (`maths.intervals`) by 1.96.
+    """
+    values = np.asarray(torch.as_tensor(right, dtype=torch.float64).cpu())
+    interval = mean_over_images(values, np.asarray(units))
+    error = (interval.high - interval.low) / (2 * NORMAL)
+    return {
+        "measure": measure, "part": part, "value": interval.mean, "chance": chance, "error": error,
+        "samples": len(values),
+    }  # fmt: skip
 
 
 def _naming(model: Any, names: Tensor, pictures: int) -> Iterator[Row]:
@@ -54,7 +68,7 @@ def _naming(model: Any, names: Tensor, pictures: int) -> Iterator[Row]:
     given = scenes.batch((HELD, 0), pictures, count=1)
     pooled, _ = encoder.pictures(model, given.pixels)
     right = (losses.unit(pooled) @ names.T).argmax(-1) == given.named[:, 0]
-    yield row("naming", "", right, 1 / len(NAMES))
+    yield row("naming", "", right, 1 / len(NAMES), range(pictures))
 
 
 def _retrieval(model: Any, processor: Any, galleries: int) -> Iterator[Row]:
@@ -68,8 +82,9 @@ def _retrieval(model: Any, processor: Any, galleries: int) -> Iterator[Row]:
         own = torch.arange(len(cosines))
         texts.append(cosines.argmax(1) == own)
         images.append(cosines.argmax(0) == own)
-    yield row("retrieval", "text of a picture", torch.cat(texts), 1 / GALLERY)
-    yield row("retrieval", "picture of a text", torch.cat(images), 1 / GALLERY)
+    units = range(galleries * GALLERY)
+    yield row("retrieval", "text of a picture", torch.cat(texts), 1 / GALLERY, units)
+    yield row("retrieval", "picture of a text", torch.cat(images), 1 / GALLERY, units)
 
 
 def gallery(key: Sequence[int]) -> scenes.Batch:
@@ -95,16 +110,17 @@ def _regions(model: Any, names: Tensor, prompter: Prompter | None, pictures: int
         {} if prompter is None else {"prompter": prompter.regions(tokens, given.boxes)}
     )
     wanted = names[given.named]  # (picture, text, d)
+    units = torch.arange(pictures).repeat_interleave(REGIONS)
     for part, feature in features.items():
         cosines = torch.einsum("itd,ird->itr", wanted, losses.unit(feature))
-        yield row("region retrieval", part, (cosines.argmax(-1) == torch.arange(REGIONS)).flatten(), 1 / REGIONS)
+        yield row("region retrieval", part, (cosines.argmax(-1) == torch.arange(REGIONS)).flatten(), 1 / REGIONS, units)
         right = (losses.unit(feature) @ names.T).argmax(-1) == given.named
-        yield row("region naming", part, right.flatten(), 1 / len(NAMES))
+        yield row("region naming", part, right.flatten(), 1 / len(NAMES), units)
     if prompter is not None:
         drawn = prompter.boxes(tokens, wanted)
         fixed = given.boxes.flatten(0, 1).mean(0).expand_as(given.boxes)
         chance = float(losses.iou(fixed, given.boxes).mean())
-        yield row("box IoU", "prompter", losses.iou(drawn, given.boxes).flatten(), chance)
+        yield row("box IoU", "prompter", losses.iou(drawn, given.boxes).flatten(), chance, units)
 
 
 def own_regions(model: Any, tokens: Tensor, boxes: Tensor) -> Tensor:
@@ -139,7 +155,7 @@ def probed(model: Any, pictures: int) -> Iterator[Row]:
             for of in (label, dealt):
                 probe = probes.fit(x[fitting], of[fitting], GRID.columns, method="logistic")
                 accuracies.append((probe(x[~fitting]) == of[~fitting]).float())
-            yield row(f"{measure} probe", part, accuracies[0], float(accuracies[1].mean()))
+            yield row(f"{measure} probe", part, accuracies[0], float(accuracies[1].mean()), image[~fitting])
 
 
 def on_things(given: scenes.Batch) -> tuple[Tensor, Tensor]:
@@ -156,18 +172,63 @@ def on_things(given: scenes.Batch) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def of_vlm(model: Any, processor: Any, part: str, *, count: int = 400) -> Iterator[Row]:
-    """Rows of a VLM over an encoder: the 480 relations of exact Squares, and which of two colours is there.
+    """Rows of a VLM over an encoder: the 480 relations of exact Squares, the same at positions that training never
+    showed a thing at (`moved`), and which of two colours is there.
 
     Each row of squares is there in both orders, and the question names the middle one. A model that is blind to order
-    gives both the same answer, and one of them is right: its chance is exactly 1/2, whatever it has memorised.
+    gives both the same answer, and one of them is right: its chance is exactly 1/2, whatever it has memorised. So
+    pictures of training ask whether order can be read from the encoder at all, moved ones whether that carries over.
     """
     packer = Packer(model, processor, SYSTEM)
     items = rows.exact("squares", GRID).items
-    relations = [questions.Asked(item.picture.open(), ((item.question, item.answer),)) for item in items]
-    yield row("relations", part, answered(packer, relations), 1 / 2)
+    for measure, examples in (("relations", items), ("relations moved", moved(items))):
+        relations = [questions.Asked(item.picture.open(), ((item.question, item.answer),)) for item in examples]
+        yield row(measure, part, answered(packer, relations), 1 / 2, _rows_of(examples))
     every = language.any_rows("squares", GRID, images=count, key=(HELD, 4), exact=1.0, textured=0.0)
     presence = [replace(one, questions=one.questions[-1:]) for one in every]
-    yield row("presence", part, answered(packer, presence), 1 / 2)
+    yield row("presence", part, answered(packer, presence), 1 / 2, range(count))
+
+
+def moved(items: Sequence[Example]) -> tuple[Example, ...]:
+    """Rows of exact squares moved by whole cells, so that no square stands on a cell that training shows one on.
+
+    A row and its reverse, and both questions about them, are moved alike.
+    """
+    rng = np.random.default_rng([HELD, 5])
+    shifts: dict[int, tuple[int, int]] = {}
+    shifted = []
+    for item, number in zip(items, _rows_of(items), strict=True):
+        one: rows.Row = item.source
+        free = moves(one.axis)
+        across, down = shifts.setdefault(number, free[int(rng.integers(len(free)))])
+        figures = tuple(
+            replace(f, box=Box(f.box.left + across, f.box.top + down, f.box.right + across, f.box.bottom + down))
+            for f in one.scene.named
+        )
+        again = replace(one, scene=one.scene.with_figures(figures))
+        shifted.append(rows.example(again, item.direction, "moved_squares"))  # type: ignore[arg-type]
+    return tuple(shifted)
+
+
+def moves(axis: Axis) -> list[tuple[int, int]]:
+    """Pixels (across, down) by which a row can be moved: inside the picture, onto cells that training leaves free."""
+    axes: tuple[Axis, ...] = ("horizontal", "vertical")
+    taken = {box[:2] for one in axes for box in GRID.boxes(one)}
+    steps = [(x * GRID.cell, y * GRID.cell) for x in range(-GRID.columns, GRID.columns)
+             for y in range(-GRID.rows, GRID.rows)]  # fmt: skip
+    free = []
+    for across, down in steps:
+        corners = [(box.left + across, box.top + down) for box in GRID.boxes(axis)]
+        if all(0 <= at < SIDE for corner in corners for at in corner) and not taken & set(corners):
+            free.append((across, down))
+    return free
+
+
+def _rows_of(items: Sequence[Example]) -> list[int]:
+    """The number of each example's row of squares, the same for both orders of it."""
+    known: dict[Any, int] = {}
+    keys = [(e.source.axis, e.source.names[1], frozenset(e.source.names)) for e in items]
+    return [known.setdefault(key, len(known)) for key in keys]
 
 
 def answered(packer: Packer, asked: Sequence[questions.Asked], *, at_once: int = 64) -> Tensor:
