@@ -171,8 +171,8 @@ class AnsweringLearner(Learner):
 def by_axis(asked: list[questions.Asked], right: torch.Tensor) -> dict[str, float]:
     """Of rows of three, the share of their relations that is correct along each axis that occurs.
 
-    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations. Without a row
-    there is nothing to split: then an answer may have several tokens, each with its own number.
+    `right` (question,) of all pictures in turn; a row's first `RELATIONS` questions ask for its relations. Without a
+    row there is nothing to split: then an answer may have several tokens, each with its own number.
     """
     if all(one.row is None for one in asked):
         return {}

@@ -62,8 +62,8 @@ def page(table: Table) -> str:
 RULE = (
     "A sentence is confirmed where Student's 95 % interval over seeds of the insert lies wholly on its side, after "
     "Holm over the {claims} sentences, not confirmed where it lies wholly on the other side, else undecided; fewer "
-    "than three seeds decide nothing. The error over seeds counts as no smaller than that over the pictures, which all "
-    "seeds share. Brackets are intervals before Holm."
+    "than three seeds decide nothing. Of that interval and the one over the pictures, which all seeds share, the wider "
+    "holds. Brackets are intervals before Holm."
 )
 LIMITS = (
     "What it does not show: {bases}, photographs, and longer trainings of the insert. The dormant model was made to "
