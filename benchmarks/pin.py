@@ -20,7 +20,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -151,7 +151,9 @@ def _at(row: Row) -> tuple[str, str, int]:
 
 def read(path: Path) -> list[Row]:
     """The rows of a pin.csv; those of an older schema are left out."""
-    kinds = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+    kinds: dict[str, Callable[[str], Any]] = {
+        "str": str, "int": int, "float": float, "bool": lambda text: text == "True",
+    }  # fmt: skip
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.keys() == PIN.columns.keys()]
     return [{k: kinds[PIN.columns[k]](v) if v else None for k, v in row.items()} for row in rows]
