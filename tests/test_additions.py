@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,9 @@ def test_a_checkpoint_carries_its_addition(name: str, tmp_path: Path) -> None:
     with_it = vlm.forward(batch)
     torch.testing.assert_close(with_it, VLM(model, processor, check=False).forward(batch), atol=1e-5, rtol=0)
     plain = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    with pytest.raises(ModelError, match="lacks additions that its configuration names"):
+        VLM(plain, processor, check=False)
+    delattr(plain.config, additions.PLACE)
     without = VLM(plain, processor, check=False).forward(batch)
     assert (with_it - without).abs().max() > 1e-3
 
@@ -138,6 +142,69 @@ def test_unknown_kinds_and_missing_weights_are_refused(tmp_path: Path) -> None:
     del config[additions.PLACE]
     path.write_text(json.dumps(config))
     with pytest.raises(ModelError, match="The weights do not fit the configuration"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_a_copy_of_a_model_has_additions_of_its_own(name: str) -> None:
+    model, processor = built(name)
+    copied = copy.deepcopy(model)
+    vlm, other = VLM(model, processor, check=False), VLM(copied, processor, check=False)
+    batch = vlm.prepare(questions_of(vlm))
+    before = vlm.forward(batch)
+    assert torch.equal(other.forward(batch), before)
+    with torch.no_grad():
+        for addition in getattr(copied, additions.PLACE).values():
+            addition.settings = {**addition.settings, "base": 3.0}  # of a rotation, which has no weights
+            for weight in addition.parameters():
+                weight.normal_(std=0.2)
+    assert torch.equal(vlm.forward(batch), before)
+    assert (other.forward(batch) - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_cache_of_fixed_length_changes_no_text_of_a_bias_by_order(padded: bool) -> None:
+    """What is written with a growing cache, with one of fixed length and without any, token by token."""
+    from dataclasses import replace
+
+    model, processor = built("language-relative")
+    vlm = VLM(model, processor, check=False)
+    one, other, *_ = questions_of(vlm)
+    asked = [one, replace(other, question="Above? " + other.question)] if padded else [one]
+    batch = vlm.prepare(asked)
+    assert bool((batch.attention_mask == 0).any()) == padded
+    scores = []
+    for options in ({}, {"cache_implementation": "static"}, {"use_cache": False}):
+        written = model.generate(
+            **batch.inputs, max_new_tokens=6, min_new_tokens=6, do_sample=False, output_scores=True,
+            return_dict_in_generate=True, **options,
+        )  # fmt: skip
+        scores.append(torch.stack(written.scores))
+    torch.testing.assert_close(scores[0], scores[2], atol=1e-4, rtol=0)
+    torch.testing.assert_close(scores[1], scores[2], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"vision": {"kind": "relative_bias", "reach": 3, "heads": 2}},
+            r"(?s)do not fit.*\(15, 15, 2\) for \(7, 7, 2\)",
+        ),
+        ({"vision": {"kind": "relative_bias", "reach": 7, "heads": 2, "x": 1}}, "(?s)settings of an addition.*'x'"),
+        ({"vision": {"kind": "relative_bias", "reach": -7, "heads": 2}}, "settings of an addition"),
+        ({"vision": {"kind": "projector_norm", "width": 64, "cut": -1}}, "settings of an addition"),
+        ({"vision": "relative_bias"}, "(?s)in a way that is not known.*'relative_bias'"),
+        ({"vision": {"kind": ["a"]}}, "in a way that is not known"),
+        (["vision"], "in a way that is not known"),
+    ],
+)
+def test_a_damaged_configuration_of_additions_is_refused(given: Any, words: str, tmp_path: Path) -> None:
+    model, processor = built("vision-relative")
+    folder = save(model, processor, tmp_path / "saved")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {additions.PLACE: given}))
+    with pytest.raises(ModelError, match=words):
         load(folder)
 
 

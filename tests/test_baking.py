@@ -18,6 +18,7 @@ from transformers import AutoModelForImageTextToText
 
 from backsight import repairs, stimuli
 from backsight.errors import CannotAnswer, ModelError, StudyError, UsageError
+from backsight.models import additions
 from backsight.models.contract_parts import examples
 from backsight.models.opening import load
 from backsight.models.projectors import last_layer
@@ -216,6 +217,21 @@ def test_the_source_is_not_altered_and_its_processor_is_copied(tiny_checkpoint: 
     assert card.startswith("# source, with mapped folded in") and str(tmp_path) not in card
     assert "24 questions of squares" in card and "model.visual.merger.mlp.2" in card
     assert {value.dtype for value in load_file(folder / "model.safetensors").values()} == {torch.float32}
+
+
+def test_the_card_says_what_plain_transformers_leaves_out(tmp_path: Path) -> None:
+    """Of a model that carries an addition; the folder opens with it, and plain transformers without."""
+    model, processor = tiny("gemma3", corpus())
+    mapped = Mapped(0.5 * torch.eye(WIDTH), torch.zeros(WIDTH))
+    plain = baking.bake(VLM(model, processor, check=False), mapped, tmp_path / "plain")
+    whole = "Plain transformers opens this folder as any checkpoint."
+    assert whole in (plain / "README.md").read_text() and "leaves out" not in (plain / "README.md").read_text()
+    heads = model.config.vision_config.num_attention_heads
+    additions.add(model, {"offsets": additions.RelativeBias(reach=3, heads=heads)})
+    card = (baking.bake(VLM(model, processor, check=False), mapped, tmp_path / "more") / "README.md").read_text()
+    assert "leaves out what the model carries beside its architecture: offsets (relative_bias)" in card
+    assert whole not in card
+    assert additions.carried(load(tmp_path / "more", check=False).model.config)
 
 
 def test_folders_that_a_checkpoint_cannot_be_written_to(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pycocotools import mask  # type: ignore[import-untyped,unused-ignore]
 
 from backsight.errors import UsageError
 from backsight.maths import boxes
-from backsight.maths.boxes import EMPTY, FORMS, NO_BOX, OUTSIDE, REVERSED, Form, Fractions, read, write
+from backsight.maths.boxes import EMPTY, FORMS, FRACTIONS, NO_BOX, OUTSIDE, REVERSED, Form, Fractions, read, write
 
 SIZE = (640, 480)
 
@@ -25,6 +25,9 @@ def test_published_examples() -> None:
     assert box(giraffe, "qwen2") == (0.176, 0.106, 0.232, 0.16)
     assert box("<ref>high five</ref><box>(536,509),(588,602)</box>", "qwen2") == (0.536, 0.509, 0.588, 0.602)
     assert box("the eyes on a giraffe(176,106),(232,160)", "qwen2") == (0.176, 0.106, 0.232, 0.16)
+
+
+def test_examples_of_ours_in_the_other_formats() -> None:
     # Qwen2.5-VL, in pixels of the picture that it is shown; Qwen3-VL, in thousandths.
     json = '```json\n[\n\t{"bbox_2d": [64, 48, 320, 240], "label": "cat"}\n]\n```'
     assert box(json, "json_pixels") == (0.1, 0.1, 0.5, 0.5)
@@ -32,7 +35,7 @@ def test_published_examples() -> None:
     # PaliGemma writes y first, in bins of 1024; Florence-2 x first, in bins of 1000.
     assert box("<loc0256><loc0128><loc0768><loc0512> cat", "loc") == (0.125, 0.25, 0.5, 0.75)
     assert box("car<loc_52><loc_333><loc_932><loc_774>", "florence") == (0.0525, 0.3335, 0.9325, 0.7745)
-    # Gemini and Gemma; Shikra.
+    # Gemini's and Gemma's y first; bare fractions, as Shikra and LLaVA write them.
     assert box('[{"box_2d": [100, 200, 300, 600], "label": "x"}]', "yxyx") == (0.2, 0.1, 0.6, 0.3)
     assert box("The man is at [0.12,0.30,0.45,0.60].", "fractions") == (0.12, 0.3, 0.45, 0.6)
 
@@ -46,6 +49,11 @@ def test_kosmos_2_and_florence_2_as_transformers_reads_them() -> None:
     for first, last in ((44, 863), (5, 5), (3, 35 + 64), (64, 70), (0, 1023)):
         seen = box(f"<patch_index_{first:04d}><patch_index_{last:04d}>", "kosmos2")
         assert seen == pytest.approx(patch_index_to_coordinate(first, last, 32), abs=1e-6)
+    from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
+
+    for corners in ((0.25, 0.25, 0.5, 0.5), (0.1, 0.2, 0.3, 0.4), (0, 0, 1, 1), (0.5, 0.5, 0.504, 0.9)):
+        first, last = coordinate_to_patch_index(corners, 32)
+        assert write(corners, "kosmos2", size=SIZE) == f"<patch_index_{first:04d}><patch_index_{last:04d}>"
     import torch
 
     reader = Florence2PostProcessor.__new__(Florence2PostProcessor)
@@ -65,6 +73,12 @@ def test_a_grid_in_words_or_numbers() -> None:
     assert read("three two four nine", "grid", size=SIZE, sides=8).why == OUTSIDE
     assert read("0 1 2 3", "grid", size=SIZE).why == OUTSIDE
     assert read("four two three six", "grid", size=SIZE).why == REVERSED
+    # A minus stays, four of five numbers are no box, and a number may be longer than an int can be read of.
+    assert read("-1 2 3 4", "grid", size=SIZE).why == OUTSIDE
+    assert read("9" * 5000 + " 1 2 3", "grid", size=SIZE).why == OUTSIDE
+    for text in ("1, 2, 3, 4, 5", "twenty-one two three four five", "one two three four five six seven eight"):
+        assert read(text, "grid", size=SIZE).why == NO_BOX
+    assert box("At 1 2 3 4. Five cells", "grid", sides=4) == box("1 2 3 4", "grid", sides=4)
     # Two numbers of a decimal are no two words.
     assert read("0.12 0.30 0.45 0.60", "grid", size=SIZE).box is None
 
@@ -87,6 +101,10 @@ def test_a_picture_padded_to_a_square() -> None:
         ("[0.1, 0.2, 0.3, 0.4]", "qwen2", NO_BOX),  # another format's box
         ("(100,200),(300,400)", "yxyx", NO_BOX),
         ("<loc0001><loc0002>", "loc", NO_BOX),
+        ("[0.12, 0.30, 0.45, 0.60]", "yxyx", FRACTIONS),
+        ("(0.1,0.2),(0.3,0.4)", "qwen2", FRACTIONS),
+        ('{"bbox_2d": [0.1, 0.2, 0.3, 0.4]}', "json_thousand", FRACTIONS),
+        ('{"bbox_2d": [0, 0, 1, 1]}', "json_pixels", FRACTIONS),
         ("[0.5, 0.2, 0.3, 0.4]", "fractions", REVERSED),
         ("[0.1, 0.4, 0.3, 0.4]", "fractions", REVERSED),  # no height
         ("[100, 200, 300, 400]", "fractions", OUTSIDE),
@@ -98,6 +116,19 @@ def test_a_picture_padded_to_a_square() -> None:
 )
 def test_unreadable_texts_say_why(text: str, form: Form, why: str) -> None:
     assert read(text, form, size=SIZE) == boxes.Read(None, why)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "same"),
+    [
+        ("[.12, .30, .45, .60]", "fractions", "[0.12, 0.30, 0.45, 0.60]"),
+        ("[[0.12, 0.30, 0.45, 0.60]]", "fractions", "[0.12, 0.30, 0.45, 0.60]"),
+        ("{'bbox_2d': [10, 20, 30, 40]}", "json_pixels", '{"bbox_2d": [10, 20, 30, 40]}'),
+        ('{"bbox_2d": [[10, 20, 30, 40]]}', "json_thousand", '{"bbox_2d": [10, 20, 30, 40]}'),
+    ],
+)
+def test_other_spellings_of_a_format(text: str, form: Form, same: str) -> None:
+    assert box(text, form) == box(same, form)
 
 
 def test_a_box_is_cut_at_the_edge_by_a_rounding_only() -> None:

@@ -10,17 +10,24 @@ import torch
 from PIL import Image
 
 from backsight import repairs, stimuli
+from backsight.cli import repair as cli_repair
 from backsight.errors import CannotAnswer, EditError, UsageError
 from backsight.examples import Example, ExampleSet, MemoryPicture
 from backsight.measurements import Tournament, entrants
+from backsight.measurements.amplify import parted
+from backsight.measurements.base import needed
+from backsight.measurements.entrants import insert_bytes
 from backsight.models import embeds, fingerprints
 from backsight.models.contracts import hook_count
+from backsight.models.sites import Edit
+from backsight.models.sizes import facts as facts_of
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
-from backsight.repairs import Inserted, Pin
+from backsight.repairs import Inserted, Pin, pin
 from backsight.repairs.pin import added, network, order_of, shape_of, sinusoid, text_loss
 from backsight.results.tournament.schema import LEFT_OUT
 from backsight.stimuli.suites import layout_for
+from backsight.studies import memory
 from backsight.training.questions import COUNT, corpus
 
 WORDS = [*corpus(), "The box of the apple is", *(f" {word}" for word in COUNT)]
@@ -110,12 +117,28 @@ def test_the_loss_is_hugging_faces_on_the_text_of_the_box_alone(qwen: VLM, asked
     torch.testing.assert_close(text_loss(qwen, several), (torch.stack(each) * counts).sum() / counts.sum())
 
 
+def test_a_loss_that_is_no_number_ends_the_training(
+    qwen: VLM, asked: ExampleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pin, "text_loss", lambda vlm, part: text_loss(vlm, part) * torch.nan)
+    with pytest.raises(CannotAnswer, match="loss that is no number"):
+        SHORT.fit(qwen, asked)
+
+
+def test_the_exact_fingerprint_sees_what_bfloat16_does_not(qwen: VLM) -> None:
+    layer = torch.nn.Linear(8, 8)
+    coarse, exact = fingerprints.of_weights(layer), fingerprints.exact(layer)
+    with torch.no_grad():
+        layer.weight.mul_(1.00001)
+    assert fingerprints.of_weights(layer) == coarse and fingerprints.exact(layer) != exact
+
+
 def test_training_lowers_the_loss_and_leaves_the_model_as_it_was(asked: ExampleSet) -> None:
     vlm = model()
-    weights, hooks = fingerprints.of_weights(vlm.model), hook_count(vlm)
+    weights, hooks = fingerprints.exact(vlm.model), hook_count(vlm)
     few = replace(asked, items=asked.items[:4])
     fitted = Pin(steps=12, batch=4, hidden=(32,), frequencies=16, rate=1e-2).fit(vlm, few)
-    assert fingerprints.of_weights(vlm.model) == weights and hook_count(vlm) == hooks
+    assert fingerprints.exact(vlm.model) == weights and hook_count(vlm) == hooks
     assert all(weight.grad is None for weight in vlm.model.parameters())
     assert fitted.parameters == 16 * 32 + 32 + 2 * 32 + 32 * 32 + 32
     assert not fitted.insert.requires_grad and fitted.insert.shape == (144, 32)
@@ -206,6 +229,58 @@ def test_it_takes_part_in_the_tournament_where_it_is_named(qwen: VLM, monkeypatc
     bare = replace(samples, items=tuple(replace(e, boxes={}) for e in samples))
     (left,) = [row for row in Tournament(repairs=("pin",), absent=0)(qwen, bare).rows() if row["part"] == LEFT_OUT]
     assert "no example has one" in left["setting"] and not left["upper_bound"]
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "paligemma"])
+def test_what_is_kept_for_the_way_back_is_in_the_estimate(family: str) -> None:
+    """The tensors that autograd keeps of a pass, and the logits, are fewer bytes than the estimate."""
+    vlm = model(family)
+    given = list(stimuli.located(layout_for(vlm.grid), scenes=4, form="grid", sides=8))
+    shape, kept = shape_of(vlm), {}
+    insert = torch.zeros(shape.rows * shape.columns, shape.width, requires_grad=True)
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    last = len(vlm.parts.vision_blocks) - 1
+    edit = Edit("vision", lambda states: added(states, insert[order_of(vlm)]), (last,))
+    weights = {value.untyped_storage().data_ptr() for value in vlm.model.state_dict().values()}
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), vlm.editing(edit):
+        loss = text_loss(vlm, given)
+    held = sum(size for place, size in kept.items() if place not in weights)
+    estimate = insert_bytes(facts_of(vlm, given, priced=False), given, len(given))
+    assert loss.requires_grad and held < estimate < 12 * held
+
+
+def test_the_tournament_counts_and_bounds_the_training_of_an_insert(qwen: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    squares = stimuli.squares(qwen.grid)
+    samples = replace(squares, items=squares.items[::40])
+    tournament = Tournament(repairs=("pin",), absent=0, draws=1, batch=2)
+    facts = facts_of(qwen, tournament.asked(samples, qwen.grid), priced=False)  # type: ignore[arg-type]
+    boxes = entrants.boxes_asked(parted(samples, tournament.seed)[0])
+    assert needed(tournament, facts, samples) >= insert_bytes(facts, boxes, 2)
+    whole = replace(tournament, batch=32)
+    assert needed(whole, facts, samples) >= insert_bytes(facts, boxes, 32) > needed(tournament, facts, samples)
+    at_once: list[int] = []
+
+    def fit(self: Pin, vlm: VLM, examples: ExampleSet) -> Inserted:
+        at_once.append(self.at_once)
+        raise CannotAnswer("enough")
+
+    monkeypatch.setattr(Pin, "fit", fit)
+    tournament(qwen, samples)
+    assert at_once == [2]
+
+
+def test_a_fit_takes_no_more_at_a_time_than_there_is_memory_for(
+    qwen: VLM, asked: ExampleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = insert_bytes(facts_of(qwen, asked, priced=False), asked, 1)
+    for room, expected in ((2.5, 2), (0.1, 1), (500, 64)):
+        monkeypatch.setattr(memory, "free", lambda device, room=room: room * one / memory.SHARE)
+        fitting = cli_repair._fitting(Pin(), qwen, asked)
+        assert isinstance(fitting, Pin) and fitting.at_once == expected
 
 
 def test_merged_patches_are_counted_by_blocks(qwen: VLM) -> None:

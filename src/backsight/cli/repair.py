@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -69,7 +69,7 @@ def fit(
     given = own_sets(data, photos, whatsup, vsr, vsr_split)
     vlm = open_model(model, dtype, device, max_pixels)
     examples = _development(chosen, vlm, given, seed, limit)
-    fitted = chosen.fit(vlm, examples)
+    fitted = _fitting(chosen, vlm, examples).fit(vlm, examples)
     repairs.save(fitted, out, vlm, examples)
     settings = ", ".join(f"{key} {value}" for key, value in fitted.settings().items() if value is not None)
     open_console().print(
@@ -164,6 +164,21 @@ def _value(kind: Any, text: str, where: str) -> Any:
         raise UsageError(
             f"This setting is {'a whole number' if kind is int else 'a number'}", where=where, got=repr(text)
         ) from None
+
+
+def _fitting(repair: Repair, vlm: VLM, examples: ExampleSet) -> Repair:
+    """The repair with no more questions at a time than fit into a share of the memory that is free."""
+    from backsight.measurements.entrants import insert_bytes
+    from backsight.models.sizes import facts as facts_of
+    from backsight.repairs import Pin
+    from backsight.studies.memory import SHARE, free
+
+    if not isinstance(repair, Pin):
+        return repair
+    asked = repair.asked(examples)
+    facts = facts_of(vlm, asked, priced=False)
+    fitting = int(SHARE * free(facts.device)) // insert_bytes(facts, asked, 1)
+    return replace(repair, at_once=max(1, min(repair.at_once, fitting)))
 
 
 def _development(repair: Repair, vlm: VLM, given: list[ExampleSet], seed: int, limit: int | None) -> ExampleSet:

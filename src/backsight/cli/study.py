@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,10 @@ def study(
         ),
     ] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of your own questions (metadata.jsonl).")] = None,
-    photos: Annotated[Path | None, typer.Option(help="A folder in COCO's form: adds COCO-Pairs.")] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="A folder in COCO's form: adds COCO-Pairs; with --only localization, COCO-Boxes."),
+    ] = None,
     cutouts: Annotated[
         Path | None, typer.Option(help="A folder in COCO's form, with polygons: adds scenes of objects cut out of it.")
     ] = None,
@@ -80,7 +84,7 @@ def study(
     room = None if memory is None else size_of(memory)
     holds_study(out)  # a folder that cannot be used is refused before a model is opened
     refuse_busy(out)
-    extra = own_sets(data, photos, whatsup, vsr, vsr_split)
+    extra = own_sets(data, photos, whatsup, vsr, vsr_split, asked=only or ())
     if cutouts is not None:
         existing(cutouts, "a folder in COCO's form")
     options = Options(seed, quick, tuple(only or ()), limit, dtype, max_pixels, room, samples, budget)
@@ -156,9 +160,11 @@ def write_page(folder: Path) -> Path:
 
 
 def own_sets(
-    data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None, split: str
+    data: list[Path] | None, photos: Path | None, whatsup: list[Path] | None, vsr: Path | None, split: str,
+    asked: Sequence[str] = (),
 ) -> list[Any]:  # fmt: skip
-    from backsight.datasets import coco_pairs, folder
+    """The sets of a user's folders. COCO-Boxes is one where `asked` names it or the measurement that it is for."""
+    from backsight.datasets import coco_boxes, coco_pairs, folder
     from backsight.datasets import vsr as relations
     from backsight.datasets import whatsup as photographs
 
@@ -175,9 +181,18 @@ def own_sets(
     for path, form in forms:
         existing(path, f"a folder {form}")
     sets: list[Any] = [folder.load(path) for path in data or []]
-    sets += [coco_pairs.load(photos)] if photos else []
+    boxes = any(part in ("localization", coco_boxes.SUITE) for name in asked for part in name.split("/"))
+    if photos and not (boxes and all(_of_boxes(name) for name in asked)):
+        sets.append(coco_pairs.load(photos))
+    if photos and boxes:
+        sets.append(coco_boxes.load(photos))
     sets += [relations.load(vsr, photos=photos, split=split)] if vsr and photos else []
     return sets + [examples for path in whatsup or [] for examples in photographs.load(path)]
+
+
+def _of_boxes(name: str) -> bool:
+    """Whether a name of --only asks for boxes and for nothing else, so that no pairs of photographs are needed."""
+    return name.split("/")[0] == "localization" or name == "coco_boxes"
 
 
 def _fitted(

@@ -23,6 +23,7 @@ from backsight.stimuli.questions import DIRECTIONS, NUMBER, Direction, relation_
 from backsight.stimuli.relations import relation
 from backsight.stimuli.what import Annotated
 
+SUITE = "coco_pairs"
 RATIO = 1.5
 MIN_SIDE = 24.0
 BALANCED = 300
@@ -155,7 +156,7 @@ def load(
             got=f"ratio {ratio:g}, box sides of at least {min_side:g} px",
             do="see what each rule leaves out: `backsight data coco-pairs DIR`",
         )
-    examples = ExampleSet("coco_pairs", tuple(items), note=conversion_note(item.picture for item in items))
+    examples = ExampleSet(SUITE, tuple(items), note=conversion_note(item.picture for item in items))
     if balanced is not None:
         counts = Counter(example.direction for example in items)
         of_each = _of_each(counts, balanced)
@@ -220,7 +221,7 @@ def _example(
         question=relation_question(PROMPT, subject.category, reference.category),
         options=tuple(NUMBER[d] for d in DIRECTIONS),
         answer=NUMBER[direction],
-        suite="coco_pairs",
+        suite=SUITE,
         direction=direction,
         subject=subject.category,
         reference=reference.category,

@@ -1,7 +1,9 @@
 """Boxes as models write them, and how well a box fits another one.
 
 A box in here is (left, top, right, bottom) in fractions of the picture, y growing downwards. A format is named, never
-guessed: four bare numbers mean other things to other models. Of a text the first box is read.
+guessed: four bare numbers mean other things to other models. What can be told is told: numbers up to one are no
+thousandths and no pixels. Pixels and thousandths of a picture cannot be told from each other. Of a text the first box
+is read.
 """
 
 from __future__ import annotations
@@ -10,41 +12,35 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from backsight.errors import UsageError
+from backsight.maths.box_forms import (
+    FORMS,
+    GRID_WORDS,
+    KOSMOS_SIDES,
+    SIDES,
+    Form,
+    Size,
+    demand_form,
+    snapped,
+    write,
+)
 
-Form = Literal[
-    "qwen2",
-    "json_pixels",
-    "json_thousand",
-    "loc",
-    "florence",
-    "yxyx",
-    "fractions",
-    "square_fractions",
-    "kosmos2",
-    "grid",
+__all__ = [
+    "FORMS",
+    "GRID_WORDS",
+    "SIDES",
+    "Form",
+    "Fractions",
+    "Read",
+    "Size",
+    "demand_form",
+    "iou",
+    "location_error",
+    "read",
+    "snapped",
+    "write",
 ]
-# What each form is, for docs and errors.
-FORMS: Mapping[Form, str] = {
-    "qwen2": "(x1,y1),(x2,y2) in thousandths, between <|box_start|> and <|box_end|>, <box> and </box>, or bare",
-    "json_pixels": 'JSON {"bbox_2d": [x1, y1, x2, y2]} in pixels of the picture as the model is shown it',
-    "json_thousand": 'JSON {"bbox_2d": [x1, y1, x2, y2]} in thousandths',
-    "loc": "<locYMIN><locXMIN><locYMAX><locXMAX>, bins of 1024",
-    "florence": "<loc_X1><loc_Y1><loc_X2><loc_Y2>, the middles of bins of 1000",
-    "yxyx": "[ymin, xmin, ymax, xmax] in thousandths",
-    "fractions": "[x1, y1, x2, y2] in fractions of the picture",
-    "square_fractions": "[x1, y1, x2, y2] in fractions of the picture padded to a square, the picture in its middle",
-    "kosmos2": "<patch_index_UPPERLEFT><patch_index_LOWERRIGHT>, cells of a grid of 32 x 32 in raster order",
-    "grid": "first column, first row, last column and last row of a grid, from one, as words or numbers",
-}
-GRID_WORDS = (
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen",
-)  # fmt: skip
-SIDES = 16  # columns and rows of the form `grid`, as PIN snaps boxes
-KOSMOS_SIDES = 32
 SLACK = 0.01  # of the picture: a box may reach so far over its edge by a rounding, and is cut there
 
 
@@ -76,14 +72,19 @@ class Read:
 
 
 NO_BOX, REVERSED, OUTSIDE, EMPTY = "no box in the text", "corners are reversed", "outside of the picture", "empty text"
+FRACTIONS = "looks like fractions"
+CUT_OFF = "cut off"  # of a text that is as long as a model was let write, and has no box
+# Formats whose numbers are far above one, so that a box of numbers up to one is of another format.
+_LARGE = frozenset({"qwen2", "json_pixels", "json_thousand", "yxyx"})
 
-_N = r"\s*(-?\d+(?:\.\d+)?)\s*"
+_N = r"\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*"
 _PAIR = rf"\({_N},{_N}\)"
 _LIST = rf"\[{_N},{_N},{_N},{_N}\]"
+_JSON = rf"""["']bbox_2d["']\s*:\s*\[?\s*{_LIST}"""
 _PATTERNS: Mapping[Form, re.Pattern[str]] = {
     "qwen2": re.compile(rf"{_PAIR}\s*,\s*{_PAIR}"),
-    "json_pixels": re.compile(rf'"bbox_2d"\s*:\s*{_LIST}'),
-    "json_thousand": re.compile(rf'"bbox_2d"\s*:\s*{_LIST}'),
+    "json_pixels": re.compile(_JSON),
+    "json_thousand": re.compile(_JSON),
     "loc": re.compile(r"<loc(\d{4})>" * 4),
     "florence": re.compile(r"<loc_(\d+)>" * 4),
     "yxyx": re.compile(_LIST),
@@ -93,19 +94,14 @@ _PATTERNS: Mapping[Form, re.Pattern[str]] = {
 }
 
 
-def demand_form(form: str) -> None:
-    """UsageError for a format that is not known."""
-    if form not in FORMS:
-        raise UsageError("There is no such format of boxes", got=form, do=f"choose from: {', '.join(FORMS)}")
-
-
 def read(text: str, form: Form, *, size: tuple[float, float], sides: int = SIDES) -> Read:
     """The first box of a text, in fractions of the picture, or why there is none.
 
-    `size` is (width, height) of the picture as the model counts its pixels: `json_pixels` is divided by it, and
-    `square_fractions` padded by its longer side. `sides` are columns and rows of the form `grid`. A box that reaches
-    over the edge by up to a hundredth of the picture is cut; one further out, or without width or height, is
-    unreadable. UsageError for an unknown form.
+    `size` is (width, height): for `json_pixels` of the picture as the model counts its pixels, for `square_fractions`
+    of the picture itself, which the model sees padded by its longer side. `sides` are columns and rows of the form
+    `grid`, in which exactly four numbers follow each other. A box that reaches over the edge by up to a hundredth of
+    the picture is cut; one further out, or without width or height, is unreadable, and so are pixels or thousandths
+    none of which is above one. UsageError for an unknown form.
     """
     demand_form(form)
     if not text.strip():
@@ -113,49 +109,9 @@ def read(text: str, form: Form, *, size: tuple[float, float], sides: int = SIDES
     numbers = _grid_numbers(text) if form == "grid" else _numbers(text, form)
     if numbers is None:
         return Read(None, NO_BOX)
+    if form in _LARGE and max(numbers) <= 1:
+        return Read(None, FRACTIONS)
     return _checked(_CORNERS[form](numbers, size, sides))
-
-
-def write(box: Sequence[float], form: Form, *, size: tuple[float, float], sides: int = SIDES) -> str:
-    """A box (left, top, right, bottom) in fractions as a model of a form writes it, rounded as the form asks.
-
-    A side of the form `grid` is snapped to the nearest line, at least a cell apart. UsageError for an unknown form, and
-    for a grid of more than sixteen words.
-    """
-    demand_form(form)
-    left, top, right, bottom = box
-    if form == "grid":
-        return _grid_text(left, top, right, bottom, sides)
-    if form == "kosmos2":
-        return _kosmos_text(left, top, right, bottom)
-    thousand = [round(1000 * value) for value in (left, top, right, bottom)]
-    pixels = [round(value * side) for value, side in zip((left, top, right, bottom), (*size, *size), strict=True)]
-    padded = [f"{value:.2f}" for value in _onto_square(left, top, right, bottom, size)]
-    bins = [min(1023, int(1024 * value)) for value in (top, left, bottom, right)]
-    florence = [min(999, int(1000 * value)) for value in (left, top, right, bottom)]
-    texts: dict[Form, str] = {
-        "qwen2": "<|box_start|>({},{}),({},{})<|box_end|>".format(*thousand),
-        "json_pixels": '{{"bbox_2d": [{}, {}, {}, {}]}}'.format(*pixels),
-        "json_thousand": '{{"bbox_2d": [{}, {}, {}, {}]}}'.format(*thousand),
-        "loc": "".join(f"<loc{one:04d}>" for one in bins),
-        "florence": "".join(f"<loc_{one}>" for one in florence),
-        "yxyx": "[{1}, {0}, {3}, {2}]".format(*thousand),
-        "fractions": f"[{left:.2f}, {top:.2f}, {right:.2f}, {bottom:.2f}]",
-        "square_fractions": f"[{', '.join(padded)}]",
-    }
-    return texts[form]
-
-
-def snapped(low: float, high: float, sides: int) -> tuple[int, int]:
-    """The lines of a grid of `sides` cells that are nearest to a span's ends (fractions).
-
-    Where one line is nearest to both, those of the cell in which the span's middle lies.
-    """
-    first, last = (min(sides, max(0, math.floor(end * sides + 0.5))) for end in (low, high))
-    if first < last:
-        return first, last
-    middle = min(sides - 1, max(0, math.floor((low + high) / 2 * sides)))
-    return middle, middle + 1
 
 
 def iou(one: Sequence[float], other: Sequence[float]) -> float:
@@ -180,21 +136,21 @@ def _numbers(text: str, form: Form) -> tuple[float, ...] | None:
 
 
 def _grid_numbers(text: str) -> tuple[float, ...] | None:
-    """The first four grid words or whole numbers of a text, which follow each other with nothing but marks between."""
-    words: list[float] = []
-    for word in re.findall(r"[^\W_]+(?:\.\d+)?", text.lower()):
-        if word in GRID_WORDS:
-            words.append(GRID_WORDS.index(word) + 1)
-        elif word.isdecimal():
-            words.append(int(word))
-        else:
-            words = []
-        if len(words) == 4:
-            return tuple(words)
+    """The first run of exactly four grid words or whole numbers with nothing but commas, hyphens or space between."""
+    for sentence in re.split(r"[.;:!?](?=\s|$)|\n", text.lower()):
+        run: list[float] = []
+        for word in [*re.findall(r"(?:(?<![^\W_])-)?[^\W_]+(?:\.\d+)?", sentence), ""]:
+            if word in GRID_WORDS:
+                run.append(GRID_WORDS.index(word) + 1)
+            elif word.removeprefix("-").isdecimal():
+                run.append(float(word))  # of any length, unlike int
+            elif len(run) == 4:
+                return tuple(run)
+            else:
+                run = []
     return None
 
 
-Size = tuple[float, float]
 _Corners = Callable[[Sequence[float], Size, int], tuple[float, float, float, float] | str]
 
 
@@ -223,13 +179,6 @@ def _off_square(n: Sequence[float], size: Size, sides: int) -> tuple[float, floa
     return left, top, right, bottom
 
 
-def _onto_square(left: float, top: float, right: float, bottom: float, size: Size) -> tuple[float, ...]:
-    longest = max(size)
-    x, y = ((longest - side) / 2 for side in size)
-    spots = ((left, size[0], x), (top, size[1], y), (right, size[0], x), (bottom, size[1], y))
-    return tuple((value * side + before) / longest for value, side, before in spots)
-
-
 def _kosmos(n: Sequence[float], size: Size, sides: int) -> tuple[float, float, float, float] | str:
     """Corners as Kosmos-2 has them: middles of the two cells, but whole cells where the box is one row or column."""
     (first, last), side = (int(value) for value in n), KOSMOS_SIDES
@@ -240,24 +189,10 @@ def _kosmos(n: Sequence[float], size: Size, sides: int) -> tuple[float, float, f
     return (x0 + low) / side, (y0 + low) / side, (x1 + high) / side, (y1 + high) / side
 
 
-def _kosmos_text(left: float, top: float, right: float, bottom: float) -> str:
-    x0, y0, x1, y1 = (min(KOSMOS_SIDES - 1, int(value * KOSMOS_SIDES)) for value in (left, top, right, bottom))
-    return f"<patch_index_{y0 * KOSMOS_SIDES + x0:04d}><patch_index_{y1 * KOSMOS_SIDES + x1:04d}>"
-
-
 def _grid(n: Sequence[float], size: Size, sides: int) -> tuple[float, float, float, float] | str:
     if min(n) < 1 or max(n) > sides:
         return OUTSIDE
     return (n[0] - 1) / sides, (n[1] - 1) / sides, n[2] / sides, n[3] / sides
-
-
-def _grid_text(left: float, top: float, right: float, bottom: float, sides: int) -> str:
-    if not 1 <= sides <= len(GRID_WORDS):
-        raise UsageError(
-            "A grid of boxes has one to sixteen columns and rows, each a word", got=sides, do="give sides=16 or fewer"
-        )
-    (x0, x1), (y0, y1) = snapped(left, right, sides), snapped(top, bottom, sides)
-    return " ".join(GRID_WORDS[line] for line in (x0, y0, x1 - 1, y1 - 1))
 
 
 _CORNERS: Mapping[Form, _Corners] = {

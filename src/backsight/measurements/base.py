@@ -82,6 +82,10 @@ class Measurement(ABC):
         """Whether these are samples of the form that it is about; a study leaves out what does not apply."""
         return True
 
+    def chosen(self, samples: Samples) -> Samples:
+        """The samples that it asks of those that it is given, before there are at most `max_samples`; most ask all."""
+        return samples
+
     def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
         """All that a plan for these samples asks of the facts of a model whose own grid is `grid`: the samples, and
         other questions that are made from them."""
@@ -161,7 +165,7 @@ def measure(
     from backsight.models.sizes import facts as facts_of
 
     several = [measurement] if isinstance(measurement, Measurement) else list(measurement)
-    parts: list[Part] = [(one, as_samples(samples).limit(one.max_samples)) for one in several]
+    parts: list[Part] = [(one, one.chosen(as_samples(samples)).limit(one.max_samples)) for one in several]
     facts = facts_of(vlm, (e for one, chosen in parts for e in one.asked(chosen, vlm.grid)), priced=False)
     for one, chosen in parts:
         check(facts, chosen, one)

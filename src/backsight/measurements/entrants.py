@@ -18,7 +18,7 @@ from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet
 from backsight.grid import TokenGrid
 from backsight.maths import probes
-from backsight.measurements import costs
+from backsight.measurements import costs, memory
 from backsight.measurements.batching import batches
 from backsight.models import replay
 from backsight.models.facts import ModelFacts
@@ -198,6 +198,14 @@ def boxes_asked(examples: ExampleSet) -> list[Example]:
         return []
 
 
+LONGEST = 32  # tokens of the text of a box that is trained on
+
+
+def insert_bytes(facts: ModelFacts, asked: Sequence[Example], at_once: int) -> int:
+    """What the training of an insert takes beside the weights, with `at_once` questions at a time."""
+    return at_once * memory.trained(facts.sizes(asked).longer(LONGEST), LONGEST)
+
+
 def _insert_cost(facts: ModelFacts, examples: ExampleSet, batch: int) -> Iterator[costs.Spent]:
     """A forward and a backward pass of each question of each step of an insert's training."""
     if asked := boxes_asked(examples)[: INSERT.batch]:
@@ -251,7 +259,8 @@ REPAIRS: dict[str, Entrant] = {
         needs_boxes=True,
     ),
     "pin": Entrant(
-        fit=lambda of: replace(INSERT, seed=of.seed).fit(of.vlm, of.examples),
+        # No more at a time than the batch, which is as large as the memory cap lets it be.
+        fit=lambda of: replace(INSERT, seed=of.seed, at_once=min(INSERT.at_once, of.batch)).fit(of.vlm, of.examples),
         setting=lambda fitted: f"{fitted.rows} x {fitted.columns} patches, {fitted.parameters:,} parameters",
         controls=lambda fitted, _, draws: {"positions shuffled": [fitted.control(seed) for seed in range(draws)]},
         cost=(_insert_cost,),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from backsight.datasets import coco_pairs
 from backsight.errors import CannotAnswer, UsageError
 from backsight.examples import Example, ExampleSet, Pair, Picture
 from backsight.grid import TokenGrid
@@ -32,7 +33,7 @@ FORM_OF: Mapping[str, Form] = {
     "florence2": "florence",
     "kosmos-2": "kosmos2",
 }
-WORDS = 48  # tokens that a box in JSON takes at most, with its label
+WORDS = 64  # tokens: a box in JSON takes some 45, with its label and the marks of a block of code
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,14 @@ class Localization(Measurement):
 
     `form` is the format that is asked for and read, for all questions. None takes that in which a question of the suite
     `located` is put, else the family's (`FORM_OF`), else fractions. `sides` are columns and rows of the form `grid`.
-    `words` is the most tokens that are written.
+    `words` is the most tokens that are written; a text of so many in which there is no box is "cut off". A thing about
+    which several questions of a set are asked is asked for once. A study leaves out COCO-Pairs, whose things COCO-Boxes
+    asks for.
     """
 
     result: ClassVar[Result] = localization.RESULT
     opt_in: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     form: Form | None = None
     sides: int = boxes.SIDES
@@ -61,7 +65,15 @@ class Localization(Measurement):
 
     def applies(self, samples: Samples) -> bool:
         """Examples of which each names a thing that has a box."""
-        return isinstance(samples, ExampleSet) and all(_has_box(e) for e in samples)
+        return isinstance(samples, ExampleSet) and all(_has_box(e) and e.suite != coco_pairs.SUITE for e in samples)
+
+    def chosen(self, samples: Samples) -> Samples:
+        """Of the questions about one thing of one picture the first."""
+        if not isinstance(samples, ExampleSet):
+            return samples
+        first = {(e.image_id, e.subject or e.id): e for e in reversed(samples)}
+        kept = {e.id for e in first.values()}
+        return samples if len(kept) == len(samples) else samples.where(lambda e: e.id in kept)
 
     def asked(self, samples: Samples, grid: TokenGrid) -> Iterable[Example | Pair]:
         """The samples, and the question about each one's thing; which of the forms it is put in is not known yet."""
@@ -99,7 +111,7 @@ class Localization(Measurement):
     def rows(self, vlm: VLM, samples: Sequence[Example]) -> list[Row]:
         """A row a question and picture, the thing's own first."""
         forms = [form_of(e, self.form, vlm.family.model_type) for e in samples]
-        shown = [shown_size(vlm, e.picture) for e in samples]
+        shown = [counted_size(vlm, e.picture, form) for e, form in zip(samples, forms, strict=True)]
         asked = [self._question(e, form, size) for e, form, size in zip(samples, forms, shown, strict=True)]
         rows: list[Row] = []
         texts = {
@@ -108,7 +120,10 @@ class Localization(Measurement):
         }
         for number, (e, form) in enumerate(zip(samples, forms, strict=True)):
             for condition, of in texts.items():
-                rows.append(self._row(e, asked[number], form, condition, of[number], shown[number]))
+                row = self._row(e, asked[number], form, condition, of[number], shown[number])
+                if row["why"] == boxes.NO_BOX and len(tokens(vlm, of[number])) >= self.words:
+                    row["why"] = boxes.CUT_OFF
+                rows.append(row)
         return rows
 
     def _row(
@@ -152,6 +167,17 @@ def form_of(example: Example, form: Form | None, model_type: str) -> Form:
         boxes.demand_form(own)
         return own  # type: ignore[return-value]
     return FORM_OF.get(model_type, absolute.DEFAULT)
+
+
+def tokens(vlm: VLM, text: str) -> list[int]:
+    """The tokens of a text that a model has written; special ones are not in it any more."""
+    return list(vlm.tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def counted_size(vlm: VLM, picture: Picture, form: Form) -> tuple[int, int]:
+    """Width and height that a format's numbers are of: as the model is shown the picture where it counts pixels, else
+    the picture's own, by which one that was padded to a square is cut out of it again."""
+    return shown_size(vlm, picture) if form == "json_pixels" else picture.size
 
 
 def shown_size(vlm: VLM, picture: Picture) -> tuple[int, int]:

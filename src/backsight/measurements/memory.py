@@ -60,6 +60,15 @@ def forward(s: Sizes) -> int:
     return max(prepared(s), s.inputs + entered + run + logits(s))
 
 
+def trained(s: Sizes, written: int) -> int:
+    """A forward and a backward pass of one sample from the vision encoder's output on, with `written` tokens of `s`
+    behind the prompt: what every block of the language model keeps for the way back, and the logits of those tokens
+    with their softmax and its slope."""
+    kept = s.text.layers * (block(s.text, s.tokens, s.tokens, s.item) + mask(s, s.tokens))
+    projected = 4 * s.patches * s.vision.width * FLOAT + 2 * s.image_tokens * s.text.width * FLOAT
+    return forward(s) + kept + projected + (written + 1) * s.vocabulary * (s.item + 3 * FLOAT)
+
+
 def logits(s: Sizes, rows: int = 1) -> int:
     """Next-token logits of some rows."""
     return rows * s.vocabulary * s.item

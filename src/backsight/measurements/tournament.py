@@ -23,11 +23,13 @@ from backsight.measurements import costs, memory
 from backsight.measurements.amplify import parted
 from backsight.measurements.base import Measurement, Row, Samples
 from backsight.measurements.entrants import (
+    INSERT,
     REPAIRS,
     Development,
     Entrant,
     boxes_asked,
     chunks,
+    insert_bytes,
     lack,
     on_embeddings,
     rows_shown,
@@ -176,6 +178,8 @@ class Tournament(Measurement):
         sizes = self._sizes(facts, samples)
         asked = min(choosing.BATCH, len(parted(samples, self.seed)[0]))
         fits = asked * (self._scored(sizes) + memory.logits(sizes))
+        if "pin" in self.entrants and (inserted := boxes_asked(parted(samples, self.seed)[0])):
+            fits = max(fits, insert_bytes(facts, inserted, min(INSERT.at_once, self.batch)))
         if any(e.replayed for e in self.entrants.values()) and facts.grid.is_rectangle:
             shown = rows_shown(facts.grid, parted(samples, self.seed)[0], self.seed)
             kinds = by_arrangement(shown).values()

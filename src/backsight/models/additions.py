@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from backsight.errors import CannotAnswer, ModelError, UsageError
-from backsight.models import blocks, hooks
+from backsight.models import blocks, standing_hooks
 from backsight.models.families import family_of
 from backsight.models.projector_norm import PAPER, normed
 
@@ -55,25 +55,45 @@ def add(model: Any, additions: Mapping[str, Addition]) -> None:
 
 
 def carried(config: Any) -> dict[str, dict[str, Any]]:
-    """The additions that a configuration names, with their kinds and settings."""
-    return dict(getattr(config, PLACE, None) or {})
+    """The additions that a configuration names, with their kinds and settings; ModelError where it is no table of
+    them."""
+    given = getattr(config, PLACE, None) or {}
+    entries = given.values() if isinstance(given, Mapping) else [given]
+    wrong = [entry for entry in entries if not (isinstance(entry, Mapping) and isinstance(entry.get("kind"), str))]
+    if wrong:
+        raise ModelError(
+            "The configuration names additions in a way that is not known", where=f"config.json, {PLACE}",
+            got=repr(wrong[0])[:80], do='each is {"NAME": {"kind": KIND, ...}}; save or download the checkpoint again',
+        )  # fmt: skip
+    return {name: dict(entry) for name, entry in given.items()}
+
+
+def demand_present(model: Any) -> None:
+    """ModelError where a model's configuration names additions that do not hang in it: it would answer without them."""
+    there = set(getattr(model, PLACE, ()))
+    if lacking := sorted(set(carried(getattr(model, "config", None))) - there):
+        raise ModelError(
+            "The model lacks additions that its configuration names", got=", ".join(lacking),
+            do="open the checkpoint with backsight.load; to examine the model without them, delete "
+            f"model.config.{PLACE}",
+        )  # fmt: skip
 
 
 def restore(model: Any, files: list[Path]) -> None:
     """Put the additions of a checkpoint back, with weights out of its safetensors, in the model's dtype.
 
-    ModelError where a kind is not known or weights are missing.
+    ModelError where a kind or a setting is not known, or the weights are missing or of another size.
     """
     wanted = carried(model.config)
     if not wanted:
         return
-    unknown = sorted({str(given.get("kind")) for given in wanted.values()} - KINDS.keys())
+    unknown = sorted({given["kind"] for given in wanted.values()} - KINDS.keys())
     if unknown:
         raise ModelError(
             "The checkpoint carries an addition that is not known", got=", ".join(unknown),
             do=f"open it with the release of backsight that wrote it; known: {', '.join(KINDS)}",
         )  # fmt: skip
-    made = {n: KINDS[g["kind"]](**{k: v for k, v in g.items() if k != "kind"}) for n, g in wanted.items()}
+    made = {name: _made(name, given) for name, given in wanted.items()}
     stored: dict[str, Tensor] = {}
     for path in files:
         with safe_open(path, "pt") as file:
@@ -83,14 +103,33 @@ def restore(model: Any, files: list[Path]) -> None:
                 if name.startswith(f"{PLACE}.")
             }
     weights = nn.ModuleDict(dict(made))
-    missing = sorted(weights.state_dict().keys() ^ stored.keys())
-    if missing:
+    own = weights.state_dict()
+    wrong = sorted(own.keys() ^ stored.keys())
+    wrong += [
+        f"{name}: {tuple(stored[name].shape)} for {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in stored and stored[name].shape != value.shape
+    ]
+    if wrong:
         raise ModelError(
             "The weights of the checkpoint's additions do not fit its configuration",
-            got=", ".join(missing[:3]), do="save or download the checkpoint again",
+            got=", ".join(wrong[:3]), do="save or download the checkpoint again",
         )  # fmt: skip
     weights.load_state_dict(stored)
     add(model, {name: module.to(model.dtype) for name, module in made.items()})
+
+
+def _made(name: str, given: Mapping[str, Any]) -> Addition:
+    """An addition of its settings, with weights to be loaded; ModelError where it cannot be made of them."""
+    try:
+        return KINDS[given["kind"]](**{key: value for key, value in given.items() if key != "kind"})
+    except (TypeError, ValueError, RuntimeError, UsageError) as error:
+        raise ModelError(
+            "The settings of an addition are not those of its kind",
+            where=f"config.json, {PLACE}, {name}",
+            got=str(error).split("\n")[0][:200],
+            do="save or download the checkpoint again",
+        ) from error
 
 
 def encoder(model: Any) -> Any:
@@ -134,12 +173,12 @@ class RelativeBias(Addition):
 
     def hang(self, model: nn.Module) -> None:
         """Give it to the encoder as what is added to its scores."""
+        standing_hooks.always_before(encoder(model), self.given)
 
-        def act(given: dict[str, Any]) -> dict[str, Any]:
-            states = given["inputs_embeds"]
-            return {**given, blocks.MASK: self.bias(states.shape[1]).to(states.dtype)}
-
-        hooks.always_before(encoder(model), act)
+    def given(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The encoder's keyword arguments with the bias as its mask."""
+        states = given["inputs_embeds"]
+        return {**given, blocks.MASK: self.bias(states.shape[1]).to(states.dtype)}
 
 
 class Rotation(Addition):
@@ -176,8 +215,8 @@ class Rotation(Addition):
         """Turn what the projections to queries and keys give in every block."""
         for block in encoder(model).layers:
             attention: Any = blocks.attending(block)
-            hooks.always_after(attention.q_proj, self.turned)
-            hooks.always_after(attention.k_proj, self.turned)
+            standing_hooks.always_after(attention.q_proj, self.turned)
+            standing_hooks.always_after(attention.k_proj, self.turned)
 
 
 class OrderBias(Addition):
@@ -202,16 +241,19 @@ class OrderBias(Addition):
         log = exact + (far.clamp(min=1).float() / exact).log() / spread * (half - exact)
         return torch.where(far < exact, far, log.long().clamp(max=half - 1)) + half * (distance < 0)
 
-    def bias(self, at: Tensor, keys: int) -> Tensor:
-        """The bias (batch, head, query, key) of queries at positions `at` (batch, query), the last `keys` of which and
-        of what was decoded before them are keys."""
-        keys_at = at if at.shape[1] == keys else at[:, -1:] - torch.arange(keys - 1, -1, -1, device=at.device)
+    def bias(self, at: Tensor, keys: int, past: int = 0) -> Tensor:
+        """The bias (batch, head, query, key) of queries at positions `at` (batch, query) behind `past` decoded tokens.
+
+        Keys are the last tokens up to the last query, and behind them the empty slots of a cache of fixed length.
+        """
+        last = min(past + at.shape[1], keys) - 1  # the slot of the last query
+        keys_at = at if at.shape[1] == keys else at[:, -1:] - last + torch.arange(keys, device=at.device)
         return GAIN * self.table[self.bucket(at[:, :, None] - keys_at[:, None])].permute(0, 3, 1, 2)
 
-    def _masked(self, mask: Tensor | None, at: Tensor, dtype: torch.dtype) -> Tensor:
+    def _masked(self, mask: Tensor | None, at: Tensor, past: int, dtype: torch.dtype) -> Tensor:
         queries = at.shape[1]
-        keys = queries if mask is None else mask.shape[-1]
-        bias = self.bias(at, keys).to(dtype)
+        keys = past + queries if mask is None else mask.shape[-1]
+        bias = self.bias(at, keys, past).to(dtype)
         if mask is None:
             mask = torch.ones(queries, keys, dtype=torch.bool, device=at.device).tril(keys - queries)[None, None]
         if mask.dtype == torch.bool:
@@ -220,18 +262,19 @@ class OrderBias(Addition):
 
     def hang(self, model: nn.Module) -> None:
         """Put it into the masks that the decoder is called with."""
+        standing_hooks.always_before(model.get_decoder(), self.given)  # type: ignore[operator]
 
-        def act(given: dict[str, Any]) -> dict[str, Any]:
-            states, at = given["inputs_embeds"], given.get(blocks.BY_POSITION[0])
-            if at is None:
-                at = torch.arange(states.shape[1], device=states.device)[None]
-            masks = given[blocks.MASK]
-            if not isinstance(masks, dict):
-                raise CannotAnswer("This addition acts on masks by kind of layer", got=type(model).__name__)
-            at = at.expand(states.shape[0], -1)
-            return {**given, blocks.MASK: {k: self._masked(m, at, states.dtype) for k, m in masks.items()}}
-
-        hooks.always_before(model.get_decoder(), act)  # type: ignore[operator]
+    def given(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The decoder's keyword arguments with the bias in each of its masks."""
+        states, at = given["inputs_embeds"], given.get(blocks.BY_POSITION[0])
+        past = blocks.decoded_before(given)
+        if at is None:
+            at = past + torch.arange(states.shape[1], device=states.device)[None]
+        masks = given[blocks.MASK]
+        if not isinstance(masks, dict):
+            raise CannotAnswer("This addition acts on masks by kind of layer", got=type(masks).__name__)
+        at = at.expand(states.shape[0], -1)
+        return {**given, blocks.MASK: {k: self._masked(m, at, past, states.dtype) for k, m in masks.items()}}
 
 
 class ProjectorNorm(Addition):
@@ -262,7 +305,7 @@ class ProjectorNorm(Addition):
                 "It is not known where this architecture's projector ends", got=family.name,
                 do="name the path of its last layer in the family (`projector`)",
             )  # fmt: skip
-        hooks.always_after(model.get_submodule(family.projector.rpartition(".")[0]), self)
+        standing_hooks.always_after(model.get_submodule(family.projector.rpartition(".")[0]), self)
 
 
 KINDS: dict[str, type[Addition]] = {kind.kind: kind for kind in (RelativeBias, Rotation, OrderBias, ProjectorNorm)}

@@ -26,11 +26,22 @@ def of(model: Any, processor: Any, origin: Path | None) -> str:
         for path in sorted(p for p in origin.iterdir() if p.suffix in _ENDINGS and p.is_file()):
             digest.update(path.name.encode() + _file(path).encode())
     else:
-        for name, value in sorted(model.state_dict().items()):
-            flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + flat.numpy().tobytes())
+        _add_weights(digest, model)
         digest.update(json.dumps(_of_processor(processor), sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
+
+
+def exact(model: Any) -> str:
+    """16 hex digits of a model's weights as they are, by name and bit for bit: any change of one is another."""
+    digest = hashlib.sha256()
+    _add_weights(digest, model)
+    return digest.hexdigest()[:16]
+
+
+def _add_weights(digest: Any, model: Any) -> None:
+    for name, value in sorted(model.state_dict().items()):
+        flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + flat.numpy().tobytes())
 
 
 def of_weights(model: Any) -> str:

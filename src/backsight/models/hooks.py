@@ -368,16 +368,3 @@ def at_block(model: Any, layer: int, act: Callable[[Tensor], Tensor | None]) -> 
         yield
     finally:
         handle.remove()
-
-
-def always_before(module: nn.Module, act: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Call `act` with the keyword arguments of every call of a module; what it gives takes their place.
-
-    For additions, which are a part of their model (`models.additions`): the hook stays.
-    """
-    module.register_forward_pre_hook(lambda _, args, given: (args, act(given)), with_kwargs=True)
-
-
-def always_after(module: nn.Module, act: Callable[[Tensor], Tensor]) -> None:
-    """Call `act` with what every call of a module gives; what it gives takes its place. The hook stays."""
-    module.register_forward_hook(lambda _, args, output: act(output))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from backsight.errors import ContractWarning, UsageError
 from backsight.examples import Example, Picture, as_picture
-from backsight.models import answers, contracts
+from backsight.models import additions, answers, contracts
 from backsight.models.families import Family
 from backsight.models.findings import Finding
 from backsight.models.seam import Seam
@@ -54,7 +54,9 @@ class VLM(Seam):
         self, model: Any, processor: Any, *, name: str = "in memory", family: Family | None = None, check: bool = True,
         origin: Path | None = None,
     ) -> None:  # fmt: skip
-        """Wrap a model in memory. ModelError where the family is unknown; ContractError where a contract fails."""
+        """Wrap a model in memory. ModelError where the family is unknown, or where the model lacks additions that its
+        configuration names; ContractError where a contract fails."""
+        additions.demand_present(model)
         super().__init__(model, processor, name=name, family=family, origin=origin)
         self.findings: list[Finding] = []
         if check:

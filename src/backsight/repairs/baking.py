@@ -18,7 +18,7 @@ from torch import Tensor
 
 from backsight import __version__
 from backsight.errors import CannotAnswer, ModelError, UsageError
-from backsight.models import contract_parts, fingerprints
+from backsight.models import additions, contract_parts, fingerprints
 from backsight.models.projectors import LastLayer, last_layer
 from backsight.models.vlm import VLM
 from backsight.repairs.base import Affine, Fitted
@@ -144,6 +144,18 @@ def _beside(part: Path, origin: Path | None, card: str) -> None:
     (part / "README.md").write_text(card, encoding="utf-8")
 
 
+def _opened(vlm: VLM) -> str:
+    """How plain transformers opens the folder: as it is, or without what it carries beside its architecture."""
+    carried = additions.carried(vlm.model.config)
+    if not carried:
+        return "Plain transformers opens this folder as any checkpoint."
+    names = ", ".join(f"{name} ({given['kind']})" for name, given in carried.items())
+    return (
+        "Plain transformers opens this folder, reports unexpected weights and leaves out what the model carries beside "
+        f"its architecture: {names}. With `backsight.load` it is whole."
+    )
+
+
 def _of_weights(name: str) -> bool:
     return name.startswith(".") or name.endswith(".index.json")
 
@@ -160,8 +172,8 @@ def _card(vlm: VLM, fitted: Fitted, layer: LastLayer, weights: str, fitted_on: s
         f"- repair: {fitted.name}, {settings}{f', fitted on {fitted_on}' if fitted_on else ''}",
         f"- folded into: `{layer.name}`, by backsight {__version__}; every other weight is the model's own",
         "",
-        "Plain transformers opens this folder as any checkpoint, and nothing is added to what a call costs. It is in "
-        "float32: bfloat16 rounds the changed layer, so that answers come near the repaired model's and not to 1e-4. "
+        f"{_opened(vlm)} Nothing is added to what a call costs. It is in float32: bfloat16 "
+        "rounds the changed layer, so that answers come near the repaired model's and not to 1e-4. "
         "Where the model takes videos, they go through the same layer and are changed too.",
     ]
     return "\n".join(lines) + "\n"

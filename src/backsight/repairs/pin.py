@@ -209,7 +209,8 @@ class Pin(Repair):
     def fit(self, vlm: VLM, examples: ExampleSet) -> Inserted:
         """The insert after its training; the model's own weights are as before.
 
-        UsageError where no example has a box; CannotAnswer where the architecture cannot take an insert.
+        UsageError where no example has a box; CannotAnswer where the architecture cannot take an insert, or the loss is
+        no number.
         """
         choosing.demand_some(examples, self.name)
         asked = self.asked(examples)
@@ -224,7 +225,7 @@ class Pin(Repair):
         optimizer = torch.optim.Adam(net.parameters(), lr=self.rate)
         rng = np.random.default_rng([self.seed, 2024])
         last = len(vlm.parts.vision_blocks) - 1
-        for _ in range(self.steps):
+        for step in range(self.steps):
             chosen = [asked[i] for i in rng.integers(0, len(asked), self.batch)]
             optimizer.zero_grad(set_to_none=True)
             for start in range(0, len(chosen), self.at_once):
@@ -233,6 +234,11 @@ class Pin(Repair):
                     table = unit * net(signal)[order]
                     with vlm.editing(Edit("vision", lambda states, table=table: added(states, table), (last,))):  # type: ignore[misc]
                         loss = text_loss(vlm, part)
+                    if not bool(loss.isfinite()):
+                        raise CannotAnswer(
+                            "The training of the insert gives a loss that is no number", where=f"step {step + 1}",
+                            got=str(loss.item()), do="give a smaller rate, or open the model in float32",
+                        )  # fmt: skip
                     (loss * len(part) / len(chosen)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():

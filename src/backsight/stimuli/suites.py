@@ -14,6 +14,7 @@ from backsight.stimuli import absolute, arrangements, rows, scattered, tabletop
 from backsight.stimuli.absolute import Things
 from backsight.stimuli.degraded import STRONG, degraded
 from backsight.stimuli.layouts import PRESETS, Layout
+from backsight.stimuli.scattered import Ground
 
 DEFAULT = PRESETS["qwen2-vl"]
 
@@ -72,11 +73,14 @@ def pairs_textured(grid: TokenGrid | Layout | None = None, *, scenes: int = 200,
 
 def located(
     grid: TokenGrid | Layout | None = None, *, scenes: int = 100, seed: int = 0, form: Form | None = None,
-    sides: int = SIDES, things: Things = "objects", system: str | None = None,
+    sides: int = SIDES, things: Things = "objects", ground: Ground = "plain", system: str | None = None,
 ) -> ExampleSet:  # fmt: skip
-    """Two things anywhere, the box of one asked for, in a format of `maths.boxes.FORMS` or in a model's own (None)."""
+    """Two things anywhere, the box of one asked for, in a format of `maths.boxes.FORMS` or in a model's own (None).
+
+    On textured `ground` objects stand among distractors.
+    """
     return absolute.located(
-        layout_for(grid), scenes=scenes, seed=seed, form=form, sides=sides, things=things, system=system
+        layout_for(grid), scenes=scenes, seed=seed, form=form, sides=sides, things=things, ground=ground, system=system
     )  # fmt: skip
 
 

@@ -224,7 +224,7 @@ def _samples(
         return None
     count = min((n for n in (*limits, measurement.max_samples) if n is not None), default=None)
     if measurement.pair_kind is None:
-        return examples.limit(count)
+        return measurement.chosen(examples).limit(count)
     if measurement.pair_kind not in examples.pair_makers:
         return None
     return examples.pairs(measurement.pair_kind).limit(count)

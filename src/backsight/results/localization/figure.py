@@ -22,7 +22,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
     shown = []
     for (suite, form), group in panels.grouped(table.rows(), table.schema.name, "suite", "form").items():
         row = group[0]
-        below = f"{style.counted(row['questions'], 'question')}, {row['boxes']} readable, {form}"
+        below = f"{style.counted(row['questions'], 'question')}, {style.counted(row['boxes'], 'readable text')}, {form}"
         empty = f"omitted: {row['reason']}" if row["reason"] else ""
         title = style.suite_title(suite, titles)
         shown.append(panels.Panel(title, below, partial(_panel, row=row), empty, height=1.9, suite=suite))
@@ -37,7 +37,7 @@ def draw(table: Table, *, columns: int | None = None, titles: Mapping[str, str] 
 _HOLLOW: dict[str, Any] = {
     "color": style.SOFT, "marker": "s", "markersize": 4.6, "markerfacecolor": "white", "markeredgewidth": 1.1,
 }  # fmt: skip
-_LABELS = {"iou": "the model", "blank": "gray picture", "other": "other pictures", "mean_box": "mean box"}
+_LABELS = {"iou": "the model", "blank": "gray picture", "other": "other pictures", "constant": "constant box"}
 
 
 def _panel(axis: Axes, row: Row) -> None:

@@ -13,7 +13,8 @@ from backsight.results.pages.study import Study
 from backsight.results.pages.wording import in_list, with_interval
 
 Row = dict[str, Any]
-_SHOWN = ("readable", "iou", "hit", "error", "mean_box", "other", "blank", "above")
+_SHOWN = ("readable", "iou", "hit", "constant", "other", "blank", "above")
+_ERRORS = ("boxes", "error", "error_middle", "error_blank", "closer")
 
 
 def section(study: Study) -> Section | None:
@@ -26,11 +27,19 @@ def section(study: Study) -> Section | None:
         for row in rows
     )
     columns = (
-        "Suite", "Format", "Questions", "Readable", "Mean IoU", "IoU ≥ 0.5", "Location error", "Mean box",
-        "Other pictures", "Gray picture", "Above the best of these",
+        "Suite", "Format", "Questions", "Readable", "Mean IoU", "IoU ≥ 0.5", "Constant box", "Other pictures",
+        "Gray picture", "Above the best of these",
     )  # fmt: skip
-    table = Grid("Boxes that the model names", columns, cells, words=2, files=study.files("localization_summary"),
+    boxes = Grid("Boxes that the model names", columns, cells, words=2, files=study.files("localization_summary"),
                  suites=tuple(row["suite"] for row in rows))  # fmt: skip
+    errors = Grid(
+        "Location error: the distance of the middles, of readable boxes",
+        ("Suite", "Format", "Readable texts", "Named boxes", "Mean middle", "Gray picture", "Closer than the best"),
+        tuple(
+            (common.title(study, row["suite"]), row["form"], *(_cell(row, name) for name in _ERRORS)) for row in rows
+        ),
+        words=2, files=study.files("localization_summary"), suites=tuple(row["suite"] for row in rows),
+    )  # fmt: skip
     titles = {row["suite"]: in_list(common.title(study, row["suite"])) for row in rows}
     return Section(
         anchor="localization", title="Localization: naming a thing's box", question="can",
@@ -39,10 +48,12 @@ def section(study: Study) -> Section | None:
         statements=tuple(
             Statement(text.sentence(titles[row["suite"]], row), row["suite"], text.short(row)) for row in rows
         ),
-        tables=(table,), method=text.METHOD, limits=text.LIMITS,
+        tables=(boxes, errors), method=text.METHOD, limits=text.LIMITS,
         samples=common.samples(study, "localization", set(titles)),
     )  # fmt: skip
 
 
 def _cell(row: Row, name: str) -> str:
+    if name == "boxes":
+        return str(row[name])
     return row["reason"] or with_interval(*(row[f"{name}{end}"] for end in ENDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,13 @@ LOCALIZATION = Schema(
 )
 # What stands beside the mean IoU, by the name of its columns.
 BASELINES = {
-    "mean_box": "the mean of the other pictures' right boxes",
+    "constant": "the one box that fits the other pictures best",
     "other": "the boxes named for other pictures",
+    "blank": "the boxes named for a gray picture",
+}
+# What stands beside the location error, by the end of its columns' names.
+MIDDLES = {
+    "middle": "the mean middle of the other pictures' right boxes",
     "blank": "the boxes named for a gray picture",
 }
 LOCALIZATION_SUMMARY = Schema(
@@ -53,12 +59,14 @@ LOCALIZATION_SUMMARY = Schema(
         "form": "str",
         "questions": "int",
         "images": "int",
-        "boxes": "int",  # that can be read
+        "boxes": "int",  # texts in which one can be read
         **{f"readable{end}": "float" for end in ENDS},
         **{f"iou{end}": "float" for end in ENDS},
         **{f"hit{end}": "float" for end in ENDS},  # IoU of at least one half
-        **{f"error{end}": "float" for end in ENDS},  # of boxes that can be read
-        **{f"error_mean_box{end}": "float" for end in ENDS},  # of the same questions, by the mean box
+        **{f"error{end}": "float" for end in ENDS},  # of boxes that can be read, where there are enough
+        **{f"error_{name}{end}": "float" for name in MIDDLES for end in ENDS},  # of the same questions
+        "error_best": "str",  # the one of these that is off by less
+        **{f"closer{end}": "float" for end in ENDS},  # its error less the named boxes', paired
         **{f"{name}{end}": "float" for name in BASELINES for end in ENDS},  # IoU
         "best": "str",  # the baseline of the highest IoU
         **{f"above{end}": "float" for end in ENDS},  # IoU over that baseline, paired
@@ -68,12 +76,14 @@ LOCALIZATION_SUMMARY = Schema(
     "How well the boxes fit that a model names, and baselines, with 95 % intervals",
 )
 FEW = "few questions"
+LINES = 12  # columns and rows of a grid on which the constant box stands
 
 
 def localization_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
     """Readable boxes, mean IoU, hits and location error by suite and format, with the three baselines.
 
-    An unreadable box has an IoU of 0 and no location error.
+    A text without a readable box has an IoU of 0 and no location error. There is no location error of fewer than
+    `smallest` readable boxes, or of one picture.
     """
     expect(rows, LOCALIZATION.name)
     summary: list[Row] = []
@@ -87,12 +97,12 @@ def localization_summary(rows: Table, *, smallest: int = SMALLEST) -> Table:
         line["reason"] = FEW if len(shown) < smallest or line["images"] < 2 else None
         if not line["reason"]:
             blank = group[group["condition"] == BLANK].set_index("example_id")
-            line |= _numbers(shown, blank)
+            line |= _numbers(shown, blank, smallest)
         summary.append(line)
     return Table.of(LOCALIZATION_SUMMARY, summary, rows.provenance)
 
 
-def _numbers(shown: pd.DataFrame, blank: pd.DataFrame) -> Row:
+def _numbers(shown: pd.DataFrame, blank: pd.DataFrame, smallest: int) -> Row:
     images = shown["image_id"].astype(str)
     iou = shown["iou"].astype(float).to_numpy()
     numbers: Row = {}
@@ -102,35 +112,75 @@ def _numbers(shown: pd.DataFrame, blank: pd.DataFrame) -> Row:
         "hit": (iou >= HIT).astype(float),
     }
     right = shown[list(RIGHT)].astype(float).to_numpy()
-    means = _mean_boxes(right, images.to_numpy())
-    beside = {"mean_box": np.array([boxes.iou(a, b) for a, b in zip(means.tolist(), right.tolist(), strict=True)])}
+    beside = {"constant": _constant(right, images.to_numpy())}
     beside["other"] = _of_others(shown, right, images.to_numpy())
     if len(blank):
         beside["blank"] = blank["iou"].astype(float).reindex(shown["example_id"]).to_numpy()
     for name, values in {**shares, **beside}.items():
         numbers |= dict(zip((f"{name}{end}" for end in ENDS), mean_over_images(values, images)[:3], strict=True))
-    readable = shown["readable"].astype(bool).to_numpy()
-    if readable.any():
-        aspects = shown["aspect"].astype(float).to_numpy()
-        each = zip(means.tolist(), right.tolist(), aspects.tolist(), strict=True)
-        by_mean = [boxes.location_error(a, b, (aspect, 1.0)) for a, b, aspect in each]
-        errors = {"error": shown["error"].astype(float).to_numpy(), "error_mean_box": np.array(by_mean)}
-        for name, values in errors.items():
-            interval = mean_over_images(values[readable], images[readable], shares=False)
-            numbers |= dict(zip((f"{name}{end}" for end in ENDS), interval[:3], strict=True))
     best = max(beside, key=lambda name: float(beside[name].mean()))
     above = difference_over_images(iou - beside[best], images)
-    return numbers | {"best": best} | dict(zip((f"above{end}" for end in ENDS), above[:3], strict=True))
+    numbers |= {"best": best} | dict(zip((f"above{end}" for end in ENDS), above[:3], strict=True))
+    return numbers | _errors(shown, blank, right, smallest)
+
+
+def _errors(shown: pd.DataFrame, blank: pd.DataFrame, right: NDArray[Any], smallest: int) -> Row:
+    """Location errors of readable boxes beside those of boxes that are not of the picture, on the same questions."""
+    images, aspects = shown["image_id"].astype(str).to_numpy(), shown["aspect"].astype(float).tolist()
+    own = shown["error"].astype(float).to_numpy()
+    each = zip(_mean_boxes(right, images).tolist(), right.tolist(), aspects, strict=True)
+    beside = {"middle": np.array([boxes.location_error(a, b, (aspect, 1.0)) for a, b, aspect in each])}
+    if len(blank):
+        beside["blank"] = blank["error"].astype(float).reindex(shown["example_id"]).to_numpy()
+    numbers: Row = {}
+    for end, values in {"": own, **{f"_{name}": values for name, values in beside.items()}}.items():
+        there = ~np.isnan(own) & ~np.isnan(values)
+        if there.sum() >= smallest and len(set(images[there])) > 1:
+            interval = mean_over_images(values[there], images[there], shares=False)
+            numbers |= dict(zip((f"error{end}{part}" for part in ENDS), interval[:3], strict=True))
+    known = [name for name in beside if f"error_{name}" in numbers]
+    if known:
+        best = min(known, key=lambda name: float(numbers[f"error_{name}"]))
+        less = beside[best] - own
+        there = ~np.isnan(less)
+        closer = difference_over_images(less[there], images[there])
+        numbers |= {"error_best": best} | dict(zip((f"closer{end}" for end in ENDS), closer[:3], strict=True))
+    return numbers
 
 
 def _mean_boxes(right: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
-    """Of each question the mean right box of the other pictures: the box to name for who never sees one."""
+    """Of each question the mean right box of the other pictures; its middle is off least, of all that see nothing."""
     _, index = np.unique(images, return_inverse=True)
     sums = np.zeros((index.max() + 1, 4))
     np.add.at(sums, index, right)
     counts = np.bincount(index)
     means: NDArray[Any] = (right.sum(0) - sums[index]) / (len(right) - counts[index])[:, None]
     return means
+
+
+def _constant(right: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
+    """The IoU of each right box with the box on a grid that has the highest mean IoU with those of other pictures: the
+    box to name for who never sees one."""
+    spans = np.array(list(combinations(np.arange(LINES + 1) / LINES, 2)))
+    across, down = (part.flatten() for part in np.meshgrid(*[np.arange(len(spans))] * 2))
+    grid = np.stack([spans[across, 0], spans[down, 0], spans[across, 1], spans[down, 1]], 1)
+    total = sum(_iou_of_all(grid, box) for box in right)
+    values = np.zeros(len(right))
+    for image in np.unique(images):
+        own = {number: _iou_of_all(grid, right[number]) for number in np.flatnonzero(images == image)}
+        best = int(np.argmax(total - sum(own.values())))
+        for number, fits in own.items():
+            values[number] = fits[best]
+    return values
+
+
+def _iou_of_all(grid: NDArray[Any], box: NDArray[Any]) -> NDArray[Any]:
+    """The IoU of many boxes (box, 4) with one."""
+    sides = np.minimum(grid[:, 2:], box[2:]) - np.maximum(grid[:, :2], box[:2])
+    shared = sides.clip(0).prod(1)
+    areas = (grid[:, 2:] - grid[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
+    fits: NDArray[Any] = shared / (areas - shared)
+    return fits
 
 
 def _of_others(shown: pd.DataFrame, right: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:

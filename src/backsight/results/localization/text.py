@@ -6,29 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.maths.boxes import FORMS
-from backsight.results.localization.tables import BASELINES, FEW, HIT
+from backsight.maths.grouping import SMALLEST
+from backsight.results.localization.tables import BASELINES, FEW, HIT, MIDDLES
 from backsight.results.pages.wording import listed, omitted, whole_percent, with_interval
 
 Row = Mapping[str, Any]
 CAPTION = (
     "Mean intersection over union of the boxes that the model names (filled) with the right ones, beside boxes named "
-    "for a gray picture, boxes named for other pictures, and the mean right box of the other pictures (hollow), with "
-    "95 % intervals. A text in which no box can be read counts as 0."
+    "for a gray picture, boxes named for other pictures, and the one box that fits the other pictures best (hollow), "
+    "with 95 % intervals. A text in which no box can be read counts as 0."
 )
 METHOD = (
     "Each thing is asked for by name in the format that is named in the table; the model writes greedily, and the "
     "first box of that format in its text is read. A text with no such box, with reversed corners, or with a box that "
-    "reaches over the edge by more than a hundredth of the picture is unreadable: its IoU is 0 and it has no location "
-    "error.",
+    "reaches over the edge by more than a hundredth of the picture is unreadable, and so are pixels or thousandths "
+    "none of which is above one: the IoU is 0 and there is no location error.",
     "IoU is the shared area of the named and the right box over the area of both. Location error is the distance of "
-    "their middles over the picture's diagonal, of readable boxes only.",
+    "their middles over the picture's diagonal, of readable boxes only and where there are at least "
+    f"{SMALLEST}. Beside it, on the same questions: the mean middle of the other pictures' right boxes, and the boxes "
+    "named for a gray picture.",
     "Three baselines stand beside it: the box that is named for a gray picture; the boxes named for the other pictures "
-    "of the suite (all pairings, which keeps what the model prefers and takes away what it sees); and the mean right "
-    "box of the other pictures, which needs no model.",
+    "of the suite (all pairings, which keeps what the model prefers and takes away what it sees); and the one box of a "
+    "grid that fits the other pictures' right boxes best, which needs no model.",
 )
 LIMITS = (
-    "A model that knows where a thing is and writes boxes in another format is unreadable here: see the texts in the "
-    "rows, and name its format.",
+    "A model that knows where a thing is and writes boxes in another format is unreadable here or misread: fractions "
+    "are told from thousandths and pixels, but pixels and thousandths are not told from each other, nor the order of x "
+    "and y. See the texts in the rows, and name its format.",
     "A box can fit by the shape that is usual for a thing. The three baselines bound that, and do not exclude it.",
 )
 
@@ -101,14 +105,30 @@ def sentence(title: str, row: Row) -> str:
         )
     readable = whole_percent(row["readable"], row["readable_low"], row["readable_high"])
     hits = whole_percent(row["hit"], row["hit_low"], row["hit_high"])
-    error = with_interval(row["error"], row["error_low"], row["error_high"])
     best = str(row["best"])
     compared = f"above {BASELINES[best]} ({row[best]:.3f})" if above(row) else (
         f"not shown to be above {BASELINES[best]} ({row[best]:.3f})"
     )  # fmt: skip
     return (
-        f"{title}: {readable} of the boxes can be read; the mean IoU is {number(row)}, {compared}; {hits} have an IoU "
-        f"of at least {HIT:g}; the middle of a readable box is off by {error} of the diagonal."
+        f"{title}: {readable} of the texts can be read; the mean IoU is {number(row)}, {compared}; {hits} have an IoU "
+        f"of at least {HIT:g}; {_off(row)}."
+    )
+
+
+def closer(row: Row) -> bool:
+    """Whether the middles of readable boxes are shown to be nearer than the best that is not of the picture."""
+    return row["closer_low"] is not None and float(row["closer_low"]) > 0
+
+
+def _off(row: Row) -> str:
+    """How far the middles are off, beside the best that is not of the picture."""
+    if row["error"] is None:
+        few = row["boxes"] < SMALLEST
+        return f"the location error is {omitted(row['boxes'], 'readable text') if few else 'omitted (of one picture)'}"
+    error, best = with_interval(row["error"], row["error_low"], row["error_high"]), str(row["error_best"])
+    return (
+        f"the middle of a readable box is off by {error} of the diagonal, {'' if closer(row) else 'not shown to be '}"
+        f"nearer than {MIDDLES[best]} ({row[f'error_{best}']:.3f})"
     )
 
 
