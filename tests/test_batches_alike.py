@@ -27,6 +27,7 @@ from backsight.measurements import (
     ImageInterchange,
     Interchange,
     Knockout,
+    Localization,
     Looking,
     Measurement,
     Modalities,
@@ -47,6 +48,7 @@ from backsight.measurements.base import needed
 from backsight.models.opening import load
 from backsight.models.sizes import facts, weights
 from backsight.models.vlm import VLM
+from backsight.stimuli.layouts import Layout
 from backsight.tables import Table
 
 CLOSE = 1e-4
@@ -65,8 +67,10 @@ def sets(vlm: VLM) -> dict[str, Any]:
     rows = stimuli.squares(vlm.grid)
     apart = replace(rows, items=rows.items[:: len(rows) // SOME][:SOME])
     pairs = stimuli.pairs(vlm.grid, scenes=8).where(lambda e: e.tags["prompt"] in "AB")
+    located = stimuli.located(Layout.for_grid(vlm.grid.rows, vlm.grid.columns, 28), scenes=SOME, form="grid")
     return {
-        "rows": apart, "pictures": rows.limit(24), "pairs": replace(pairs, items=pairs.items[:SOME]),
+        "rows": apart, "located": located,
+        "pictures": rows.limit(24), "pairs": replace(pairs, items=pairs.items[:SOME]),
         "last_token": apart.pairs("last_token").limit(SOME), "reversed": apart.pairs("reversed").limit(2),
     }  # fmt: skip
 
@@ -77,6 +81,7 @@ MADE: dict[str, tuple[Callable[[], Measurement], str]] = {
     "pathways": (Pathways, "rows"),
     "permutation": (lambda: Permutation(shuffles=2), "rows"),
     "captions": (lambda: Captions(words=2, prompt="The color to the left of red is"), "rows"),
+    "localization": (lambda: Localization(words=4, form="grid"), "located"),
     "embeddingnorms": (EmbeddingNorms, "pictures"),
     "interchange": (Interchange, "last_token"),
     "imageinterchange": (ImageInterchange, "reversed"),

@@ -99,9 +99,7 @@ def test_no_setting_of_matplotlib_is_changed() -> None:
 
 
 def test_an_unknown_schema_names_those_known() -> None:
-    known = (
-        r"give one of: behaviour, behaviour_summary, .*pathways, .*, creg, .*, amplify, amplify_summary, .*, compare$"
-    )
+    known = r"give one of: behaviour, behaviour_summary, .*pathways, .*, creg, .*, amplify, .*, compare, sweep$"
     with pytest.raises(UsageError, match=known):
         plot(Table.of(Schema("weather", {"rain": "float"}), []))
 

@@ -26,6 +26,7 @@ from backsight.measurements import (
     ImageInterchange,
     Interchange,
     Knockout,
+    Localization,
     Looking,
     Modalities,
     Moved,
@@ -46,6 +47,7 @@ from backsight.models.opening import load
 from backsight.models.sizes import facts
 from backsight.models.small import tiny
 from backsight.models.vlm import VLM
+from backsight.stimuli.layouts import Layout
 from backsight.training.questions import corpus
 
 Samples = ExampleSet | PairSet
@@ -101,6 +103,10 @@ CASES: dict[str, tuple[Measurement, Callable[[VLM], Samples]]] = {
     "pathways": (Pathways(shuffles=2), lambda vlm: rows(vlm, 3)),
     "permutation": (Permutation(shuffles=2), lambda vlm: rows(vlm, 3)),
     "captions": (Captions(words=2, prompt="The color to the left of red is"), lambda vlm: rows(vlm, 3)),
+    "localization": (
+        Localization(words=4, form="grid"),
+        lambda vlm: stimuli.located(Layout.for_grid(vlm.grid.rows, vlm.grid.columns, 28), scenes=3, form="grid"),
+    ),
     "embeddingnorms": (EmbeddingNorms(), lambda vlm: rows(vlm, 12)),
     "interchange": (Interchange(), lambda vlm: rows(vlm, 12).pairs("last_token").limit(2)),
     "imageinterchange": (ImageInterchange(), lambda vlm: rows(vlm, 12).pairs("reversed").limit(2)),

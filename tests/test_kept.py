@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backsight.errors import DataError
+from backsight.errors import DataError, UsageError
 from backsight.tables import Schema, Table
 from backsight.training import kept
 from backsight.training import scale as recipes
@@ -41,7 +41,7 @@ def test_a_model_is_trained_once_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert kept.trained(LITTLE, folder, snapshots=(2,)) == folder and kept.weights(folder) == first
     assert next(folder.glob("*.safetensors")).stat().st_mtime_ns == stamp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "m.training"]
-    with pytest.raises(DataError, match="lacks snapshots"):
+    with pytest.raises(UsageError, match="past the step of a snapshot"):
         kept.trained(LITTLE, folder, snapshots=(1, 2))
 
 

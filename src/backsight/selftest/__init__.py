@@ -31,7 +31,7 @@ from backsight.selftest import (
 from backsight.selftest.base import SIZES, Bench, Control, Seen, Size
 
 LIBRARIES = ("torch", "transformers")
-BESIDE = ("compare",)  # results whose rows are no measurement's
+BESIDE = ("compare", "sweep")  # results whose rows are no measurement's
 CONTROLS: list[Control] = [
     *evidence.CONTROLS[:1], *axes.CONTROLS, *gap.CONTROLS, *order.CONTROLS, *norms.CONTROLS, *localized.CONTROLS,
     *attention.CONTROLS,

@@ -20,14 +20,13 @@ from backsight.errors import DataError
 from backsight.tables import Table
 from backsight.training import checkpoints, loop
 from backsight.training.recipe import Recipe
-from backsight.training.snapshots import snapshot
 
 
 def trained(recipe: Recipe, folder: Path, *, snapshots: Collection[int] = ()) -> Path:
     """The folder of what a recipe makes: trained where it is missing, gone on with where it was stopped.
 
-    DataError where the folder has no run beside it, where the run is of another recipe, seed or size, where it has
-    none of the snapshots, and where the model has other weights than the run came to.
+    DataError where the folder has no run beside it, where the run is of another recipe, seed or size, and where the
+    model has other weights than the run came to. UsageError where a finished run lacks one of the snapshots.
     """
     work = run(folder)
     if folder.exists() and not (work / checkpoints.NAME).is_file():
@@ -36,12 +35,6 @@ def trained(recipe: Recipe, folder: Path, *, snapshots: Collection[int] = ()) ->
             do="remove the model: the same command trains it anew",
         )  # fmt: skip
     learner = loop.train(recipe, work, snapshots=snapshots)
-    missing = sorted(step for step in snapshots if not snapshot(work, step).is_dir())
-    if missing:
-        raise DataError(
-            "A finished run lacks snapshots", where=work, got=", ".join(map(str, missing)),
-            do="remove the run and its model: the same command trains both anew",
-        )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         fresh = Path(place) / folder.name
         learner.save(fresh)
