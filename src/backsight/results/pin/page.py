@@ -31,6 +31,7 @@ relation of two squares (chance .25), and which of two colours is there (chance 
   table was thrown away. Its language model can read positions that its vision encoder does not give.
 - `pin-never` never had a position. What an insert gives it, its language model has never seen.
 
+<!-- parsed only: it trains two models and six inserts, which takes minutes -->
 ```bash
 backsight train pin-dormant --out runs/pin-dormant
 backsight train pin-never --out runs/pin-never
