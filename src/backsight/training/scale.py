@@ -92,7 +92,7 @@ def both_shown(rng: np.random.Generator) -> rows.Triple:
 SCALE = Answering(
     name="scale",
     makes="a small plain, to set the gap, the pathways and CREG against size (tiny, small) and against steps",
-    minutes={"tiny": 3},
+    minutes={"tiny": 2, "small": 6},
     build=build,
     layout=LAYOUT,
     asks=asks,
