@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
 from backsight.models.opening import load
 from backsight.models.small import tiny
@@ -96,7 +97,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """`backsight` with some arguments, through its entry point and in this process."""
     from backsight.cli import main
 
-    before = signal.getsignal(signal.SIGTERM)
+    before, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: object) -> Outcome:
@@ -114,3 +115,4 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     yield run
     signal.signal(signal.SIGTERM, before)
+    torch.set_num_threads(threads)  # `train` sets its own

@@ -116,6 +116,20 @@ def test_bfloat16_on_a_cpu_goes_on_bit_for_bit_and_is_another_run(
     assert not same(weights(train(LITTLE, tmp_path / "c")), whole)
 
 
+def test_two_threads_end_in_the_same_weights_each_time(tmp_path: Path) -> None:
+    """The gradient of a table that thousands of elements are taken from: its sums hang on the order of the threads."""
+    stages = (replace(STAGE, steps=1),)
+    recipe = replace(positional.RECIPES["positions-language-relative"], save_every=9, stages=stages)
+    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, *others = (weights(train(recipe, tmp_path / str(run))) for run in range(4))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(same(one, first) for one in others)
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
 class Photographs:
     """Stands for the cut-outs of a folder: what tells them apart is their digest."""
 

@@ -23,6 +23,7 @@ from backsight.results import learning
 from backsight.tables import Table
 from backsight.training import checkpoints
 from backsight.training.recipe import Learner, Phase, Recipe
+from backsight.training.repeatable import repeatable
 from backsight.training.snapshots import Snapshots
 
 Progress = Callable[[str, int, int, Mapping[str, Any]], None]
@@ -70,12 +71,13 @@ def train(
             optimizer = _optimizer(learner, recipe)
         for step in range(begin, last):
             at = (recipe, phase, step, folder)
-            with accelerator.autocast():
-                loss, figures = learner.loss(number, step)
-            first = log.firsts(phase.name, step, loss)
-            _check(loss, first, at)
             rate = phase.learning_rate(step)
-            _learn(accelerator, learner, optimizer, loss, rate, at)
+            with repeatable(accelerator.device):
+                with accelerator.autocast():
+                    loss, figures = learner.loss(number, step)
+                first = log.firsts(phase.name, step, loss)
+                _check(loss, first, at)
+                _learn(accelerator, learner, optimizer, loss, rate, at)
             taken = {"loss": float(loss.detach()), **figures, "rate": rate}
             log.add(taken)
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
