@@ -229,7 +229,6 @@ FACTS = {
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
 
-@pytest.mark.skipif(not (RESULTS / "scale.parquet").is_file(), reason="not recorded yet")
 def test_the_recorded_page_is_that_of_the_recorded_rows() -> None:
     assert (RESULTS / "scale.md").read_text(encoding="utf-8") == page(Table.read(RESULTS / "scale.parquet"))
 

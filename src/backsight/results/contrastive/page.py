@@ -10,6 +10,7 @@ from backsight.maths.seeds import FEWEST
 from backsight.results.contrastive import text
 from backsight.results.contrastive.claims import LEAST, claims
 from backsight.results.contrastive.tables import summary
+from backsight.results.pages.markdown import filled
 from backsight.results.pages.wording import listed
 from backsight.tables import Table
 
@@ -74,9 +75,8 @@ def page(table: Table) -> str:
     """
     judged, of = claims(table).rows(), summary(table)
     parts = ["# CLIP-style against CLOC-style pre-training"]
-    for kind in ("more", "none", "cost"):
-        sentences = [text.measure_sentence(row) for row in judged if row["claim"] == kind]
-        parts += [text.claim(kind, judged), "\n".join(f"- {escape(one, quote=False)}" for one in sentences)]
+    parts += [text.claim(kind, judged) for kind in ("more", "none", "cost")]
+    parts += ["## The claims, by measure", text.judgements(judged).rstrip("\n")]
     parts.append(
         f"Each claim is judged by each of its measures: confirmed where the mean over seeds differs from the bound to "
         f"the side that the claim says, not confirmed where it differs to the other, undecided else (p < .05 by "
@@ -84,7 +84,7 @@ def page(table: Table) -> str:
         f"{LEAST:g} of accuracy, the smallest that counts. Claims and models are ours. Brackets hold 95 % intervals, "
         "before Holm."
     )
-    parts += [text.start(of)] if text.start(of) else []
+    parts += ["## All numbers", *([text.start(of)] if text.start(of) else [])]
     parts.append("![Where, what, and position probes by block, CLIP-style and CLOC-style](../images/clip-cloc.svg)")
     parts += [text.markdown(of).rstrip("\n"), *_made(table)]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return filled("\n\n".join(part.rstrip("\n") for part in parts)) + "\n"

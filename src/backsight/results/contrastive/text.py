@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, get_args
 
-from backsight.maths.seeds import FEWEST
 from backsight.maths.verdicts import Verdict
 from backsight.results.contrastive.claims import SENTENCES, Kind
 from backsight.results.drawing.style import counted
@@ -53,22 +52,34 @@ def claim(kind: Kind, rows: Sequence[Row]) -> str:
     return f"**{head}**: {SENTENCES[kind]}"
 
 
-def measure_sentence(row: Row) -> str:
-    """The verdict of a claim by one measure, with its numbers."""
-    name = f"{_capital(row['measure'])}: {row['verdict']}"
+def judgements(rows: Sequence[Row]) -> str:
+    """The claims' table as Markdown: a line a measure, with the numbers that its verdict is of."""
+    lines = [
+        "| claim | measure | chance | CLIP-style | CLOC-style | mean over seeds | seeds | p, Holm | verdict |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    before = None
+    for row in rows:
+        head = "" if row["claim"] == before else SENTENCES[row["claim"]]
+        before = row["claim"]
+        lines.append(f"| {' | '.join([head, *_judged(row)])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _judged(row: Row) -> list[str]:
+    """The cells of a measure of a claim; its verdict is of CLOC-style less CLIP-style, or of CLIP-style less chance."""
+    name = escape(row["measure"], quote=False)
     if row["mean"] is None:
-        which = "for CLIP-style" if row["claim"] == "none" else "for both in any seed"
-        return f"{name}, not measured {which}."
-    of = "CLIP-style less chance" if row["claim"] == "none" else "difference"
-    shown = {"clip": "CLIP-style", "cloc": "CLOC-style"} if row["claim"] != "none" else {"clip": "CLIP-style"}
-    values = [f"{row[key]:.3f} {word}" for key, word in shown.items()]
+        which = "CLIP-style" if row["claim"] == "none" else "both in any seed"
+        return [name, "", "", "", f"not measured for {which}", "0", "", row["verdict"]]
     within = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    few = f", fewer than {FEWEST}" if row["seeds"] < FEWEST else ""
-    p = "" if row["p_holm"] is None else f", p = {row['p_holm']:.3f} by Holm"
-    return (
-        f"{name}, {listed(values)} (chance {row['chance']:.3f}); {of} {row['mean']:+.3f}{within} over "
-        f"{counted(row['seeds'], 'seed')}{few}{p}."
-    )
+    of = "CLIP-style less chance" if row["claim"] == "none" else "difference"
+    cloc = "" if row["claim"] == "none" else f"{row['cloc']:.3f}"
+    p = "" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
+    return [
+        name, f"{row['chance']:.3f}", f"{row['clip']:.3f}", cloc, f"{of} {row['mean']:+.3f}{within}", str(row["seeds"]),
+        p, row["verdict"],
+    ]  # fmt: skip
 
 
 def start(summary: Table) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backsight.results.drawing import style
+from backsight.results.pages.markdown import filled
 from backsight.results.positional import claims, prediction
 from backsight.results.positional.settings import BY_NAME, SETTINGS, TABLES, title
 from backsight.results.positional.tables import CONDITIONS, TRAINED, positional_summary
@@ -16,7 +16,6 @@ from backsight.tables import Table
 Summary = Mapping[tuple[str, str, str, str], Mapping[str, Any]]  # by setting, measure, condition and axis
 NONE = "\u2013"
 TAUGHT = "taught"  # in place of where a probe reads what training taught
-WIDTH = 118  # characters of a line of text
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,8 @@ def _trained(how: How) -> str:
 
 
 def _filled(words: str) -> str:
-    """Words in lines that an editor shows whole."""
-    return textwrap.fill(words, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
+    """A paragraph of the page."""
+    return filled(words) + "\n"
 
 
 def _judged(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backsight.maths.seeds import FEWEST, over_seeds
+from backsight.results.pages.markdown import filled
 from backsight.results.pages.wording import decimal, listed
 from backsight.results.projector.claims import LONGER, RULE, SMALL, projector_claims
 from backsight.results.projector.tables import (
@@ -67,12 +67,12 @@ def page(rows: Table, curves: Table) -> str:
         f"{FEWEST} seeds and where all seeds agree.{f' Trained on: {hardware}.' if hardware else ''}"
     )
     parts = (
-        INTRODUCTION, "## Verdicts\n", verdicts(claims), _wrapped(RULE) + "\n", "## Numbers\n",
-        _wrapped(conditions) + "\n",
+        INTRODUCTION, "## Verdicts\n", verdicts(claims), filled(RULE) + "\n", "## Numbers\n",
+        filled(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
         "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", "## Limits\n",
-        *(f"{_wrapped(said)}\n" for said in (ended(along),) if said), LIMITS,
-        CARRIED, *(f"{_wrapped(said)}\n" for said in (translated(summary),) if said), OTHER, COMMANDS,
+        *(f"{filled(said)}\n" for said in (ended(along),) if said), LIMITS,
+        CARRIED, *(f"{filled(said)}\n" for said in (translated(summary),) if said), OTHER, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
@@ -161,7 +161,7 @@ def sentences(claims: Sequence[Row]) -> list[str]:
         _change(by_key.get("counteract"), "long embeddings"),
         _change(by_key.get("better"), "the plain projector"),
     ]
-    return [_wrapped(f"- {sentence}", "  ") for sentence in said if sentence]
+    return [filled(f"- {sentence}") for sentence in said if sentence]
 
 
 def _suppression(rows: Sequence[Row] | None) -> str:
@@ -211,10 +211,6 @@ def differences(summary: Sequence[Row]) -> str:
         if any(pair in of for pair in PAIRS):
             lines.append(f"| {title} | {' | '.join(_cell(of.get(pair)) for pair in PAIRS)} |")
     return "\n".join(lines)
-
-
-def _wrapped(words: str, indent: str = "") -> str:
-    return textwrap.fill(words, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _cell(row: Row | None) -> str:

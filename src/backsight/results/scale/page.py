@@ -8,6 +8,7 @@ from typing import Any
 
 from backsight.maths.gap import NO_GAP
 from backsight.maths.seeds import FEWEST
+from backsight.results.pages.markdown import filled
 from backsight.results.pages.wording import listed
 from backsight.results.scale import text
 from backsight.results.scale.claims import DEGREES, LEAST, scale_claims
@@ -56,7 +57,7 @@ def page(table: Table) -> str:
         MEASURED,
         _made(table, facts),
     ]
-    return "\n\n".join(parts) + "\n"
+    return filled("\n\n".join(parts)) + "\n"
 
 
 def _rule(count: int) -> str:
