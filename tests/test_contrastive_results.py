@@ -249,7 +249,8 @@ def test_the_page_says_what_the_numbers_say() -> None:
     assert "Examined on 4 CPU cores (&lt;x&gt;), one thread" in made
     facts = {"side": 112, "grid": "8 x 8", "encoder": "vision 2 blocks of width 64", "encoder_steps": 123,
              "encoder_images": 7, "language": "3 blocks of width 128", "steps": 456, "images": 9}  # fmt: skip
-    assert "123 steps of 7 pictures" in page.page(Table(table.schema, table.frame, {"facts": facts}))
+    sized = page.page(Table(table.schema, table.frame, {"facts": facts}))
+    assert "123 steps of 7 pictures" in " ".join(sized.split())
     assert "steps of" not in made
     without = page.page(examined(LOW, [], KEYS))
     assert "**Undecided by all 4 measures**: CLOC-style" in without and "Examined on" not in without
