@@ -10,8 +10,9 @@ from scipy import stats
 from backsight.errors import DataError
 from backsight.maths.seeds import over_seeds
 from backsight.report import sweep_words
-from backsight.report.sweep import means_claim
+from backsight.report.sweep import means_claim, shortened
 from backsight.results import plot, seeds
+from backsight.studies.sweep_file import Asked, Sweep, Training
 from backsight.tables import Table
 
 VALUES = (0.2, 0.5, 0.9, 0.45)
@@ -159,3 +160,12 @@ def test_the_figure_has_a_dot_a_seed_a_mean_and_an_interval() -> None:
     assert not [line for line in alike.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 1.2]
     with pytest.raises(DataError, match="no metric to draw"):
         seeds.draw(runs(*of("a", "accuracy/squares", None)))
+
+
+def test_a_sweep_that_is_shorter_than_its_recipes_says_so() -> None:
+    whole = Sweep(("a",), (0, 1))
+    assert shortened(whole) == ""
+    short = Sweep(("a",), (0,), train=Training(steps=10), study=Asked(limit=12, quick=True))
+    assert shortened(short) == (
+        " Shortened: at most 10 steps of each phase were trained; studies are cut by limit = 12, quick = true."
+    )

@@ -352,6 +352,12 @@ def test_names_that_no_folder_can_have_and_two_of_one_name(plan: Path, tmp_path:
         sweep_run.runs(sweep_file.read(plan), tmp_path / "out")
 
 
+def test_what_makes_no_vlm_is_refused_before_anything_is_trained(command: Command, plan: Path, tmp_path: Path) -> None:
+    plan.write_text('recipes = ["clip", "scale"]\nseeds = [0]\n')
+    code, _, err = command("sweep", plan, "--out", tmp_path / "out")
+    assert code == 2 and "got:   clip, which makes none" in err and not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_runs_side_by_side_train_as_one_after_another_and_say_why_they_fail(
     command: Command, plan: Path, tmp_path: Path

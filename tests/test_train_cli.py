@@ -61,7 +61,8 @@ def test_a_recipe_of_ones_own_is_trained(command: Command, own: Path, tmp_path: 
     assert (code, printed) == (0, f"{(tmp_path / 'out').resolve()}\n")
     assert "step 1 of 11, first: loss " in err and "step 11 of 11, second: loss " in err and ", error " in err
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"line.safetensors", "training.csv", "training.parquet", "training.svg"}
+    assert names == {"README.md", "line.safetensors", "training.csv", "training.parquet", "training.svg"}
+    assert (tmp_path / "out" / "README.md").read_text(encoding="utf-8").startswith("# line, seed ")
     rows = Table.read(tmp_path / "out" / "training.parquet").rows()
     assert [(r["phase"], r["step"]) for r in rows if r["figure"] == learning.FIRST] == [("first", 0), ("second", 0)]
     steps = [(r["phase"], r["step"]) for r in rows if r["figure"] == "error"]
@@ -84,7 +85,7 @@ WRONG: dict[str, tuple[str | None, tuple[str, ...], tuple[str, ...]]] = {
     "no photographs": (None, ("cutouts",), ("The recipe cutouts takes a folder of photographs", "--photos DIR")),
     "no file": (None, ("no-such.py",), ("There is no such file with a recipe", "where: no-such.py")),
     "no steps": ("", ("--steps", "0"), ("--steps",)),
-    "raising": ("\nraise ValueError('half done')\n", (), ("cannot be run", "got:   ValueError: half done")),
+    "raising": ("\nraise ValueError('half done')\n", (), ("cannot be run", ": ValueError: half done", "got:   line ")),
     "no Python": ("\ndef (\n", (), ("cannot be run", "got:   SyntaxError")),
     "no recipe": ("\ndel line\n", (), ("The file does not hold one recipe", "got:   none", "FILE.py:NAME")),
     "two recipes": (TWO, (), ("The file does not hold one recipe", "got:   line, other")),
@@ -112,6 +113,7 @@ def test_wrong_use_leaves_with_2_and_writes_no_checkpoint(
     assert (code, printed) == (2, "")
     assert all(words in err for words in expected), err
     assert not Path("out").exists() and not list(tmp_path.rglob("*.safetensors"))
+    assert not Path("out.training").exists()
 
 
 def test_a_name_in_a_file_that_does_not_hold_it(command: Command, own: Path, tmp_path: Path) -> None:
@@ -124,6 +126,27 @@ def test_without_recipe_or_folder_the_command_says_what_it_takes(command: Comman
     assert command("train").code == 2
     listed = command("train", "--list")
     assert listed.code == 0 and all(name in listed.out for name in catalogue.recipes())
+
+
+def test_a_narrow_terminal_keeps_the_names_of_recipes_whole(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = command("train", "--list").out
+    assert all(name in listed for name in catalogue.recipes()) and max(map(len, listed.splitlines())) <= 80
+
+
+def test_a_folder_that_lies_in_a_file_is_none(command: Command, own: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out, words in ((tmp_path / "file", "is a file, not"), (tmp_path / "file" / "out", "would lie in a file")):
+        code, _, err = command("train", own, "--out", out)
+        assert code == 2 and words in err and (tmp_path / "file").is_file()
+
+
+def test_ctrl_c_before_the_first_checkpoint_says_so(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = "\ndef loss(self, phase, step):\n    raise KeyboardInterrupt\nLineLearner.loss = loss\n"
+    code, _, err = command("train", written(tmp_path, more=stopping), "--out", tmp_path / "out")
+    assert code == 130 and "The same command begins again: no checkpoint was written yet." in err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -152,8 +175,8 @@ def without_weight(path: Path) -> None:
 
 
 UNFIT: dict[str, tuple[Callable[[Path], object], tuple[object, ...], str]] = {
-    "another seed": (lambda path: None, ("--seed", 4), "... is wanted"),
-    "another size": (lambda path: None, ("--size", "small"), "small"),
+    "another seed": (lambda path: None, ("--seed", 4), "seed 0 where seed 4 is wanted"),
+    "another size": (lambda path: None, ("--size", "small"), "size tiny where size small is wanted"),
     "another number of steps": (lambda path: None, ("--steps", 2), "steps 2"),
     "another text": (lambda path: path.parents[1].joinpath("own.py").write_text(TOY + "\n"), (), "[own.py sha256 "),
     "another version of the steps": (rewritten(run=lambda run: f"version 2 {run}"), (), "...version 2 "),
@@ -556,11 +579,23 @@ def test_curves_of_a_log_by_hand() -> None:
     ]
     placed = learning.placed(Table.of(learning.TRAINING, given))
     loss = placed[placed["figure"].isin(["loss", "first loss"])]
-    assert list(zip(loss["at"], loss["value"], strict=True)) == [(0, 4.0), (2, 3.0), (5, 1.0)]
+    assert list(zip(loss["at"], loss["value"], strict=True)) == [(0, 4.0), (2, 3.0), (2, 9.0), (5, 1.0)]
     figure = learning.curves(Table.of(learning.TRAINING, given))
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["Loss", "Accuracy in training", "Rate"]
-    assert figure.axes[0].lines[0].get_xydata().tolist() == [[0, 4], [2, 3], [5, 1]]
+    one, two = (line.get_xydata().tolist() for line in figure.axes[0].lines[:2])  # no line goes across the phases' end
+    assert one == [[0, 4], [2, 3]] and two == [[2, 9], [5, 1]]
+
+
+def test_a_card_says_how_each_phase_ended() -> None:
+    rows = [dict(phase=p, step=s, seconds=1.0, figure=f, value=v) for p, s, f, v in (
+        ("one", 0, "first loss", 4.0), ("one", 1, "loss", 3.0), ("one", 2, "loss", 2.5), ("one", 2, "rate", 0.1),
+        ("two", 0, "first loss", 9.0), ("two", 1, "loss", 1.0), ("two", 1, "accuracy: a", 0.25),
+    )]  # fmt: skip
+    text = learning.card(Table.of(learning.TRAINING, rows, {"recipe": "toy", "seed": 3, "size": "tiny"}))
+    assert text.startswith("# toy, seed 3, size tiny\n\n")
+    assert "- one: 2 steps; at the end loss 2.5\n" in text
+    assert "- two: 1 step; at the end accuracy: a 0.25, loss 1\n" in text
 
 
 def console() -> tuple[Console, io.StringIO]:

@@ -67,7 +67,7 @@ def train(
 
     from backsight.models.opening import quiet
     from backsight.studies import terminal
-    from backsight.training import loop, writing
+    from backsight.training import checkpoints, loop, writing
 
     chosen = _chosen(recipe, size, seed, photos)
     place = _places(out, work)
@@ -89,7 +89,9 @@ def train(
             measured = partial(_measure, chosen, place, photos, (where, mixed)) if builtin else None
             writing.write(learner, place, out, measured)
     except KeyboardInterrupt:
-        raise Interrupted("Stopped. The same command goes on from the last checkpoint.") from None
+        there = (place / checkpoints.NAME).exists()
+        goes = "goes on from the last checkpoint" if there else "begins again: no checkpoint was written yet"
+        raise Interrupted(f"Stopped. The same command {goes}.") from None
     typer.echo(str(out.resolve()))
 
 
@@ -134,6 +136,12 @@ def _places(out: Path, work: Path | None) -> Path:
 
     if work is not None and work.exists() and not work.is_dir():
         raise UsageError("This is a file, not a folder", where=work, do="give a folder as --work")
+    if out.is_file():
+        raise UsageError("This is a file, not a folder", where=out, do="give a new folder as --out")
+    for path in (out, work or out):
+        there = next(one for one in path.absolute().parents if one.exists())
+        if not there.is_dir():
+            raise UsageError("The folder would lie in a file", where=path, got=f"{there} is a file", do="give another")
     if out.exists():
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give a new one as --out")
     place = work or out.with_name(f"{out.name}.training")
@@ -149,6 +157,7 @@ def _held(place: Path) -> Iterator[None]:
     from backsight.studies import lock
     from backsight.studies.store import writing
 
+    anew = not place.exists()
     with writing("the lock of the training", place):
         place.mkdir(parents=True, exist_ok=True)
         holding = lock.held(place, lock.TRAINING)
@@ -159,6 +168,8 @@ def _held(place: Path) -> Iterator[None]:
         yield
     finally:
         holding.__exit__(None, None, None)
+        if anew and place.is_dir() and not any(place.iterdir()):  # refused before its first step
+            place.rmdir()
 
 
 @contextmanager
@@ -193,7 +204,10 @@ def _print_list() -> None:
 
     from backsight.training import catalogue
 
-    table = Table("recipe", "makes", "minutes, tiny")
+    table = Table()
+    table.add_column("recipe", no_wrap=True)  # names are there to be copied
+    table.add_column("makes")
+    table.add_column("minutes, tiny")
     for recipe in catalogue.recipes().values():
         minutes = recipe.minutes.get("tiny")
         table.add_row(recipe.name, recipe.makes, "" if minutes is None else f"{minutes:g}")

@@ -25,6 +25,7 @@ from backsight.tables import Table
 
 if TYPE_CHECKING:
     from backsight.studies.sweep_compare import Compared
+    from backsight.studies.sweep_file import Sweep
 
 Row = dict[str, Any]
 FILES = (
@@ -65,9 +66,18 @@ def _page(compared: Compared, folder: Path) -> Page:
         command=compared.command,
         files=FILES,
         heading="",
-        lead="A run is a recipe trained with a seed and studied; intervals are over seeds.",
+        lead=f"A run is a recipe trained with a seed and studied; intervals are over seeds.{shortened(compared.sweep)}",
         kind="The runs",
     )
+
+
+def shortened(sweep: Sweep) -> str:
+    """That runs are shorter than their recipes, and studies than a whole one, where the sweep's file says so."""
+    parts = [f"at most {counted(sweep.train.steps, 'step')} of each phase were trained"] if sweep.train.steps else []
+    limits = [f"{name} = {value}" for name in ("limit", "samples", "budget") if (value := getattr(sweep.study, name))]
+    limits += ["quick = true"] if sweep.study.quick else []
+    parts += [f"studies are cut by {', '.join(limits)}"] if limits else []
+    return f" Shortened: {'; '.join(parts)}." if parts else ""
 
 
 def missing(compared: Compared) -> tuple[str, ...]:
@@ -168,14 +178,14 @@ def _runs(compared: Compared) -> Grid:
             f"{text(machine.get('cpu'))}, {text(machine.get('cores'))} cores",
         ))  # fmt: skip
     columns = (
-        "Run", "Recipe", "Seed", "Last loss", "Minutes of training", "Architecture", "Parameters", "Fingerprint",
+        "Run", "Recipe", "Seed", "Loss at the end", "Minutes of training", "Architecture", "Parameters", "Fingerprint",
         "Studied on",
     )  # fmt: skip
     return Grid("", columns, tuple(lines), words=len(columns))
 
 
 def _trained(log: Path) -> tuple[str, str]:
-    """The last loss and the minutes of a log; dashes where it cannot be read."""
+    """The loss at the end, a mean over the last steps, and the minutes of a log; dashes where it cannot be read."""
     try:
         frame = Table.read(log).frame
     except DataError:

@@ -28,8 +28,8 @@ LOOKS = tuple((color, line) for line in ("-", "--", ":") for color in COLORS)
 def curves(log: Table) -> Figure:
     """Loss, accuracy by kind of question and what else was logged, against the step counted over all phases.
 
-    The loss begins with that of the first step. A dotted line stands where a phase ends. DataError where the log has no
-    step.
+    The loss of each phase begins with that of its first step. A dotted line stands where a phase ends, and no line goes
+    across it. DataError where the log has no step.
     """
     rows = placed(log)
     rows["figure"] = rows["figure"].replace(FIRST, "loss")
@@ -45,10 +45,14 @@ def curves(log: Table) -> Figure:
 
         def draw(axis: Axes, names: list[str]) -> None:
             for name in names:
-                of, line = rows[rows["figure"] == name], looks.get(name)
+                line = looks.get(name)
                 color, drawn = (style.INK, "-") if line is None else (line.get_color(), line.get_linestyle())
-                mark = "o" if len(of) == 1 else None  # one point makes no line
-                axis.plot(of["at"], of["value"], color=color, linestyle=drawn, linewidth=1.2, marker=mark, markersize=3)
+                for _, of in rows[rows["figure"] == name].groupby("phase", sort=False):
+                    mark = "o" if len(of) == 1 else None  # one point makes no line
+                    axis.plot(
+                        of["at"], of["value"], color=color, linestyle=drawn, linewidth=1.2, marker=mark, markersize=4,
+                        clip_on=mark is None,
+                    )  # fmt: skip
             for end in list(ends)[:-1]:
                 axis.axvline(end, color=style.SOFT, linestyle=":", linewidth=0.8)
             axis.set(xlabel="step", xlim=(0, int(ends.max())))
@@ -65,11 +69,23 @@ def curves(log: Table) -> Figure:
         return panels.draw(shown, entries, None if len(shown) > 1 else 1)
 
 
+def card(log: Table) -> str:
+    """What a checkpoint was trained by, in Markdown: recipe, seed, size, and how each phase ended."""
+    of = log.provenance
+    lines = [f"# {of['recipe']}, seed {of['seed']}, size {of['size']}", ""]
+    for phase, rows in log.frame.groupby("phase", sort=False):
+        last = rows[(rows["figure"] != FIRST) & (rows["figure"] != "rate")].groupby("figure").last()
+        ended = ", ".join(f"{name} {value:.3g}" for name, value in last["value"].items())
+        lines.append(f"- {phase}: {style.counted(int(rows['step'].max()), 'step')}; at the end {ended}")
+    words = "Figures are means over the last steps before a line of `training.csv`; accuracies are those of training."
+    return "\n".join([*lines, "", words]) + "\n"
+
+
 def placed(log: Table) -> pd.DataFrame:
-    """The rows of a log with `at`, their step counted over all phases; of phases' first losses only the very first."""
+    """The rows of a log with `at`, their step counted over all phases."""
     rows = log.frame.copy()
     if not (rows["step"] > 0).any():
         raise DataError("The log of the training has no step", where=log.schema.name)
     lengths = rows.groupby("phase", sort=False)["step"].max()
     rows["at"] = rows["step"] + rows["phase"].map(lengths.cumsum() - lengths)
-    return rows[(rows["figure"] != FIRST) | (rows["at"] == 0)]
+    return rows

@@ -106,6 +106,9 @@ def runs(sweep: Sweep, out: Path) -> list[Run]:
         if Path(recipe.name).name != recipe.name or recipe.name.startswith("."):
             do = "give it a name that a folder can have"
             raise UsageError("The recipe's name is no name of a folder", where=asked, got=recipe.name, do=do)
+        if not recipe.vlm:
+            what, do = "A recipe of a sweep makes a VLM, which can be studied", "train it by `backsight train`"
+            raise UsageError(what, got=f"{asked}, which makes none", do=do)
         if recipe.photographs:
             raise UsageError("A recipe of a sweep takes no photographs", got=asked, do="train it by `backsight train`")
     if sweep.train.size not in SCALES:
@@ -200,6 +203,9 @@ def perform(run: Run, progress: Progress, page: Callable[[Path], object]) -> Non
 def _train(run: Run, progress: Progress) -> None:
     import torch
 
+    from backsight.models.opening import quiet
+
+    quiet()
     settings = run.sweep.train
     torch.set_num_threads(settings.threads)
     lengths = run.recipe.lengths(settings.steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 
 from backsight.errors import UsageError
@@ -55,7 +56,10 @@ def _of_file(path: Path, wanted: str) -> Recipe:
         setattr(module, identity.DIGEST, identity.digest(text))  # of what is run, whatever the file says later
         exec(compile(text, str(path), "exec"), vars(module))
     except Exception as error:
-        got = f"{type(error).__name__}: {error}"
+        lines = [
+            f"line {one.lineno}: " for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)
+        ]
+        got = f"{lines[-1] if lines else ''}{type(error).__name__}: {error}"  # a syntax error names its line itself
         raise UsageError("The file with the recipe cannot be run", where=path, got=got, do="mend it") from error
     own = {
         key: value for key, value in vars(module).items() if isinstance(value, Recipe) and not key.startswith("_")

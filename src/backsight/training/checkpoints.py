@@ -7,6 +7,7 @@ file takes the old one's place when it is whole, so a full disk or a kill leaves
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ from backsight.tables import replacing
 
 FORMAT = 3
 NAME = "checkpoint.safetensors"
+NAMED = ("seed", "size", "precision", "steps")
+IDENTITY = re.compile(  # of `loop.identity`; the recipe's name is in `beside`, its settings are `body`
+    r"(?P<beside>.*?\('[^']*'), (?P<seed>\d+), '(?P<size>\w+)'(?P<body>, .*), precision (?P<precision>\w+), "
+    r"steps (?P<steps>\w+)", re.DOTALL,
+)  # fmt: skip
 DO = "give another folder for checkpoints (--work), or remove this one"
 
 
@@ -162,7 +168,13 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def difference(stored: str, wanted: str) -> str:
-    """Where two identities part, with a little on both sides."""
+    """Where two identities part: in the fields that a command names, else at the first place, with a little on both
+    sides."""
+    a, b = IDENTITY.fullmatch(stored), IDENTITY.fullmatch(wanted)
+    if a is not None and b is not None and (a["beside"], a["body"]) == (b["beside"], b["body"]):
+        parts = [f"{name} {a[name]} where {name} {b[name]} is wanted" for name in NAMED if a[name] != b[name]]
+        if parts:
+            return "; ".join(parts)
     at = next(
         (i for i, (a, b) in enumerate(zip(stored, wanted, strict=False)) if a != b), min(len(stored), len(wanted))
     )

@@ -88,7 +88,8 @@ class Learner(ABC):
 class Recipe(ABC):
     """A recipe. `makes` says in one sentence what comes of it, `minutes` how long a size takes on two cores.
 
-    A checkpoint is written each `save_every` steps. `photographs` says that pictures come from a folder of the user's.
+    A checkpoint is written each `save_every` steps. `photographs` says that pictures come from a folder of the user's,
+    `vlm` that what comes of it is a vision-language model, which `study`, `doctor`, `compare` and `sweep` open.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Recipe(ABC):
     size: Size = "tiny"
     save_every: int = 100
     photographs: bool = False
+    vlm: bool = True
 
     @property
     @abstractmethod

@@ -14,13 +14,14 @@ from backsight.tables import HOST, Table
 from backsight.training.recipe import Learner
 
 LOG = ("training.csv", "training.parquet")
+CARD = "README.md"
 
 
 def write(learner: Learner, work: Path, out: Path, beside: Callable[[Path], None] | None = None) -> None:
-    """Write what was trained into a new folder: the checkpoint, and of the log in `work` its table and its curves.
+    """Write what was trained into a new folder: the checkpoint, and of the log in `work` its table, curves and a card.
 
-    `beside` writes further files into the folder that it is given. UsageError where `out` is there and not empty,
-    StudyError where it cannot be written.
+    `beside` writes further files into the folder that it is given, or a card of its own. UsageError where `out` is
+    there and not empty, StudyError where it cannot be written.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError("The folder for the checkpoint is there already", where=out, do="give another, or remove it")
@@ -29,10 +30,13 @@ def write(learner: Learner, work: Path, out: Path, beside: Callable[[Path], None
         shutil.rmtree(part, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         learner.save(part)
-        curves = style.to_svg(learning.curves(Table.read(work / LOG[1])))
+        log = Table.read(work / LOG[1])
+        curves = style.to_svg(learning.curves(log))
         (part / "training.svg").write_text(curves, encoding="utf-8")
         for name in LOG:
             shutil.copyfile(work / name, part / name)
+        if not (part / CARD).exists():
+            (part / CARD).write_text(learning.card(log), encoding="utf-8")
         if beside is not None:
             beside(part)
         part.rename(out)

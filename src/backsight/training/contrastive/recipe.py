@@ -102,10 +102,10 @@ class EncoderLearner(Learner):
 
 
 CLIP = Contrastive(
-    name="clip", regions=False, minutes={"tiny": 1.1},
-    makes="A vision encoder (SiglipModel) pre-trained on pictures and their captions only, CLIP-style",
+    name="clip", vlm=False, regions=False, minutes={"tiny": 1.1},
+    makes="A vision encoder (SiglipModel) pre-trained on pictures and their captions only, CLIP-style; no VLM",
 )  # fmt: skip
 CLOC = Contrastive(
-    name="cloc", regions=True, minutes={"tiny": 1.4},
-    makes="The same with region-text contrast and box regression, CLOC-style",
+    name="cloc", vlm=False, regions=True, minutes={"tiny": 1.4},
+    makes="The same with region-text contrast and box regression, CLOC-style; no VLM",
 )  # fmt: skip
