@@ -29,6 +29,7 @@ from tests.conftest import Command
 from tests.test_report import behaviour_rows, interchange_rows, page_of, study_record, write_study
 
 Sides = tuple[bool, bool]
+ROOT = Path(__file__).parent.parent
 CHECK = Checked("interchange", "window", "a: layer 3", "layer 3", True, "b: none", "no layer", True)
 
 
@@ -442,3 +443,10 @@ def test_a_report_says_that_a_control_failed_or_was_not_run(page: Any) -> None:
     assert "it fails its control (window)" in page(outcome(replace(CHECK, fires=False)))
     without = page(None)
     assert "Its control was not run for this version." in without and 'id="controls"' not in without
+
+
+def test_the_readme_counts_the_controls_of_this_version() -> None:
+    stored = json.loads((ROOT / "src/backsight/builtin/selftest.json").read_text(encoding="utf-8"))["checks"]
+    passed = sum(one["passed"] for one in stored)
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert passed == len(stored) and f"in this version all {passed} controls passed" in readme
