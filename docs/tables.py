@@ -18,7 +18,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "backsight"
-BLOCK = re.compile(r"(<!-- numbers: (?P<name>[\w. -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- numbers: (?P<name>[^<>\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 VERDICT = re.compile(r"(\d+) questions\. Verdict: \*\*([\w ]+)\*\*(?: \((vision [\w ]+, language [\w ]+):)?")
 ORDER = ("relay", "plain", "gemma", "vision", "language", "both", "staged", "staged-2", "background", "prior",
          "inverted", "cutouts")  # fmt: skip

@@ -29,7 +29,7 @@ from backsight.results.projector import (
     projector_summary,
 )
 from backsight.results.projector.claims import p_of
-from backsight.results.projector.page import ended, sentences, translated
+from backsight.results.projector.page import by_seed, ended, sentences, translated
 from backsight.results.projector.tables import Term, by_run, estimate
 from backsight.stimuli.rows import COLORS, held_out
 from backsight.studies import projector as measuring
@@ -468,6 +468,18 @@ def test_the_norm_balances_image_embeddings_with_the_text_of_the_prompts() -> No
     assert rows["ratio"] == pytest.approx(1.0, abs=0.1)
     assert rows["image_norm"] == pytest.approx(0.83 * rows["prompt_largest"], rel=1e-3)
     assert rows["text_norm"] == pytest.approx(rows["prompt_mean"], rel=0.05)
+
+
+def test_a_seed_in_which_all_end_alike_is_named() -> None:
+    rows = [row(name, seed, "where", value) for name, values in (
+        ("plain", (1.0, 0.6)), ("large", (1.0, 0.7)), ("normed", (1.0, 0.6)),
+    ) for seed, value in enumerate(values)]  # fmt: skip
+    said = by_seed(rows)
+    assert said.startswith(
+        "Accuracy of *where* by seed: plain 1.000 (seed 0), 0.600 (seed 1); plain, long 1.000 (seed 0)"
+    )
+    assert said.endswith("In seed 0 all projectors end alike, so differences rest on the others.")
+    assert "alike" not in by_seed(rows[1:2] + rows[3:4] + rows[5:6]) and by_seed([]) == ""
 
 
 def test_the_page_in_the_docs_is_made_of_its_tables() -> None:

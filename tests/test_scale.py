@@ -186,12 +186,12 @@ def learned(seed: int, **first: int | None) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("first", "wanted"),
     [
-        ({"what": 20, "where": 60}, "what first in 1 of 1 run"),
-        ({"what": 60, "where": None}, "what first in 1 of 1 run"),
-        ({"what": 60, "where": 20}, "where first in 1 of 1 run"),
-        ({"what": None, "where": 20}, "where first in 1 of 1 run"),
-        ({"what": 20, "where": 20}, "at the same step in 1 of 1 run"),
-        ({"what": None, "where": None}, "neither at any in 1 of 1 run"),
+        ({"what": 20, "where": 60}, "is what in 1 of 1 run"),
+        ({"what": 60, "where": None}, "is what in 1 of 1 run"),
+        ({"what": 60, "where": 20}, "is where in 1 of 1 run"),
+        ({"what": None, "where": 20}, "is where in 1 of 1 run"),
+        ({"what": 20, "where": 20}, "is both at once in 1 of 1 run"),
+        ({"what": None, "where": None}, "is neither in 1 of 1 run"),
     ],
 )
 def test_what_is_learned_first_follows_the_steps(first: dict[str, int | None], wanted: str) -> None:
@@ -206,8 +206,29 @@ def test_runs_without_snapshots_say_nothing_of_what_comes_first() -> None:
 def test_creg_is_counted_beside_what_chance_gives() -> None:
     rows = [row(measure="creg", seed=n, low=1.0 if n == 0 else -1.0, high=-0.5 if n == 1 else 2.0) for n in range(40)]
     said = words.creg_sentence(rows)
-    assert "Of 40 models" in said and " 1 has an interval" in said and "and 1 below" in said and "give 1.0 each" in said
+    assert (
+        "Of 40 snapshots" in said and " 1 has an interval" in said and "and 1 below" in said and "give 1.0 each" in said
+    )
     assert words.creg_sentence([row(measure="creg", omitted="x")]) == "CREG was not measured."
+
+
+def test_where_that_rose_to_the_end_says_so() -> None:
+    def rows(*rises: float) -> list[dict[str, Any]]:
+        steps = (10, 60, 100)
+        return [row(measure="where", seed=seed, steps=step, value=value)
+                for seed, rise in enumerate(rises)
+                for step, value in zip(steps, (0.1, 0.3, 0.3 + rise), strict=True)]  # fmt: skip
+
+    said = words.ended_sentence(rows(0.1, 0.12, 0.11))
+    assert said.startswith("From step 60 to the last, 100, where rose in 3 of 3 runs, by 0.11 [")
+    assert said.endswith("on average: training ended early, so a gap at its end is also one of how long it was.")
+    flat = words.ended_sentence(rows(0.1, -0.2, 0.11))
+    assert "rose in 2 of 3 runs, by 0.00 [" in flat and flat.endswith("on average.")
+    assert (
+        words.ended_sentence(rows(0.1))
+        == "From step 60 to the last, 100, where rose in 1 of 1 run, by 0.10 on average."
+    )
+    assert words.ended_sentence([row(measure="where", steps=10)]) == ""
 
 
 def test_a_page_is_its_numbers() -> None:

@@ -20,7 +20,8 @@ LEAST = 0.05  # a difference of shares that is too small to count
 Kind = Literal["more", "none", "cost"]
 SENTENCES: Mapping[Kind, str] = {
     "more": f"CLOC-style pre-training leaves more position in the encoder than CLIP-style, by at least {LEAST:g}.",
-    "none": f"CLIP-style pre-training, on captions only, leaves no position in it: less than {LEAST:g} above chance.",
+    "none": f"CLIP-style pre-training, on captions only, leaves no position that shows: less than {LEAST:g} above "
+    "chance.",
     "cost": f"CLOC-style pre-training costs at least {LEAST:g} of *what*.",
 }
 # What each claim is judged by, with the measures whose mean it is.

@@ -37,7 +37,7 @@ EXAMINED = f"""\
 - **Chance** of relations is 1/2: each row is there in both orders, and a model that is blind to order gives both
   the same answer, on pictures that it was trained on too.
 - **Intervals** are Student's over {FEWEST} seeds or more, differences are paired by seed. None is narrower than the
-  error that the pictures leave, which are the same for all seeds."""
+  error that the pictures leave, which are the same for all seeds; those of shares are cut to 0 and 1."""
 OURS = """## What is not public, and so ours
 CLOC (Chen et al., arXiv 2410.02746) is described by its paper; its weights are not public. The three losses and
 the idea of a light prompter are the paper's. The prompter's form (one cross-attention from sine features of the
@@ -75,6 +75,7 @@ def page(table: Table) -> str:
     """
     judged, of = claims(table).rows(), summary(table)
     parts = ["# CLIP-style against CLOC-style pre-training"]
+    parts += [headline] if (headline := text.headline(judged)) else []
     parts += [text.claim(kind, judged) for kind in ("more", "none", "cost")]
     parts += ["## The claims, by measure", text.judgements(judged).rstrip("\n")]
     parts.append(

@@ -31,6 +31,7 @@ LABELS = {
     ("presence", "closed"): "presence, language pathway closed",
     ("presence", "open"): "presence, language pathway open",
 }
+HEADLINE = ("column and row probes, output", "relations, language pathway closed", "naming a thing")
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
@@ -50,6 +51,16 @@ def claim(kind: Kind, rows: Sequence[Row]) -> str:
     else:
         head = _capital(listed(f"{word} by {number}" for word, number in words.items())) + f" of {len(mine)} measures"
     return f"**{head}**: {SENTENCES[kind]}"
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """One number each of probes, relations and naming, for both; empty where none was measured for both."""
+    parts = [
+        f"{row['measure']}, {row['clip']:.3f} CLIP-style and {row['cloc']:.3f} CLOC-style (chance {row['chance']:.3f})"
+        for row in rows
+        if row["measure"] in HEADLINE and row["claim"] != "none" and row["mean"] is not None
+    ]
+    return f"{_capital('; '.join(parts))}." if parts else ""
 
 
 def judgements(rows: Sequence[Row]) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from backsight.results.pages.wording import decimal, listed, with_interval
 from backsight.results.pin.claims import DORMANT, NEVER, Claim, claims
-from backsight.results.pin.tables import ENDS, INSERT, INSERTS, LENT, NONE
+from backsight.results.pin.tables import CONTROL, ENDS, INSERT, INSERTS, LENT, NONE
 from backsight.tables import Table
 
 Row = Mapping[str, Any]
+RELATIONS = 0.25  # chance of a relation of two squares
 SHOWN = {"iou": "mean IoU", "error": "location error", "readable": "readable", "where": "relations", "what": "what"}
 INTRODUCTION = """# A positional insert on a frozen model
 
@@ -51,7 +52,7 @@ def page(table: Table) -> str:
     if not rows:
         return INTRODUCTION + "\nNothing is measured yet.\n"
     judged = claims(rows)
-    lines = _nulls(rows), [RULE.format(claims=len(judged)), _missing(judged), *_costs(rows)]
+    lines = _nulls(rows), [relations(rows), RULE.format(claims=len(judged)), _missing(judged), *_costs(rows)]
     parts = [
         INTRODUCTION, _fill(_training(rows)), "## Before and after\n", markdown(rows), "", READING,
         *map(_fill, lines[0]), "## What the seeds say\n", verdicts(judged), "",
@@ -129,6 +130,25 @@ def _nulls(rows: Sequence[Row]) -> list[str]:
         f"{between('constant')} (no model needed), boxes named for other pictures {between('other')}, boxes named for "
         f"a gray picture {between('blank')}."
     ]
+
+
+def relations(rows: Sequence[Row]) -> str:
+    """Relations of the dormant model beside chance and the control; where either says that a gain over no insert is
+    none of positions, that too. Empty where one was not measured."""
+    mine = [row for row in rows if row["model"] == DORMANT and row["where"] is not None]
+    of = {name: [row["where"] for row in mine if row["insert"] == name] for name in (NONE, CONTROL, INSERT)}
+    if not all(of.values()):
+        return ""
+    none, control, insert = (sum(values) / len(values) for values in of.values())
+    numbers = (
+        f"Relations of `{DORMANT}`, means over seeds: {decimal(none)} without an insert (chance {RELATIONS:g}), "
+        f"{decimal(control)} with shuffled positions, {decimal(insert)} with the insert."
+    )
+    reasons = ["it starts below chance"] if none < RELATIONS else []
+    reasons += ["vectors on other patches raise them too"] if control > none else []
+    if reasons:
+        numbers += f" Since {listed(reasons)}, only a gain over the control speaks of positions."
+    return numbers
 
 
 def _missing(judged: Sequence[Claim]) -> str:

@@ -88,9 +88,10 @@ def _legend(figure: Figure) -> None:
     entries = [
         (Line2D([], [], linestyle="none", **LOOKS["cells"]), "a seed; other sizes: rows at the same cells"),
         (Line2D([], [], linestyle="none", **LOOKS["fractions"]), "at the same fractions of the picture"),
+        (Line2D([], [], linestyle="none", marker="|", color=style.INK, markersize=8), "mean"),
         (Line2D([], [], linestyle="none", marker="x", color=style.GRAY, markersize=3), "gray picture"),
         (Line2D([], [], color=style.SOFT, linewidth=0.8, linestyle=(0, (4, 3))), "chance"),
     ]
     handles, words = zip(*entries, strict=True)
-    figure.legend(handles, words, loc="lower left", ncols=4, borderaxespad=0.2, fontsize=8)
+    figure.legend(handles, words, loc="lower left", ncols=5, borderaxespad=0.2, fontsize=8)
     figure.text(0.01, 0.985, "Accuracy of relations between two, by setting and condition", va="top", fontweight="bold")

@@ -63,7 +63,8 @@ def _recorded(rows: Table, how: How) -> list[str]:
             "Relations are read out between the first and the last thing of a row, and every row is shown reversed "
             "too, so that chance is .50 and what knows only which things are there has .50 exactly. Mean over seeds "
             "[95 % interval, Student\u2019s t, of three seeds or more that are not all alike], and in brackets the "
-            "accuracy on a gray picture."
+            "accuracy on a gray picture. Below .50 stand answers that are systematically reversed, which ignorance of "
+            "order does not give."
         ),
         _accuracies(summary, known),
         "## What the instrument says of them\n",

@@ -27,10 +27,12 @@ from backsight.tables import Schema, Table
 
 RULE = (
     "The phase range bounds what rotation can tell of an axis. So among models that differ in M-RoPE\u2019s sections "
-    "and base only, above and below ought to lead left and right by more, the farther rows turn against columns. The "
-    "statistic is Spearman\u2019s rank correlation over runs; its null exchanges the ratios between settings in every "
-    "way. Confirmed where it is above 0, not confirmed where it is below 0, with a two-sided p < .05 after Holm over "
-    "the two outcomes; undecided else, and with fewer than three seeds of a setting."
+    "and base only, and one without rotation, which tells both axes equally little (a ratio of one), above and below "
+    "ought to lead left and right by more, the farther rows turn against columns. The statistic is Spearman\u2019s "
+    "rank correlation over runs; its null exchanges the ratios between settings in every way. Confirmed where it is "
+    "above 0, not confirmed where it is below 0, with a two-sided p < .05 after Holm over the two outcomes; undecided "
+    "else, and with fewer than three seeds of a setting. An axis that a run never learned counts as learned at its "
+    "last step."
 )
 MOST = 40_320  # permutations, of eight settings
 OUTCOMES = {"accuracy": "accuracy of above and below less that of left and right", "steps": "steps by which above and "

@@ -18,6 +18,9 @@ from backsight.results.projector.tables import (
     WHAT,
     WHERE,
     Estimate,
+    Term,
+    by_run,
+    estimate,
     projector_summary,
 )
 from backsight.results.projector.words import CARRIED, COMMANDS, INTRODUCTION, LIMITS, OTHER
@@ -71,10 +74,28 @@ def page(rows: Table, curves: Table) -> str:
         filled(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
         "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", "## Limits\n",
-        *(f"{filled(said)}\n" for said in (ended(along),) if said), LIMITS,
+        *(f"{filled(said)}\n" for said in (by_seed(every), ended(along)) if said), LIMITS,
         CARRIED, *(f"{filled(said)}\n" for said in (translated(summary),) if said), OTHER, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
+
+
+def by_seed(rows: Sequence[Row]) -> str:
+    """Each seed's accuracy of where by projector: where all have one in common, differences rest on the other seeds."""
+    parts, each = [], {}
+    for name in NAMES:
+        of = estimate(by_run(rows), Term(name, "clean", WHERE)).each
+        each[name] = dict(of)
+        if of:
+            parts.append(f"{CALLED[name]} {', '.join(f'{value:.3f} (seed {seed})' for seed, value in of)}")
+    if not parts:
+        return ""
+    alike = [seed for seed in each[NAMES[0]] if len({round(of[seed], 3) for of in each.values() if seed in of}) == 1]
+    said = ""
+    if alike and len(parts) == len(NAMES):
+        which = f"{'seed' if len(alike) == 1 else 'seeds'} {listed(alike)}"
+        said = f" In {which} all projectors end alike, so differences rest on the others."
+    return f"Accuracy of *where* by seed: {'; '.join(parts)}.{said}"
 
 
 def ended(curves: Sequence[Row]) -> str:

@@ -6,10 +6,10 @@ from backsight.results.projector.tables import LONG
 
 INTRODUCTION = f"""# A norm behind the projector
 
-"Beyond Semantics" ([2503.17349](https://arxiv.org/abs/2503.17349)) trains a projector that ends in a norm: RMSNorm
-with a learned weight, a cut of each embedding's length (at 1.22, the largest length of a text embedding of LLaMA), and
-a scale (.83, their mean length). Here it is trained against the plain projector: equal first weights, equal batches,
-equal numbers of steps, equal seeds.
+"Beyond Semantics" ([2503.17349](https://arxiv.org/abs/2503.17349)) trains a projector that ends in a norm: RMSNorm with
+a learned weight, a cut of each embedding's length (at 1.22, the largest length of a text embedding of LLaMA), and a
+scale (.83, their mean length). Here it is trained against the plain projector: equal first weights but for the factor
+below, equal batches, equal numbers of steps, equal seeds.
 
 | Recipe | Projector |
 |---|---|
@@ -18,8 +18,9 @@ equal numbers of steps, equal seeds.
 | `projector-normed` | that of `projector-plain` with the norm behind it |
 
 `projector-large` is there because a fresh projector starts near the length of text embeddings, and image embeddings of
-LLaVA are 10 to 1000 times as long as text embeddings: started {LONG:g} times as long, they have what the norm is to
-mend. Lengths of text are those of the tokens of the prompts that training asks, each as often as it stands there.
+LLaVA have lengths of 10 to 1000 where those of text have .3 to 1, as the paper reports: started {LONG:g} times as long,
+they have what the norm is to mend. Lengths of text are those of the tokens of the prompts that training asks, each as
+often as it stands there.
 
 The model is `builtin:plain`, a Qwen2-VL with 12x12 image tokens, with a new projector. Only the projector (and the
 weight of the norm) is trained, as in LLaVA's first stage. The vision encoder and the language model stay, and with them

@@ -41,6 +41,7 @@ def page(table: Table) -> str:
         "Does the what/where gap vanish with a larger model, or with more training? Does the pathway change? Does CREG "
         "gain on uniform relevance where the model is larger (CREG, section 6.5)? Small models, trained here.",
         f"**{text.answer(judged)}**",
+        *filter(None, [text.ended_sentence(rows)]),
         "![Each number against the size of the model](../images/scale-size.svg)",
         "![Each number against the steps of training](../images/scale-steps.svg)",
         "## The claims",

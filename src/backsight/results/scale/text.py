@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from backsight.maths.gap import NO_GAP
-from backsight.maths.seeds import FEWEST
+from backsight.maths.seeds import FEWEST, over_seeds
 from backsight.results.drawing.style import counted
 from backsight.results.pages.wording import listed
 from backsight.results.scale.tables import MEASURES
@@ -123,14 +123,32 @@ def order_sentence(rows: Sequence[Row]) -> str:
         steps = {name: min((r["steps"] for r in side if r["low"] > 0), default=None) for name, side in sides.items()}
         what, where = steps["what"], steps["where"]
         if what == where:
-            words["at the same step" if what is not None else "neither at any"] += 1
+            words["both at once" if what is not None else "neither"] += 1
         else:
-            words["what first" if where is None or (what is not None and what < where) else "where first"] += 1
+            words["what" if where is None or (what is not None and what < where) else "where"] += 1
     if not words:
         return ""
     total = sum(words.values())
     parts = listed(f"{word} in {number} of {counted(total, 'run')}" for word, number in sorted(words.items()))
-    return f"The first measured step at which an accuracy is above guessing (95 % interval over rows): {parts}."
+    return f"First above guessing (95 % interval over rows, at the measured steps) is {parts}."
+
+
+def ended_sentence(rows: Sequence[Row]) -> str:
+    """Whether where still rose when training ended; empty without two snapshots of a run."""
+    runs: dict[tuple[str, int], dict[int, float]] = {}
+    for row in rows:
+        if row["measure"] == "where" and row["omitted"] is None:
+            runs.setdefault((row["size"], row["seed"]), {})[row["steps"]] = row["value"]
+    last = [sorted(of)[-2:] for of in runs.values() if len(of) > 1]
+    if not last or len({tuple(steps) for steps in last}) > 1:
+        return ""
+    before, end = last[0]
+    rises = over_seeds([of[end] - of[before] for of in runs.values() if len(of) > 1])
+    rose = sum(of[end] > of[before] for of in runs.values() if len(of) > 1)
+    within = "" if rises.low is None else f" [{rises.low:z.2f}, {rises.high:z.2f}]"
+    said = f"From step {before:,} to the last, {end:,}, where rose in {rose} of {counted(len(last), 'run')}"
+    cut = ": training ended early, so a gap at its end is also one of how long it was" if (rises.low or 0) > 0 else ""
+    return f"{said}, by {rises.mean:z.2f}{within} on average{cut}."
 
 
 def creg_sentence(rows: Sequence[Row]) -> str:
@@ -141,7 +159,7 @@ def creg_sentence(rows: Sequence[Row]) -> str:
     above = sum(row["low"] > 0 for row in mine)
     below = sum(row["high"] < 0 for row in mine)
     return (
-        f"Of {counted(len(mine), 'model')} of all sizes, seeds and steps {above} {'has' if above == 1 else 'have'} an "
+        f"Of {counted(len(mine), 'snapshot')} of all sizes and seeds {above} {'has' if above == 1 else 'have'} an "
         f"interval of CREG's improvement above zero and {below} below; where there is nothing, 95 % intervals give "
         f"{len(mine) * 0.025:.1f} each."
     )
