@@ -182,10 +182,10 @@ def number(row: Mapping[str, Any]) -> str:
     if row["low"] is None:
         seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
         why = "too few for an interval" if row["seeds"] < verdicts.FEWEST else "all alike, so without an interval"
-        return f"{row['value']:.2f}, of {seeds}, {why}; to be {row['holds']}"
+        return f"{row['value']:z.2f}, of {seeds}, {why}; to be {row['holds']}"
     adjusted = row["p_holm"]
     p = f"p {adjusted:.3f}" if adjusted >= 0.001 else "p < .001"
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}], to be {row['holds']} (Holm\u2019s {p})"
+    return f"{row['value']:z.2f} [{row['low']:z.2f}, {row['high']:z.2f}], to be {row['holds']} (Holm\u2019s {p})"
 
 
 def without(row: Mapping[str, Any]) -> str:

@@ -192,9 +192,9 @@ def _readable(summary: Summary, setting: str, axis: str) -> str:
     for place in at:
         row = summary[setting, "probe", place, axis]
         if row["mean"] >= 0.95:
-            return f"{place} ({row['mean']:.2f})"
+            return f"{place} ({row['mean']:z.2f})"
     best = max(at, key=lambda place: float(summary[setting, "probe", place, axis]["mean"]))
-    return f"nowhere (best {summary[setting, 'probe', best, axis]['mean']:.2f} at {best})"
+    return f"nowhere (best {summary[setting, 'probe', best, axis]['mean']:z.2f} at {best})"
 
 
 def _predicted(lines: Sequence[Mapping[str, Any]], summary: Summary) -> str:
@@ -223,15 +223,15 @@ def _seeds(summary: Summary, name: str) -> int:
 def _share(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return NONE
-    null = f" ({row['null']:.2f})" if row["null"] is not None else ""
+    null = f" ({row['null']:z.2f})" if row["null"] is not None else ""
     return _number(row) + null
 
 
 def _number(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return NONE
-    ends = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    return f"{row['mean']:.2f}{ends}"
+    ends = "" if row["low"] is None else f" [{row['low']:z.2f}, {row['high']:z.2f}]"
+    return f"{row['mean']:z.2f}{ends}"
 
 
 def _counted(words: Iterable[str]) -> list[str]:

@@ -127,7 +127,7 @@ def sentence(line: dict[str, Any]) -> str:
     )
     return (
         f"{head}: the ratio of phase ranges, rows to columns, {ranks} the {named} "
-        f"(Spearman\u2019s rho {line['rho']:.2f}, Holm\u2019s p = {line['p_holm']:.3f} of {line['permutations']} "
+        f"(Spearman\u2019s rho {line['rho']:z.2f}, Holm\u2019s p = {line['p_holm']:.3f} of {line['permutations']} "
         f"exchanges between settings, {style.counted(line['seeds'], 'seed')} each at least)."
     )
 

@@ -40,6 +40,8 @@ def draw(rows: Table, curves: Table, *, columns: int | None = 3) -> Figure:
     with style.style():
         there = [name for name in NAMES if any(row["projector"] == name for row in every)]
         entries: list[panels.Entry] = [(panels.look(*LOOKS[name]), WORDS[name]) for name in there]
+        seed = panels.line(color=style.GRAY, linewidth=0.6, marker="o", markersize=3, markerfacecolor="white")
+        entries.append((seed, "a seed; bold: the mean"))
         entries.append((panels.line(**panels.CHANCE), "chance; equal length"))
         return panels.draw(shown, entries, columns, across=4)
 
@@ -93,9 +95,17 @@ def _marks(axis: Axes, rows: Sequence[Row], places: Sequence[tuple[str, str]]) -
             if of.mean is None:
                 continue
             hollow: dict[str, Any] = {"marker": marker, "markerfacecolor": "white", "linestyle": "none"}
-            axis.plot([x] * len(of.each), [v for _, v in of.each], color=color, markersize=3, **hollow, zorder=3)
+            axis.plot(
+                [x] * len(of.each),
+                [v for _, v in of.each],
+                color=color,
+                markersize=3,
+                **hollow,
+                zorder=3,
+                clip_on=False,
+            )
             if of.low is not None and of.high is not None:
                 low = max(of.low, 0.0) if measure != "ratio" else max(of.low, 0.1)
                 high = min(of.high, 1.0) if measure != "ratio" else of.high
                 axis.plot([x, x], [low, high], color=color, linewidth=1.1, zorder=2)
-            axis.plot([x], [of.mean], color=color, marker=marker, markersize=5, zorder=4)
+            axis.plot([x], [of.mean], color=color, marker=marker, markersize=5, zorder=4, clip_on=False)

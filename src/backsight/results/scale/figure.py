@@ -72,7 +72,8 @@ def _drawn(axis: Axes, rows: Sequence[Row], measure: str, against: Against) -> N
     else:
         _by_steps(axis, rows)
     if measure != "creg":
-        axis.set_ylim(-1.05 if measure == "gap" else -0.55, 1.05)
+        top = max([1.0, *(row["value"] for row in rows)]) + 0.05
+        axis.set_ylim(-1.05 if measure == "gap" else -0.55, top)
 
 
 def _by_size(axis: Axes, rows: Sequence[Row]) -> None:
@@ -113,17 +114,22 @@ def _entries(rows: Sequence[Row], against: Against) -> list[panels.Entry]:
             (panels.look(COLORS[n % len(COLORS)], MARKERS[n % len(MARKERS)]), f"{size}, {_count(sizes[size])}")
             for n, size in enumerate(_sizes(rows))
         ]
-        return [*looks, guess, bound]
+        band: panels.Entry = (panels.line(color=style.GRAY, linewidth=6, alpha=0.3), "95 % interval over rows, a run")
+        return [*looks, band, guess, bound]
     first = _recipe(rows)
     seeds = sorted({row["seed"] for row in rows if row["recipe"] == first})
     marks: list[panels.Entry] = [
-        (panels.line(color=style.BLUE, marker=MARKERS[n % len(MARKERS)], markersize=4.4, linewidth=1.1), f"seed {seed}")
-        for n, seed in enumerate(seeds)
+        (_mark(MARKERS[n % len(MARKERS)]), f"seed {seed}, 95 % interval over rows") for n, seed in enumerate(seeds)
     ]
     for other in dict.fromkeys(row["recipe"] for row in rows if row["recipe"] != first):
         hollow = panels.line(color=style.SOFT, marker="o", markersize=4.4, linewidth=1.1, markerfacecolor="white")
         marks.append((hollow, f"{other}: other pictures and steps"))
-    return [*marks, guess, bound]
+    mean: panels.Entry = (panels.line(color=style.BLUE, linewidth=1.0), "mean over seeds")
+    return [*marks, mean, guess, bound]
+
+
+def _mark(marker: str) -> Any:
+    return panels.line(color=style.BLUE, marker=marker, markersize=4.4, linestyle="none")
 
 
 def _recipe(rows: Sequence[Row]) -> str:
