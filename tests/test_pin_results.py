@@ -138,18 +138,18 @@ def test_sentences_follow_from_the_rows() -> None:
 
 
 def test_relations_stand_beside_chance_and_the_control() -> None:
-    def said(none: float, control: float, insert: float) -> str:
+    def sentence(none: float, control: float, insert: float) -> str:
         values = ((NONE, none), (CONTROL, control), (INSERT, insert))
         return relations([row("pin-dormant", name, 0, where=value) for name, value in values])
 
-    assert said(0.3, 0.25, 0.5) == (
+    assert sentence(0.3, 0.25, 0.5) == (
         "Relations of `pin-dormant`, means over seeds: 0.300 without an insert (chance 0.25), 0.250 with shuffled "
         "positions, 0.500 with the insert."
     )
-    assert said(0.2, 0.1, 0.5).endswith(
+    assert sentence(0.2, 0.1, 0.5).endswith(
         "Since it starts below chance, only a gain over the control speaks of positions."
     )
-    both = said(0.2, 0.3, 0.5)
+    both = sentence(0.2, 0.3, 0.5)
     assert "Since it starts below chance and vectors on other patches raise them too, only a gain" in both
     assert relations([row("pin-dormant", NONE, 0)]) == ""
 

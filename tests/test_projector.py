@@ -474,11 +474,11 @@ def test_a_seed_in_which_all_end_alike_is_named() -> None:
     rows = [row(name, seed, "where", value) for name, values in (
         ("plain", (1.0, 0.6)), ("large", (1.0, 0.7)), ("normed", (1.0, 0.6)),
     ) for seed, value in enumerate(values)]  # fmt: skip
-    said = by_seed(rows)
-    assert said.startswith(
+    sentence = by_seed(rows)
+    assert sentence.startswith(
         "Accuracy of *where* by seed: plain 1.000 (seed 0), 0.600 (seed 1); plain, long 1.000 (seed 0)"
     )
-    assert said.endswith("In seed 0 all projectors end alike, so differences rest on the others.")
+    assert sentence.endswith("In seed 0 all projectors end alike, so differences rest on the others.")
     assert "alike" not in by_seed(rows[1:2] + rows[3:4] + rows[5:6]) and by_seed([]) == ""
 
 

@@ -219,9 +219,9 @@ def test_where_that_rose_to_the_end_says_so() -> None:
                 for seed, rise in enumerate(rises)
                 for step, value in zip(steps, (0.1, 0.3, 0.3 + rise), strict=True)]  # fmt: skip
 
-    said = words.ended_sentence(rows(0.1, 0.12, 0.11))
-    assert said.startswith("From step 60 to the last, 100, where rose in 3 of 3 runs, by 0.11 [")
-    assert said.endswith("on average: training ended early, so a gap at its end is also one of how long it was.")
+    sentence = words.ended_sentence(rows(0.1, 0.12, 0.11))
+    assert sentence.startswith("From step 60 to the last, 100, where rose in 3 of 3 runs, by 0.11 [")
+    assert sentence.endswith("on average: training ended early, so a gap at its end is also one of how long it was.")
     flat = words.ended_sentence(rows(0.1, -0.2, 0.11))
     assert "rose in 2 of 3 runs, by 0.00 [" in flat and flat.endswith("on average.")
     assert (

@@ -71,14 +71,7 @@ def train(
             optimizer = _optimizer(learner, recipe)
         for step in range(begin, last):
             at = (recipe, phase, step, folder)
-            rate = phase.learning_rate(step)
-            with repeatable(accelerator.device):
-                with accelerator.autocast():
-                    loss, figures = learner.loss(number, step)
-                first = log.firsts(phase.name, step, loss)
-                _check(loss, first, at)
-                _learn(accelerator, learner, optimizer, loss, rate, at)
-            taken = {"loss": float(loss.detach()), **figures, "rate": rate}
+            first, taken = _step(accelerator, learner, optimizer, number, log, at)
             log.add(taken)
             saved = (step + 1) % recipe.save_every == 0 or step + 1 == last
             if (step + 1) % EVERY == 0 or saved:
@@ -161,6 +154,22 @@ def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
         do = "let some weight of the learner's module require a gradient"
         raise UsageError("The recipe trains no weight", where=f"recipe {recipe.name}", do=do)
     return torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
+
+
+def _step(
+    accelerator: Accelerator, learner: Learner, optimizer: torch.optim.Optimizer, number: int, log: _Log,
+    at: tuple[Recipe, Phase, int, Path],
+) -> tuple[float, dict[str, float]]:  # fmt: skip
+    """Take a step of a phase: the largest loss that a phase began with so far, and the figures of the step."""
+    _, phase, step, _ = at
+    rate = phase.learning_rate(step)
+    with repeatable(accelerator.device):
+        with accelerator.autocast():
+            loss, figures = learner.loss(number, step)
+        first = log.firsts(phase.name, step, loss)
+        _check(loss, first, at)
+        _learn(accelerator, learner, optimizer, loss, rate, at)
+    return first, {"loss": float(loss.detach()), **figures, "rate": rate}
 
 
 def _learn(

@@ -74,8 +74,8 @@ def page(rows: Table, curves: Table) -> str:
         filled(conditions) + "\n",
         numbers(summary), "\nDifferences, paired by seed:\n", differences(summary),
         "\n![Accuracy along training and in the end, and lengths](../images/projector.svg)\n", "## Limits\n",
-        *(f"{filled(said)}\n" for said in (by_seed(every), ended(along)) if said), LIMITS,
-        CARRIED, *(f"{filled(said)}\n" for said in (translated(summary),) if said), OTHER, COMMANDS,
+        *(f"{filled(words)}\n" for words in (by_seed(every), ended(along)) if words), LIMITS,
+        CARRIED, *(f"{filled(words)}\n" for words in (translated(summary),) if words), OTHER, COMMANDS,
     )  # fmt: skip
     return "\n".join(parts)
 
@@ -91,11 +91,11 @@ def by_seed(rows: Sequence[Row]) -> str:
     if not parts:
         return ""
     alike = [seed for seed in each[NAMES[0]] if len({round(of[seed], 3) for of in each.values() if seed in of}) == 1]
-    said = ""
+    words = ""
     if alike and len(parts) == len(NAMES):
         which = f"{'seed' if len(alike) == 1 else 'seeds'} {listed(alike)}"
-        said = f" In {which} all projectors end alike, so differences rest on the others."
-    return f"Accuracy of *where* by seed: {'; '.join(parts)}.{said}"
+        words = f" In {which} all projectors end alike, so differences rest on the others."
+    return f"Accuracy of *where* by seed: {'; '.join(parts)}.{words}"
 
 
 def ended(curves: Sequence[Row]) -> str:
@@ -116,12 +116,12 @@ def ended(curves: Sequence[Row]) -> str:
         return answered
     rise = _estimated([ends[seed][WHERE] - row[WHERE] for seed, row in starts.items()])
     if rise.low is not None and rise.low > 0:
-        said = "Training ended while *where* was being learned"
+        words = "Training ended while *where* was being learned"
     elif rise.high is not None and rise.high < SMALL:
-        said = f"*Where* no longer rose by {SMALL:g} when training ended"
+        words = f"*Where* no longer rose by {SMALL:g} when training ended"
     else:
-        said = "Whether training ended before *where* was learned is undecided"
-    return f"{answered} {said}: since step {before} it changed by {_estimate(rise)}."
+        words = "Whether training ended before *where* was learned is undecided"
+    return f"{answered} {words}: since step {before} it changed by {_estimate(rise)}."
 
 
 def translated(summary: Sequence[Row]) -> str:
@@ -169,20 +169,20 @@ def sentences(claims: Sequence[Row]) -> list[str]:
     by_key: dict[str, list[Row]] = {}
     for row in claims:
         by_key.setdefault(row["claim"], []).append(row)
-    said = []
+    words = []
     if (premise := by_key.get("premise")) and premise[0]["value"] is not None:
         row = premise[0]
         side = {"confirmed": "The premise holds", "not confirmed": "The premise does not hold"}.get(
             row["verdict"], "Whether the premise holds is undecided"
         )
-        said.append(f"{side} in a small model by itself: its image embeddings are {_number(row, 'times')} as long as "
+        words.append(f"{side} in a small model by itself: its image embeddings are {_number(row, 'times')} as long as "
                     f"text embeddings, {LONGER:g} times are published.")  # fmt: skip
-    said += [
+    words += [
         _suppression(by_key.get("suppression")),
         _change(by_key.get("counteract"), "long embeddings"),
         _change(by_key.get("better"), "the plain projector"),
     ]
-    return [filled(f"- {sentence}") for sentence in said if sentence]
+    return [filled(f"- {sentence}") for sentence in words if sentence]
 
 
 def _suppression(rows: Sequence[Row] | None) -> str:

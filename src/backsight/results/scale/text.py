@@ -146,9 +146,9 @@ def ended_sentence(rows: Sequence[Row]) -> str:
     rises = over_seeds([of[end] - of[before] for of in runs.values() if len(of) > 1])
     rose = sum(of[end] > of[before] for of in runs.values() if len(of) > 1)
     within = "" if rises.low is None else f" [{rises.low:z.2f}, {rises.high:z.2f}]"
-    said = f"From step {before:,} to the last, {end:,}, where rose in {rose} of {counted(len(last), 'run')}"
+    sentence = f"From step {before:,} to the last, {end:,}, where rose in {rose} of {counted(len(last), 'run')}"
     cut = ": training ended early, so a gap at its end is also one of how long it was" if (rises.low or 0) > 0 else ""
-    return f"{said}, by {rises.mean:z.2f}{within} on average{cut}."
+    return f"{sentence}, by {rises.mean:z.2f}{within} on average{cut}."
 
 
 def creg_sentence(rows: Sequence[Row]) -> str:
