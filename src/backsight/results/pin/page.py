@@ -133,22 +133,17 @@ def _nulls(rows: Sequence[Row]) -> list[str]:
 
 
 def relations(rows: Sequence[Row]) -> str:
-    """Relations of the dormant model beside chance and the control; where either says that a gain over no insert is
-    none of positions, that too. Empty where one was not measured."""
+    """Relations of the dormant model beside chance and the control; empty where one was not measured."""
     mine = [row for row in rows if row["model"] == DORMANT and row["where"] is not None]
     of = {name: [row["where"] for row in mine if row["insert"] == name] for name in (NONE, CONTROL, INSERT)}
     if not all(of.values()):
         return ""
     none, control, insert = (sum(values) / len(values) for values in of.values())
-    numbers = (
+    return (
         f"Relations of `{DORMANT}`, means over seeds: {decimal(none)} without an insert (chance {RELATIONS:g}), "
-        f"{decimal(control)} with shuffled positions, {decimal(insert)} with the insert."
+        f"{decimal(control)} with shuffled positions, {decimal(insert)} with the insert. What any vectors do, the "
+        "control does too: only a gain over it speaks of positions."
     )
-    reasons = ["it starts below chance"] if none < RELATIONS else []
-    reasons += ["vectors on other patches raise them too"] if control > none else []
-    if reasons:
-        numbers += f" Since {listed(reasons)}, only a gain over the control speaks of positions."
-    return numbers
 
 
 def _missing(judged: Sequence[Claim]) -> str:

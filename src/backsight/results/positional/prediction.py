@@ -1,11 +1,12 @@
 """Does the rotary phase range predict which axis is learned sooner and better?
 
 The phase range of an axis bounds what rotation can tell of it. So among models that differ in M-RoPE's sections and
-base, and in nothing else, those whose rows turn farther than their columns ought to learn above and below sooner, and
-answer it better, than left and right. The statistic is Spearman's rank correlation over runs between the ratio of the
-two ranges and the lead of the vertical axis; its null exchanges the ratios between settings, all seeds of one together,
-in every way there is. Predicted: above 0. Confirmed where it is above 0, and not confirmed where it is below 0, with a
-two-sided p < .05 after Holm over both outcomes; undecided else, and with fewer than three seeds of a setting.
+base, and in nothing else, and one without rotation, those whose rows turn farther than their columns ought to learn
+above and below sooner, and answer it better, than left and right. The statistic is Spearman's rank correlation over
+runs between the ratio of the two ranges and the lead of the vertical axis; its null exchanges the ratios between
+settings, all seeds of one together, in every way there is. Predicted: above 0. Confirmed where it is above 0, and not
+confirmed where it is below 0, with a two-sided p < .05 after Holm over both outcomes; undecided else, and with fewer
+than three seeds of a setting.
 """
 
 from __future__ import annotations

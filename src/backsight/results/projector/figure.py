@@ -95,15 +95,8 @@ def _marks(axis: Axes, rows: Sequence[Row], places: Sequence[tuple[str, str]]) -
             if of.mean is None:
                 continue
             hollow: dict[str, Any] = {"marker": marker, "markerfacecolor": "white", "linestyle": "none"}
-            axis.plot(
-                [x] * len(of.each),
-                [v for _, v in of.each],
-                color=color,
-                markersize=3,
-                **hollow,
-                zorder=3,
-                clip_on=False,
-            )
+            hollow |= {"markersize": 3, "zorder": 3, "clip_on": False}
+            axis.plot([x] * len(of.each), [value for _, value in of.each], color=color, **hollow)
             if of.low is not None and of.high is not None:
                 low = max(of.low, 0.0) if measure != "ratio" else max(of.low, 0.1)
                 high = min(of.high, 1.0) if measure != "ratio" else of.high

@@ -81,7 +81,7 @@ def page(rows: Table, curves: Table) -> str:
 
 
 def by_seed(rows: Sequence[Row]) -> str:
-    """Each seed's accuracy of where by projector: where all have one in common, differences rest on the other seeds."""
+    """Each seed's accuracy of where by projector; where all end alike in one, differences rest on the other seeds."""
     parts, each = [], {}
     for name in NAMES:
         of = estimate(by_run(rows), Term(name, "clean", WHERE)).each
@@ -90,9 +90,10 @@ def by_seed(rows: Sequence[Row]) -> str:
             parts.append(f"{CALLED[name]} {', '.join(f'{value:.3f} (seed {seed})' for seed, value in of)}")
     if not parts:
         return ""
-    alike = [seed for seed in each[NAMES[0]] if len({round(of[seed], 3) for of in each.values() if seed in of}) == 1]
+    everywhere = sorted(set.intersection(*(set(of) for of in each.values())))
+    alike = [seed for seed in everywhere if len({round(of[seed], 3) for of in each.values()}) == 1]
     words = ""
-    if alike and len(parts) == len(NAMES):
+    if alike and len(alike) < len(everywhere):
         which = f"{'seed' if len(alike) == 1 else 'seeds'} {listed(alike)}"
         words = f" In {which} all projectors end alike, so differences rest on the others."
     return f"Accuracy of *where* by seed: {'; '.join(parts)}.{words}"
